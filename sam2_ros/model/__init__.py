@@ -1,0 +1,24 @@
+"""The SAM 2 network: tensors in, tensors out."""
+
+from .checkpoint import CheckpointError, load_model, save_weights
+from .config import CONFIGS, ModelConfig
+from .memory_attention import Memory
+from .neck import ImageFeatures
+from .prompt_encoder import PointLabel, PromptTensors
+from .sam2 import Decoded, Sam2
+from .seeded import seeded_model
+
+__all__ = [
+    "CONFIGS",
+    "CheckpointError",
+    "Decoded",
+    "ImageFeatures",
+    "Memory",
+    "ModelConfig",
+    "PointLabel",
+    "PromptTensors",
+    "Sam2",
+    "load_model",
+    "save_weights",
+    "seeded_model",
+]

@@ -1,0 +1,97 @@
+"""The sizes of SAM 2: one table of named configurations.
+
+Sources: Ravi et al., "SAM 2: Segment Anything in Images and Videos" (2024), appendix D; Ryali et al., "Hiera" (2023).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+NUM_RECENT = 6  # tracked frames whose spatial memory is read
+NUM_MEMORY_ROWS = NUM_RECENT + 1  # rows of the temporal table; the last one marks prompted frames
+POINTER_REACH = 15  # tracked frames whose object pointer is read, and the unit of their distance
+ABSENT_LOGIT = -1024.0  # mask logits of an object that is not in view
+STRIDE = 16  # pixels per token of the coarse feature map
+
+
+@dataclass(frozen=True)
+class TrunkConfig:
+    """The Hiera image encoder: one entry per stage (strides 4, 8, 16, 32); width and heads double at each."""
+
+    width: int
+    heads: int
+    blocks: tuple[int, int, int, int]
+    global_blocks: tuple[int, ...]
+    windows: tuple[int, int, int, int] = (8, 4, 14, 7)
+    position_grid: tuple[int, int] = (7, 7)
+
+    @property
+    def widths(self) -> tuple[int, int, int, int]:
+        """Channels of each stage."""
+        return self.width, 2 * self.width, 4 * self.width, 8 * self.width
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Everything that decides the shape of the network."""
+
+    name: str
+    trunk: TrunkConfig
+    version: str = "2.1"
+    image_size: int = 1024
+    width: int = 256
+    memory_width: int = 64
+    memory_layers: int = 4
+    memory_feedforward: int = 2048
+
+    @property
+    def grid(self) -> int:
+        """Side of the coarse feature map in tokens."""
+        return self.image_size // STRIDE
+
+    @property
+    def pointer_tokens(self) -> int:
+        """Memory tokens into which one object pointer is cut."""
+        return self.width // self.memory_width
+
+    def resized(self, image_size: int) -> ModelConfig:
+        """The same network on another input size (pixels).
+
+        Raises ValueError unless the first stage's windows tile the image and the grids halve evenly.
+        """
+        step = max(32, 4 * self.trunk.windows[0])
+        if image_size < step or image_size % step:
+            raise ValueError(f"image_size is {image_size}, expected a positive multiple of {step} for {self.name}")
+        return replace(self, image_size=image_size)
+
+
+_TRUNKS = {
+    "tiny": TrunkConfig(96, 1, (1, 2, 7, 2), (5, 7, 9)),
+    "small": TrunkConfig(96, 1, (1, 2, 11, 2), (7, 10, 13)),
+    "base_plus": TrunkConfig(112, 2, (2, 3, 16, 3), (12, 16, 20), position_grid=(14, 14)),
+    "large": TrunkConfig(144, 2, (2, 6, 36, 4), (23, 33, 43), windows=(8, 4, 16, 8)),
+}
+
+# Small enough for a CPU; every dimension is one that the official architecture can express.
+_NANO = ModelConfig(
+    name="nano",
+    trunk=TrunkConfig(40, 1, (1, 2, 3, 1), (5,), windows=(8, 4, 16, 8)),
+    image_size=256,
+    width=128,
+    memory_layers=2,
+    memory_feedforward=256,
+)
+
+CONFIGS: dict[str, ModelConfig] = {
+    **{f"sam2.1_hiera_{size}": ModelConfig(f"sam2.1_hiera_{size}", trunk) for size, trunk in _TRUNKS.items()},
+    **{f"sam2_hiera_{size}": ModelConfig(f"sam2_hiera_{size}", trunk, "2.0") for size, trunk in _TRUNKS.items()},
+    "nano": _NANO,
+}
+
+
+def named_config(name: str, image_size: int | None = None) -> ModelConfig:
+    """The configuration called `name`, on its own or the given input size (pixels); raises ValueError."""
+    if name not in CONFIGS:
+        raise ValueError(f"unknown model {name!r}, expected one of {', '.join(CONFIGS)}")
+    config = CONFIGS[name]
+    return config.resized(image_size) if image_size else config

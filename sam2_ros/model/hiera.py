@@ -1,0 +1,111 @@
+"""The image encoder's trunk: Hiera, a hierarchical vision transformer (Ryali et al. 2023), as SAM 2 uses it."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .config import TrunkConfig
+from .layers import Mlp
+
+
+class PooledAttention(nn.Module):
+    """Attention whose queries, and so its output, are max-pooled to half the side where the width changes."""
+
+    def __init__(self, width: int, out_width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.pool = width != out_width
+        self.qkv = nn.Linear(width, 3 * out_width)
+        self.out = nn.Linear(out_width, out_width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, H, W, C) -> (B, H or H / 2, W or W / 2, out)"""
+        query, key, value = self.qkv(x).chunk(3, dim=-1)
+        if self.pool:
+            query = halve(query)
+        height, width = query.shape[1:3]
+        heads = (t.flatten(1, 2).unflatten(-1, (self.heads, -1)).transpose(1, 2) for t in (query, key, value))
+        mixed = F.scaled_dot_product_attention(*heads).transpose(1, 2).flatten(2)
+        return self.out(mixed.unflatten(1, (height, width)))
+
+
+class Block(nn.Module):
+    """Attention inside windows (or over everything, window 0), then an MLP; both residual."""
+
+    def __init__(self, width: int, out_width: int, heads: int, window: int) -> None:
+        super().__init__()
+        self.window = window
+        self.norm1 = nn.LayerNorm(width, eps=1e-6)
+        self.attention = PooledAttention(width, out_width, heads)
+        self.norm2 = nn.LayerNorm(out_width, eps=1e-6)
+        self.mlp = Mlp(out_width, 4 * out_width, out_width, activation=nn.GELU)
+        self.widen = nn.Linear(width, out_width) if width != out_width else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, H, W, C) -> (B, H or H / 2, W or W / 2, out)"""
+        normed = self.norm1(x)
+        if self.widen is not None:
+            x = halve(self.widen(normed))
+        x = x + self._attend(normed, x.shape[1], x.shape[2])
+        return x + self.mlp(self.norm2(x))
+
+    def _attend(self, x: Tensor, out_height: int, out_width: int) -> Tensor:
+        if not self.window:
+            return self.attention(x)
+        batch, height, width, _ = x.shape
+        rows, columns = -(-height // self.window), -(-width // self.window)
+        # The padding is seen by its window: the released weights were trained so.
+        x = F.pad(x, (0, 0, 0, columns * self.window - width, 0, rows * self.window - height))
+        x = x.unflatten(2, (columns, self.window)).unflatten(1, (rows, self.window))
+        x = self.attention(x.transpose(2, 3).flatten(0, 2))
+        x = x.unflatten(0, (batch, rows, columns)).transpose(2, 3).flatten(3, 4).flatten(1, 2)
+        return x[:, :out_height, :out_width]
+
+
+class Hiera(nn.Module):
+    """Four stages of blocks; width doubles and resolution halves from each to the next."""
+
+    def __init__(self, config: TrunkConfig) -> None:
+        super().__init__()
+        side = config.windows[0]
+        self.patches = nn.Conv2d(3, config.width, kernel_size=7, stride=4, padding=3)
+        self.position = nn.Parameter(torch.zeros(1, config.width, *config.position_grid))
+        self.window_position = nn.Parameter(torch.zeros(1, config.width, side, side))
+        self.blocks = nn.ModuleList(block for stage in range(4) for block in _stage(config, stage))
+        self.stage_ends = [sum(config.blocks[: stage + 1]) - 1 for stage in range(4)]
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        """(B, 3, S, S) normalised -> (B, C, S / stride, S / stride) for strides 4, 8, 16, 32"""
+        x = self.patches(image).permute(0, 2, 3, 1)
+        x = x + self._position(x.shape[1], x.shape[2])
+        maps = []
+        for i, block in enumerate(self.blocks):
+            x = block(x)
+            if i in self.stage_ends:
+                maps.append(x.permute(0, 3, 1, 2))
+        return maps
+
+    def _position(self, height: int, width: int) -> Tensor:
+        """(1, height, width, C): a coarse grid stretched over the image plus a pattern repeated in every window."""
+        stretched = F.interpolate(self.position, size=(height, width), mode="bicubic")
+        side = self.window_position.shape[-1]
+        return (stretched + self.window_position.tile(height // side, width // side)).permute(0, 2, 3, 1)
+
+
+def halve(x: Tensor) -> Tensor:
+    """Max-pool (B, H, W, C) to half the height and width."""
+    return F.max_pool2d(x.permute(0, 3, 1, 2), 2).permute(0, 2, 3, 1)
+
+
+def _stage(config: TrunkConfig, stage: int) -> list[Block]:
+    width, heads = config.widths[stage], config.heads << stage
+    first = sum(config.blocks[:stage])
+    blocks = []
+    for i in range(config.blocks[stage]):
+        # The block that enters a stage still works on the map of the stage before, and in its windows.
+        source = stage - 1 if i == 0 and stage > 0 else stage
+        window = 0 if first + i in config.global_blocks else config.windows[source]
+        blocks.append(Block(config.widths[source], width, heads, window))
+    return blocks

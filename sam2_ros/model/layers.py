@@ -1,0 +1,64 @@
+"""Small pieces that several parts of the network share."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class ChannelNorm(nn.LayerNorm):
+    """Layer normalisation over the channels of (B, C, H, W)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels, eps=1e-6)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
+class Mlp(nn.Module):
+    """Linear layers with an activation between them: widths[0] -> widths[1] -> ..."""
+
+    def __init__(self, *widths: int, activation: type[nn.Module] = nn.ReLU) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in zip(widths, widths[1:]))
+        self.activation = activation()
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in self.layers[:-1]:
+            x = self.activation(layer(x))
+        return self.layers[-1](x)
+
+
+class Attention(nn.Module):
+    """Multi-head attention with its four projections; keys and values may have a width of their own."""
+
+    def __init__(self, width: int, heads: int, inner_width: int | None = None, source_width: int | None = None) -> None:
+        super().__init__()
+        inner_width = inner_width or width
+        source_width = source_width or width
+        self.heads = heads
+        self.query = nn.Linear(width, inner_width)
+        self.key = nn.Linear(source_width, inner_width)
+        self.value = nn.Linear(source_width, inner_width)
+        self.out = nn.Linear(inner_width, width)
+
+    def forward(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """(B, L, width), (B, M, source), (B, M, source) -> (B, L, width)"""
+        return self.attend(self.query(query), self.key(key), self.value(value))
+
+    def attend(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> Tensor:
+        """The same from projected inputs; `mask` (B, 1, 1, M) is False where a key is not to be seen."""
+        heads = (x.unflatten(-1, (self.heads, -1)).transpose(1, 2) for x in (query, key, value))
+        return self.out(F.scaled_dot_product_attention(*heads, attn_mask=mask).transpose(1, 2).flatten(2))
+
+
+def resize(x: Tensor, size: int, antialias: bool = False) -> Tensor:
+    """Bilinear resize of (B, C, H, W) to a square, in float32; antialias where it shrinks."""
+    return F.interpolate(x.float(), size=(size, size), mode="bilinear", align_corners=False, antialias=antialias)
+
+
+def parameter(*shape: int) -> nn.Parameter:
+    """A learned embedding, drawn small."""
+    return nn.Parameter(nn.init.trunc_normal_(torch.empty(*shape), std=0.02))

@@ -1,0 +1,34 @@
+"""From the trunk's four maps to the features that the rest of the network reads."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .config import ModelConfig
+
+
+class ImageFeatures(NamedTuple):
+    """One encoded image; the batch may be 1 where several objects share it."""
+
+    coarse: Tensor  # (B, C, S / 16, S / 16)
+    half: Tensor  # (B, C / 4, S / 8, S / 8), for the mask decoder
+    fine: Tensor  # (B, C / 8, S / 4, S / 4), for the mask decoder
+
+
+class Neck(nn.Module):
+    """A feature pyramid (Lin et al. 2017) in which only stride 16 receives something from above."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.lateral = nn.ModuleList(nn.Conv2d(width, config.width, 1) for width in config.trunk.widths)
+        self.to_half = nn.Conv2d(config.width, config.width // 4, 1)
+        self.to_fine = nn.Conv2d(config.width, config.width // 8, 1)
+
+    def forward(self, maps: list[Tensor]) -> ImageFeatures:
+        """Maps of strides 4, 8, 16, 32 -> ImageFeatures"""
+        stride4, stride8, stride16, stride32 = (conv(x) for conv, x in zip(self.lateral, maps))
+        above = F.interpolate(stride32.float(), scale_factor=2.0, mode="nearest")
+        return ImageFeatures(stride16 + above, self.to_half(stride8), self.to_fine(stride4))
