@@ -1,0 +1,27 @@
+# make setup | demo | test | lint.  Variables: PYTHON, TORCH (see scripts/setup.sh), VIDEO, CLICK, MODEL (demo).
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+
+# Two runs on one machine must not hear each other's topics.
+isolate := export ROS_DOMAIN_ID=$${ROS_DOMAIN_ID:-$$((RANDOM % 101 + 1))} ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST
+
+.PHONY: setup demo test lint
+.DEFAULT_GOAL := setup
+
+setup:
+	@PYTHON='$(PYTHON)' TORCH='$(TORCH)' scripts/setup.sh
+
+# Follows an object through a video and leaves demo_out/: make demo VIDEO=file.mp4 CLICK=x,y MODEL=name
+demo: setup
+	@source scripts/env.sh; $(isolate); \
+	if [[ -n "$${ROS_DISTRO:-}" ]]; then \
+	    ros2 launch sam2_ros demo.launch.py $(if $(VIDEO),video:='$(abspath $(VIDEO))') $(if $(CLICK),click:='$(CLICK)') $(if $(MODEL),model:='$(MODEL)'); \
+	else \
+	    python -m sam2_ros.node.demo.run $(if $(VIDEO),--video '$(VIDEO)') $(if $(CLICK),--click '$(CLICK)') $(if $(MODEL),--model '$(MODEL)'); \
+	fi
+
+test: setup
+	@source scripts/env.sh; $(isolate); python -m pytest test
+
+lint: setup
+	@source scripts/env.sh; ruff check . && ruff format --check . && mypy
