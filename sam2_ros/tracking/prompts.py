@@ -1,0 +1,105 @@
+"""Checks prompts against the frame that they were made on, and scales them to the network's square input."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Sequence
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..model import PointLabel
+from .types import Box, Click, Prompt, PromptError
+
+MAX_CLICKS = 64  # on one frame of one object
+
+
+@dataclass(frozen=True)
+class Points:
+    """Every click and the box that an object was given on one frame (pixels)."""
+
+    clicks: tuple[Click, ...] = ()
+    box: Box | None = None
+
+    def __len__(self) -> int:
+        return len(self.clicks) + 2 * (self.box is not None)
+
+    def joined(self, prompt: Prompt) -> Points:
+        """These points and those of another prompt on the same frame; raises PromptError when they are too many."""
+        clicks = (*self.clicks, *prompt.clicks)
+        if len(clicks) > MAX_CLICKS:
+            raise PromptError(f"{len(clicks)} clicks on one frame, expected at most {MAX_CLICKS}; prompt a later frame")
+        return Points(clicks, prompt.box or self.box)
+
+    def tensors(self, size: tuple[int, int], image_size: int, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Points (1, L, 2) in pixels of the square and labels (1, L); the corners of the box come first."""
+        corners = [] if self.box is None else [(self.box.x0, self.box.y0), (self.box.x1, self.box.y1)]
+        labels = [PointLabel.BOX_TOP_LEFT, PointLabel.BOX_BOTTOM_RIGHT][: len(corners)]
+        labels += [PointLabel.POSITIVE if click.positive else PointLabel.NEGATIVE for click in self.clicks]
+        points = torch.tensor([corners + [(click.x, click.y) for click in self.clicks]])
+        points = points / torch.tensor([size[1], size[0]]) * image_size
+        return points.to(device), torch.tensor([[int(label) for label in labels]], device=device)
+
+
+def check_prompt(prompt: Prompt, size: tuple[int, int]) -> Prompt:
+    """The prompt, its box clipped to a frame of `size` (H, W); raises PromptError saying what is wrong with it."""
+    if prompt.mask is not None:
+        if prompt.clicks or prompt.box:
+            raise PromptError("prompt has a mask and also clicks or a box, expected a mask alone or the others")
+        _check_mask(prompt.mask, size)
+        return prompt
+    if not prompt.clicks and prompt.box is None:
+        raise PromptError("prompt is empty, expected a click, a box or a mask")
+    _check_clicks(prompt.clicks, size)
+    box = _clipped(prompt.box, size) if prompt.box else None
+    return Prompt(tuple(prompt.clicks), box, None, prompt.label)
+
+
+def mask_tensor(mask: np.ndarray, image_size: int, device: torch.device) -> Tensor:
+    """(H, W) -> (1, 1, S, S) of zeros and ones; raises PromptError when nothing of it is left at that size."""
+    full = torch.from_numpy(np.ascontiguousarray(mask != 0)).to(device).float()[None, None]
+    if full.shape[-2:] != (image_size, image_size):
+        size = (image_size, image_size)
+        full = F.interpolate(full, size=size, mode="bilinear", align_corners=False, antialias=True)
+        full = (full >= 0.5).float()
+    if not full.any():
+        raise PromptError(f"mask is too small to be seen at the model's {image_size} pixels; give a box or a larger image_size")
+    return full
+
+
+def _check_clicks(clicks: Sequence[Click], size: tuple[int, int]) -> None:
+    height, width = size
+    for click in clicks:
+        if not (math.isfinite(click.x) and math.isfinite(click.y)):
+            raise PromptError(f"click ({click.x}, {click.y}) is not finite, expected pixels")
+        # A pixel reaches half a pixel to either side of its centre.
+        if not (-0.5 <= click.x <= width - 0.5 and -0.5 <= click.y <= height - 0.5):
+            raise PromptError(
+                f"click ({click.x:g}, {click.y:g}) is outside the image, expected x in 0..{width - 1}, y in 0..{height - 1}"
+            )
+
+
+def _clipped(box: Box, size: tuple[int, int]) -> Box:
+    height, width = size
+    if not all(math.isfinite(edge) for edge in (box.x0, box.y0, box.x1, box.y1)):
+        raise PromptError(f"{_text(box)} is not finite, expected pixels")
+    if box.x1 <= box.x0 or box.y1 <= box.y0:
+        raise PromptError(f"{_text(box)} is empty, expected left < right and top < bottom")
+    inside = Box(max(box.x0, 0.0), max(box.y0, 0.0), min(box.x1, float(width)), min(box.y1, float(height)))
+    if inside.x1 <= inside.x0 or inside.y1 <= inside.y0:
+        raise PromptError(f"{_text(box)} is outside the image of {width} x {height} pixels")
+    return inside
+
+
+def _text(box: Box) -> str:
+    return f"box ({box.x0:g}, {box.y0:g}, {box.x1:g}, {box.y1:g})"
+
+
+def _check_mask(mask: np.ndarray, size: tuple[int, int]) -> None:
+    if mask.shape != size:
+        raise PromptError(f"mask has shape {mask.shape}, expected that of its image, {size} (height, width)")
+    if not np.any(mask):
+        raise PromptError("mask is empty, expected at least one pixel of the object")

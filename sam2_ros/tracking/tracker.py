@@ -1,0 +1,356 @@
+"""The streaming tracker: frames one by one, forever; objects come, are corrected and go at any time.
+
+A frame is encoded once. All objects then read their memories, are decoded and write their memories in one batch.
+The encodings of the last frames are kept, so that a prompt can be applied to the frame that it was made on and be
+carried forward to the newest.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import deque
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import count
+from typing import Iterator, NamedTuple, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..model import Decoded, ImageFeatures, PromptTensors, Sam2
+from .masks import bounding_box, full_size, paint_labels
+from .memory_bank import BankSize, MemoryBank
+from .preprocess import preprocess
+from .presence import PresenceMonitor
+from .prompts import Points, check_prompt, mask_tensor
+from .types import Event, EventKind, FrameResult, Prompt, PromptError, StampError, Track, TrackState
+
+_FED_BACK_LIMIT = 32.0  # logits; what a correction sees of the answer that it corrects
+_MAX_OBJECTS = 254  # values of a label image
+_PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+@dataclass(frozen=True)
+class TrackerConfig:
+    """Bounds and choices; memory grows with each of the first three, and with nothing else."""
+
+    max_objects: int = 16
+    max_prompted: int = 4  # prompted frames that are remembered of each object
+    history: int = 16  # frames on which a prompt can still be applied
+    lost_after: float = 1.0  # seconds of absence from which an object counts as lost
+    stamp_tolerance: float = 0.0  # seconds between a prompt's stamp and that of the frame that it is applied to
+    # The reference does not remember a correction as a prompted frame, though its training does.
+    corrections_are_prompted: bool = True
+    precision: str = "float32"
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.max_objects <= _MAX_OBJECTS:
+            raise ValueError(f"max_objects is {self.max_objects}, expected 1..{_MAX_OBJECTS}")
+        if self.max_prompted < 1 or self.history < 1:
+            raise ValueError(f"max_prompted is {self.max_prompted} and history {self.history}, expected at least 1")
+        if self.lost_after < 0 or self.stamp_tolerance < 0:
+            raise ValueError("lost_after and stamp_tolerance are durations in seconds, expected at least 0")
+        if self.precision not in _PRECISIONS:
+            raise ValueError(f"precision is {self.precision!r}, expected one of {', '.join(_PRECISIONS)}")
+
+
+class _Answer(NamedTuple):
+    """What the network said of one object on one frame."""
+
+    logits: Tensor  # (1, S / 4, S / 4)
+    predicted_iou: Tensor  # ()
+    occlusion_score: Tensor  # ()
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """A frame that prompts can still be applied to."""
+
+    index: int
+    stamp: float
+    size: tuple[int, int]
+    features: ImageFeatures
+    answers: dict[int, _Answer] = field(default_factory=dict)  # by track id
+
+
+@dataclass
+class _Object:
+    """An object that is being followed; `row` is its place in the memory bank and names its mask value."""
+
+    id: int
+    row: int
+    label: str
+    first_frame: int
+    presence: PresenceMonitor
+    points: Points = Points()  # of its newest prompted frame
+    points_frame: int = -1
+
+    @property
+    def mask_value(self) -> int:
+        return self.row + 1
+
+
+class StreamingTracker:
+    """Follows objects through a stream of frames with a SAM 2 model; not thread-safe."""
+
+    def __init__(self, model: Sam2, config: TrackerConfig = TrackerConfig()) -> None:
+        self.model = model
+        self.config = config
+        self.timings: dict[str, float] = {}  # seconds of each stage of the last step
+        size = BankSize(config.max_objects, config.max_prompted, config.history)
+        self._bank = MemoryBank(model.config, size, model.device)
+        self._frames: deque[_Frame] = deque(maxlen=config.history)
+        self._objects: dict[int, _Object] = {}
+        self._ids = count(1)
+        self._events: list[Event] = []
+        self._latest: FrameResult | None = None
+
+    # ---- frames
+
+    def step(self, rgb: np.ndarray, stamp: float) -> FrameResult:
+        """Track every object on the next frame, (H, W, 3) uint8 RGB, stamped in seconds.
+
+        Raises ValueError for something that is no image, StampError for a stamp that is not newer than the last one;
+        neither changes anything.
+        """
+        self._check_stamp(stamp)
+        self.timings = {}
+        with self._timed("preprocess"):
+            image = preprocess(rgb, self.model.config.image_size, self.model.device)
+        return self.step_tensor(image, rgb.shape[:2], stamp)
+
+    @torch.inference_mode()
+    def step_tensor(self, image: Tensor, size: tuple[int, int], stamp: float) -> FrameResult:
+        """`step` for a frame of `size` (H, W) that has been brought to (1, 3, S, S) and normalised already."""
+        self._check_stamp(stamp)
+        with self._timed("encode"), self._autocast():
+            features = self.model.encode_image(image)
+        index = self._frames[-1].index + 1 if self._frames else 0
+        frame = _Frame(index, stamp, size, features)
+        if self._objects:
+            self._track(list(self._objects.values()), frame)
+        self._frames.append(frame)
+        with self._timed("masks"):
+            self._latest = self._result(frame)
+        return replace(self._latest, events=self.drain_events())
+
+    # ---- objects
+
+    def add(self, prompt: Prompt, stamp: float | None = None) -> int:
+        """Follow a new object from a buffered frame on (None: the newest); its id.
+
+        Raises PromptError when the prompt or its stamp cannot be used, or there are `max_objects` already.
+        """
+        frame = self._frame_at(stamp)
+        prompt = check_prompt(prompt, frame.size)
+        row = self._free_row()
+        monitor = PresenceMonitor(next(self._ids), self.config.lost_after, frame.stamp)
+        object_ = _Object(monitor.track_id, row, prompt.label, frame.index, monitor)
+        try:
+            self._prompt(object_, prompt, frame)
+        except Exception:
+            self._forget(object_)
+            raise
+        self._objects[object_.id] = object_
+        return object_.id
+
+    def refine(self, track_id: int, prompt: Prompt, stamp: float | None = None) -> None:
+        """Correct an object on a buffered frame (None: the newest), and all frames since.
+
+        Clicks join those that the object was given on that frame. Raises PromptError like `add`, and for an unknown id.
+        """
+        object_ = self._object(track_id)
+        frame = self._frame_at(stamp)
+        if frame.index < object_.first_frame:
+            raise PromptError(f"object {track_id} starts at {self._frame_stamp(object_.first_frame)}, the prompt is older")
+        self._prompt(object_, check_prompt(prompt, frame.size), frame)
+        object_.label = prompt.label or object_.label
+
+    def remove(self, track_id: int) -> None:
+        """Stop following an object; raises PromptError for an unknown id."""
+        object_ = self._objects.pop(self._object(track_id).id)
+        self._forget(object_)
+        self._latest = None
+        absence = self._frames[-1].stamp - object_.presence.last_seen
+        self._events.append(Event(EventKind.REMOVED, track_id, self._frames[-1].stamp, max(0.0, absence)))
+
+    def reset(self, reason: str = "") -> None:
+        """Forget all objects and frames; ids go on, so that none is ever given twice."""
+        stamp = self._frames[-1].stamp if self._frames else 0.0
+        for object_ in self._objects.values():
+            self._bank.clear(object_.row)
+        self._objects.clear()
+        self._frames.clear()
+        self._latest = None
+        self._events = [Event(EventKind.RESET, 0, stamp, reason=reason)]
+
+    # ---- what is known
+
+    @property
+    def latest(self) -> FrameResult | None:
+        """The newest frame's result, including what was added, corrected or removed since it was tracked."""
+        if self._latest is None and self._frames:
+            self._latest = self._result(self._frames[-1])
+        return self._latest
+
+    @property
+    def covered(self) -> tuple[float, float] | None:
+        """Stamps of the oldest and newest frame that prompts can be applied to (seconds)."""
+        return (self._frames[0].stamp, self._frames[-1].stamp) if self._frames else None
+
+    def drain_events(self) -> tuple[Event, ...]:
+        """The events since the last step or call of this."""
+        events, self._events = tuple(self._events), []
+        return events
+
+    # ---- one frame
+
+    def _track(self, objects: Sequence[_Object], frame: _Frame) -> None:
+        """Find objects on a frame by what is remembered of them, and remember what was found."""
+        rows = [object_.row for object_ in objects]
+        with self._timed("read_memory"), self._autocast():
+            memory = self._bank.read(rows, frame.index)
+            conditioned = self.model.read_memory(frame.features, memory)
+        with self._timed("decode"), self._autocast():
+            decoded = self.model.decode(conditioned, frame.features, None, multimask=True)
+        with self._timed("write_memory"), self._autocast():
+            spatial = self.model.write_memory(frame.features, decoded.logits, decoded.occlusion_score, binarise=False)
+            self._bank.write(rows, frame.index, spatial, decoded.pointer)
+        self._note(objects, frame, decoded)
+
+    @torch.inference_mode()
+    def _prompt(self, object_: _Object, prompt: Prompt, frame: _Frame) -> None:
+        """Apply a prompt to a frame, then track the object anew from there to the newest frame."""
+        starts = frame.index == object_.first_frame
+        points = (object_.points if object_.points_frame == frame.index else Points()).joined(prompt)
+        with self._autocast():
+            decoded = self._decode_prompt(object_, prompt, points, frame)
+            spatial = self.model.write_memory(frame.features, decoded.logits, decoded.occlusion_score, binarise=True)
+        self._bank.forget_from(object_.row, frame.index)
+        if starts or self.config.corrections_are_prompted or self._bank.is_prompted(object_.row, frame.index):
+            self._bank.write_prompted(object_.row, frame.index, spatial, decoded.pointer)
+        else:
+            self._bank.write([object_.row], frame.index, spatial, decoded.pointer)
+        if object_.points_frame < 0:
+            self._events.append(Event(EventKind.STARTED, object_.id, frame.stamp))
+        object_.points, object_.points_frame = points, frame.index
+        self._note([object_], frame, decoded)
+        for later in self._frames:
+            if later.index > frame.index and not self._bank.is_prompted(object_.row, later.index):
+                self._track([object_], later)
+        self._latest = None
+
+    def _decode_prompt(self, object_: _Object, prompt: Prompt, points: Points, frame: _Frame) -> Decoded:
+        model, device = self.model, self.model.device
+        if prompt.mask is not None:
+            return model.decode_mask_prompt(frame.features, mask_tensor(prompt.mask, model.config.image_size, device))
+        if frame.index == object_.first_frame:
+            conditioned = model.without_memory(frame.features)
+        else:
+            conditioned = model.read_memory(frame.features, self._bank.read([object_.row], frame.index))
+        earlier = frame.answers.get(object_.id)
+        fed_back = earlier.logits[None].clamp(-_FED_BACK_LIMIT, _FED_BACK_LIMIT) if earlier else None
+        prompts = PromptTensors(*points.tensors(frame.size, model.config.image_size, device), fed_back)
+        return model.decode(conditioned, frame.features, prompts, multimask=len(points) <= 1)
+
+    def _note(self, objects: Sequence[_Object], frame: _Frame, decoded: Decoded) -> None:
+        """Keep the answers of a frame, and follow the objects' presence."""
+        with self._timed("wait"):  # the only point of a step at which the host waits for the device
+            visible = ((decoded.occlusion_score > 0).squeeze(1) & (decoded.logits > 0).flatten(1).any(dim=1)).tolist()
+        for i, object_ in enumerate(objects):
+            score = decoded.occlusion_score[i, 0]
+            frame.answers[object_.id] = _Answer(decoded.logits[i], decoded.predicted_iou[i], score)
+            if event := object_.presence.update(visible[i], frame.stamp):
+                self._events.append(event)
+
+    def _result(self, frame: _Frame) -> FrameResult:
+        objects = list(self._objects.values())
+        if not objects:
+            return FrameResult(frame.stamp, frame.index, frame.size)
+        answers = [frame.answers[object_.id] for object_ in objects]
+        logits = torch.stack([answer.logits for answer in answers])
+        masks = list((full_size(logits, frame.size) > 0).cpu().numpy())
+        scores = torch.stack([torch.stack((a.occlusion_score, a.predicted_iou)).float() for a in answers])
+        presence = torch.stack((scores[:, 0].sigmoid(), scores[:, 1]), dim=1).tolist()
+        tracks = tuple(_as_track(o, mask, *p) for o, mask, p in zip(objects, masks, presence))
+        draw = partial(paint_labels, masks, [object_.mask_value for object_ in objects], logits)
+        return FrameResult(frame.stamp, frame.index, frame.size, tracks, draw_labels=draw)
+
+    # ---- small things
+
+    def _check_stamp(self, stamp: float) -> None:
+        if not math.isfinite(stamp):
+            raise StampError(f"stamp is {stamp}, expected seconds")
+        if self._frames and stamp <= self._frames[-1].stamp:
+            raise StampError(
+                f"frame is stamped {stamp:.6f} s, the one before it {self._frames[-1].stamp:.6f} s; frames must come in order, "
+                "reset the tracker to start again from an earlier time"
+            )
+
+    def _frame_at(self, stamp: float | None) -> _Frame:
+        """The buffered frame that is meant by a stamp."""
+        if not self._frames:
+            raise PromptError("there is no frame to apply the prompt to yet; give the tracker a frame first")
+        if stamp is None:
+            return self._frames[-1]
+        nearest = min(self._frames, key=lambda frame: abs(frame.stamp - stamp))
+        if not abs(nearest.stamp - stamp) <= self.config.stamp_tolerance:
+            oldest, newest = self._frames[0].stamp, self._frames[-1].stamp
+            raise PromptError(
+                f"no buffered frame is stamped {stamp:.6f} s within {self.config.stamp_tolerance:g} s; the {len(self._frames)} "
+                f"buffered ones cover {oldest:.6f} to {newest:.6f} s; stamp the prompt like its image, or raise history"
+            )
+        return nearest
+
+    def _frame_stamp(self, index: int) -> str:
+        return next((f"{frame.stamp:.6f} s" for frame in self._frames if frame.index == index), "an earlier frame")
+
+    def _object(self, track_id: int) -> _Object:
+        if track_id not in self._objects:
+            known = ", ".join(map(str, self._objects)) or "none"
+            raise PromptError(f"there is no object {track_id}; the objects are: {known}")
+        return self._objects[track_id]
+
+    def _free_row(self) -> int:
+        taken = {object_.row for object_ in self._objects.values()}
+        for row in range(self.config.max_objects):
+            if row not in taken:
+                return row
+        raise PromptError(f"there are {len(taken)} objects, as many as max_objects allows; remove one or raise max_objects")
+
+    def _forget(self, object_: _Object) -> None:
+        self._bank.clear(object_.row)
+        for frame in self._frames:
+            frame.answers.pop(object_.id, None)
+
+    def _autocast(self) -> torch.autocast:
+        dtype = _PRECISIONS[self.config.precision]
+        return torch.autocast(self.model.device.type, dtype, enabled=dtype is not torch.float32)
+
+    @contextmanager
+    def _timed(self, stage: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self.timings[stage] = self.timings.get(stage, 0.0) + time.perf_counter() - start
+
+
+def _as_track(object_: _Object, mask: np.ndarray, presence: float, predicted_iou: float) -> Track:
+    monitor = object_.presence
+    return Track(
+        id=object_.id,
+        mask_value=object_.mask_value,
+        label=object_.label,
+        state=monitor.state,
+        presence=presence,
+        predicted_iou=predicted_iou,
+        mask=mask,
+        box=bounding_box(mask),
+        area=int(np.count_nonzero(mask)),
+        last_seen=monitor.last_seen,
+    )
+
+
+__all__ = ["StreamingTracker", "TrackState", "TrackerConfig"]
