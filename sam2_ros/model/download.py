@@ -11,9 +11,9 @@ from pathlib import Path
 import requests
 from tqdm import tqdm
 
-_CHUNK = 1 << 20  # bytes
+_CHUNK = 1 << 16  # bytes
 _TIMEOUT = 30.0  # seconds without a byte
-_ATTEMPTS = 8  # in a row that bring nothing new
+_ATTEMPTS = 5  # in a row that bring nothing new
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,19 @@ DOWNLOADS: dict[str, Download] = {
     for folder, stem, sha256 in (
         ("092824", "sam2.1_hiera_tiny", "7402e0d864fa82708a20fbd15bc84245c2f26dff0eb43a4b5b93452deb34be69"),
         ("092824", "sam2.1_hiera_small", "6d1aa6f30de5c92224f8172114de081d104bbd23dd9dc5c58996f0cad5dc4d38"),
-        ("092824", "sam2.1_hiera_base_plus", "a2345aede8715ab1d5d31b4a509fb160c5a4af1970f199d9054ccfb746c004c5"),
+        (
+            "092824",
+            "sam2.1_hiera_base_plus",
+            "a2345aede8715ab1d5d31b4a509fb160c5a4af1970f199d9054ccfb746c004c5",
+        ),
         ("092824", "sam2.1_hiera_large", "2647878d5dfa5098f2f8649825738a9345572bae2d4350a2468587ece47dd318"),
         ("072824", "sam2_hiera_tiny", "65b50056e05bcb13694174f51bb6da89c894b57b75ccdf0ba6352c597c5d1125"),
         ("072824", "sam2_hiera_small", "95949964d4e548409021d47b22712d5f1abf2564cc0c3c765ba599a24ac7dce3"),
-        ("072824", "sam2_hiera_base_plus", "d0bb7f236400a49669ffdd1be617959a8b1d1065081789d7bbff88eded3a8071"),
+        (
+            "072824",
+            "sam2_hiera_base_plus",
+            "d0bb7f236400a49669ffdd1be617959a8b1d1065081789d7bbff88eded3a8071",
+        ),
         ("072824", "sam2_hiera_large", "7442e4e9b732a508f80e141e7c2913437a3610ee0c77381a66658c3a445df87b"),
     )
 }
@@ -49,24 +57,32 @@ class DownloadError(RuntimeError):
 
 def cached_path(name: str) -> Path:
     """Where the official checkpoint of that name is kept: $SAM2_ROS_CACHE, else the user's cache folder."""
-    root = os.environ.get("SAM2_ROS_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "sam2_ros"
+    root = (
+        os.environ.get("SAM2_ROS_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "sam2_ros"
+    )
     return Path(root).expanduser() / f"{name}.pt"
 
 
 def fetch(download: Download, target: Path, pause: float = 1.0) -> Path:
     """Bring a file to `target`, resuming what an earlier try left in `target`.partial.
 
-    `pause` is the wait in seconds before a dropped connection is taken up again, doubled each time.
-    Raises DownloadError when the server cannot be reached, answers with an error, or the file is not the expected one.
+    A target that is whole already is left alone. `pause` is the wait in seconds before a dropped connection is
+    taken up again, doubled for each time that brought nothing. Raises DownloadError when the server cannot be
+    reached, answers with an error, or the file is not the expected one.
     """
+    if target.exists() and _sha256(target) == download.sha256:
+        return target
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(target.name + ".partial")
     barren = 0
-    while not _receive(download.url, partial):
-        barren = barren + 1
+    while not _receive(download.url, partial, have := _size(partial)):
+        barren = 0 if _size(partial) > have else barren + 1
         if barren == _ATTEMPTS:
-            raise DownloadError(f"{download.url} broke off {barren} times; run the same command again to go on where it stopped")
-        time.sleep(min(pause * 2 ** (barren - 1), 30.0))
+            raise DownloadError(
+                f"{download.url} brought nothing {barren} times in a row; check the network, then run the same "
+                "command again: it goes on where it stopped"
+            )
+        time.sleep(min(pause * 2**barren, 30.0))
     digest = _sha256(partial)
     if digest != download.sha256:
         partial.unlink()
@@ -77,20 +93,23 @@ def fetch(download: Download, target: Path, pause: float = 1.0) -> Path:
     return target
 
 
-def _receive(url: str, partial: Path) -> bool:
-    """Append what is missing to `partial`; False where the connection broke on the way."""
-    have = partial.stat().st_size if partial.exists() else 0
+def _receive(url: str, partial: Path, have: int) -> bool:
+    """Append what `partial` lacks after `have` bytes; False where the connection broke on the way."""
+    headers = {"Range": f"bytes={have}-", "Accept-Encoding": "identity"}
     try:
-        with requests.get(url, headers={"Range": f"bytes={have}-"}, stream=True, timeout=_TIMEOUT) as answer:
+        with requests.get(url, headers=headers, stream=True, timeout=_TIMEOUT) as answer:
             if answer.status_code == requests.codes.requested_range_not_satisfiable:
                 return have > 0
             if 400 <= answer.status_code < 500:
-                raise DownloadError(f"{url} answered {answer.status_code} {answer.reason}; check the address and your proxy")
+                raise DownloadError(
+                    f"{url} answered {answer.status_code} {answer.reason}; check the address and your proxy"
+                )
             answer.raise_for_status()
             resumed = answer.status_code == requests.codes.partial_content
             rest = int(answer.headers.get("Content-Length", 0))
-            _append(answer, partial, have if resumed else 0, rest)
-            return partial.stat().st_size == (have if resumed else 0) + rest
+            start = have if resumed else 0
+            _append(answer, partial, start, rest)
+            return _size(partial) == start + rest
     except requests.exceptions.RequestException as error:
         tqdm.write(f"connection to {url} broke ({error}); going on")
         return False
@@ -102,6 +121,10 @@ def _append(answer: requests.Response, partial: Path, start: int, rest: int) -> 
         for chunk in answer.iter_content(_CHUNK):
             file.write(chunk)
             bar.update(len(chunk))
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
 
 
 def _sha256(path: Path) -> str:

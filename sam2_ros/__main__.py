@@ -1,0 +1,7 @@
+"""`python -m sam2_ros` is the command `sam2_ros`."""
+
+import sys
+
+from sam2_ros.cli import main
+
+sys.exit(main())
