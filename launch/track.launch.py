@@ -1,0 +1,190 @@
+"""Starts the tracker and brings it to active: `ros2 launch sam2_ros track.launch.py image:=/camera/image_raw`."""
+
+from pathlib import Path
+
+from launch import LaunchContext, LaunchDescription
+from launch.actions import (
+    DeclareLaunchArgument,
+    EmitEvent,
+    OpaqueFunction,
+    RegisterEventHandler,
+    SetEnvironmentVariable,
+    TimerAction,
+)
+from launch.conditions import IfCondition
+from launch.event_handlers import OnProcessStart
+from launch.events import matches_action
+from launch.events.process import ProcessStarted
+from launch.substitutions import EnvironmentVariable, LaunchConfiguration
+from launch_ros.actions import LifecycleNode, Node
+from launch_ros.event_handlers import OnStateTransition
+from launch_ros.events.lifecycle import ChangeState
+from lifecycle_msgs.msg import Transition
+
+CONFIG = Path(__file__).resolve().parent.parent / "config"
+NODE = "sam2_tracker"
+FROM_FILE = " (empty: as in the parameter files)"
+
+# Arguments that stand for a parameter of the same name: type and description. They count only where they are given.
+PARAMETERS = {
+    "model": (str, "the network, such as nano or sam2.1_hiera_tiny" + FROM_FILE),
+    "checkpoint": (str, "file with the network's weights" + FROM_FILE),
+    "image_size": (int, "side of the square that the network sees, in pixels" + FROM_FILE),
+    "device": (str, "auto, cpu, cuda or cuda:N" + FROM_FILE),
+    "image_transport": (str, "raw or compressed" + FROM_FILE),
+    "use_sim_time": (bool, "true: the clock is the topic /clock" + FROM_FILE),
+}
+
+
+def generate_launch_description() -> LaunchDescription:
+    return LaunchDescription(
+        [
+            *(
+                DeclareLaunchArgument(name, default_value="", description=text)
+                for name, (_, text) in PARAMETERS.items()
+            ),
+            DeclareLaunchArgument("image", default_value="image", description="the camera's image topic"),
+            DeclareLaunchArgument(
+                "params_file",
+                default_value="",
+                description="a file of parameters; what it leaves out is as in config/track.yaml",
+            ),
+            DeclareLaunchArgument("namespace", default_value="", description="namespace of the node and its topics"),
+            DeclareLaunchArgument(
+                "respawn", default_value="false", description="true: start the node again when it has died"
+            ),
+            DeclareLaunchArgument(
+                "log_level", default_value="info", description="debug, info, warn, error or fatal, for the node"
+            ),
+            DeclareLaunchArgument("rviz", default_value="false", description="true: show the results in RViz"),
+            # Fast DDS's default transport loses nearly every best-effort camera image.
+            SetEnvironmentVariable(
+                "FASTDDS_BUILTIN_TRANSPORTS",
+                EnvironmentVariable("FASTDDS_BUILTIN_TRANSPORTS", default_value="LARGE_DATA"),
+            ),
+            OpaqueFunction(function=start_tracker),
+            OpaqueFunction(function=start_rviz, condition=IfCondition(LaunchConfiguration("rviz"))),
+        ]
+    )
+
+
+def start_tracker(context: LaunchContext) -> list:
+    """The node, and what brings it to active each time its process starts."""
+    arguments = context.launch_configurations
+    namespace, image = arguments["namespace"], arguments["image"]
+    tracker = LifecycleNode(
+        package="sam2_ros",
+        executable="tracker",
+        name=NODE,
+        namespace=namespace,
+        parameters=parameters(arguments),
+        remappings=[("image", image), ("image/compressed", f"{image}/compressed")],
+        ros_arguments=["--log-level", f"{logger(namespace)}:={arguments['log_level']}"],
+        respawn=arguments["respawn"].lower() == "true",
+        respawn_delay=2.0,
+        output="screen",
+        emulate_tty=True,
+    )
+
+    bring_up = BringUp(tracker)
+    return [
+        RegisterEventHandler(OnProcessStart(target_action=tracker, on_start=bring_up.process_started)),
+        RegisterEventHandler(
+            OnStateTransition(
+                target_lifecycle_node=tracker,
+                goal_state="configuring",
+                entities=[OpaqueFunction(function=bring_up.heard)],
+            )
+        ),
+        RegisterEventHandler(
+            OnStateTransition(
+                target_lifecycle_node=tracker,
+                start_state="configuring",
+                goal_state="inactive",
+                entities=[change(tracker, Transition.TRANSITION_ACTIVATE)],
+            )
+        ),
+        tracker,
+    ]
+
+
+class BringUp:
+    """Asks each process of the node to configure.
+
+    One that was killed stays visible for up to 20 s, and what is asked of its successor in that time can get lost: a
+    respawned process is asked until it is heard.
+    """
+
+    PERIOD = 5.0  # seconds
+
+    def __init__(self, tracker: LifecycleNode) -> None:
+        self._tracker = tracker
+        self._processes = 0
+        self._waiting = 0  # the process that is yet to be heard, counted from 1
+
+    def process_started(self, event: ProcessStarted, context: LaunchContext) -> list:
+        self._processes += 1
+        self._waiting = self._processes
+        return self._ask(self._processes)
+
+    def heard(self, context: LaunchContext) -> None:
+        self._waiting = 0
+
+    def _ask(self, process: int) -> list:
+        if process != self._waiting:
+            return []
+        configure = change(self._tracker, Transition.TRANSITION_CONFIGURE)
+        if process == 1:
+            return [configure]
+        again = OpaqueFunction(function=lambda context: self._ask(process))
+        return [configure, TimerAction(period=self.PERIOD, actions=[again])]
+
+
+def change(tracker: LifecycleNode, transition: int) -> EmitEvent:
+    """Asks the node for a lifecycle transition."""
+    return EmitEvent(
+        event=ChangeState(lifecycle_node_matcher=matches_action(tracker), transition_id=transition)
+    )
+
+
+def parameters(arguments: dict[str, str]) -> list:
+    """Later ones win: the package's file, the user's file, the command line."""
+    given = {
+        name: convert(name, kind, arguments[name]) for name, (kind, _) in PARAMETERS.items() if arguments[name]
+    }
+    files = [str(CONFIG / "track.yaml"), *filter(None, [arguments["params_file"]])]
+    return [*files, given] if given else files
+
+
+def convert(name: str, kind: type, text: str) -> str | int | bool:
+    """The argument's text as a value of the parameter's type; raises ValueError with what was expected."""
+    if kind is bool:
+        if text.lower() not in ("true", "false"):
+            raise ValueError(f"{name}:={text}: expected true or false")
+        return text.lower() == "true"
+    if kind is int and not text.isdecimal():
+        raise ValueError(f"{name}:={text}: expected a whole number")
+    return kind(text)
+
+
+def logger(namespace: str) -> str:
+    """The name of the node's logger."""
+    return ".".join([*filter(None, namespace.split("/")), NODE])
+
+
+def start_rviz(context: LaunchContext) -> list:
+    """RViz, whose displays name the topics of a node without namespace."""
+    arguments = context.launch_configurations
+    prefix = "".join(f"/{part}" for part in arguments["namespace"].split("/") if part)
+    image = arguments["image"]
+    return [
+        Node(
+            package="rviz2",
+            executable="rviz2",
+            arguments=["-d", str(CONFIG / "track.rviz")],
+            remappings=[
+                ("/image", image if image.startswith("/") else f"{prefix}/{image}"),
+                *((f"/{NODE}/{topic}", f"{prefix}/{NODE}/{topic}") for topic in ("overlay", "masks")),
+            ],
+        )
+    ]
