@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import pickle
 import re
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Iterable
 
 import torch
 from safetensors import SafetensorError
@@ -19,8 +19,15 @@ from .sam2 import Sam2
 
 BUNDLED = Path(__file__).parent.parent / "weights"
 
+_DECODER = "sam_mask_decoder.transformer"
+
+
+def _attention(ours: str, theirs: str) -> list[tuple[str, str]]:
+    parts = (("query", "q_proj"), ("key", "k_proj"), ("value", "v_proj"), ("out", "out_proj"))
+    return [(f"{ours}.{a}", f"{theirs}.{b}") for a, b in parts]
+
+
 # Ours on the left, the official checkpoints' on the right; {} is a number.
-_ATTENTION = (("query", "q_proj"), ("key", "k_proj"), ("value", "v_proj"), ("out", "out_proj"))
 _NAMES: tuple[tuple[str, str], ...] = (
     ("trunk.patches", "image_encoder.trunk.patch_embed.proj"),
     ("trunk.position", "image_encoder.trunk.pos_embed"),
@@ -40,17 +47,17 @@ _NAMES: tuple[tuple[str, str], ...] = (
     ("memory_attention.time", "maskmem_tpos_enc"),
     ("memory_attention.pointer_time", "obj_ptr_tpos_proj"),
     ("memory_attention.norm", "memory_attention.norm"),
-    *((f"memory_attention.layers.{{}}.within.{a}", f"memory_attention.layers.{{}}.self_attn.{b}") for a, b in _ATTENTION),
-    *(
-        (f"memory_attention.layers.{{}}.to_memory.{a}", f"memory_attention.layers.{{}}.cross_attn_image.{b}")
-        for a, b in _ATTENTION
-    ),
+    *_attention("memory_attention.layers.{}.within", "memory_attention.layers.{}.self_attn"),
+    *_attention("memory_attention.layers.{}.to_memory", "memory_attention.layers.{}.cross_attn_image"),
     ("memory_attention.layers.{}.norm1", "memory_attention.layers.{}.norm1"),
     ("memory_attention.layers.{}.norm2", "memory_attention.layers.{}.norm2"),
     ("memory_attention.layers.{}.norm3", "memory_attention.layers.{}.norm3"),
     ("memory_attention.layers.{}.expand", "memory_attention.layers.{}.linear1"),
     ("memory_attention.layers.{}.shrink", "memory_attention.layers.{}.linear2"),
-    ("prompt_encoder.position.frequencies", "sam_prompt_encoder.pe_layer.positional_encoding_gaussian_matrix"),
+    (
+        "prompt_encoder.position.frequencies",
+        "sam_prompt_encoder.pe_layer.positional_encoding_gaussian_matrix",
+    ),
     ("prompt_encoder.kinds.{}", "sam_prompt_encoder.point_embeddings.{}.weight"),
     ("prompt_encoder.padding", "sam_prompt_encoder.not_a_point_embed.weight"),
     ("prompt_encoder.no_mask", "sam_prompt_encoder.no_mask_embed.weight"),
@@ -58,22 +65,16 @@ _NAMES: tuple[tuple[str, str], ...] = (
     ("mask_decoder.occlusion_token", "sam_mask_decoder.obj_score_token.weight"),
     ("mask_decoder.iou_token", "sam_mask_decoder.iou_token.weight"),
     ("mask_decoder.mask_tokens", "sam_mask_decoder.mask_tokens.weight"),
-    *(
-        (f"mask_decoder.layers.{{}}.{ours}.{a}", f"sam_mask_decoder.transformer.layers.{{}}.{theirs}.{b}")
-        for ours, theirs in (
-            ("among_tokens", "self_attn"),
-            ("to_image", "cross_attn_token_to_image"),
-            ("from_image", "cross_attn_image_to_token"),
-        )
-        for a, b in _ATTENTION
-    ),
-    ("mask_decoder.layers.{}.norm1", "sam_mask_decoder.transformer.layers.{}.norm1"),
-    ("mask_decoder.layers.{}.norm2", "sam_mask_decoder.transformer.layers.{}.norm2"),
-    ("mask_decoder.layers.{}.norm3", "sam_mask_decoder.transformer.layers.{}.norm3"),
-    ("mask_decoder.layers.{}.norm4", "sam_mask_decoder.transformer.layers.{}.norm4"),
-    ("mask_decoder.layers.{}.mlp.layers.{}", "sam_mask_decoder.transformer.layers.{}.mlp.layers.{}"),
-    *((f"mask_decoder.last_look.{a}", f"sam_mask_decoder.transformer.final_attn_token_to_image.{b}") for a, b in _ATTENTION),
-    ("mask_decoder.norm", "sam_mask_decoder.transformer.norm_final_attn"),
+    *_attention("mask_decoder.layers.{}.among_tokens", f"{_DECODER}.layers.{{}}.self_attn"),
+    *_attention("mask_decoder.layers.{}.to_image", f"{_DECODER}.layers.{{}}.cross_attn_token_to_image"),
+    *_attention("mask_decoder.layers.{}.from_image", f"{_DECODER}.layers.{{}}.cross_attn_image_to_token"),
+    ("mask_decoder.layers.{}.norm1", f"{_DECODER}.layers.{{}}.norm1"),
+    ("mask_decoder.layers.{}.norm2", f"{_DECODER}.layers.{{}}.norm2"),
+    ("mask_decoder.layers.{}.norm3", f"{_DECODER}.layers.{{}}.norm3"),
+    ("mask_decoder.layers.{}.norm4", f"{_DECODER}.layers.{{}}.norm4"),
+    ("mask_decoder.layers.{}.mlp.layers.{}", f"{_DECODER}.layers.{{}}.mlp.layers.{{}}"),
+    *_attention("mask_decoder.last_look", f"{_DECODER}.final_attn_token_to_image"),
+    ("mask_decoder.norm", f"{_DECODER}.norm_final_attn"),
     ("mask_decoder.to_half", "sam_mask_decoder.output_upscaling.0"),
     ("mask_decoder.half_norm", "sam_mask_decoder.output_upscaling.1"),
     ("mask_decoder.to_fine", "sam_mask_decoder.output_upscaling.3"),
@@ -111,8 +112,8 @@ def load_model(
     """The named model with its weights, ready to track.
 
     `checkpoint` is an official .pt file or a .safetensors file of ours; without it the bundled weights or the
-    downloaded official ones are taken. Raises ValueError for an unknown name or size, CheckpointError for weights
-    that are missing, damaged or of another model.
+    downloaded official ones are taken. Raises ValueError for an unknown name or size, CheckpointError for
+    weights that are missing, damaged or of another model.
     """
     model = Sam2(named_config(name, image_size))
     path = Path(checkpoint).expanduser() if checkpoint else _default_path(name)
@@ -123,24 +124,27 @@ def load_model(
 def read_checkpoint(path: Path) -> dict[str, Tensor]:
     """The tensors of a file, by our own names; nothing in the file is executed."""
     if not path.is_file():
-        raise CheckpointError(f"checkpoint {path} does not exist; expected an official .pt or a .safetensors file")
+        raise CheckpointError(f"checkpoint {path} does not exist, expected a .pt or .safetensors file")
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError) as error:
         raise CheckpointError(
-            f"checkpoint {path} cannot be read ({type(error).__name__}: {_first_line(error)}); it is damaged, cut off or not a "
-            "checkpoint: delete it and fetch it again with `sam2_ros download`"
+            f"checkpoint {path} cannot be read ({type(error).__name__}: {_first_line(error)}); it is damaged, cut "
+            "off or not a checkpoint: delete it and fetch it again with `sam2_ros download`"
         ) from error
     weights = content.get("model") if isinstance(content, dict) else None
     if not isinstance(weights, dict) or not all(isinstance(value, Tensor) for value in weights.values()):
-        raise CheckpointError(f"checkpoint {path} holds no state dict under 'model', as official SAM 2 checkpoints do")
+        raise CheckpointError(f"checkpoint {path} has no state dict under 'model', as official ones have")
     return from_official(weights)
 
 
 def load_weights(model: Sam2, weights: dict[str, Tensor], origin: object) -> None:
-    """Copy weights into a model; raises CheckpointError naming every key that is missing, unexpected or misshapen."""
+    """Copy weights into a model.
+
+    Raises CheckpointError naming every key that is missing, unexpected or of another shape.
+    """
     expected = model.state_dict()
     problems = [f"missing {key}" for key in expected.keys() - weights.keys()]
     problems += [f"unexpected {key}" for key in weights.keys() - expected.keys()]
@@ -152,8 +156,8 @@ def load_weights(model: Sam2, weights: dict[str, Tensor], origin: object) -> Non
     if problems:
         listing = "\n  ".join(sorted(problems))
         raise CheckpointError(
-            f"checkpoint {origin} does not fit model {model.config.name} ({len(problems)} differences); give the model that "
-            f"it was made for:\n  {listing}"
+            f"checkpoint {origin} does not fit model {model.config.name} ({len(problems)} differences); name the "
+            f"model that it was made for:\n  {listing}"
         )
     model.load_state_dict({key: value.float() for key, value in weights.items()})
 
@@ -167,7 +171,7 @@ def save_weights(model: Sam2, path: Path, dtype: torch.dtype = torch.float16) ->
 
 
 def from_official(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """An official state dict by our names; a name that the table lacks stays, for strict loading to report it."""
+    """An official state dict by our names; names that the table lacks stay, for strict loading to report."""
     return {_renamed(key, _FROM_OFFICIAL): value for key, value in weights.items() if key != UNUSED_OFFICIAL}
 
 
@@ -202,8 +206,8 @@ def _default_path(name: str) -> Path:
     path = cached_path(name)
     if not path.is_file():
         raise CheckpointError(
-            f"no weights for {name}: expected {path}; fetch them with `sam2_ros download {name}`, or give the path of a "
-            "checkpoint"
+            f"no weights for {name}: expected {path}; fetch them with `sam2_ros download {name}`, or give the path "
+            "of a checkpoint"
         )
     return path
 

@@ -1,6 +1,7 @@
 """The sizes of SAM 2: one table of named configurations.
 
-Sources: Ravi et al., "SAM 2: Segment Anything in Images and Videos" (2024), appendix D; Ryali et al., "Hiera" (2023).
+Sources: Ravi et al., "SAM 2: Segment Anything in Images and Videos" (2024), appendix D;
+Ryali et al., "Hiera" (2023).
 """
 
 from __future__ import annotations

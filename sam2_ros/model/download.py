@@ -57,9 +57,7 @@ class DownloadError(RuntimeError):
 
 def cached_path(name: str) -> Path:
     """Where the official checkpoint of that name is kept: $SAM2_ROS_CACHE, else the user's cache folder."""
-    root = (
-        os.environ.get("SAM2_ROS_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "sam2_ros"
-    )
+    root = os.environ.get("SAM2_ROS_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "sam2_ros"
     return Path(root).expanduser() / f"{name}.pt"
 
 

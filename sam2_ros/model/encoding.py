@@ -15,13 +15,13 @@ _TEMPERATURE = 10000.0
 
 
 def _wavelengths(count: int, device: torch.device | None) -> Tensor:
-    """(count,) geometric progression in which neighbours share a wavelength, one for sine and one for cosine."""
+    """(count,) geometric progression in which a sine and the cosine beside it share a wavelength."""
     pair = torch.arange(count, device=device) // 2
     return _TEMPERATURE ** (2.0 * pair / count)
 
 
 def sine_grid(grid: int, width: int, device: torch.device | None = None) -> Tensor:
-    """(grid * grid, width) encoding of row (first half) and column, each running from 0 to 2 pi (Vaswani et al. 2017)."""
+    """(grid * grid, width) encoding of row (first half) and column, each from 0 to 2 pi (Vaswani et al. 2017)."""
     place = torch.arange(1, grid + 1, device=device) / (grid + 1e-6) * 2 * math.pi
     angle = place[:, None] / _wavelengths(width // 2, device)
     line = torch.stack((angle[:, 0::2].sin(), angle[:, 1::2].cos()), dim=-1).flatten(1)
@@ -64,7 +64,7 @@ class Rotation(NamedTuple):
 
 
 def axial_rotation(grid: int, width: int, device: torch.device | None = None) -> Rotation:
-    """Rotary encoding of a grid: the first half of the channel pairs turns with x, the second with y (Heo et al. 2024)."""
+    """Rotary encoding of a grid: half of the channel pairs turn with x, half with y (Heo et al. 2024)."""
     frequency = _TEMPERATURE ** (-torch.arange(0, width, 4, device=device)[: width // 4] / width)
     token = torch.arange(grid * grid, device=device)
     x, y = (token % grid).float(), torch.div(token, grid, rounding_mode="floor").float()

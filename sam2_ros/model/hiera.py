@@ -1,4 +1,4 @@
-"""The image encoder's trunk: Hiera, a hierarchical vision transformer (Ryali et al. 2023), as SAM 2 uses it."""
+"""The image encoder's trunk: Hiera, a hierarchical vision transformer (Ryali et al. 2023)."""
 
 from __future__ import annotations
 
@@ -26,8 +26,10 @@ class PooledAttention(nn.Module):
         if self.pool:
             query = halve(query)
         height, width = query.shape[1:3]
-        heads = (t.flatten(1, 2).unflatten(-1, (self.heads, -1)).transpose(1, 2) for t in (query, key, value))
-        mixed = F.scaled_dot_product_attention(*heads).transpose(1, 2).flatten(2)
+        query, key, value = (
+            x.flatten(1, 2).unflatten(-1, (self.heads, -1)).transpose(1, 2) for x in (query, key, value)
+        )
+        mixed = F.scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(2)
         return self.out(mixed.unflatten(1, (height, width)))
 
 
@@ -88,7 +90,7 @@ class Hiera(nn.Module):
         return maps
 
     def _position(self, height: int, width: int) -> Tensor:
-        """(1, height, width, C): a coarse grid stretched over the image plus a pattern repeated in every window."""
+        """(1, height, width, C): a coarse grid stretched over the image, plus a pattern in every window."""
         stretched = F.interpolate(self.position, size=(height, width), mode="bicubic")
         side = self.window_position.shape[-1]
         return (stretched + self.window_position.tile(height // side, width // side)).permute(0, 2, 3, 1)

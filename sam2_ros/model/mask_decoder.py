@@ -1,4 +1,4 @@
-"""The mask decoder: tokens ask the image, the image asks the tokens, twice (SAM; SAM 2 adds the occlusion score)."""
+"""The mask decoder of SAM, to which SAM 2 adds the occlusion score: tokens ask the image, the image the tokens."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class TwoWayLayer(nn.Module):
         self.norm4 = nn.LayerNorm(width)
 
     def forward(self, tokens: Tensor, image: Tensor, origin: Tensor, place: Tensor) -> tuple[Tensor, Tensor]:
-        """Tokens (N, L, C) and image (N, hw, C), with what is added to each when it is matched (`origin`, `place`)."""
+        """Tokens (N, L, C) and image (N, hw, C); `origin` and `place` are added to them where they are matched."""
         if self.first:
             tokens = self.among_tokens(tokens, tokens, tokens)
         else:
@@ -79,7 +79,12 @@ class MaskDecoder(nn.Module):
         self.occlusion_head = Mlp(width, width, width, 1)
 
     def forward(
-        self, conditioned: Tensor, features: ImageFeatures, prompt_tokens: Tensor, dense: Tensor, place: Tensor
+        self,
+        conditioned: Tensor,
+        features: ImageFeatures,
+        prompt_tokens: Tensor,
+        dense: Tensor,
+        place: Tensor,
     ) -> Candidates:
         """
         conditioned (N or 1, C, h, w), prompt_tokens (N, L, C), dense (N or 1, C, h, w), place (h * w, C)

@@ -19,7 +19,8 @@ class Memory(NamedTuple):
     """What N objects are remembered by. Order does not matter; invalid entries are not read."""
 
     spatial: Tensor  # (N, K, h * w, 64)
-    spatial_row: Tensor  # (N, K) long, row of the temporal table: k - 1 for k frames ago, the last for prompted frames
+    # Row of the temporal table: k - 1 for k frames ago, the last one for prompted frames.
+    spatial_row: Tensor  # (N, K) long
     pointers: Tensor  # (N, P, C)
     pointer_distance: Tensor  # (N, P) frames ago
     spatial_valid: Tensor | None = None  # (N, K) bool, None where all are valid
@@ -57,7 +58,9 @@ class MemoryLayer(nn.Module):
 
     def _attend_within(self, x: Tensor, rotation: Rotation) -> Tensor:
         attention = self.within
-        return attention.attend(rotate(attention.query(x), rotation), rotate(attention.key(x), rotation), attention.value(x))
+        return attention.attend(
+            rotate(attention.query(x), rotation), rotate(attention.key(x), rotation), attention.value(x)
+        )
 
     def _attend_to_memory(self, x: Tensor, keys: Keys, rotation: Rotation) -> Tensor:
         attention = self.to_memory

@@ -36,7 +36,11 @@ class MemoryEncoder(nn.Module):
         shrink: list[nn.Module] = []
         channels = 1
         for _ in range(4):  # 2 ** 4 pixels of the mask meet one token
-            shrink += [nn.Conv2d(channels, 4 * channels, 3, stride=2, padding=1), ChannelNorm(4 * channels), nn.GELU()]
+            shrink += [
+                nn.Conv2d(channels, 4 * channels, 3, stride=2, padding=1),
+                ChannelNorm(4 * channels),
+                nn.GELU(),
+            ]
             channels *= 4
         self.mask = nn.Sequential(*shrink, nn.Conv2d(channels, width, kernel_size=1))
         self.features = nn.Conv2d(width, width, kernel_size=1)

@@ -75,7 +75,8 @@ class Sam2(nn.Module):
         box are clear enough for the single mask.
         """
         if prompts is None:
-            tokens, dense = self.prompt_encoder.no_points(len(conditioned)), self.prompt_encoder.encode_mask(None)
+            tokens = self.prompt_encoder.no_points(len(conditioned))
+            dense = self.prompt_encoder.encode_mask(None)
         else:
             tokens = self.prompt_encoder.encode_points(prompts)
             dense = self.prompt_encoder.encode_mask(prompts.mask_logits)
@@ -88,7 +89,11 @@ class Sam2(nn.Module):
         speaker = candidates.tokens[rows, best] if multimask else candidates.tokens[:, 0]
         pointer = torch.where(present, self.pointer(speaker), self.absent_pointer)
         return Decoded(
-            logits.unsqueeze(1), candidates.predicted_iou[rows, best], candidates.occlusion_score, pointer, candidates
+            logits.unsqueeze(1),
+            candidates.predicted_iou[rows, best],
+            candidates.occlusion_score,
+            pointer,
+            candidates,
         )
 
     def decode_mask_prompt(self, features: ImageFeatures, mask: Tensor) -> Decoded:
@@ -103,9 +108,7 @@ class Sam2(nn.Module):
         score = _as_logits(given.float())
         return Decoded(logits, torch.ones_like(score[:, 0]), score, pointer, candidates)
 
-    def write_memory(
-        self, features: ImageFeatures, logits: Tensor, occlusion_score: Tensor, binarise: bool
-    ) -> Tensor:
+    def write_memory(self, features: ImageFeatures, logits: Tensor, occlusion_score: Tensor, binarise: bool) -> Tensor:
         """(N, h * w, 64) memories of masks (N, 1, S / 4, S / 4); those of prompted frames are binarised first."""
         full = resize(logits, self.config.image_size)
         probability = (full > 0).float() if binarise else full.sigmoid()

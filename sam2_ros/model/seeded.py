@@ -22,9 +22,11 @@ def seeded_model(config: str | ModelConfig, seed: int = 0, occlusion_bias: float
     with torch.no_grad():
         model.trunk.position.normal_(std=0.02)
         model.trunk.window_position.normal_(std=0.02)
-        for layer in model.memory_attention.layers:
-            layer.to_memory.query.weight.mul_(3.0)
-        for block in model.memory_encoder.fuse:
-            block.scale.normal_(std=0.1)
-        model.mask_decoder.occlusion_head.layers[-1].bias.fill_(occlusion_bias)
+        parameters = dict(model.named_parameters())
+        for name, value in parameters.items():
+            if name.endswith("to_memory.query.weight"):
+                value.mul_(3.0)
+            elif name.startswith("memory_encoder.fuse") and name.endswith("scale"):
+                value.normal_(std=0.1)
+        parameters["mask_decoder.occlusion_head.layers.2.bias"].fill_(occlusion_bias)
     return model.eval().requires_grad_(False)

@@ -7,8 +7,9 @@ so that an object can be taken back to an earlier frame and tracked again from t
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Iterable, NamedTuple, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -106,7 +107,13 @@ class MemoryBank:
         )
 
     def _put(
-        self, rows: list[int], frame: int, spatial_slot: int, pointer_slot: int, spatial: Tensor, pointers: Tensor
+        self,
+        rows: list[int],
+        frame: int,
+        spatial_slot: int,
+        pointer_slot: int,
+        spatial: Tensor,
+        pointers: Tensor,
     ) -> None:
         self._spatial[rows, spatial_slot] = spatial.to(self._spatial.dtype)
         self._pointers[rows, pointer_slot] = pointers.to(self._pointers.dtype)
@@ -115,7 +122,10 @@ class MemoryBank:
 
     def _spatial_entries(self, row: int, frame: int) -> list[_Entry]:
         """Every prompted frame, and of the last six those that were tracked."""
-        return [*self._prompted_entries(row, frame), *self._recent(self._spatial_frame[row], frame, NUM_RECENT)]
+        return [
+            *self._prompted_entries(row, frame),
+            *self._recent(self._spatial_frame[row], frame, NUM_RECENT),
+        ]
 
     def _pointer_entries(self, row: int, frame: int) -> list[_Entry]:
         """Prompted frames that are not in the future, and of the last fifteen those that were tracked."""

@@ -17,9 +17,8 @@ def preprocess(rgb: np.ndarray, image_size: int, device: torch.device) -> Tensor
 
     Raises ValueError for anything but a non-empty (H, W, 3) uint8 array.
     """
-    if not isinstance(rgb, np.ndarray) or rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3 or not rgb.size:
-        what = f"{rgb.dtype} {rgb.shape}" if isinstance(rgb, np.ndarray) else type(rgb).__name__
-        raise ValueError(f"frame is {what}, expected a non-empty uint8 array of shape (H, W, 3), RGB")
+    if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3 or not rgb.size:
+        raise ValueError(f"frame is {rgb.dtype} {rgb.shape}, expected non-empty uint8 (H, W, 3), RGB")
     pixels = torch.from_numpy(np.ascontiguousarray(rgb)).to(device).permute(2, 0, 1).unsqueeze(0)
     if device.type != "cpu":  # only the CPU resizes uint8, several times faster than float
         pixels = pixels.float()

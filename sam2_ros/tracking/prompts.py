@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Sequence
 
 import numpy as np
 import torch
@@ -31,12 +31,13 @@ class Points:
         """These points and those of another prompt on the same frame; raises PromptError when they are too many."""
         clicks = (*self.clicks, *prompt.clicks)
         if len(clicks) > MAX_CLICKS:
-            raise PromptError(f"{len(clicks)} clicks on one frame, expected at most {MAX_CLICKS}; prompt a later frame")
+            raise PromptError(f"{len(clicks)} clicks on one frame, expected at most {MAX_CLICKS}")
         return Points(clicks, prompt.box or self.box)
 
     def tensors(self, size: tuple[int, int], image_size: int, device: torch.device) -> tuple[Tensor, Tensor]:
         """Points (1, L, 2) in pixels of the square and labels (1, L); the corners of the box come first."""
-        corners = [] if self.box is None else [(self.box.x0, self.box.y0), (self.box.x1, self.box.y1)]
+        box = self.box
+        corners = [(box.x0, box.y0), (box.x1, box.y1)] if box else []
         labels = [PointLabel.BOX_TOP_LEFT, PointLabel.BOX_BOTTOM_RIGHT][: len(corners)]
         labels += [PointLabel.POSITIVE if click.positive else PointLabel.NEGATIVE for click in self.clicks]
         points = torch.tensor([corners + [(click.x, click.y) for click in self.clicks]])
@@ -48,7 +49,7 @@ def check_prompt(prompt: Prompt, size: tuple[int, int]) -> Prompt:
     """The prompt, its box clipped to a frame of `size` (H, W); raises PromptError saying what is wrong with it."""
     if prompt.mask is not None:
         if prompt.clicks or prompt.box:
-            raise PromptError("prompt has a mask and also clicks or a box, expected a mask alone or the others")
+            raise PromptError("prompt has a mask beside clicks or a box, expected a mask alone")
         _check_mask(prompt.mask, size)
         return prompt
     if not prompt.clicks and prompt.box is None:
@@ -66,7 +67,7 @@ def mask_tensor(mask: np.ndarray, image_size: int, device: torch.device) -> Tens
         full = F.interpolate(full, size=size, mode="bilinear", align_corners=False, antialias=True)
         full = (full >= 0.5).float()
     if not full.any():
-        raise PromptError(f"mask is too small to be seen at the model's {image_size} pixels; give a box or a larger image_size")
+        raise PromptError(f"mask is too small for the model's {image_size} pixels; give a box instead")
     return full
 
 
@@ -78,7 +79,8 @@ def _check_clicks(clicks: Sequence[Click], size: tuple[int, int]) -> None:
         # A pixel reaches half a pixel to either side of its centre.
         if not (-0.5 <= click.x <= width - 0.5 and -0.5 <= click.y <= height - 0.5):
             raise PromptError(
-                f"click ({click.x:g}, {click.y:g}) is outside the image, expected x in 0..{width - 1}, y in 0..{height - 1}"
+                f"click ({click.x:g}, {click.y:g}) is outside the image, expected x in 0..{width - 1} and y in "
+                f"0..{height - 1}"
             )
 
 

@@ -177,7 +177,7 @@ _MAX_INCHES = 40.0
 def write_timeline(rows: Iterable[TrackRow], events: Iterable[Event], path: str | os.PathLike[str]) -> None:
     """Writes a PNG of every object over the time of the images.
 
-    Each has a lane, coloured by state, with its events and the curve of its presence (0 at the foot, 1 at the top).
+    Each has a lane, coloured by state, with its events and its presence (0 at the foot, 1 at the top).
     """
     lanes: dict[int, list[TrackRow]] = defaultdict(list)
     for row in rows:
@@ -194,9 +194,7 @@ def write_timeline(rows: Iterable[TrackRow], events: Iterable[Event], path: str 
     for event in shown:
         marker, colour = _MARKERS[event.kind]
         height = places[event.track_id] + _LANE / 2 if event.track_id in places else -0.2  # above all
-        axes.plot(
-            event.stamp - start, height, marker, color=colour, markeredgecolor="white", markersize=9, zorder=4
-        )
+        axes.plot(event.stamp - start, height, marker, color=colour, markeredgecolor="white", markersize=9, zorder=4)
     _draw_frame(axes, [lanes[track_id][-1] for track_id in places], {event.kind for event in shown})
     figure.savefig(path, dpi=120)
 
@@ -234,6 +232,4 @@ def _draw_frame(axes: Axes, objects: list[TrackRow], kinds: set[EventKind]) -> N
         for kind, (marker, colour) in _MARKERS.items()
         if kind in kinds
     ]
-    axes.figure.legend(
-        handles=states + curve + marks, loc="outside upper center", ncols=10, frameon=False, fontsize=9
-    )
+    axes.figure.legend(handles=states + curve + marks, loc="outside upper center", ncols=10, frameon=False, fontsize=9)

@@ -10,11 +10,12 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import count
-from typing import Iterator, NamedTuple, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -26,7 +27,7 @@ from .memory_bank import BankSize, MemoryBank
 from .preprocess import preprocess
 from .presence import PresenceMonitor
 from .prompts import Points, check_prompt, mask_tensor
-from .types import Event, EventKind, FrameResult, Prompt, PromptError, StampError, Track, TrackState
+from .types import Event, EventKind, FrameResult, Prompt, PromptError, StampError, Track
 
 _FED_BACK_LIMIT = 32.0  # logits; what a correction sees of the answer that it corrects
 _MAX_OBJECTS = 254  # values of a label image
@@ -41,7 +42,7 @@ class TrackerConfig:
     max_prompted: int = 4  # prompted frames that are remembered of each object
     history: int = 16  # frames on which a prompt can still be applied
     lost_after: float = 1.0  # seconds of absence from which an object counts as lost
-    stamp_tolerance: float = 0.0  # seconds between a prompt's stamp and that of the frame that it is applied to
+    stamp_tolerance: float = 0.0  # seconds by which a prompt may miss the frame that it is applied to
     # The reference does not remember a correction as a prompted frame, though its training does.
     corrections_are_prompted: bool = True
     precision: str = "float32"
@@ -50,7 +51,7 @@ class TrackerConfig:
         if not 1 <= self.max_objects <= _MAX_OBJECTS:
             raise ValueError(f"max_objects is {self.max_objects}, expected 1..{_MAX_OBJECTS}")
         if self.max_prompted < 1 or self.history < 1:
-            raise ValueError(f"max_prompted is {self.max_prompted} and history {self.history}, expected at least 1")
+            raise ValueError(f"max_prompted {self.max_prompted}, history {self.history}: expected at least 1")
         if self.lost_after < 0 or self.stamp_tolerance < 0:
             raise ValueError("lost_after and stamp_tolerance are durations in seconds, expected at least 0")
         if self.precision not in _PRECISIONS:
@@ -113,8 +114,8 @@ class StreamingTracker:
     def step(self, rgb: np.ndarray, stamp: float) -> FrameResult:
         """Track every object on the next frame, (H, W, 3) uint8 RGB, stamped in seconds.
 
-        Raises ValueError for something that is no image, StampError for a stamp that is not newer than the last one;
-        neither changes anything.
+        Raises ValueError for something that is no image, StampError for a stamp that is not newer than the last
+        one; neither changes anything.
         """
         self._check_stamp(stamp)
         self.timings = {}
@@ -160,12 +161,13 @@ class StreamingTracker:
     def refine(self, track_id: int, prompt: Prompt, stamp: float | None = None) -> None:
         """Correct an object on a buffered frame (None: the newest), and all frames since.
 
-        Clicks join those that the object was given on that frame. Raises PromptError like `add`, and for an unknown id.
+        Clicks join those that the object was given on that frame. Raises PromptError like `add`, and for an
+        unknown id.
         """
         object_ = self._object(track_id)
         frame = self._frame_at(stamp)
         if frame.index < object_.first_frame:
-            raise PromptError(f"object {track_id} starts at {self._frame_stamp(object_.first_frame)}, the prompt is older")
+            raise PromptError(f"object {track_id} starts after the frame of this prompt; add it as a new object")
         self._prompt(object_, check_prompt(prompt, frame.size), frame)
         object_.label = prompt.label or object_.label
 
@@ -217,7 +219,7 @@ class StreamingTracker:
         with self._timed("decode"), self._autocast():
             decoded = self.model.decode(conditioned, frame.features, None, multimask=True)
         with self._timed("write_memory"), self._autocast():
-            spatial = self.model.write_memory(frame.features, decoded.logits, decoded.occlusion_score, binarise=False)
+            spatial = self._memory(frame, decoded, binarise=False)
             self._bank.write(rows, frame.index, spatial, decoded.pointer)
         self._note(objects, frame, decoded)
 
@@ -228,7 +230,7 @@ class StreamingTracker:
         points = (object_.points if object_.points_frame == frame.index else Points()).joined(prompt)
         with self._autocast():
             decoded = self._decode_prompt(object_, prompt, points, frame)
-            spatial = self.model.write_memory(frame.features, decoded.logits, decoded.occlusion_score, binarise=True)
+            spatial = self._memory(frame, decoded, binarise=True)
         self._bank.forget_from(object_.row, frame.index)
         if starts or self.config.corrections_are_prompted or self._bank.is_prompted(object_.row, frame.index):
             self._bank.write_prompted(object_.row, frame.index, spatial, decoded.pointer)
@@ -246,7 +248,8 @@ class StreamingTracker:
     def _decode_prompt(self, object_: _Object, prompt: Prompt, points: Points, frame: _Frame) -> Decoded:
         model, device = self.model, self.model.device
         if prompt.mask is not None:
-            return model.decode_mask_prompt(frame.features, mask_tensor(prompt.mask, model.config.image_size, device))
+            mask = mask_tensor(prompt.mask, model.config.image_size, device)
+            return model.decode_mask_prompt(frame.features, mask)
         if frame.index == object_.first_frame:
             conditioned = model.without_memory(frame.features)
         else:
@@ -256,10 +259,13 @@ class StreamingTracker:
         prompts = PromptTensors(*points.tensors(frame.size, model.config.image_size, device), fed_back)
         return model.decode(conditioned, frame.features, prompts, multimask=len(points) <= 1)
 
+    def _memory(self, frame: _Frame, decoded: Decoded, binarise: bool) -> Tensor:
+        return self.model.write_memory(frame.features, decoded.logits, decoded.occlusion_score, binarise)
+
     def _note(self, objects: Sequence[_Object], frame: _Frame, decoded: Decoded) -> None:
         """Keep the answers of a frame, and follow the objects' presence."""
-        with self._timed("wait"):  # the only point of a step at which the host waits for the device
-            visible = ((decoded.occlusion_score > 0).squeeze(1) & (decoded.logits > 0).flatten(1).any(dim=1)).tolist()
+        with self._timed("wait"):  # for the device
+            visible = (decoded.logits > 0).flatten(1).any(dim=1).tolist()  # nowhere if the object is absent
         for i, object_ in enumerate(objects):
             score = decoded.occlusion_score[i, 0]
             frame.answers[object_.id] = _Answer(decoded.logits[i], decoded.predicted_iou[i], score)
@@ -286,8 +292,8 @@ class StreamingTracker:
             raise StampError(f"stamp is {stamp}, expected seconds")
         if self._frames and stamp <= self._frames[-1].stamp:
             raise StampError(
-                f"frame is stamped {stamp:.6f} s, the one before it {self._frames[-1].stamp:.6f} s; frames must come in order, "
-                "reset the tracker to start again from an earlier time"
+                f"frame is stamped {stamp:.6f} s, the one before it {self._frames[-1].stamp:.6f} s; frames must come "
+                "in order, reset the tracker to start again from an earlier time"
             )
 
     def _frame_at(self, stamp: float | None) -> _Frame:
@@ -300,13 +306,11 @@ class StreamingTracker:
         if not abs(nearest.stamp - stamp) <= self.config.stamp_tolerance:
             oldest, newest = self._frames[0].stamp, self._frames[-1].stamp
             raise PromptError(
-                f"no buffered frame is stamped {stamp:.6f} s within {self.config.stamp_tolerance:g} s; the {len(self._frames)} "
-                f"buffered ones cover {oldest:.6f} to {newest:.6f} s; stamp the prompt like its image, or raise history"
+                f"no buffered frame is stamped {stamp:.6f} s (within {self.config.stamp_tolerance:g} s); the "
+                f"{len(self._frames)} buffered ones cover {oldest:.6f} to {newest:.6f} s; stamp the prompt like its "
+                "image, or raise history"
             )
         return nearest
-
-    def _frame_stamp(self, index: int) -> str:
-        return next((f"{frame.stamp:.6f} s" for frame in self._frames if frame.index == index), "an earlier frame")
 
     def _object(self, track_id: int) -> _Object:
         if track_id not in self._objects:
@@ -319,7 +323,7 @@ class StreamingTracker:
         for row in range(self.config.max_objects):
             if row not in taken:
                 return row
-        raise PromptError(f"there are {len(taken)} objects, as many as max_objects allows; remove one or raise max_objects")
+        raise PromptError(f"there are {len(taken)} objects already, as max_objects allows; remove one or raise it")
 
     def _forget(self, object_: _Object) -> None:
         self._bank.clear(object_.row)
@@ -351,6 +355,3 @@ def _as_track(object_: _Object, mask: np.ndarray, presence: float, predicted_iou
         area=int(np.count_nonzero(mask)),
         last_seen=monitor.last_seen,
     )
-
-
-__all__ = ["StreamingTracker", "TrackState", "TrackerConfig"]

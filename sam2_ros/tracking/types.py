@@ -6,10 +6,10 @@ top left pixel. Stamps are seconds on the clock of the images.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
-from typing import Callable, Sequence
 
 import numpy as np
 
@@ -111,7 +111,7 @@ class FrameResult:
 
     @cached_property
     def label_image(self) -> np.ndarray:
-        """(H, W) uint8: 0 background, else `mask_value`; where masks overlap, of the surer one. Drawn when first asked."""
+        """(H, W) uint8: 0 background, else `mask_value`, of the surer one where masks overlap. Drawn when asked for."""
         if self.draw_labels is None:
             return np.zeros(self.size, np.uint8)
         return self.draw_labels()
