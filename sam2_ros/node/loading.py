@@ -1,0 +1,53 @@
+"""From parameters to a tracker that is ready."""
+
+from __future__ import annotations
+
+import torch
+
+from sam2_ros.model import load_model
+from sam2_ros.node.parameters import ParameterError, Parameters
+from sam2_ros.tracking import StreamingTracker, TrackerConfig
+
+
+def choose_device(name: str) -> torch.device:
+    """`auto`, `cpu`, `cuda` or `cuda:N`. Raises ParameterError for a GPU that is not there."""
+    count = torch.cuda.device_count()
+    if name == "auto":
+        return torch.device("cuda:0" if count else "cpu")
+    device = torch.device(name)
+    if device.type == "cuda" and (device.index or 0) >= count:
+        raise ParameterError(
+            f"parameter device is {name}, but PyTorch {torch.__version__} sees {count} CUDA devices: "
+            "set device to auto or cpu, or install a driver (see `nvidia-smi`) and a PyTorch built for it"
+        )
+    return device
+
+
+def choose_precision(name: str, device: torch.device) -> str:
+    """`auto`: bfloat16 where it is faster, which is on a GPU."""
+    if name != "auto":
+        return name
+    return "bfloat16" if device.type == "cuda" else "float32"
+
+
+def build_tracker(parameters: Parameters) -> StreamingTracker:
+    """Reads the weights and sets memory aside.
+
+    Raises ParameterError, CheckpointError, ValueError for an image_size that the model does not take, and
+    torch.OutOfMemoryError.
+    """
+    device = choose_device(parameters.device)
+    model = load_model(
+        parameters.model, parameters.checkpoint or None, parameters.image_size or None, device=str(device)
+    )
+    return StreamingTracker(
+        model,
+        TrackerConfig(
+            max_objects=parameters.max_objects,
+            max_prompted=parameters.max_prompted,
+            history=parameters.history,
+            lost_after=parameters.lost_after,
+            stamp_tolerance=parameters.stamp_tolerance,
+            precision=choose_precision(parameters.precision, device),
+        ),
+    )

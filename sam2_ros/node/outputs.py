@@ -1,0 +1,77 @@
+"""The topics that the node publishes. What nobody subscribes to is not computed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from builtin_interfaces.msg import Time
+from rclpy.lifecycle import LifecycleNode
+from sensor_msgs.msg import Image
+
+from sam2_ros.msg import TrackArray, TrackEvent
+from sam2_ros.node import messages, qos
+from sam2_ros.node.parameters import Parameters
+from sam2_ros.node.session import Publication
+from sam2_ros.tracking import overlay
+from sam2_ros.tracking.types import Event
+
+
+class Outputs:
+    """Publishes the results of one frame, all with the header of its image."""
+
+    def __init__(self, node: LifecycleNode, parameters: Parameters) -> None:
+        self._node = node
+        results = qos.profile(parameters.publish_reliability, parameters.publish_depth)
+        events = qos.profile("reliable", qos.EVENTS_KEPT)
+        self._tracks = node.create_lifecycle_publisher(TrackArray, "~/tracks", results)
+        self._masks = node.create_lifecycle_publisher(Image, "~/masks", results)
+        self._target_mask = node.create_lifecycle_publisher(Image, "~/target_mask", results)
+        self._overlay = node.create_lifecycle_publisher(Image, "~/overlay", results)
+        self._events = node.create_lifecycle_publisher(TrackEvent, "~/events", events)
+        self._times: dict[float, Time] = {}  # the exact stamps behind the tracker's seconds
+        self._labels: dict[int, str] = {}
+
+    def publish(self, publication: Publication) -> None:
+        """The results for one image, then what happened on it."""
+        result, header = publication.result, publication.view.header
+        self._times[result.stamp] = header.stamp
+        if _wanted(self._tracks):
+            cropped = self._node.get_parameter("publish_cropped_masks").value
+            self._tracks.publish(messages.track_array(result, header, self._time_of, cropped))
+        if _wanted(self._masks):
+            self._masks.publish(messages.image_message(result.label_image, "mono8", header))
+        if _wanted(self._target_mask):
+            target = publication.target
+            mask = np.zeros(result.size, bool) if target is None else target.mask
+            self._target_mask.publish(messages.mask_message(mask, header))
+        if _wanted(self._overlay):
+            picture = overlay.draw(publication.view.rgb, result)
+            self._overlay.publish(messages.image_message(picture, "rgb8", header))
+        self._labels.update({track.id: track.label for track in result.tracks})
+        for event in publication.events:
+            self.publish_event(event, header.frame_id, self._labels.get(event.track_id, ""))
+        self._forget_what_is_over(publication)
+
+    def publish_event(self, event: Event, frame_id: str, label: str) -> None:
+        """Something that happened."""
+        self._events.publish(messages.event_message(event, frame_id, label, self._time_of))
+
+    def destroy(self) -> None:
+        """Takes the topics away."""
+        for publisher in (self._tracks, self._masks, self._target_mask, self._overlay, self._events):
+            self._node.destroy_lifecycle_publisher(publisher)
+
+    def _time_of(self, stamp: float) -> Time:
+        return self._times.get(stamp) or messages.nearest_time(stamp)
+
+    def _forget_what_is_over(self, publication: Publication) -> None:
+        """Keeps the stamps and labels that later frames still refer to."""
+        tracks = publication.result.tracks
+        needed = {publication.result.stamp, *(track.last_seen for track in tracks)}
+        self._times = {stamp: moment for stamp, moment in self._times.items() if stamp in needed}
+        self._labels = {track.id: track.label for track in tracks}
+
+
+def _wanted(publisher: Any) -> bool:
+    return publisher.get_subscription_count() > 0

@@ -1,0 +1,19 @@
+"""Quality of service: images are taken as any publisher offers them, results are delivered for certain."""
+
+from __future__ import annotations
+
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+
+RELIABILITIES = ("best_effort", "reliable")
+PROMPTS_KEPT = 100  # clicks and prompts that wait for the node
+EVENTS_KEPT = 100
+
+
+def profile(reliability: str, depth: int) -> QoSProfile:
+    """Keeps the newest `depth` messages, for those who are there when they are sent."""
+    return QoSProfile(
+        history=HistoryPolicy.KEEP_LAST,
+        depth=depth,
+        reliability=ReliabilityPolicy[reliability.upper()],
+        durability=DurabilityPolicy.VOLATILE,
+    )

@@ -1,0 +1,197 @@
+"""One camera stream and its tracker: what becomes of each frame and of each request. No ROS in here."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+
+from sam2_ros.node.image_conversion import ImageError, to_rgb
+from sam2_ros.node.statistics import Statistics
+from sam2_ros.node.worker import Frame
+from sam2_ros.tracking import StreamingTracker
+from sam2_ros.tracking.types import Event, FrameResult, Prompt, PromptError, Track
+
+# Seconds: a frame that is older than the newest by less than this came late; by more, the clock was set back.
+MAX_REORDERING = 0.5
+
+_REPEAT = 5.0  # seconds between two log lines of the same kind
+
+
+@dataclass(frozen=True)
+class PromptRequest:
+    """A prompt, its object (0: a new one) and the stamp of its image in seconds (None: the newest)."""
+
+    prompt: Prompt
+    object_id: int = 0
+    stamp: float | None = None
+
+
+@dataclass(frozen=True)
+class View:
+    """The newest processed image, to which all results belong."""
+
+    rgb: np.ndarray  # (H, W, 3) uint8
+    header: Any
+    stamp: float
+
+
+@dataclass(frozen=True)
+class Publication:
+    """All that is to be told about one image."""
+
+    view: View
+    result: FrameResult
+    target: Track | None  # the selected object
+    events: Sequence[Event]
+
+
+class Sink(Protocol):
+    """Where results go."""
+
+    def publish(self, publication: Publication) -> None:
+        """Tells the world."""
+
+
+class Session:
+    """Performs what the worker schedules."""
+
+    def __init__(self, tracker: StreamingTracker, sink: Sink, statistics: Statistics, logger: Any) -> None:
+        self._tracker = tracker
+        self._sink = sink
+        self._statistics = statistics
+        self._logger = logger
+        self._view: View | None = None
+        self._selected = 0
+        self._events: list[Event] = []
+        self._is_published = True
+        self._timing: tuple[float, float] | None = None  # when the frame came, and seconds inside the tracker
+
+    @property
+    def newest(self) -> float | None:
+        """Stamp of the newest frame that can be prompted."""
+        covered = self._tracker.covered
+        return covered[1] if covered else None
+
+    def process(self, frame: Frame) -> None:
+        """Tracks on the next image. Raises ImageError, and whatever the network raises."""
+        rgb = to_rgb(frame.message)
+        if self._is_late(frame.stamp):
+            self._ignore_late(frame.stamp)
+            return
+        reason = self._reason_to_restart(frame.stamp, rgb.shape[:2])
+        view = View(rgb, frame.message.header, frame.stamp)
+        if reason:
+            self._forget(reason, frame.stamp)
+        started = time.perf_counter()
+        result = self._tracker.step(rgb, frame.stamp)
+        self._timing = frame.received, time.perf_counter() - started
+        self._view = view
+        self._events.extend(result.events)
+        self._is_published = False
+
+    def flush(self) -> None:
+        """Publishes the newest image's results where they are new or were changed."""
+        self._events.extend(self._tracker.drain_events())
+        if self._is_published or self._view is None:
+            return
+        view, events = self._view, tuple(self._events)
+        self._is_published = True
+        self._events.clear()
+        result = self._tracker.latest or FrameResult(view.stamp, 0, view.rgb.shape[:2])
+        self._sink.publish(Publication(view, result, self._target(result), events))
+        if self._timing is not None:
+            received, in_tracker = self._timing
+            self._timing = None
+            self._statistics.count_processed(time.perf_counter() - received, in_tracker)
+        self._statistics.objects = len(result.tracks)
+
+    def fail(self, error: Exception) -> None:
+        """Logs what went wrong with a frame; the next one is tried as if nothing had happened."""
+        if isinstance(error, ImageError):
+            reason = f"an image cannot be used: {error}"
+        elif isinstance(error, torch.OutOfMemoryError):
+            torch.cuda.empty_cache()
+            reason = (
+                f"out of GPU memory ({str(error).splitlines()[0]}): choose a smaller model, image_size, "
+                "max_objects or history, or free the GPU of other programs"
+            )
+        else:
+            reason = f"a frame cannot be processed: {''.join(traceback.format_exception(error)).rstrip()}"
+        self._statistics.count_unusable(reason)
+        self._logger.error(reason, throttle_duration_sec=_REPEAT)
+
+    def place(self, request: PromptRequest) -> tuple[View, Track]:
+        """Starts or refines an object; what came of it on the newest image. Raises PromptError."""
+        if request.object_id:
+            self._tracker.refine(request.object_id, request.prompt, request.stamp)
+            track_id = request.object_id
+        else:
+            track_id = self._tracker.add(request.prompt, request.stamp)
+        self._is_published = False
+        result, view = self._tracker.latest, self._view
+        assert result is not None and view is not None  # a prompt that was accepted has an image
+        return view, next(track for track in result.tracks if track.id == track_id)
+
+    def remove(self, track_id: int) -> None:
+        """Stops following an object. Raises PromptError where there is none of this id."""
+        self._tracker.remove(track_id)
+        self._is_published = False
+
+    def select(self, track_id: int) -> None:
+        """Makes this the target. Raises PromptError where there is none of this id."""
+        latest = self._tracker.latest
+        known = [track.id for track in latest.tracks] if latest else []
+        if track_id not in known:
+            objects = ", ".join(map(str, known)) or "none"
+            raise PromptError(f"there is no object {track_id}; the objects are: {objects}")
+        self._selected = track_id
+        self._is_published = False
+
+    def reset(self, reason: str) -> None:
+        """Forgets every object."""
+        self._forget(reason, self._view.stamp if self._view else 0.0)
+        self._is_published = False
+
+    def _is_late(self, stamp: float) -> bool:
+        return self._view is not None and 0.0 <= self._view.stamp - stamp < MAX_REORDERING
+
+    def _ignore_late(self, stamp: float) -> None:
+        self._statistics.out_of_order += 1
+        assert self._view is not None
+        self._logger.warning(
+            f"an image of {stamp:.6f} s is ignored, it is not newer than that of {self._view.stamp:.6f} s; "
+            "if this goes on, two cameras share the topic or the driver does not stamp",
+            throttle_duration_sec=_REPEAT,
+        )
+
+    def _reason_to_restart(self, stamp: float, size: tuple[int, ...]) -> str:
+        if self._view is None:
+            return ""
+        if stamp < self._view.stamp:
+            return (
+                f"image stamps went back from {self._view.stamp:.3f} to {stamp:.3f} "
+                "(a bag that loops, a simulator that was reset): prompt again"
+            )
+        height, width = self._view.rgb.shape[:2]
+        if size != (height, width):
+            return f"the image size changed from {width}x{height} to {size[1]}x{size[0]}: prompt again"
+        return ""
+
+    def _forget(self, reason: str, stamp: float) -> None:
+        """`stamp` is that of the image at which it happens."""
+        self._events.extend(self._tracker.drain_events())
+        self._tracker.reset(reason)
+        self._events.extend(replace(event, stamp=stamp) for event in self._tracker.drain_events())
+        self._selected = 0
+        self._logger.warning(f"every object was forgotten: {reason}")
+
+    def _target(self, result: FrameResult) -> Track | None:
+        """The selected object; as long as none is selected, the one that has been followed for longest."""
+        tracks = {track.id: track for track in result.tracks}
+        return tracks.get(self._selected) or tracks.get(min(tracks, default=0))

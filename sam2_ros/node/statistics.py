@@ -1,0 +1,66 @@
+"""Counts, rates and times of a stream, bounded in memory."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+
+import numpy as np
+
+_WINDOW = 200  # processed frames over which times are taken
+_RATE_SECONDS = 5.0  # over which the rate is taken
+
+
+class Statistics:
+    """Counts since the node was configured, and times over the newest frames."""
+
+    def __init__(self) -> None:
+        self.received = 0
+        self.processed = 0
+        self.dropped = 0  # replaced by a newer one while the worker was busy
+        self.out_of_order = 0  # not newer than the frame before, and ignored
+        self.unusable = 0  # could not be read or processed
+        self.objects = 0
+        self.failing = ""  # why the newest frame failed; empty: it did not
+        self.last_error = ""
+        self._latencies: deque[float] = deque(maxlen=_WINDOW)  # seconds from receiving an image to having published
+        self._overheads: deque[float] = deque(maxlen=_WINDOW)  # of these, spent outside the tracker
+        self._finished: deque[float] = deque(maxlen=_WINDOW)  # on the steady clock
+
+    def count_processed(self, latency: float, in_tracker: float) -> None:
+        """One frame was received, processed and published (seconds)."""
+        self.processed += 1
+        self.failing = ""
+        self._latencies.append(latency)
+        self._overheads.append(latency - in_tracker)
+        self._finished.append(time.monotonic())
+
+    def count_unusable(self, reason: str) -> None:
+        """One frame could not be used."""
+        self.unusable += 1
+        self.failing = self.last_error = reason
+
+    @property
+    def rate(self) -> float:
+        """Frames per second of late."""
+        oldest = time.monotonic() - _RATE_SECONDS
+        recent = [moment for moment in tuple(self._finished) if moment >= oldest]
+        return (len(recent) - 1) / (recent[-1] - recent[0]) if len(recent) > 1 else 0.0
+
+    def values(self) -> dict[str, str]:
+        """Everything by name, as text."""
+        latencies, overheads = np.array(self._latencies or [0.0]), np.array(self._overheads or [0.0])
+        return {
+            "rate (frames/s)": f"{self.rate:.2f}",
+            "latency median (ms)": f"{1e3 * np.median(latencies):.2f}",
+            "latency p99 (ms)": f"{1e3 * np.percentile(latencies, 99):.2f}",
+            "overhead median (ms)": f"{1e3 * np.median(overheads):.2f}",
+            "overhead p99 (ms)": f"{1e3 * np.percentile(overheads, 99):.2f}",
+            "frames received": str(self.received),
+            "frames processed": str(self.processed),
+            "frames dropped": str(self.dropped),
+            "frames out of order": str(self.out_of_order),
+            "frames unusable": str(self.unusable),
+            "objects": str(self.objects),
+            "last error": self.last_error,
+        }
