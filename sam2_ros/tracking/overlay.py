@@ -22,7 +22,6 @@ _PALETTE = (
 )
 _FILL, _HALO, _BACKGROUND = 0.45, 0.45, 0.7  # opacity
 _DARK, _WHITE = (18, 20, 24), (255, 255, 255)
-_STRIP = 2**16  # pixels
 _FONT = cv2.FONT_HERSHEY_DUPLEX
 
 
@@ -100,16 +99,10 @@ def _paint_mask(canvas: np.ndarray, mask: np.ndarray, box: Box, colour: tuple[in
 
 
 def _tint(region: np.ndarray, colour: tuple[int, int, int], opacity: float, mask: np.ndarray | None = None) -> None:
-    """Mixes a colour into (H, W, 3), where (H, W) is not zero.
-
-    This is most of the work: in integers, and in strips that stay in the processor's cache.
-    """
+    """Mixes a colour into (H, W, 3), where (H, W) is not zero; in integers, for this is most of the work."""
     red, green, blue = (opacity * value for value in colour)
-    rows = max(1, _STRIP // region.shape[1])
-    for top in range(0, len(region), rows):
-        strip = region[top : top + rows]
-        tinted = cv2.add(cv2.convertScaleAbs(strip, alpha=1.0 - opacity), (red, green, blue, 0.0))
-        cv2.copyTo(tinted, None if mask is None else mask[top : top + rows], strip)
+    tinted = cv2.add(cv2.convertScaleAbs(region, alpha=1.0 - opacity), (red, green, blue, 0.0))
+    cv2.copyTo(tinted, mask, region)
 
 
 def _caption(canvas: np.ndarray, track: Track, stamp: float, taken: list[_Place], style: _Style) -> _Place:
