@@ -66,7 +66,10 @@ class MemoryBank:
         )
 
     def write_prompted(self, row: int, frame: int, spatial: Tensor, pointer: Tensor) -> None:
-        """Remember a prompted frame, (1, h * w, 64) and (1, C), in place of the oldest one if there are too many."""
+        """Remember a prompted frame, (1, h * w, 64) and (1, C), for the oldest one if there are too many.
+
+        Where that frame was tracked before, `forget_from` it first, or it is read twice.
+        """
         frames = self._spatial_frame[row, : self._prompted]
         same = np.flatnonzero(frames == frame)
         slot = int(same[0]) if len(same) else int(frames.argmin())

@@ -1,0 +1,133 @@
+"""What an object is remembered by."""
+
+import numpy as np
+import pytest
+import torch
+
+from sam2_ros.model.config import named_config
+from sam2_ros.tracking.memory_bank import BankSize, MemoryBank
+
+CONFIG = named_config("nano", 32)
+TOKENS = CONFIG.grid**2
+PROMPTED_ROW = 6
+
+
+@pytest.fixture
+def bank() -> MemoryBank:
+    return MemoryBank(CONFIG, BankSize(objects=3, prompted=2, history=4), torch.device("cpu"))
+
+
+def marked(*values: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """Memories whose every number says which frame they are of."""
+    value = torch.tensor(values)
+    spatial = value.view(-1, 1, 1).expand(-1, TOKENS, CONFIG.memory_width)
+    return spatial, value.view(-1, 1).expand(-1, CONFIG.width)
+
+
+def track(bank: MemoryBank, row: int, frames: range) -> None:
+    for frame in frames:
+        bank.write([row], frame, *marked(frame))
+
+
+def frames_by_row(bank: MemoryBank, row: int, frame: int) -> dict[int, list[int]]:
+    """Frames that are read, by their row of the temporal table."""
+    memory = bank.read([row], frame)
+    found: dict[int, list[int]] = {}
+    for time_row, spatial in zip(memory.spatial_row[0].tolist(), memory.spatial[0, :, 0, 0].tolist()):
+        found.setdefault(time_row, []).append(int(spatial))
+    return found
+
+
+def test_six_recent_frames_are_read_each_with_its_age(bank: MemoryBank) -> None:
+    bank.write_prompted(0, 0, *marked(0))
+    track(bank, 0, range(1, 12))
+    assert frames_by_row(bank, 0, 12) == {PROMPTED_ROW: [0], 0: [11], 1: [10], 2: [9], 3: [8], 4: [7], 5: [6]}
+
+
+def test_missing_frames_are_skipped_not_padded(bank: MemoryBank) -> None:
+    bank.write_prompted(0, 0, *marked(0))
+    track(bank, 0, range(1, 3))
+    memory = bank.read([0], 3)
+    assert memory.spatial.shape[1] == 3
+    assert memory.spatial_valid is None
+    assert memory.pointer_valid is None
+
+
+def test_a_recent_prompted_frame_is_read_once(bank: MemoryBank) -> None:
+    bank.write_prompted(0, 0, *marked(0))
+    track(bank, 0, range(1, 4))
+    bank.forget_from(0, 3)
+    bank.write_prompted(0, 3, *marked(33))
+    assert frames_by_row(bank, 0, 4) == {PROMPTED_ROW: [0, 33], 1: [2], 2: [1]}
+
+
+def test_prompted_frames_leave_first_in_first_out(bank: MemoryBank) -> None:
+    for frame in (0, 10, 20):
+        bank.write_prompted(0, frame, *marked(frame))
+    assert sorted(frames_by_row(bank, 0, 21)[PROMPTED_ROW]) == [10, 20]
+
+
+def test_a_frame_prompted_again_replaces_itself(bank: MemoryBank) -> None:
+    bank.write_prompted(0, 0, *marked(0))
+    bank.write_prompted(0, 5, *marked(5))
+    bank.write_prompted(0, 5, *marked(55))
+    assert frames_by_row(bank, 0, 6) == {PROMPTED_ROW: [0, 55]}
+
+
+def test_pointers_reach_fifteen_frames_and_every_prompted_one(bank: MemoryBank) -> None:
+    bank.write_prompted(0, 0, *marked(0))
+    track(bank, 0, range(1, 30))
+    memory = bank.read([0], 30)
+    assert memory.pointer_distance[0].tolist() == [30.0, *map(float, range(1, 16))]
+    assert memory.pointers[0, :, 0].tolist() == [0.0, *map(float, range(29, 14, -1))]
+
+
+def test_pointers_of_prompted_frames_ahead_are_not_read_but_their_masks_are(bank: MemoryBank) -> None:
+    bank.write_prompted(0, 0, *marked(0))
+    bank.write_prompted(0, 9, *marked(9))
+    memory = bank.read([0], 5)
+    assert memory.pointer_distance[0].tolist() == [5.0]
+    assert sorted(frames_by_row(bank, 0, 5)[PROMPTED_ROW]) == [0, 9]
+
+
+def test_an_object_can_be_taken_back_by_its_history(bank: MemoryBank) -> None:
+    bank.write_prompted(0, 0, *marked(0))
+    track(bank, 0, range(1, 40))
+    bank.forget_from(0, 36)
+    found = frames_by_row(bank, 0, 36)
+    assert found == {PROMPTED_ROW: [0], 0: [35], 1: [34], 2: [33], 3: [32], 4: [31], 5: [30]}
+    assert bank.read([0], 36).pointers.shape[1] == 16
+
+
+def test_objects_of_different_age_are_read_together(bank: MemoryBank) -> None:
+    bank.write_prompted(0, 0, *marked(0))
+    track(bank, 0, range(1, 8))
+    bank.write_prompted(2, 7, *marked(70))
+    memory = bank.read([0, 2], 8)
+    assert memory.spatial.shape[:2] == (2, 7)
+    assert memory.spatial_valid is not None and memory.pointer_valid is not None
+    assert memory.spatial_valid.sum(dim=1).tolist() == [7, 1]
+    assert memory.pointer_valid.sum(dim=1).tolist() == [8, 1]
+    assert memory.spatial[1, 0, 0, 0] == 70
+
+
+def test_a_cleared_row_remembers_nothing_and_leaves_the_others(bank: MemoryBank) -> None:
+    for row in (0, 1):
+        bank.write_prompted(row, 0, *marked(row))
+    bank.clear(0)
+    assert not bank.is_prompted(0, 0)
+    assert bank.is_prompted(1, 0)
+
+
+def test_spatial_memories_are_stored_in_bfloat16_like_the_reference(bank: MemoryBank) -> None:
+    bank.write_prompted(0, 0, *marked(1.001))
+    assert bank.read([0], 1).spatial.dtype is torch.bfloat16
+    assert bank.read([0], 1).pointers[0, 0, 0].item() == pytest.approx(1.001)
+
+
+def test_nothing_is_allocated_while_tracking(bank: MemoryBank) -> None:
+    storage = bank._spatial.data_ptr(), bank._pointers.data_ptr()
+    bank.write_prompted(0, 0, *marked(0))
+    track(bank, 0, range(1, 100))
+    assert (bank._spatial.data_ptr(), bank._pointers.data_ptr()) == storage
+    assert np.count_nonzero(bank._spatial_frame[0] >= 0) == 1 + 6 + 4

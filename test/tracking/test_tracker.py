@@ -1,0 +1,389 @@
+"""The streaming tracker, with random weights that answer with real masks."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+
+from sam2_ros.model import seeded_model
+from sam2_ros.model.config import named_config
+from sam2_ros.model.sam2 import Sam2
+from sam2_ros.tracking import (
+    Box,
+    Click,
+    EventKind,
+    FrameResult,
+    Prompt,
+    PromptError,
+    StampError,
+    StreamingTracker,
+    TrackerConfig,
+    TrackState,
+)
+
+SIZE = (48, 64)
+PERIOD = 0.1  # seconds between frames
+
+
+@pytest.fixture(scope="module")
+def model() -> Sam2:
+    return seeded_model(named_config("nano", 64), seed=1)
+
+
+@pytest.fixture(scope="module")
+def blind_model() -> Sam2:
+    """Every object is absent on every frame."""
+    return seeded_model(named_config("nano", 64), seed=1, occlusion_bias=-50.0)
+
+
+def frames(count: int, start: int = 0, size: tuple[int, int] = SIZE) -> Iterator[tuple[np.ndarray, float]]:
+    """Noise that differs from frame to frame, with stamps."""
+    for i in range(start, start + count):
+        yield np.random.default_rng(i).integers(0, 256, (*size, 3), np.uint8), i * PERIOD
+
+
+def run(tracker: StreamingTracker, count: int, start: int = 0) -> FrameResult:
+    for rgb, stamp in frames(count, start):
+        result = tracker.step(rgb, stamp)
+    return result
+
+
+def logits_of(tracker: StreamingTracker, track_id: int) -> torch.Tensor:
+    return tracker._frames[-1].answers[track_id].logits
+
+
+CLICK = Prompt([Click(30, 20)])
+OTHER = Prompt(box=Box(5, 5, 40, 30))
+
+
+# ---- frames
+
+
+def test_frames_without_objects_have_empty_results(model: Sam2) -> None:
+    result = run(StreamingTracker(model), 3)
+    assert result.tracks == () and result.index == 2 and result.size == SIZE
+    assert not result.label_image.any()
+
+
+def test_a_track_describes_its_mask_in_pixels_of_the_frame(model: Sam2) -> None:
+    tracker = StreamingTracker(model)
+    run(tracker, 1)
+    track_id = tracker.add(Prompt([Click(30, 20)], label="cup"))
+    (track,) = run(tracker, 3, start=1).tracks
+    assert (track.id, track.label, track.state) == (track_id, "cup", TrackState.VISIBLE)
+    assert track.mask.shape == SIZE and track.mask.dtype == bool
+    assert 0 < track.area == np.count_nonzero(track.mask) < track.mask.size
+    assert track.box is not None and track.mask[:, int(track.box.x0)].any()
+    assert 0.5 < track.presence <= 1 and 0 < track.predicted_iou < 1
+    assert track.last_seen == pytest.approx(3 * PERIOD)
+
+
+@pytest.mark.parametrize("stamp", [0.2, 0.1, float("nan"), float("inf")])
+def test_a_stamp_that_is_not_newer_is_rejected_and_nothing_is_lost(model: Sam2, stamp: float) -> None:
+    tracker = StreamingTracker(model)
+    run(tracker, 3)
+    track_id = tracker.add(CLICK)
+    with pytest.raises(StampError):
+        tracker.step(next(frames(1))[0], stamp)
+    assert [track.id for track in run(tracker, 1, start=3).tracks] == [track_id]
+
+
+def test_a_change_of_resolution_keeps_the_objects(model: Sam2) -> None:
+    tracker = StreamingTracker(model)
+    run(tracker, 2)
+    tracker.add(CLICK)
+    ((rgb, stamp),) = frames(1, start=2, size=(96, 128))
+    (track,) = tracker.step(rgb, stamp).tracks
+    assert track.mask.shape == (96, 128)
+    with pytest.raises(PromptError, match="outside"):
+        tracker.add(Prompt([Click(100, 80)]), stamp=PERIOD)  # that frame was still small
+
+
+def test_timings_name_the_stages_of_the_last_step(model: Sam2) -> None:
+    tracker = StreamingTracker(model)
+    run(tracker, 1)
+    tracker.add(CLICK)
+    run(tracker, 1, start=1)
+    assert {"preprocess", "encode", "read_memory", "decode", "write_memory", "masks"} <= tracker.timings.keys()
+
+
+# ---- objects are independent of one another
+
+
+def test_objects_in_one_batch_get_what_each_gets_alone(model: Sam2) -> None:
+    together = StreamingTracker(model)
+    run(together, 2)
+    first = together.add(CLICK)
+    run(together, 3, start=2)
+    second = together.add(OTHER)
+    run(together, 5, start=5)
+
+    alone = StreamingTracker(model)
+    run(alone, 5)
+    only = alone.add(OTHER)
+    run(alone, 5, start=5)
+
+    torch.testing.assert_close(logits_of(together, second), logits_of(alone, only), rtol=1e-4, atol=1e-4)
+    assert not torch.allclose(logits_of(together, first), logits_of(together, second), atol=1e-2)
+
+
+def test_removing_an_object_leaves_the_others_as_they_were(model: Sam2) -> None:
+    def third_frame_on(remove: bool) -> torch.Tensor:
+        tracker = StreamingTracker(model)
+        run(tracker, 1)
+        first, second = tracker.add(CLICK), tracker.add(OTHER)
+        run(tracker, 2, start=1)
+        if remove:
+            tracker.remove(first)
+        run(tracker, 2, start=3)
+        return logits_of(tracker, second)
+
+    torch.testing.assert_close(third_frame_on(True), third_frame_on(False), rtol=1e-4, atol=1e-4)
+
+
+def test_ids_are_never_given_twice_and_mask_values_return_to_use(model: Sam2) -> None:
+    tracker = StreamingTracker(model)
+    run(tracker, 1)
+    first, second = tracker.add(CLICK), tracker.add(OTHER)
+    tracker.remove(first)
+    third = tracker.add(CLICK)
+    assert len({first, second, third}) == 3
+    result = tracker.latest
+    assert result is not None
+    assert sorted(track.mask_value for track in result.tracks) == [1, 2]
+    assert set(np.unique(result.label_image)) <= {0, 1, 2}
+
+
+def test_no_more_objects_than_allowed(model: Sam2) -> None:
+    tracker = StreamingTracker(model, TrackerConfig(max_objects=2))
+    run(tracker, 1)
+    first, _ = tracker.add(CLICK), tracker.add(OTHER)
+    with pytest.raises(PromptError, match="2 objects already"):
+        tracker.add(CLICK)
+    tracker.remove(first)
+    tracker.add(CLICK)
+
+
+# ---- prompts in their own time
+
+
+def test_a_late_prompt_gives_what_it_would_have_given_in_time(model: Sam2) -> None:
+    in_time = StreamingTracker(model)
+    run(in_time, 4)
+    one = in_time.add(CLICK)
+    run(in_time, 6, start=4)
+
+    late = StreamingTracker(model)
+    run(late, 10)
+    other = late.add(CLICK, stamp=3 * PERIOD)
+    torch.testing.assert_close(logits_of(late, other), logits_of(in_time, one), rtol=1e-4, atol=1e-4)
+
+
+def test_a_late_correction_gives_what_it_would_have_given_in_time(model: Sam2) -> None:
+    correction = Prompt([Click(10, 10, positive=False)])
+    in_time = StreamingTracker(model)
+    run(in_time, 1)
+    one = in_time.add(CLICK)
+    run(in_time, 24, start=1)
+    in_time.refine(one, correction)
+    run(in_time, 8, start=25)
+
+    late = StreamingTracker(model)
+    run(late, 1)
+    other = late.add(CLICK)
+    run(late, 32, start=1)
+    late.refine(other, correction, stamp=24 * PERIOD)
+    torch.testing.assert_close(logits_of(late, other), logits_of(in_time, one), rtol=1e-4, atol=1e-4)
+
+
+def test_a_prompt_for_a_frame_that_is_gone_says_what_is_covered(model: Sam2) -> None:
+    tracker = StreamingTracker(model, TrackerConfig(history=4))
+    run(tracker, 10)
+    assert tracker.covered == pytest.approx((6 * PERIOD, 9 * PERIOD))
+    with pytest.raises(PromptError, match=r"cover 0\.600000 to 0\.900000 s"):
+        tracker.add(CLICK, stamp=2 * PERIOD)
+
+
+def test_a_prompt_may_miss_its_frame_by_the_tolerance(model: Sam2) -> None:
+    with pytest.raises(PromptError):
+        strict = StreamingTracker(model)
+        run(strict, 3)
+        strict.add(CLICK, stamp=PERIOD + 0.01)
+    tolerant = StreamingTracker(model, TrackerConfig(stamp_tolerance=0.02))
+    run(tolerant, 3)
+    tolerant.add(CLICK, stamp=PERIOD + 0.01)
+    assert tolerant.drain_events()[0].stamp == pytest.approx(PERIOD)
+
+
+def test_a_prompt_before_the_first_frame_is_rejected(model: Sam2) -> None:
+    with pytest.raises(PromptError, match="no frame"):
+        StreamingTracker(model).add(CLICK)
+
+
+def test_an_object_cannot_be_corrected_before_it_started(model: Sam2) -> None:
+    tracker = StreamingTracker(model)
+    run(tracker, 3)
+    track_id = tracker.add(CLICK)
+    with pytest.raises(PromptError, match="add it as a new object"):
+        tracker.refine(track_id, OTHER, stamp=PERIOD)
+
+
+@pytest.mark.parametrize("change", ["refine", "remove"])
+def test_an_unknown_object_is_named_with_those_that_are_known(model: Sam2, change: str) -> None:
+    tracker = StreamingTracker(model)
+    run(tracker, 1)
+    track_id = tracker.add(CLICK)
+    with pytest.raises(PromptError, match=f"no object 99; the objects are: {track_id}"):
+        tracker.refine(99, OTHER) if change == "refine" else tracker.remove(99)
+
+
+# ---- corrections
+
+
+def test_clicks_on_the_same_frame_add_up(model: Sam2) -> None:
+    step_by_step = StreamingTracker(model)
+    run(step_by_step, 1)
+    track_id = step_by_step.add(CLICK)
+    before = logits_of(step_by_step, track_id).clone()
+    step_by_step.refine(track_id, Prompt([Click(40, 30)]))
+    object_ = step_by_step._objects[track_id]
+    assert object_.points.clicks == (Click(30, 20), Click(40, 30))
+    assert not torch.allclose(logits_of(step_by_step, track_id), before)
+
+
+def test_a_mask_prompt_is_the_answer_of_its_frame(model: Sam2) -> None:
+    tracker = StreamingTracker(model)
+    run(tracker, 1)
+    mask = np.zeros(SIZE, bool)
+    mask[12:36, 16:48] = True
+    tracker.add(Prompt(mask=mask))
+    assert tracker.latest is not None
+    (track,) = tracker.latest.tracks
+    assert np.count_nonzero(track.mask ^ mask) < 0.1 * track.area
+    assert track.presence > 0.99
+
+
+def test_a_mask_may_correct_an_object(model: Sam2) -> None:
+    tracker = StreamingTracker(model)
+    run(tracker, 1)
+    track_id = tracker.add(CLICK)
+    run(tracker, 2, start=1)
+    mask = np.zeros(SIZE, bool)
+    mask[30:, :20] = True
+    tracker.refine(track_id, Prompt(mask=mask))
+    assert tracker.latest is not None
+    assert np.count_nonzero(tracker.latest.tracks[0].mask & mask) > 0.8 * np.count_nonzero(mask)
+
+
+@pytest.mark.parametrize("prompted", [True, False])
+def test_corrections_are_remembered_as_prompted_frames_by_choice(model: Sam2, prompted: bool) -> None:
+    tracker = StreamingTracker(model, TrackerConfig(corrections_are_prompted=prompted))
+    run(tracker, 1)
+    track_id = tracker.add(CLICK)
+    run(tracker, 3, start=1)
+    tracker.refine(track_id, OTHER)
+    assert tracker._bank.is_prompted(0, 3) is prompted
+
+
+def test_a_rejected_prompt_changes_nothing(model: Sam2) -> None:
+    tracker = StreamingTracker(model)
+    run(tracker, 1)
+    track_id = tracker.add(CLICK)
+    run(tracker, 2, start=1)
+    before = logits_of(tracker, track_id).clone()
+    for bad in (Prompt(), Prompt([Click(-9, 0)]), Prompt(mask=np.zeros(SIZE, bool))):
+        with pytest.raises(PromptError):
+            tracker.refine(track_id, bad)
+        with pytest.raises(PromptError):
+            tracker.add(bad)
+    assert torch.equal(logits_of(tracker, track_id), before)
+    assert len(run(tracker, 1, start=3).tracks) == 1
+
+
+# ---- events
+
+
+def test_events_come_with_the_next_result_once(model: Sam2) -> None:
+    tracker = StreamingTracker(model)
+    run(tracker, 1)
+    track_id = tracker.add(CLICK)
+    result = run(tracker, 1, start=1)
+    assert [(event.kind, event.track_id) for event in result.events] == [(EventKind.STARTED, track_id)]
+    assert run(tracker, 1, start=2).events == ()
+    tracker.remove(track_id)
+    (removed,) = tracker.drain_events()
+    assert removed.kind is EventKind.REMOVED
+    assert run(tracker, 1, start=3).events == ()
+
+
+def test_an_absent_object_is_occluded_then_lost_and_has_an_empty_mask(blind_model: Sam2) -> None:
+    tracker = StreamingTracker(blind_model, TrackerConfig(lost_after=0.45))
+    run(tracker, 1)
+    mask = np.zeros(SIZE, bool)
+    mask[10:30, 10:30] = True
+    tracker.add(Prompt(mask=mask))
+    kinds = [EventKind.STARTED]
+    assert [event.kind for event in tracker.drain_events()] == kinds
+    told = {}
+    for rgb, stamp in frames(8, start=1):
+        result = tracker.step(rgb, stamp)
+        told.update({event.kind: event for event in result.events})
+    assert told[EventKind.OCCLUDED].stamp == pytest.approx(PERIOD)
+    assert told[EventKind.LOST].absence == pytest.approx(0.5)
+    (track,) = result.tracks
+    assert track.state is TrackState.LOST and track.area == 0 and track.box is None and not track.mask.any()
+    assert track.presence < 0.01 and track.last_seen == 0.0
+
+
+def test_a_mask_prompt_brings_a_lost_object_back(blind_model: Sam2) -> None:
+    tracker = StreamingTracker(blind_model, TrackerConfig(lost_after=0.15))
+    run(tracker, 1)
+    mask = np.zeros(SIZE, bool)
+    mask[10:30, 10:30] = True
+    track_id = tracker.add(Prompt(mask=mask))
+    run(tracker, 5, start=1)
+    tracker.refine(track_id, Prompt(mask=mask))
+    (event,) = tracker.drain_events()
+    assert event.kind is EventKind.REACQUIRED and event.absence == pytest.approx(5 * PERIOD)
+
+
+def test_reset_forgets_objects_and_frames_but_not_which_ids_were_given(model: Sam2) -> None:
+    tracker = StreamingTracker(model)
+    run(tracker, 3)
+    first = tracker.add(CLICK)
+    tracker.reset("the bag starts again")
+    (event,) = tracker.drain_events()
+    assert event.kind is EventKind.RESET and event.reason == "the bag starts again"
+    assert tracker.latest is None and tracker.covered is None
+    run(tracker, 2)  # from time zero again
+    assert tracker.add(CLICK) > first
+
+
+# ---- configuration
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"max_objects": 0},
+        {"max_objects": 255},
+        {"history": 0},
+        {"max_prompted": 0},
+        {"lost_after": -1.0},
+        {"precision": "int4"},
+    ],
+)
+def test_impossible_configurations_are_rejected(wrong: dict) -> None:
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        TrackerConfig(**wrong)
+
+
+def test_bfloat16_gives_nearly_the_same_masks(model: Sam2) -> None:
+    masks = []
+    for precision in ("float32", "bfloat16"):
+        tracker = StreamingTracker(model, TrackerConfig(precision=precision))
+        run(tracker, 1)
+        tracker.add(OTHER)
+        masks.append(run(tracker, 3, start=1).tracks[0].mask)
+    assert np.count_nonzero(masks[0] & masks[1]) / np.count_nonzero(masks[0] | masks[1]) > 0.9
