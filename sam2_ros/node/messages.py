@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 from collections.abc import Callable
+from typing import TypeVar
 
 import numpy as np
 from builtin_interfaces.msg import Time
@@ -14,6 +15,7 @@ from std_msgs.msg import Header
 from sam2_ros import msg
 from sam2_ros.node.image_conversion import ImageError, to_rgb
 from sam2_ros.node.session import PromptRequest
+from sam2_ros.tracking.report import TrackRow
 from sam2_ros.tracking.types import (
     Box,
     Click,
@@ -44,6 +46,7 @@ _EVENTS = {
     EventKind.RESET: msg.TrackEvent.RESET,
 }
 
+Key = TypeVar("Key")
 ToTime = Callable[[float], Time]
 
 
@@ -115,6 +118,34 @@ def event_message(event: Event, frame_id: str, label: str, to_time: ToTime) -> m
         absence=float(event.absence),
         reason=event.reason,
     )
+
+
+def track_rows(message: msg.TrackArray, frame: int) -> list[TrackRow]:
+    """What was published of a frame, as rows of a table."""
+    return [
+        TrackRow(
+            stamp=seconds(message.header.stamp),
+            frame=frame,
+            id=track.id,
+            label=track.label,
+            state=_inverse(_STATES)[track.state],
+            presence=track.presence,
+            predicted_iou=track.predicted_iou,
+            area=track.area,
+            box=Box(track.box.x_min, track.box.y_min, track.box.x_max, track.box.y_max) if track.area else None,
+        )
+        for track in message.tracks
+    ]
+
+
+def event_of(message: msg.TrackEvent) -> Event:
+    """The event that was published."""
+    kind = _inverse(_EVENTS)[message.type]
+    return Event(kind, message.object_id, seconds(message.header.stamp), message.absence, message.reason)
+
+
+def _inverse(table: dict[Key, int]) -> dict[int, Key]:
+    return {value: key for key, value in table.items()}
 
 
 def _track(track: Track, header: Header, to_time: ToTime, cropped_masks: bool) -> msg.Track:

@@ -1,0 +1,104 @@
+"""The executable `player`: a video file as a camera, in real time, and a click on its first frame.
+
+The camera starts once somebody listens. Publishes `image` (or `image/compressed`) and `prompt`.
+"""
+
+from __future__ import annotations
+
+import array
+import sys
+
+import cv2
+import numpy as np
+import rclpy
+from rclpy.duration import Duration
+from rclpy.executors import ExternalShutdownException
+from rclpy.node import Node
+from rclpy.time import Time
+from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import Header
+
+from sam2_ros.msg import Click, Prompt
+from sam2_ros.node import qos
+from sam2_ros.node.messages import image_message
+from sam2_ros.tracking.video import VideoError, probe, read_frames
+
+_LEAD = 0.5  # seconds between the first listener and the first frame, in which the transport connects
+
+
+class Player(Node):
+    """Plays one video once. Raises VideoError for one that cannot be read, ValueError for a malformed click."""
+
+    def __init__(self) -> None:
+        super().__init__("player")
+        self._path = self.declare_parameter("video", "").value
+        click = self.declare_parameter("click", "").value
+        self._click = parse_click(click) if click else None
+        self._is_compressed = self.declare_parameter("compressed", False).value
+        probe(self._path)
+        kind, topic = (CompressedImage, "image/compressed") if self._is_compressed else (Image, "image")
+        self._images = self.create_publisher(kind, topic, qos.profile("reliable", 2))
+        self._prompts = self.create_publisher(Prompt, "prompt", qos.profile("reliable", 1))
+
+    def play(self) -> int:
+        """Waits for listeners, then plays; the number of frames."""
+        self._wait_for_listeners()
+        start = self.get_clock().now() + Duration(seconds=_LEAD)
+        if self._click is not None:
+            self._prompts.publish(Prompt(header=_header(start), label="object", clicks=[self._click]))
+        count = 0
+        for rgb, seconds in read_frames(self._path):
+            due = start + Duration(seconds=seconds)
+            message = self._message(rgb, _header(due))
+            if not self.get_clock().sleep_until(due):
+                raise ExternalShutdownException()
+            self._images.publish(message)
+            count += 1
+        return count
+
+    def _wait_for_listeners(self) -> None:
+        publishers = [self._images] if self._click is None else [self._images, self._prompts]
+        while any(publisher.get_subscription_count() == 0 for publisher in publishers):
+            rclpy.spin_once(self, timeout_sec=0.05)
+
+    def _message(self, rgb: np.ndarray, header: Header) -> Image | CompressedImage:
+        if not self._is_compressed:
+            return image_message(rgb, "rgb8", header)
+        jpeg = cv2.imencode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))[1]
+        return CompressedImage(
+            header=header, format="rgb8; jpeg compressed bgr8", data=array.array("B", jpeg.tobytes())
+        )
+
+
+def parse_click(text: str) -> Click:
+    """Raises ValueError unless the text is X,Y."""
+    try:
+        x, y = map(float, text.split(","))
+    except ValueError as error:
+        raise ValueError(f"click is {text!r}, expected X,Y in pixels of the first frame, such as 320,240") from error
+    return Click(x=x, y=y, positive=True)
+
+
+def _header(stamp: Time) -> Header:
+    return Header(stamp=stamp.to_msg(), frame_id="camera")
+
+
+def main() -> int:
+    """Plays the video of the parameter `video`; returns the exit code."""
+    rclpy.init()
+    try:
+        player = Player()
+        frames = player.play()
+        player.get_logger().info(f"played {frames} frames")
+    except (VideoError, ValueError) as error:
+        print(f"player: {error}", file=sys.stderr)
+        return 2
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    finally:
+        rclpy.try_shutdown()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
