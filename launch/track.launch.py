@@ -1,4 +1,7 @@
-"""Starts the tracker and brings it to active: `ros2 launch sam2_ros track.launch.py image:=/camera/image_raw`."""
+"""Starts the tracker and brings it to active.
+
+ros2 launch sam2_ros track.launch.py image:=/camera/image_raw
+"""
 
 from pathlib import Path
 
@@ -25,7 +28,7 @@ CONFIG = Path(__file__).resolve().parent.parent / "config"
 NODE = "sam2_tracker"
 FROM_FILE = " (empty: as in the parameter files)"
 
-# Arguments that stand for a parameter of the same name: type and description. They count only where they are given.
+# Arguments that stand for the parameter of the same name, with its type; they count only where they are given.
 PARAMETERS = {
     "model": (str, "the network, such as nano or sam2.1_hiera_tiny" + FROM_FILE),
     "checkpoint": (str, "file with the network's weights" + FROM_FILE),
@@ -111,8 +114,8 @@ def start_tracker(context: LaunchContext) -> list:
 class BringUp:
     """Asks each process of the node to configure.
 
-    One that was killed stays visible for up to 20 s, and what is asked of its successor in that time can get lost: a
-    respawned process is asked until it is heard.
+    One that was killed stays visible for up to 20 s, and what is asked of its successor in that time can get
+    lost: a respawned process is asked until it is heard.
     """
 
     PERIOD = 5.0  # seconds
@@ -142,16 +145,12 @@ class BringUp:
 
 def change(tracker: LifecycleNode, transition: int) -> EmitEvent:
     """Asks the node for a lifecycle transition."""
-    return EmitEvent(
-        event=ChangeState(lifecycle_node_matcher=matches_action(tracker), transition_id=transition)
-    )
+    return EmitEvent(event=ChangeState(lifecycle_node_matcher=matches_action(tracker), transition_id=transition))
 
 
 def parameters(arguments: dict[str, str]) -> list:
     """Later ones win: the package's file, the user's file, the command line."""
-    given = {
-        name: convert(name, kind, arguments[name]) for name, (kind, _) in PARAMETERS.items() if arguments[name]
-    }
+    given = {name: convert(name, kind, arguments[name]) for name, (kind, _) in PARAMETERS.items() if arguments[name]}
     files = [str(CONFIG / "track.yaml"), *filter(None, [arguments["params_file"]])]
     return [*files, given] if given else files
 

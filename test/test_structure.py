@@ -1,0 +1,80 @@
+"""Dependencies point one way: cli -> node -> tracking -> model, and only the node knows ROS."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parent.parent / "sam2_ros"
+
+# What each part may import, besides the standard library and itself
+ALLOWED = {
+    "model": {"torch", "numpy", "safetensors", "requests", "tqdm"},
+    "tracking": {"torch", "numpy", "cv2", "imageio_ffmpeg", "matplotlib", "scipy", "tqdm", "sam2_ros.model"},
+    "training": {
+        *("torch", "numpy", "cv2", "scipy", "tqdm", "matplotlib", "safetensors", "skimage", "yaml"),
+        *("sam2_ros.model", "sam2_ros.tracking"),
+    },
+}
+ABOVE_NODE = {"sam2_ros.cli", "sam2_ros.training"}
+ROS = {"rclpy", "ament_index_python", "cv_bridge", "sam2_ros.msg", "sam2_ros.srv"}
+
+
+def imports(path: Path) -> Iterator[str]:
+    """The absolute names of what a file imports, wherever in the file."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            parents = path.relative_to(PACKAGE.parent).parts[: -node.level] if node.level else ()
+            origin = ".".join([*parents, *filter(None, [node.module])])
+            yield from (f"{origin}.{alias.name}" for alias in node.names)
+
+
+def part(name: str) -> str:
+    """What an import belongs to: sam2_ros.model for sam2_ros.model.hiera, torch for torch.nn."""
+    pieces = name.split(".")
+    return ".".join(pieces[: 2 if pieces[0] == "sam2_ros" else 1])
+
+
+def sources(folder: str) -> list[Path]:
+    return sorted((PACKAGE / folder).rglob("*.py"))
+
+
+@pytest.mark.parametrize("folder", ALLOWED)
+def test_a_part_imports_only_what_lies_below_it(folder: str) -> None:
+    assert sources(folder)
+    allowed = ALLOWED[folder] | {f"sam2_ros.{folder}"} | sys.stdlib_module_names
+    stray = [
+        f"{path.relative_to(PACKAGE)} imports {name}"
+        for path in sources(folder)
+        for name in imports(path)
+        if part(name) not in allowed
+    ]
+    assert not stray
+
+
+def test_only_the_node_imports_ros() -> None:
+    stray = [
+        f"{path.relative_to(PACKAGE)} imports {name}"
+        for path in sources(".")
+        if path.relative_to(PACKAGE).parts[0] != "node"
+        for name in imports(path)
+        if part(name) in ROS or part(name).endswith(("_msgs", "_srvs"))
+    ]
+    assert not stray
+
+
+def test_the_node_imports_neither_the_command_line_nor_the_training() -> None:
+    assert sources("node")
+    assert not [path for path in sources("node") if ABOVE_NODE & {part(name) for name in imports(path)}]
+
+
+@pytest.mark.parametrize("module", ["sam2_ros.model", "sam2_ros.tracking", "sam2_ros.cli"])
+def test_imports_without_ros(module: str) -> None:
+    without_ros = f"import sys; sys.modules['rclpy'] = None; import {module}"
+    done = subprocess.run([sys.executable, "-c", without_ros], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
