@@ -10,6 +10,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 python=${PYTHON:-python3}
 venv=$PWD/.venv
 stamps=$venv/stamps
+PATH=${PATH//"$venv/bin:"/} # where the environment is active, its python3 is not the one to make it from
 ros_distribution=${AMENT_PREFIX_PATH:+${ROS_DISTRO:-}} # empty: the wheels
 
 fail() {
