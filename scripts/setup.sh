@@ -136,7 +136,7 @@ exec 9<scripts && flock 9 # a second set-up at the same time waits for this one
 check_machine
 interface=$(digest CMakeLists.txt package.xml scripts/program.py.in msg/* srv/*)
 
-step virtual_environment "${ros_distribution:-wheels}" "$("$python" -VV)" "$(command -v "$python")" "$venv"
+step virtual_environment "${ros_distribution:-wheels}" "$("$python" -VV)" "$venv"
 step pytorch "${TORCH:-}"
 step python_packages "$(digest pyproject.toml)"
 if [[ $ros_distribution ]]; then
