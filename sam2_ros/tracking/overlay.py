@@ -130,7 +130,7 @@ def _free_place(
     gap = style.margin
     right, bottom = max(frame_width - width - gap, 0), max(frame_height - height - gap, 0)
     if box is None:
-        tops = list(range(bottom, 0, -(height + gap // 2)))
+        tops = list(range(bottom, -1, -(height + gap // 2)))
         left = gap
     else:
         tops = [int(box.y0) - height - gap, int(box.y1) + gap, int(box.y0) + gap, int(box.y1) - height - gap]
