@@ -1,0 +1,91 @@
+"""Follows an object through a video that arrives as a camera topic: a player, the tracker and a recorder.
+
+ros2 launch sam2_ros demo.launch.py video:=file.mp4 click:=320,240
+"""
+
+from pathlib import Path
+
+from launch import LaunchContext, LaunchDescription
+from launch.actions import (
+    DeclareLaunchArgument,
+    IncludeLaunchDescription,
+    OpaqueFunction,
+    RegisterEventHandler,
+    Shutdown,
+)
+from launch.event_handlers import OnProcessExit
+from launch.events.process import ProcessExited
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node
+from launch_ros.event_handlers import OnStateTransition
+
+from sam2_ros.node.demo.run import CLIP, CLIP_CLICK
+from sam2_ros.tracking.video import probe
+
+TRACK = Path(__file__).resolve().parent / "track.launch.py"
+TRACKER = "/sam2_tracker"
+
+
+def generate_launch_description() -> LaunchDescription:
+    return LaunchDescription(
+        [
+            DeclareLaunchArgument("video", default_value=str(CLIP), description="any file that OpenCV reads"),
+            DeclareLaunchArgument(
+                "click",
+                default_value="",
+                description="X,Y of the object in pixels of the first frame (empty: the image's centre)",
+            ),
+            DeclareLaunchArgument(
+                "model", default_value="", description="the network (empty: as in config/track.yaml)"
+            ),
+            DeclareLaunchArgument(
+                "output", default_value="demo_out", description="folder for the video, the plot and the table"
+            ),
+            RegisterEventHandler(OnProcessExit(on_exit=end)),
+            RegisterEventHandler(
+                OnStateTransition(
+                    goal_state="unconfigured",
+                    entities=[Shutdown(reason="the tracker could not be configured, its message is above")],
+                )
+            ),
+            IncludeLaunchDescription(
+                PythonLaunchDescriptionSource(str(TRACK)),
+                launch_arguments={"model": LaunchConfiguration("model")}.items(),
+            ),
+            OpaqueFunction(function=start_camera_and_recorder),
+        ]
+    )
+
+
+def start_camera_and_recorder(context: LaunchContext) -> list:
+    """The player, which waits for the tracker, and the recorder, which ends when the stream has ended."""
+    arguments = context.launch_configurations
+    video = Path(arguments["video"]).absolute()
+    info = probe(video)
+    height, width = info.size
+    usual = CLIP_CLICK if video == CLIP else f"{width // 2},{height // 2}"
+    return [
+        Node(
+            package="sam2_ros",
+            executable="recorder",
+            parameters=[{"output": arguments["output"], "rate": float(info.rate), "frames": info.frames}],
+            remappings=[(topic, f"{TRACKER}/{topic}") for topic in ("tracks", "events", "overlay")],
+            output="screen",
+            emulate_tty=True,
+        ),
+        Node(
+            package="sam2_ros",
+            executable="player",
+            parameters=[{"video": str(video), "click": arguments["click"] or usual}],
+            remappings=[("prompt", f"{TRACKER}/prompt")],
+            output="screen",
+        ),
+    ]
+
+
+def end(event: ProcessExited, context: LaunchContext) -> list:
+    """Everything ends with the recorder, or with whatever failed."""
+    if event.process_name.startswith("player") and event.returncode == 0:
+        return []
+    return [Shutdown(reason=f"{event.process_name} ended with exit code {event.returncode}")]
