@@ -11,7 +11,7 @@ from types import ModuleType
 from sam2_ros.model import CheckpointError
 from sam2_ros.model.download import DownloadError
 
-COMMANDS = ("download",)
+COMMANDS = ("parity", "download")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -35,9 +35,7 @@ def _command(name: str) -> ModuleType:
 
 
 def _parser(commands: dict[str, ModuleType]) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        "sam2_ros", description="Follow any object in a camera stream with SAM 2."
-    )
+    parser = argparse.ArgumentParser("sam2_ros", description="Follow any object in a camera stream with SAM 2.")
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for module in commands.values():
         module.add_parser(subparsers)

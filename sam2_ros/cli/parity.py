@@ -1,0 +1,166 @@
+"""`sam2_ros parity`: runs the reference implementation and ours side by side and prints how far they are apart."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from sam2_ros.model import CONFIGS, Sam2, load_model, seeded_model
+from sam2_ros.model.config import named_config
+from sam2_ros.parity import golden, ours
+from sam2_ros.parity.compare import (
+    LOGITS_LIMIT,
+    MASK_IOU,
+    MODULE_LIMIT,
+    FrameDifference,
+    ModuleDifference,
+    compare_modules,
+    compare_videos,
+    trivialities,
+)
+from sam2_ros.parity.reference import Reference
+from sam2_ros.parity.scenarios import Scenario, absence_scenario, drawn_frames, module_inputs, video_scenarios
+from sam2_ros.tracking.preprocess import preprocess
+from sam2_ros.tracking.video import read_frames
+
+from .options import whole_number
+
+_STRIDE = 3  # every third frame of a video: neighbours are too much alike
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Describe the command's arguments."""
+    parser = subparsers.add_parser(
+        "parity",
+        help="compare with the reference implementation",
+        description="Runs facebookresearch/sam2 and this package on the same weights, frames and prompts, in float32 "
+        "on the CPU. Fails where they differ, and where the answers are too plain for equality to mean anything.",
+    )
+    parser.add_argument(
+        "--reference", type=Path, required=True, metavar="DIR", help="a checkout of facebookresearch/sam2"
+    )
+    parser.add_argument(
+        "--models", nargs="+", choices=CONFIGS, default=list(CONFIGS), metavar="NAME", help="default: all"
+    )
+    parser.add_argument("--image-size", type=whole_number, default=256, metavar="PIXELS", help="default: 256")
+    parser.add_argument("--frames", type=whole_number, default=18, metavar="N", help="default: 18")
+    parser.add_argument("--video", type=Path, metavar="FILE", help="default: drawn frames")
+    parser.add_argument("--seed", type=int, default=0, help="of the random weights, default: 0")
+    parser.add_argument(
+        "--weights", metavar="FILE|own", help="a checkpoint instead, or each model's own: bundled, or downloaded"
+    )
+    parser.add_argument("--record", type=Path, metavar="NPZ", help="only write the numbers that the test suite holds")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Compare every model; 1 where one is not the reference's equal."""
+    if args.record:
+        golden.record(args.reference, args.record)
+        print(f"{args.record}: {args.record.stat().st_size / 1000:.0f} kB")
+        return 0
+    reports = [_compare(model, args) for model in _models(args)]
+    print(f"\n{'model':24} {'modules':>10} {'logits':>10} {'mask IoU':>10} {'in view':>10} {'seconds':>8}")
+    for report in reports:
+        print(report.line())
+    print(f"{'limits':24} {MODULE_LIMIT:10.0e} {LOGITS_LIMIT:10.0e} {MASK_IOU:10.3f}")
+    return 0 if all(report.ok for report in reports) else 1
+
+
+@dataclass(frozen=True)
+class _Report:
+    """One model."""
+
+    model: str
+    modules: list[ModuleDifference]
+    frames: list[FrameDifference]
+    problems: list[str]  # why equality would prove nothing
+    seconds: float
+
+    @property
+    def ok(self) -> bool:
+        return not self.problems and all(d.ok for d in self.modules) and all(d.ok for d in self.frames)
+
+    def line(self) -> str:
+        """The worst of everything."""
+        present = sum(frame.score > 0 for frame in self.frames)
+        return (
+            f"{self.model:24} {max(d.difference for d in self.modules):10.1e} "
+            f"{max(d.difference for d in self.frames):10.1e} {min(d.mask_iou for d in self.frames):10.5f} "
+            f"{f'{present}/{len(self.frames)}':>10} {self.seconds:8.0f}  {'equal' if self.ok else 'NOT EQUAL'}"
+        )
+
+
+def _models(args: argparse.Namespace) -> Iterator[Sam2]:
+    for name in args.models:
+        if args.weights:
+            yield load_model(name, None if args.weights == "own" else args.weights, args.image_size)
+        else:
+            yield seeded_model(named_config(name, args.image_size), args.seed)
+
+
+def _compare(model: Sam2, args: argparse.Namespace) -> _Report:
+    start = time.perf_counter()
+    config = model.config
+    print(f"\n{config.name}, {config.image_size} x {config.image_size} pixels", flush=True)
+    images = _images(args.video, args.frames, config.image_size)
+    reference = Reference(args.reference, config)
+    reference.load(model)
+    model.encode_image = ours.EncodeOnce(model.encode_image)  # type: ignore[method-assign]
+    modules = _compare_modules(model, reference, images[0])
+    frames: list[FrameDifference] = []
+    problems: list[str] = []
+    print(f"\n  {'video':18} object frame   logits mask IoU     score reference   area")
+    for scenario in video_scenarios(images):
+        frames += _compare_video(model, reference, scenario, problems)
+    absence = absence_scenario(images)
+    shift = ours.balance_occlusion(model, absence)
+    reference.load(model)
+    print(f"  occlusion score shifted by {shift:.4f}")
+    frames += _compare_video(model, reference, absence, problems, absence=True)
+    return _Report(config.name, modules, frames, problems, time.perf_counter() - start)
+
+
+def _images(video: Path | None, count: int, image_size: int) -> list[Tensor]:
+    if video is None:
+        frames = drawn_frames(count, image_size)
+    else:
+        frames = [rgb for rgb, _ in islice(read_frames(video), 0, count * _STRIDE, _STRIDE)]
+    return [preprocess(frame, image_size, torch.device("cpu")) for frame in frames]
+
+
+def _compare_modules(model: Sam2, reference: Reference, image: Tensor) -> list[ModuleDifference]:
+    inputs = module_inputs(model.config, image)
+    differences = compare_modules(ours.modules(model, inputs), reference.modules(inputs))
+    print(f"  {'module':34} difference")
+    for difference in differences:
+        print(f"  {difference.name:34} {difference.difference:10.1e} {_verdict(difference.ok)}", flush=True)
+    return differences
+
+
+def _compare_video(
+    model: Sam2, reference: Reference, scenario: Scenario, problems: list[str], absence: bool = False
+) -> list[FrameDifference]:
+    answers = ours.track(model, scenario)
+    frames = compare_videos(answers, reference.track(scenario), scenario.image_size)
+    for f in frames:
+        print(
+            f"  {scenario.name:18} {f.object:6} {f.frame:5} {f.difference:8.1e} {f.mask_iou:8.5f} {f.our_score:+9.4f} "
+            f"{f.score:+9.4f} {f.area:6.1%} {_verdict(f.ok)}",
+            flush=True,
+        )
+    found = [f"{scenario.name}: {problem}" for problem in trivialities(frames, absence)]
+    for problem in found:
+        print(f"  {problem}; this proves nothing, try another --seed, --video or --weights")
+    problems += found
+    return frames
+
+
+def _verdict(ok: bool) -> str:
+    return "" if ok else "DIFFERS"
