@@ -20,9 +20,10 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.event_handlers import OnStateTransition
 
-from sam2_ros.node.demo.run import CLIP, CLIP_CLICK
-from sam2_ros.tracking.video import probe
+import sam2_ros
 
+# `ros2 launch` runs on the system's Python, which need not have OpenCV or PyTorch: nothing more of ours is imported.
+CLIP = Path(sam2_ros.__file__).parent / "demo_data" / "clip.mp4"
 TRACK = Path(__file__).resolve().parent / "track.launch.py"
 TRACKER = "/sam2_tracker"
 
@@ -32,9 +33,10 @@ def generate_launch_description() -> LaunchDescription:
         [
             DeclareLaunchArgument("video", default_value=str(CLIP), description="any file that OpenCV reads"),
             DeclareLaunchArgument(
-                "click",
-                default_value="",
-                description="X,Y of the object in pixels of the first frame (empty: the image's centre)",
+                "click", default_value="320,240", description="X,Y of the object in pixels of the first frame"
+            ),
+            DeclareLaunchArgument(
+                "rate", default_value="30.0", description="frames per second of overlay.mp4, best the video's"
             ),
             DeclareLaunchArgument(
                 "model", default_value="", description="the network (empty: as in config/track.yaml)"
@@ -61,15 +63,11 @@ def generate_launch_description() -> LaunchDescription:
 def start_camera_and_recorder(context: LaunchContext) -> list:
     """The player, which waits for the tracker, and the recorder, which ends when the stream has ended."""
     arguments = context.launch_configurations
-    video = Path(arguments["video"]).absolute()
-    info = probe(video)
-    height, width = info.size
-    usual = CLIP_CLICK if video == CLIP else f"{width // 2},{height // 2}"
     return [
         Node(
             package="sam2_ros",
             executable="recorder",
-            parameters=[{"output": arguments["output"], "rate": float(info.rate), "frames": info.frames}],
+            parameters=[{"output": arguments["output"], "rate": float(arguments["rate"])}],
             remappings=[(topic, f"{TRACKER}/{topic}") for topic in ("tracks", "events", "overlay")],
             output="screen",
             emulate_tty=True,
@@ -77,7 +75,7 @@ def start_camera_and_recorder(context: LaunchContext) -> list:
         Node(
             package="sam2_ros",
             executable="player",
-            parameters=[{"video": str(video), "click": arguments["click"] or usual}],
+            parameters=[{"video": arguments["video"], "click": arguments["click"]}],
             remappings=[("prompt", f"{TRACKER}/prompt")],
             output="screen",
         ),
@@ -86,6 +84,6 @@ def start_camera_and_recorder(context: LaunchContext) -> list:
 
 def end(event: ProcessExited, context: LaunchContext) -> list:
     """Everything ends with the recorder, or with whatever failed."""
-    if event.process_name.startswith("player") and event.returncode == 0:
+    if context.is_shutdown or (event.process_name.startswith("player") and event.returncode == 0):
         return []
     return [Shutdown(reason=f"{event.process_name} ended with exit code {event.returncode}")]
