@@ -61,8 +61,9 @@ class Camera:
             advice = "the camera does not offer reliable delivery: set image_reliability to best_effort"
         else:
             advice = (
-                "is the camera running? Large images are lost on Fast DDS's default transport: "
-                "set FASTDDS_BUILTIN_TRANSPORTS=LARGE_DATA for both processes"
+                "is the camera running? Fast DDS loses large best-effort images on its default transport, and with "
+                "ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST: set FASTDDS_BUILTIN_TRANSPORTS to LARGE_DATA for both "
+                "processes, and the range to SUBNET"
             )
         publishers = f"{len(offers)} publishers ({offered}, asked: {asked.name.lower()})"
         return f"{complaint}, though there are {publishers}: {advice}"

@@ -15,7 +15,6 @@ from std_msgs.msg import Header
 from sam2_ros import msg
 from sam2_ros.node.image_conversion import ImageError, to_rgb
 from sam2_ros.node.session import PromptRequest
-from sam2_ros.tracking.report import TrackRow
 from sam2_ros.tracking.types import (
     Box,
     Click,
@@ -64,10 +63,9 @@ def nearest_time(stamp: float) -> Time:
 def prompt_request(message: msg.Prompt) -> PromptRequest:
     """Raises PromptError for a mask image that cannot be read."""
     clicks = tuple(Click(click.x, click.y, click.positive) for click in message.clicks)
-    box = message.box
     prompt = Prompt(
         clicks=clicks,
-        box=Box(box.x_min, box.y_min, box.x_max, box.y_max) if message.has_box else None,
+        box=box_of(message.box) if message.has_box else None,
         mask=_mask(message.mask) if message.mask.height else None,
         label=message.label,
     )
@@ -120,22 +118,14 @@ def event_message(event: Event, frame_id: str, label: str, to_time: ToTime) -> m
     )
 
 
-def track_rows(message: msg.TrackArray, frame: int) -> list[TrackRow]:
-    """What was published of a frame, as rows of a table."""
-    return [
-        TrackRow(
-            stamp=seconds(message.header.stamp),
-            frame=frame,
-            id=track.id,
-            label=track.label,
-            state=_inverse(_STATES)[track.state],
-            presence=track.presence,
-            predicted_iou=track.predicted_iou,
-            area=track.area,
-            box=Box(track.box.x_min, track.box.y_min, track.box.x_max, track.box.y_max) if track.area else None,
-        )
-        for track in message.tracks
-    ]
+def state_of(message: msg.Track) -> TrackState:
+    """The state that was published."""
+    return _inverse(_STATES)[message.state]
+
+
+def box_of(message: msg.Box) -> Box:
+    """The box that was published."""
+    return Box(message.x_min, message.y_min, message.x_max, message.y_max)
 
 
 def event_of(message: msg.TrackEvent) -> Event:

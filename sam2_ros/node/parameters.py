@@ -161,7 +161,8 @@ def read(node: Node) -> Parameters:
 
 def check(name: str, value: Any) -> None:
     """Raises ParameterError unless the parameter takes this value."""
-    rule, kind = rule_of(name), kind_of(name)
+    rule = rule_of(name)
+    kind: Any = kind_of(name)
     if type(value) is not kind:
         hint = ": write it with a decimal point" if kind is float and type(value) is int else ""
         raise ParameterError(

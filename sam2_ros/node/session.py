@@ -66,7 +66,7 @@ class Session:
         self._sink = sink
         self._statistics = statistics
         self._logger = logger
-        self._view: View | None = None
+        self.view: View | None = None  # of the newest processed image
         self._selected = 0
         self._events: list[Event] = []
         self._is_published = True
@@ -91,16 +91,16 @@ class Session:
         started = time.perf_counter()
         result = self._tracker.step(rgb, frame.stamp)
         self._timing = frame.received, time.perf_counter() - started
-        self._view = view
+        self.view = view
         self._events.extend(result.events)
         self._is_published = False
 
     def flush(self) -> None:
         """Publishes the newest image's results where they are new or were changed."""
         self._events.extend(self._tracker.drain_events())
-        if self._is_published or self._view is None:
+        if self._is_published or self.view is None:
             return
-        view, events = self._view, tuple(self._events)
+        view, events = self.view, tuple(self._events)
         self._is_published = True
         self._events.clear()
         result = self._tracker.latest or FrameResult(view.stamp, 0, view.rgb.shape[:2])
@@ -134,7 +134,7 @@ class Session:
         else:
             track_id = self._tracker.add(request.prompt, request.stamp)
         self._is_published = False
-        result, view = self._tracker.latest, self._view
+        result, view = self._tracker.latest, self.view
         assert result is not None and view is not None  # a prompt that was accepted has an image
         return view, next(track for track in result.tracks if track.id == track_id)
 
@@ -155,30 +155,30 @@ class Session:
 
     def reset(self, reason: str) -> None:
         """Forgets every object."""
-        self._forget(reason, self._view.stamp if self._view else 0.0)
+        self._forget(reason, self.view.stamp if self.view else 0.0)
         self._is_published = False
 
     def _is_late(self, stamp: float) -> bool:
-        return self._view is not None and 0.0 <= self._view.stamp - stamp < MAX_REORDERING
+        return self.view is not None and 0.0 <= self.view.stamp - stamp < MAX_REORDERING
 
     def _ignore_late(self, stamp: float) -> None:
         self._statistics.out_of_order += 1
-        assert self._view is not None
+        assert self.view is not None
         self._logger.warning(
-            f"an image of {stamp:.6f} s is ignored, it is not newer than that of {self._view.stamp:.6f} s; "
+            f"an image of {stamp:.6f} s is ignored, it is not newer than that of {self.view.stamp:.6f} s; "
             "if this goes on, two cameras share the topic or the driver does not stamp",
             throttle_duration_sec=_REPEAT,
         )
 
     def _reason_to_restart(self, stamp: float, size: tuple[int, ...]) -> str:
-        if self._view is None:
+        if self.view is None:
             return ""
-        if stamp < self._view.stamp:
+        if stamp < self.view.stamp:
             return (
-                f"image stamps went back from {self._view.stamp:.3f} to {stamp:.3f} "
+                f"image stamps went back from {self.view.stamp:.3f} to {stamp:.3f} "
                 "(a bag that loops, a simulator that was reset): prompt again"
             )
-        height, width = self._view.rgb.shape[:2]
+        height, width = self.view.rgb.shape[:2]
         if size != (height, width):
             return f"the image size changed from {width}x{height} to {size[1]}x{size[0]}: prompt again"
         return ""

@@ -184,6 +184,8 @@ class TrackerNode(LifecycleNode):
         if self._outputs is None:
             return
         header = getattr(message, "header", Header())
+        if not messages.seconds(header.stamp) and self._session is not None and self._session.view is not None:
+            header = self._session.view.header
         event = Event(
             EventKind.PROMPT_REJECTED,
             getattr(message, "object_id", 0),

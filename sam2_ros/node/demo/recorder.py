@@ -25,6 +25,7 @@ from sam2_ros.tracking.types import Event
 from sam2_ros.tracking.video import VideoWriter
 
 _PATIENCE = 4.0  # seconds without a result after which the stream has ended; more where results come slowly
+_HOPE = 300.0  # seconds in which the first result has to come
 _KEPT = 100  # results that wait while a picture is written
 
 
@@ -43,8 +44,10 @@ class Recorder(Node):
         self._latencies: list[float] = []
         self._health: dict[str, str] = {}
         self._slowest = 0.0  # seconds between two results
+        self._start = time.monotonic()
         self._newest: float | None = None  # when the last result came, on the steady clock
-        self._bar = tqdm(total=frames or None, unit=" frames", desc="camera")
+        self._expected = frames or None
+        self._bar: tqdm | None = None  # once there is something to show
         for kind, topic, callback in (
             (TrackArray, "tracks", self._on_tracks),
             (TrackEvent, "events", self._on_event),
@@ -55,14 +58,21 @@ class Recorder(Node):
 
     @property
     def is_over(self) -> bool:
-        """Whether the stream has begun and ended."""
-        patience = max(_PATIENCE, 3 * self._slowest)
-        return self._newest is not None and time.monotonic() - self._newest > patience
+        """Whether the stream has ended, or never began."""
+        if self._newest is None:
+            return time.monotonic() - self._start > _HOPE
+        return time.monotonic() - self._newest > max(_PATIENCE, 3 * self._slowest)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was recorded."""
+        return self._newest is None
 
     def finish(self) -> None:
         """Writes the files and prints the summary."""
         self._film.close()
-        self._bar.close()
+        if self._bar is not None:
+            self._bar.close()
         rows = [row for frame in self._rows.values() for row in frame]
         write_csv(rows, self._folder / "tracks.csv")
         write_timeline(rows, self._events, self._folder / "timeline.png")
@@ -74,10 +84,12 @@ class Recorder(Node):
             self._latencies.append(self.get_clock().now().nanoseconds / 1e9 - stamp)
             if self._newest is not None:
                 self._slowest = max(self._slowest, now - self._newest)
-        self._rows[stamp] = messages.track_rows(message, frame=len(self._rows))
+        number = list(self._rows).index(stamp) if stamp in self._rows else len(self._rows)
+        self._rows[stamp] = _rows(message, number)
         self._newest = now
-        seconds_in = stamp - next(iter(self._rows))
-        self._bar.update(round(seconds_in * self._film.rate) + 1 - self._bar.n)
+        if self._bar is None:
+            self._bar = tqdm(total=self._expected, unit=" frames", desc="camera")
+        self._bar.update(self._sent - self._bar.n)
         self._bar.set_postfix_str(", ".join(f"{row.id} {row.state.value}" for row in self._rows[stamp]))
 
     def _on_event(self, message: TrackEvent) -> None:
@@ -86,16 +98,19 @@ class Recorder(Node):
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         self._health = {entry.key: entry.value for entry in message.status[0].values}
 
+    @property
+    def _sent(self) -> int:
+        """Frames that the camera has sent, up to the newest one with a result."""
+        return round((max(self._rows) - min(self._rows)) * self._film.rate) + 1 if self._rows else 0
+
     def _summary(self) -> str:
-        start = min(self._rows, default=0.0)
-        duration = max(self._rows, default=0.0) - start + 1 / self._film.rate
+        start, processed = min(self._rows, default=0.0), len(self._rows)
         told = self._health.get
         lines = [
-            f"frames   {told('frames received', '?')} in, {told('frames processed', '?')} processed, "
-            f"{told('frames dropped', '?')} dropped while the network was busy",
-            f"speed    {len(self._rows) / duration:.1f} frames/s on {told('device', 'an unknown device')}",
+            f"frames   {self._sent} in, {processed} processed, {self._sent - processed} dropped while the network was busy",
+            f"speed    {processed * self._film.rate / max(self._sent, 1):.1f} frames/s on {told('device', '?')}",
             f"latency  camera to result: {_milliseconds(self._latencies)}",
-            f"         in the node: median {told('latency median (ms)', '?')} ms, p99 {told('latency p99 (ms)', '?')} ms",
+            f"         in the node: median {told('latency median (ms)', '?')}, p99 {told('latency p99 (ms)', '?')} ms",
             f"events   {len(self._events)}",
             *(f"  {describe(event, start)}" for event in self._events),
         ]
@@ -128,6 +143,23 @@ class Film:
                 self._writer.write(to_rgb(self._shown))
 
 
+def _rows(message: TrackArray, frame: int) -> list[TrackRow]:
+    return [
+        TrackRow(
+            stamp=messages.seconds(message.header.stamp),
+            frame=frame,
+            id=track.id,
+            label=track.label,
+            state=messages.state_of(track),
+            presence=track.presence,
+            predicted_iou=track.predicted_iou,
+            area=track.area,
+            box=messages.box_of(track.box) if track.area else None,
+        )
+        for track in message.tracks
+    ]
+
+
 def _milliseconds(latencies: list[float]) -> str:
     speed = speed_of(latencies)
     return f"median {1e3 * speed.median:.1f} ms, p99 {1e3 * speed.p99:.1f} ms"
@@ -144,7 +176,9 @@ def main() -> int:
         pass
     recorder.finish()
     rclpy.try_shutdown()
-    return 0
+    if recorder.is_empty:
+        print("recorder: no result came; is the tracker active, and does it get images?", file=sys.stderr)
+    return int(recorder.is_empty)
 
 
 if __name__ == "__main__":

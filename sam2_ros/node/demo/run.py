@@ -18,6 +18,8 @@ from typing import Any
 import rclpy
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
+from rclpy.client import Client
+from rclpy.executors import ExternalShutdownException
 
 from sam2_ros.node.demo.player import parse_click
 from sam2_ros.tracking.video import VideoError, VideoInfo, probe
@@ -26,7 +28,8 @@ CLIP = Path(__file__).parents[2] / "demo_data" / "clip.mp4"
 CLIP_CLICK = "320,240"  # on its first frame (pixels)
 
 _TRACKER = "sam2_tracker"
-_STARTING = 120.0  # seconds that the tracker may take to come up
+_RECORDED = ("tracks", "events", "overlay")
+_STARTING = 120.0  # seconds that the programs may take to come up
 _LOADING = 300.0  # seconds that a model may take to load
 _STOPPING = 10.0  # seconds that a process may take to end
 _TAIL = 30  # lines of a log that are shown
@@ -76,8 +79,9 @@ class Program:
 class Demo:
     """Runs the three programs to their end. A context manager, which leaves none of them behind."""
 
-    def __init__(self, video: Path, click: str, model: str, output: Path) -> None:
-        self._video, self._click, self._model, self._output = video, click, model, output
+    def __init__(self, camera: dict[str, Any], network: dict[str, Any], output: Path) -> None:
+        """The parameters of the player and of the tracker, and the folder to write to."""
+        self._camera, self._network, self._output = camera, network, output
         self._programs: list[Program] = []
 
     def __enter__(self) -> Demo:
@@ -92,21 +96,16 @@ class Demo:
 
     def run(self, info: VideoInfo) -> None:
         """Raises DemoError as soon as one of the programs fails."""
-        self._start("tracker", "sam2_ros.node.main", {"model": self._model}, log=True)
-        self._bring_up()
+        # Every frame of a file can be had, so that only the network's speed decides which are dropped.
+        self._start("tracker", "sam2_ros.node.main", {**self._network, "image_reliability": "reliable"}, log=True)
         recorder = self._start(
             "recorder",
             "sam2_ros.node.demo.recorder",
             {"output": self._output, "rate": float(info.rate), "frames": info.frames},
-            {name: f"/{_TRACKER}/{name}" for name in ("tracks", "events", "overlay")},
+            {name: f"/{_TRACKER}/{name}" for name in _RECORDED},
         )
-        self._start(
-            "player",
-            "sam2_ros.node.demo.player",
-            {"video": self._video, "click": self._click},
-            {"prompt": f"/{_TRACKER}/prompt"},
-            log=True,
-        )
+        self._start("player", "sam2_ros.node.demo.player", self._camera, {"prompt": f"/{_TRACKER}/prompt"}, log=True)
+        self._bring_up()
         self._wait_for(lambda: recorder.process.poll() == 0)
 
     def _start(
@@ -124,14 +123,19 @@ class Demo:
         return program
 
     def _bring_up(self) -> None:
+        """Makes the tracker active, which the player waits for; by then the recorder listens."""
         client = self._node.create_client(ChangeState, f"/{_TRACKER}/change_state")
-        self._wait_for(lambda: client.service_is_ready(), _STARTING)
-        for transition in (Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE):
-            request = ChangeState.Request(transition=Transition(id=transition))
-            answer = client.call_async(request)
-            self._wait_for(lambda answer=answer: answer.done(), _LOADING)
-            if not answer.result().success:
-                raise self._programs[0].complain()
+        self._wait_for(client.service_is_ready, _STARTING)
+        self._change(client, Transition.TRANSITION_CONFIGURE)
+        topics = [f"/{_TRACKER}/{name}" for name in _RECORDED]
+        self._wait_for(lambda: all(map(self._node.count_subscribers, topics)), _STARTING)
+        self._change(client, Transition.TRANSITION_ACTIVATE)
+
+    def _change(self, client: Client, transition: int) -> None:
+        answer = client.call_async(ChangeState.Request(transition=Transition(id=transition)))
+        self._wait_for(answer.done, _LOADING)
+        if not answer.result().success:
+            raise self._programs[0].complain()
 
     def _wait_for(self, condition: Callable[[], bool], patience: float = float("inf")) -> None:
         """Raises DemoError when a program has failed meanwhile, or the patience (seconds) is at its end."""
@@ -156,6 +160,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--video", type=Path, default=CLIP, help="any file that OpenCV reads (default: a clip of ours)")
     parser.add_argument("--click", help="X,Y of the object in pixels of the first frame (default: the image's centre)")
     parser.add_argument("--model", default="nano", help="nano or an official model, see `sam2_ros download`")
+    parser.add_argument("--checkpoint", default="", help="file with the model's weights (default: its own)")
     parser.add_argument("--output", type=Path, default=Path("demo_out"), help="folder for what it leaves behind")
     return parser.parse_args()
 
@@ -177,12 +182,14 @@ def main() -> int:
         click = _choose_click(arguments.click, arguments.video, info)
         arguments.output.mkdir(parents=True, exist_ok=True)
         print(f"{arguments.model} follows what is at {click} in {arguments.video.name}, as a camera would see it")
-        with Demo(arguments.video, click, arguments.model, arguments.output) as demo:
+        camera = {"video": arguments.video, "click": click}
+        network = {"model": arguments.model, "checkpoint": arguments.checkpoint}
+        with Demo(camera, network, arguments.output) as demo:
             demo.run(info)
     except (VideoError, ValueError, OSError, DemoError) as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, ExternalShutdownException):
         return 130
     for name in ("overlay.mp4", "timeline.png", "tracks.csv"):
         print(f"wrote    {arguments.output / name}")

@@ -1,0 +1,297 @@
+"""A real tracker in a process of its own, and a real camera and user at the other end of DDS."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+# Tests that run elsewhere on this machine or network are not to be heard. Before anything of ROS is imported.
+os.environ.setdefault("ROS_DOMAIN_ID", str(random.randrange(1, 101)))
+os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+os.environ.setdefault("FASTDDS_BUILTIN_TRANSPORTS", "LARGE_DATA")
+os.environ["OMP_NUM_THREADS"] = "1"  # of the processes that tests start; a small network needs no more
+
+import rclpy  # noqa: E402
+from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402
+from geometry_msgs.msg import Point, PointStamped  # noqa: E402
+from lifecycle_msgs.srv import ChangeState, GetState  # noqa: E402
+from rcl_interfaces.srv import SetParameters  # noqa: E402
+from rclpy.parameter import Parameter  # noqa: E402
+from sam2_ros.msg import Click, Prompt, TrackArray, TrackEvent  # noqa: E402
+from sam2_ros.srv import AddObject, RemoveObject, SelectObject  # noqa: E402
+from sensor_msgs.msg import CompressedImage, Image  # noqa: E402
+from std_msgs.msg import Header  # noqa: E402
+from std_srvs.srv import SetBool, Trigger  # noqa: E402
+
+from sam2_ros.model import save_weights, seeded_model  # noqa: E402
+from sam2_ros.node import qos  # noqa: E402
+from sam2_ros.node.messages import image_message, nearest_time  # noqa: E402
+
+PATIENCE = 60.0  # seconds; only a failing test waits so long
+HEIGHT, WIDTH = 96, 128  # pixels of the camera
+
+SERVICES = {
+    "add_object": AddObject,
+    "remove_object": RemoveObject,
+    "select_object": SelectObject,
+    "reset": Trigger,
+    "enable": SetBool,
+    "change_state": ChangeState,
+    "get_state": GetState,
+    "set_parameters": SetParameters,
+}
+
+
+@pytest.fixture(scope="session")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A nano checkpoint that finds something wherever it is prompted."""
+    path = tmp_path_factory.mktemp("weights") / "nano.safetensors"
+    save_weights(seeded_model("nano", seed=0), path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def ros() -> Iterator[None]:
+    """This process's connection to ROS."""
+    rclpy.init()
+    yield
+    rclpy.try_shutdown()
+
+
+class Tracker:
+    """The node's process. Its log goes to a file."""
+
+    def __init__(self, log: Path, parameters: dict[str, Any], name: str = "sam2_tracker") -> None:
+        self.log_file = log
+        arguments = [part for key, value in parameters.items() for part in ("-p", f"{key}:={value}")]
+        command = [sys.executable, "-m", "sam2_ros.node.main", "--ros-args", "-r", f"__node:={name}", *arguments]
+        with log.open("wb") as file:
+            self.process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT)
+
+    @property
+    def log(self) -> str:
+        """What it said so far."""
+        return self.log_file.read_text(errors="replace")
+
+    def end(self, kind: signal.Signals = signal.SIGINT) -> int:
+        """Its exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(kind)
+        try:
+            return self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise
+
+
+class Robot:
+    """All that surrounds the node of a name: camera, user and listeners."""
+
+    def __init__(self, tracker: Tracker, name: str = "sam2_tracker") -> None:
+        self.tracker = tracker
+        self.node = rclpy.create_node(f"robot_of_{name}")
+        self.tracks: list[TrackArray] = []
+        self.events: list[TrackEvent] = []
+        self.masks: list[Image] = []
+        self.target_masks: list[Image] = []
+        self.overlays: list[Image] = []
+        self.diagnostics: list[DiagnosticArray] = []
+        self._stamp = 1_700_000_000.0  # of the newest image, seconds
+        prefix = f"/{name}"
+        results = qos.profile("reliable", 100)
+        for kind, topic, heard in (
+            (TrackArray, f"{prefix}/tracks", self.tracks),
+            (TrackEvent, f"{prefix}/events", self.events),
+            (Image, f"{prefix}/masks", self.masks),
+            (Image, f"{prefix}/target_mask", self.target_masks),
+            (Image, f"{prefix}/overlay", self.overlays),
+            (DiagnosticArray, "/diagnostics", self.diagnostics),
+        ):
+            self.node.create_subscription(kind, topic, heard.append, results)
+        self._camera = self.node.create_publisher(Image, "image", results)
+        self._compressed_camera = self.node.create_publisher(CompressedImage, "image/compressed", results)
+        self._prompts = self.node.create_publisher(Prompt, f"{prefix}/prompt", results)
+        self._clicks = self.node.create_publisher(PointStamped, f"{prefix}/click", results)
+        self._click_points = self.node.create_publisher(Point, f"{prefix}/click_point", results)
+        self._clients = {
+            service: self.node.create_client(kind, f"{prefix}/{service}") for service, kind in SERVICES.items()
+        }
+        self._closing = False
+        self._ear = threading.Thread(target=self._listen, daemon=True)
+        self._ear.start()
+
+    def _listen(self) -> None:
+        while not self._closing:
+            rclpy.spin_once(self.node, timeout_sec=0.05)
+
+    def close(self) -> None:
+        """Stops listening."""
+        self._closing = True
+        self._ear.join()
+        self.node.destroy_node()
+
+    # ---- waiting
+
+    def wait_for(self, condition: Callable[[], Any], what: str) -> Any:
+        """The first true answer of `condition`; fails the test when it does not come."""
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            answer = condition()
+            if answer:
+                return answer
+            assert self.tracker.process.poll() is None, f"the node died:\n{self.tracker.log}"
+            time.sleep(0.01)
+        raise AssertionError(f"no {what}; the node's log:\n{self.tracker.log}")
+
+    def wait_for_log(self, text: str) -> None:
+        """Until the node has logged this text."""
+        self.wait_for(lambda: text in self.tracker.log, f"log of {text!r}")
+
+    def wait_for_event(self, kind: int, after: int = 0) -> TrackEvent:
+        """The first event of a kind; `after` of all those that were heard."""
+        events = lambda: [event for event in self.events[after:] if event.type == kind]  # noqa: E731
+        return self.wait_for(events, f"event of type {kind}")[0]
+
+    # ---- lifecycle
+
+    def call(self, service: str, request: Any) -> Any:
+        """The node's answer."""
+        client = self._clients[service]
+        self.wait_for(client.service_is_ready, f"service {service}")
+        answer = client.call_async(request)
+        self.wait_for(answer.done, f"answer of {service}")
+        return answer.result()
+
+    def change(self, *transitions: str) -> list[bool]:
+        """Asks for lifecycle transitions by name; which of them were made."""
+        made = []
+        for label in transitions:
+            request = ChangeState.Request()
+            request.transition.label = label
+            made.append(self.call("change_state", request).success)
+        return made
+
+    def bring_up(self) -> None:
+        """To active, until it hears this robot's camera and prompts."""
+        assert self.change("configure", "activate") == [True, True], self.tracker.log
+        publishers = [self._prompts, self._clicks, self._click_points]
+        for publisher in publishers:
+            self.wait_for(publisher.get_subscription_count, f"subscription to {publisher.topic_name}")
+        cameras = (self._camera, self._compressed_camera)
+        self.wait_for(lambda: any(camera.get_subscription_count() for camera in cameras), "subscription to images")
+        topics = ("tracks", "events", "masks", "target_mask", "overlay")
+        for topic in topics:
+            full = f"{self._prompts.topic_name.rsplit('/', 1)[0]}/{topic}"
+            self.wait_for(lambda full=full: self.node.count_publishers(full), f"publisher of {full}")
+
+    @property
+    def state(self) -> str:
+        """The node's lifecycle state."""
+        return self.call("get_state", GetState.Request()).current_state.label
+
+    def set_parameter(self, name: str, value: Any) -> Any:
+        """rcl_interfaces/SetParametersResult"""
+        request = SetParameters.Request(parameters=[Parameter(name, value=value).to_parameter_msg()])
+        return self.call("set_parameters", request).results[0]
+
+    # ---- camera
+
+    def next_stamp(self) -> float:
+        """A thirtieth of a second after the last image."""
+        self._stamp = round(self._stamp + 1 / 30, 4)
+        return self._stamp
+
+    def send(self, stamp: float, pixels: np.ndarray | None = None, encoding: str = "rgb8") -> Header:
+        """Sends an image of noise, or these pixels; its header."""
+        self._stamp = stamp
+        header = Header(stamp=nearest_time(stamp), frame_id="optical")
+        if pixels is None:
+            pixels = np.random.default_rng(int(stamp * 1e4)).integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
+        self.send_message(image_message(pixels, encoding, header))
+        return header
+
+    def send_message(self, message: Image | CompressedImage) -> None:
+        """Sends an image as it is."""
+        (self._camera if isinstance(message, Image) else self._compressed_camera).publish(message)
+
+    def show(self, stamp: float | None = None, pixels: np.ndarray | None = None) -> TrackArray:
+        """Sends an image until the node has processed one; the tracks on it. Best effort may lose the first one."""
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            header = self.send(self.next_stamp() if stamp is None else stamp, pixels)
+            for _ in range(300):
+                if found := self.tracks_of(header):
+                    return found[-1]
+                assert self.tracker.process.poll() is None, f"the node died:\n{self.tracker.log}"
+                time.sleep(0.01)
+        raise AssertionError(f"no tracks for the image of {header.stamp}; the node's log:\n{self.tracker.log}")
+
+    def tracks_of(self, header: Header) -> list[TrackArray]:
+        """All that were published for an image."""
+        return [message for message in list(self.tracks) if message.header == header]
+
+    # ---- user
+
+    def prompt(self, message: Prompt) -> None:
+        self._prompts.publish(message)
+
+    def click(self, message: PointStamped) -> None:
+        self._clicks.publish(message)
+
+    def click_point(self, message: Point) -> None:
+        self._click_points.publish(message)
+
+    def add(self, **fields: Any) -> AddObject.Response:
+        """Calls ~/add_object with a prompt of these fields; a click in the middle where none are given."""
+        return self.call("add_object", AddObject.Request(prompt=Prompt(**fields or {"clicks": [self.middle]})))
+
+    @property
+    def middle(self) -> Click:
+        return Click(x=WIDTH / 2, y=HEIGHT / 2)
+
+    def forget_all(self) -> None:
+        """Leaves the node without objects, and this robot without memories."""
+        self.call("reset", Trigger.Request())
+        self.show()
+        for heard in (self.tracks, self.events, self.masks, self.target_masks, self.overlays):
+            heard.clear()
+
+
+@pytest.fixture(scope="module")
+def start(ros: None, weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Robot]]:
+    """Starts a node with parameters of its own, unconfigured; it ends with the module."""
+    robots: list[Robot] = []
+
+    def run(name: str = "sam2_tracker", **parameters: Any) -> Robot:
+        parameters = {"checkpoint": weights, "image_size": 128, "diagnostics_period": 0.2, **parameters}
+        robots.append(Robot(Tracker(tmp_path_factory.mktemp("node") / "log", parameters, name), name))
+        return robots[-1]
+
+    yield run
+    for robot in robots:
+        robot.close()
+        robot.tracker.end()
+
+
+@pytest.fixture(scope="module")
+def shared_robot(start: Callable[..., Robot]) -> Robot:
+    """An active node, one for the module."""
+    robot = start()
+    robot.bring_up()
+    return robot
+
+
+@pytest.fixture
+def robot(shared_robot: Robot) -> Robot:
+    """The module's node, which follows nothing yet and has processed an image."""
+    shared_robot.forget_all()
+    return shared_robot
