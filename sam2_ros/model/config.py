@@ -95,4 +95,4 @@ def named_config(name: str, image_size: int | None = None) -> ModelConfig:
     if name not in CONFIGS:
         raise ValueError(f"unknown model {name!r}, expected one of {', '.join(CONFIGS)}")
     config = CONFIGS[name]
-    return config.resized(image_size) if image_size else config
+    return config if image_size is None else config.resized(image_size)

@@ -1,0 +1,175 @@
+"""Weights are those of this model, every one of them, or they are refused with the reasons."""
+
+import pickle
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from sam2_ros.model import CONFIGS, CheckpointError, ModelConfig, Sam2, load_model, save_weights, seeded_model
+from sam2_ros.model import checkpoint as checkpoints
+from sam2_ros.model.checkpoint import UNUSED_OFFICIAL, from_official, load_weights, to_official
+
+GOLDEN = np.load(Path(__file__).parent.parent / "parity" / "golden.npz")  # see test/parity/test_golden.py
+OFFICIAL = [name for name in CONFIGS if name != "nano"]
+
+
+class Bomb:
+    """Unpickled, it makes a file."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+
+    def __reduce__(self) -> tuple[object, tuple[Path, str]]:
+        return Path.write_text, (self.target, "executed")
+
+
+@pytest.fixture(scope="module")
+def nano() -> Sam2:
+    return seeded_model("nano")
+
+
+@pytest.fixture
+def official(nano: Sam2) -> dict[str, torch.Tensor]:
+    """The weights of nano as an official checkpoint would hold them."""
+    return {**to_official(nano.state_dict()), UNUSED_OFFICIAL: torch.zeros(1, 1, 128)}
+
+
+def written(path: Path, weights: object) -> Path:
+    torch.save({"model": weights}, path)
+    return path
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(CheckpointError) as caught:
+        load_model("nano", path)
+    message = str(caught.value)
+    assert str(path) in message
+    return message
+
+
+@pytest.mark.parametrize("name", OFFICIAL)
+def test_every_parameter_has_the_official_name_and_shape(name: str) -> None:
+    with torch.device("meta"):
+        weights = Sam2(CONFIGS[name]).state_dict()
+    ours = {f"{key} {tuple(value.shape)}" for key, value in to_official(weights).items()}
+    official = set(str(GOLDEN[f"keys/{name}"]).splitlines())
+    assert ours == {line for line in official if not line.startswith(UNUSED_OFFICIAL)}
+    assert len(ours) == len(weights) == len(official) - 1
+    assert from_official(to_official(weights)).keys() == weights.keys()
+
+
+def test_an_official_checkpoint_loads(nano: Sam2, official: dict[str, torch.Tensor], tmp_path: Path) -> None:
+    loaded = load_model("nano", written(tmp_path / "nano.pt", official))
+    assert all(torch.equal(value, nano.state_dict()[key]) for key, value in loaded.state_dict().items())
+    assert not loaded.training and not any(parameter.requires_grad for parameter in loaded.parameters())
+
+
+def test_weights_that_were_saved_load_again(nano: Sam2, tmp_path: Path) -> None:
+    path = tmp_path / "nano.safetensors"
+    save_weights(nano, path, torch.float32)
+    loaded = load_model("nano", path)
+    assert all(torch.equal(value, nano.state_dict()[key]) for key, value in loaded.state_dict().items())
+    assert [file.name for file in tmp_path.iterdir()] == ["nano.safetensors"]
+
+
+def test_weights_are_saved_at_half_the_size(nano: Sam2, tmp_path: Path) -> None:
+    save_weights(nano, tmp_path / "nano.safetensors")
+    size = sum(value.numel() for value in nano.state_dict().values())
+    assert (tmp_path / "nano.safetensors").stat().st_size < 2.1 * size
+    assert next(load_model("nano", tmp_path / "nano.safetensors").parameters()).dtype == torch.float32
+
+
+def test_weights_fit_any_input_size(official: dict[str, torch.Tensor], tmp_path: Path) -> None:
+    path = written(tmp_path / "nano.pt", official)
+    assert load_model("nano", path, image_size=128).config.image_size == 128
+
+
+def test_missing_unexpected_and_misshapen_keys_are_all_named(official: dict[str, torch.Tensor], tmp_path: Path) -> None:
+    del official["no_mem_embed"], official["memory_encoder.out_proj.bias"]
+    official["image_encoder.trunk.blocks.99.norm1.weight"] = torch.zeros(40)
+    official["adapter.weight"] = torch.zeros(3)
+    official["mask_downsample.weight"] = torch.zeros(1, 1, 8, 8)
+    message = refusal(written(tmp_path / "other.pt", official))
+    assert "does not fit model nano (5 differences)" in message
+    assert "missing no_memory" in message and "missing memory_encoder.out.bias" in message
+    assert "unexpected trunk.blocks.99.norm1.weight" in message and "unexpected adapter.weight" in message
+    assert "mask_to_logits.weight has shape (1, 1, 8, 8), expected (1, 1, 4, 4)" in message
+
+
+def test_a_checkpoint_of_another_size_is_refused(config: ModelConfig, tmp_path: Path) -> None:
+    with torch.device("meta"):
+        tiny = Sam2(CONFIGS["sam2.1_hiera_tiny"])
+    other = Sam2(CONFIGS["nano"]).state_dict()
+    with pytest.raises(CheckpointError, match="does not fit model sam2.1_hiera_tiny"):
+        load_weights(tiny, other, tmp_path)
+
+
+def test_a_refused_checkpoint_changes_nothing(nano: Sam2) -> None:
+    model = Sam2(CONFIGS["nano"])
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    weights = nano.state_dict()
+    weights.pop("no_memory")
+    with pytest.raises(CheckpointError, match="missing no_memory"):
+        load_weights(model, weights, "weights")
+    assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    assert "does not exist, expected a .pt or .safetensors file" in refusal(tmp_path / "none.pt")
+
+
+def test_a_file_that_was_cut_off_is_refused(nano: Sam2, official: dict[str, torch.Tensor], tmp_path: Path) -> None:
+    whole = written(tmp_path / "whole.pt", official).read_bytes()
+    save_weights(nano, tmp_path / "whole.safetensors")
+    ours = (tmp_path / "whole.safetensors").read_bytes()
+    for name, content in (("cut.pt", whole), ("cut.safetensors", ours)):
+        path = tmp_path / name
+        for length in (0, 1000, len(content) // 2, len(content) - 1):
+            path.write_bytes(content[:length])
+            assert "cannot be read" in refusal(path)
+            assert "sam2_ros download" in refusal(path)
+
+
+@pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
+def test_a_foreign_file_is_refused(suffix: str, tmp_path: Path) -> None:
+    text, archive = tmp_path / f"text{suffix}", tmp_path / f"archive{suffix}"
+    text.write_text("<!DOCTYPE html><html>404 Not Found</html>" * 50)
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("readme.txt", "no weights")
+    assert "cannot be read" in refusal(text)
+    assert "cannot be read" in refusal(archive)
+
+
+@pytest.mark.parametrize("content", [{}, {"state": 1}, [1, 2], {"model": [1]}, {"model": {"weight": 1}}])
+def test_a_checkpoint_without_a_state_dict_is_refused(content: object, tmp_path: Path) -> None:
+    path = tmp_path / "other.pt"
+    torch.save(content, path)
+    assert "has no state dict under 'model'" in refusal(path)
+
+
+def test_code_in_a_checkpoint_is_refused_and_not_executed(official: dict[str, torch.Tensor], tmp_path: Path) -> None:
+    trace = tmp_path / "trace"
+    hidden = written(tmp_path / "hidden.pt", {**official, "bomb": Bomb(trace)})
+    bare = tmp_path / "bare.pt"
+    bare.write_bytes(pickle.dumps({"model": {"bomb": Bomb(trace)}}))
+    for path in (hidden, bare):
+        assert "cannot be read" in refusal(path)
+        assert not trace.exists()
+    pickle.loads(bare.read_bytes())  # the code is real
+    assert trace.exists()
+
+
+def test_weights_that_were_not_downloaded_yet_tell_how(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SAM2_ROS_CACHE", str(tmp_path))
+    with pytest.raises(CheckpointError, match="fetch them with `sam2_ros download sam2_hiera_tiny`") as caught:
+        load_model("sam2_hiera_tiny")
+    assert str(tmp_path / "sam2_hiera_tiny.pt") in str(caught.value)
+
+
+def test_bundled_weights_need_no_path(nano: Sam2, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checkpoints, "BUNDLED", tmp_path)
+    save_weights(nano, tmp_path / "nano.safetensors", torch.float32)
+    assert torch.equal(load_model("nano").no_memory, nano.no_memory)

@@ -1,0 +1,86 @@
+"""Positions and times as numbers, checked against sums done by hand."""
+
+import math
+
+import pytest
+import torch
+
+from sam2_ros.model.encoding import FourierEncoding, axial_rotation, rotate, sine_distance, sine_grid
+
+
+def test_a_grid_is_encoded_by_its_row_then_its_column() -> None:
+    encoding = sine_grid(2, 8).view(2, 2, 8)
+    # Rows and columns run to 2 pi; two wavelengths, 1 and 100; sine and cosine of each.
+    halfway, whole = math.pi, 2 * math.pi
+
+    def line(angle: float) -> list[float]:
+        return [math.sin(angle), math.cos(angle), math.sin(angle / 100), math.cos(angle / 100)]
+
+    assert encoding[0, 1].tolist() == pytest.approx(line(halfway) + line(whole), abs=1e-5)
+    assert encoding[1, 0].tolist() == pytest.approx(line(whole) + line(halfway), abs=1e-5)
+
+
+def test_a_distance_is_encoded_by_all_sines_then_all_cosines() -> None:
+    angles = [0.5, 0.5, 0.005, 0.005]
+    expected = [*map(math.sin, angles), *map(math.cos, angles)]
+    assert sine_distance(torch.tensor([0.5]), 8)[0].tolist() == pytest.approx(expected, abs=1e-6)
+
+
+def test_future_and_past_are_told_apart() -> None:
+    past, future = sine_distance(torch.tensor([1.0, -1.0]), 16)
+    assert torch.equal(past[:8], -future[:8])
+    assert torch.equal(past[8:], future[8:])
+
+
+def test_a_point_is_encoded_by_its_random_waves() -> None:
+    encoding = FourierEncoding(4)
+    encoding.frequencies.copy_(torch.tensor([[1.0, 0.0], [0.0, 0.5]]))
+    # (0.75, 0.25) lies at (0.5, -0.5) of the square from -1 to 1.
+    x, y = 2 * math.pi * 0.5, 2 * math.pi * -0.25
+    expected = [math.sin(x), math.sin(y), math.cos(x), math.cos(y)]
+    assert encoding(torch.tensor([0.75, 0.25])).tolist() == pytest.approx(expected, abs=1e-6)
+
+
+def test_the_grid_of_points_holds_the_centres_of_its_cells() -> None:
+    encoding = FourierEncoding(8)
+    grid = encoding.grid(4).view(4, 4, 8)
+    assert torch.allclose(grid[1, 3], encoding(torch.tensor([3.5 / 4, 1.5 / 4])), atol=1e-6)
+
+
+def test_points_are_encoded_in_float32_under_autocast() -> None:
+    encoding = FourierEncoding(8)
+    points = torch.tensor([[0.123456, 0.654321]])
+    with torch.autocast("cpu", torch.bfloat16):
+        inside = encoding(points)
+    assert inside.dtype == torch.float32
+    assert torch.equal(inside, encoding(points))
+
+
+def test_channel_pairs_turn_with_the_column_then_with_the_row() -> None:
+    rotation = axial_rotation(3, 8)
+    # Token 5 is column 2 of row 1; frequencies are 1 and 1 / 100.
+    angles = [2.0, 0.02, 1.0, 0.01]
+    assert rotation.cos[5].tolist() == pytest.approx([math.cos(a) for a in angles], abs=1e-6)
+    assert rotation.sin[5].tolist() == pytest.approx([math.sin(a) for a in angles], abs=1e-6)
+
+
+def test_neighbouring_channels_are_turned_together() -> None:
+    rotation = axial_rotation(2, 4)
+    x = torch.zeros(4, 4)
+    x[1, 0] = 1.0  # column 1 of row 0: the first pair is turned by one radian
+    assert rotate(x, rotation)[1].tolist() == pytest.approx([math.cos(1), math.sin(1), 0, 0], abs=1e-6)
+
+
+def test_turned_tokens_match_by_how_far_they_are_apart() -> None:
+    rotation = axial_rotation(4, 16)
+    query, key = torch.randn(2, 16, generator=torch.Generator().manual_seed(0))
+    match = rotate(query.expand(16, -1), rotation) @ rotate(key.expand(16, -1), rotation).T
+    assert match[0, 5].item() == pytest.approx(match[10, 15].item(), abs=1e-4)  # one down, one right
+    assert match[0, 5].item() != pytest.approx(match[0, 10].item(), abs=1e-2)
+
+
+def test_turning_keeps_lengths_and_precision() -> None:
+    x = torch.randn(2, 16, 32, generator=torch.Generator().manual_seed(0))
+    rotation = axial_rotation(4, 32)
+    assert torch.allclose(rotate(x, rotation).norm(dim=-1), x.norm(dim=-1), rtol=1e-5)
+    assert rotate(x.bfloat16(), rotation).dtype == torch.bfloat16

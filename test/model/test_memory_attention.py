@@ -1,0 +1,93 @@
+"""Reading a memory: a set of entries, of which only the valid ones count."""
+
+import pytest
+import torch
+
+from sam2_ros.model import Memory, Sam2
+from sam2_ros.model.config import NUM_MEMORY_ROWS
+
+TOKENS = 16  # 4 x 4
+
+
+def random(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def memory(objects: int = 1) -> Memory:
+    """Three spatial memories and four pointers of each object."""
+    return Memory(
+        random(objects, 3, TOKENS, 64),
+        torch.tensor([[6, 1, 0]]).expand(objects, -1),
+        random(objects, 4, 128, seed=1),
+        torch.tensor([[9.0, 3.0, 2.0, 1.0]]).expand(objects, -1),
+    )
+
+
+def read(model: Sam2, memory: Memory) -> torch.Tensor:
+    return model.memory_attention(random(1, 128, 4, 4, seed=2), memory)
+
+
+def test_every_object_gets_its_own_features(model: Sam2) -> None:
+    conditioned = read(model, memory(objects=2))
+    assert conditioned.shape == (2, 128, 4, 4)
+    assert not torch.allclose(conditioned[0], conditioned[1])
+    first = Memory(*(part[:1] for part in memory(objects=2)[:4]))
+    assert torch.allclose(conditioned[:1], read(model, first), atol=1e-5)
+
+
+def test_the_order_of_entries_does_not_matter(model: Sam2) -> None:
+    m = memory()
+    spatial, pointers = [2, 0, 1], [3, 1, 0, 2]
+    shuffled = Memory(
+        m.spatial[:, spatial], m.spatial_row[:, spatial], m.pointers[:, pointers], m.pointer_distance[:, pointers]
+    )
+    assert torch.allclose(read(model, m), read(model, shuffled), atol=1e-5)
+
+
+def test_invalid_entries_are_not_read(model: Sam2) -> None:
+    m = memory()
+    spatial_valid, pointer_valid = torch.tensor([[True, False, True]]), torch.tensor([[True, True, False, True]])
+    masked = m._replace(spatial_valid=spatial_valid, pointer_valid=pointer_valid)
+    left_out = Memory(
+        m.spatial[:, [0, 2]], m.spatial_row[:, [0, 2]], m.pointers[:, [0, 1, 3]], m.pointer_distance[:, [0, 1, 3]]
+    )
+    assert torch.allclose(read(model, masked), read(model, left_out), atol=1e-5)
+    assert not torch.allclose(read(model, m), read(model, left_out), atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "valid",
+    [
+        {"spatial_valid": torch.ones(1, 3, dtype=torch.bool)},
+        {"pointer_valid": torch.ones(1, 4, dtype=torch.bool)},
+    ],
+)
+def test_all_valid_is_the_same_as_no_word_about_it(model: Sam2, valid: dict[str, torch.Tensor]) -> None:
+    assert torch.allclose(read(model, memory()._replace(**valid)), read(model, memory()), atol=1e-5)
+
+
+@pytest.mark.parametrize("row", range(NUM_MEMORY_ROWS - 1))
+def test_the_age_of_a_spatial_memory_matters(model: Sam2, row: int) -> None:
+    m = memory()
+    aged = m._replace(spatial_row=torch.tensor([[row, 1, 0]]))
+    assert not torch.allclose(read(model, m), read(model, aged), atol=1e-6)
+
+
+def test_the_age_of_a_pointer_matters_since_2_1(model: Sam2, older_model: Sam2) -> None:
+    m = memory()
+    aged = m._replace(pointer_distance=m.pointer_distance + 1)
+    assert not torch.allclose(read(model, m), read(model, aged), atol=1e-6)
+    assert torch.equal(read(older_model, m), read(older_model, aged))
+
+
+def test_the_place_of_a_spatial_memory_matters(model: Sam2) -> None:
+    m = memory()
+    rolled = m._replace(spatial=m.spatial.roll(1, dims=2))
+    assert not torch.allclose(read(model, m), read(model, rolled), atol=1e-4)
+
+
+def test_memories_may_be_kept_in_bfloat16(model: Sam2) -> None:
+    m = memory()
+    conditioned = read(model, m._replace(spatial=m.spatial.bfloat16()))
+    assert conditioned.dtype == torch.float32
+    assert torch.allclose(conditioned, read(model, m), atol=0.05)
