@@ -1,0 +1,131 @@
+"""The launch files, wherever `launch` is: the package index does not have it, every ROS distribution does."""
+
+import importlib.util
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+pytest.importorskip("launch_ros.actions", reason="needs `launch` and `launch_ros` of a ROS 2 distribution")
+
+from launch import LaunchContext
+from launch.actions import DeclareLaunchArgument, SetEnvironmentVariable
+from launch.launch_description_sources import get_launch_description_from_python_launch_file
+
+ROOT = Path(__file__).resolve().parents[2]
+FILES = sorted((ROOT / "launch").glob("*.launch.py"))
+TRANSPORT = "FASTDDS_BUILTIN_TRANSPORTS"
+
+
+@pytest.fixture
+def track() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("track_launch", ROOT / "launch" / "track.launch.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_every_argument_is_declared_at_the_top_with_a_description_and_a_default(path: Path) -> None:
+    description = get_launch_description_from_python_launch_file(str(path))
+    arguments = [entity for entity in description.entities if isinstance(entity, DeclareLaunchArgument)]
+    assert arguments
+    for argument in arguments:
+        assert argument.default_value is not None, argument.name
+        assert argument.description != "no description given", argument.name
+
+
+def test_without_arguments_the_file_alone_speaks(track: ModuleType) -> None:
+    arguments = dict.fromkeys(track.PARAMETERS, "") | {"params_file": ""}
+    assert track.parameters(arguments) == [str(ROOT / "config" / "track.yaml")]
+
+
+def test_the_users_file_and_then_the_command_line_win(track: ModuleType) -> None:
+    given = {"image_size": "512", "use_sim_time": "True", "device": "cpu"}
+    arguments = dict.fromkeys(track.PARAMETERS, "") | {"params_file": "mine.yaml"} | given
+    default, mine, overrides = track.parameters(arguments)
+    assert (default, mine) == (str(ROOT / "config" / "track.yaml"), "mine.yaml")
+    assert overrides == {"image_size": 512, "use_sim_time": True, "device": "cpu"}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"), [("image_size", "big", "a whole number"), ("use_sim_time", "yes", "true or false")]
+)
+def test_an_argument_of_the_wrong_kind_is_refused(track: ModuleType, name: str, text: str, expected: str) -> None:
+    with pytest.raises(ValueError, match=f"{name}:={text}: expected {expected}"):
+        track.convert(name, track.PARAMETERS[name][0], text)
+
+
+@pytest.mark.parametrize(("chosen", "expected"), [(None, "LARGE_DATA"), ("UDPv4", "UDPv4")])
+def test_the_transport_carries_images_unless_the_user_chose_one(
+    track: ModuleType, monkeypatch: pytest.MonkeyPatch, chosen: str | None, expected: str
+) -> None:
+    monkeypatch.delenv(TRANSPORT, raising=False)
+    if chosen is not None:
+        monkeypatch.setenv(TRANSPORT, chosen)
+    context = LaunchContext()
+    for entity in track.generate_launch_description().entities:
+        if isinstance(entity, SetEnvironmentVariable):
+            entity.visit(context)
+    assert context.environment[TRANSPORT] == expected
+
+
+# ---- The whole: a real launch of the real node ----
+
+
+@pytest.fixture
+def launched(tmp_path: Path) -> Iterator[subprocess.Popen]:
+    """`ros2 launch` of the tracker with random weights."""
+    if shutil.which("ros2") is None:
+        pytest.skip("needs the command `ros2` of a ROS 2 distribution")
+    from safetensors.torch import save_file
+
+    from sam2_ros.model import seeded_model
+
+    weights = {name: tensor.contiguous() for name, tensor in seeded_model("nano", 0).state_dict().items()}
+    save_file(weights, tmp_path / "nano.safetensors")
+    command = ["ros2", "launch", str(ROOT / "launch" / "track.launch.py"), "respawn:=true", "namespace:=robot"]
+    process = subprocess.Popen([*command, f"checkpoint:={tmp_path / 'nano.safetensors'}"])
+    yield process
+    process.send_signal(signal.SIGINT)
+    process.wait(30)
+
+
+def wait_until_active(timeout: float) -> None:
+    import rclpy
+    from lifecycle_msgs.msg import State
+    from lifecycle_msgs.srv import GetState
+
+    deadline = time.monotonic() + timeout
+    rclpy.init()
+    try:
+        node = rclpy.create_node("observer")
+        client = node.create_client(GetState, "/robot/sam2_tracker/get_state")
+        while time.monotonic() < deadline:
+            answer = client.call_async(GetState.Request())
+            rclpy.spin_until_future_complete(node, answer, timeout_sec=1.0)
+            if answer.done() and answer.result().current_state.id == State.PRIMARY_STATE_ACTIVE:
+                return
+    finally:
+        rclpy.try_shutdown()
+    pytest.fail(f"the node is not active after {timeout} s")
+
+
+def children(process: subprocess.Popen) -> list[int]:
+    return [int(pid) for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
+
+
+def test_the_node_becomes_active_and_so_does_its_successor(launched: subprocess.Popen) -> None:
+    wait_until_active(60)
+    (killed,) = children(launched)
+    os.kill(killed, signal.SIGKILL)
+    while killed in children(launched) or not children(launched):
+        time.sleep(0.1)
+    wait_until_active(60)
