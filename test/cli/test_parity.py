@@ -1,0 +1,108 @@
+"""`sam2_ros parity`: what it prints and when it fails.
+
+The reference is not on the package index. Where SAM2_REFERENCE names a checkout the command runs against it; otherwise
+our own network stands in for it, whole or with something changed. test/parity holds equality with recorded numbers.
+"""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from sam2_ros.cli import main, parity
+from sam2_ros.model import ModelConfig, Sam2, save_weights, seeded_model
+from sam2_ros.parity import ours
+from sam2_ros.parity.scenarios import Answers, ModuleInputs, Scenario
+from sam2_ros.tracking.video import VideoWriter
+
+CHECKOUT = os.environ.get("SAM2_REFERENCE")
+QUICK = ["--models", "nano", "--image-size", "64", "--frames", "8"]
+
+
+class Twin:
+    """Answers as the reference would, by our own means."""
+
+    noise = 0.0  # added to one weight
+
+    def __init__(self, checkout: Path, config: ModelConfig) -> None:
+        self.model = Sam2(config).eval()
+
+    def load(self, model: Sam2) -> None:
+        self.model.load_state_dict(model.state_dict())
+        with torch.no_grad():
+            self.model.memory_encoder.out.bias += self.noise
+
+    def modules(self, inputs: ModuleInputs) -> dict[str, Tensor]:
+        return ours.modules(self.model, inputs)
+
+    def track(self, scenario: Scenario) -> Answers:
+        return ours.track(self.model, scenario)
+
+
+@pytest.fixture
+def twin(monkeypatch: pytest.MonkeyPatch) -> type[Twin]:
+    twin = type("ChangedTwin", (Twin,), {})
+    monkeypatch.setattr(parity, "Reference", twin)
+    return twin
+
+
+def run(*arguments: str) -> int:
+    return main(["parity", "--reference", "checkout", *QUICK, *arguments])
+
+
+def test_equal_networks_pass(twin: type[Twin], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run() == 0
+    printed = capsys.readouterr().out
+    assert "memory attention" in printed
+    for video in ("click", "several clicks", "box", "mask", "later correction", "two objects", "absence"):
+        assert f"  {video} " in printed
+    assert printed.splitlines()[-2].startswith("nano") and printed.splitlines()[-2].endswith(" equal")
+
+
+def test_a_small_difference_fails_and_is_shown(twin: type[Twin], capsys: pytest.CaptureFixture[str]) -> None:
+    twin.noise = 0.01
+    assert run() == 1
+    printed = capsys.readouterr().out
+    assert "NOT EQUAL" in printed
+    assert any("memory encoder" in line and "DIFFERS" in line for line in printed.splitlines())
+    assert not any("trunk" in line and "DIFFERS" in line for line in printed.splitlines())
+
+
+def test_equal_masks_that_are_empty_fail(twin: type[Twin], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = seeded_model("nano")
+    for head in model.mask_decoder.mask_heads:
+        head.layers[-1].weight.zero_()
+        head.layers[-1].bias.zero_()
+    save_weights(model, tmp_path / "empty.safetensors")
+    assert run("--weights", str(tmp_path / "empty.safetensors")) == 1
+    printed = capsys.readouterr().out
+    assert "click: most masks are empty, or full; this proves nothing" in printed
+    assert "DIFFERS" not in printed
+
+
+def test_real_frames_are_taken_from_a_video(
+    twin: type[Twin], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "clip.mp4"
+    with VideoWriter(path, rate=10.0) as writer:
+        for i in range(24):
+            writer.write(np.random.default_rng(i).integers(0, 255, (48, 64, 3), np.uint8))
+    assert run("--video", str(path)) == 0
+
+
+def test_a_video_that_is_too_short_is_told(twin: type[Twin], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--frames", "3") == 1
+    assert "has 3 frames, expected at least 8" in capsys.readouterr().err
+
+
+def test_a_folder_without_the_reference_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["parity", "--reference", str(tmp_path), *QUICK]) == 1
+    assert f"{tmp_path} is no checkout of facebookresearch/sam2" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not CHECKOUT, reason="SAM2_REFERENCE names no checkout of facebookresearch/sam2")
+def test_the_reference_itself_is_equal() -> None:
+    assert main(["parity", "--reference", str(CHECKOUT), "--models", "nano"]) == 0
