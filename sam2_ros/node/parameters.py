@@ -205,7 +205,8 @@ def _refuse_misspelt(name: str) -> None:
 
 def _descriptor(name: str) -> ParameterDescriptor:
     rule, kind = rule_of(name), kind_of(name)
-    descriptor = ParameterDescriptor(description=rule.description)
+    # Types are for check() to judge, whose words are clearer than those of rclpy.
+    descriptor = ParameterDescriptor(description=rule.description, dynamic_typing=True)
     allowed = rule.expected or ", ".join(rule.choices)
     descriptor.additional_constraints = "; ".join(
         part for part in (allowed, "" if rule.at_run_time else "fixed while configured") if part

@@ -25,6 +25,7 @@ from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402
 from geometry_msgs.msg import Point, PointStamped  # noqa: E402
 from lifecycle_msgs.srv import ChangeState, GetState  # noqa: E402
 from rcl_interfaces.srv import SetParameters  # noqa: E402
+from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 from rclpy.parameter import Parameter  # noqa: E402
 from sam2_ros.msg import Click, Prompt, TrackArray, TrackEvent  # noqa: E402
 from sam2_ros.srv import AddObject, RemoveObject, SelectObject  # noqa: E402
@@ -125,17 +126,14 @@ class Robot:
         self._clients = {
             service: self.node.create_client(kind, f"{prefix}/{service}") for service, kind in SERVICES.items()
         }
-        self._closing = False
-        self._ear = threading.Thread(target=self._listen, daemon=True)
+        self._executor = SingleThreadedExecutor()
+        self._executor.add_node(self.node)
+        self._ear = threading.Thread(target=self._executor.spin, daemon=True)
         self._ear.start()
-
-    def _listen(self) -> None:
-        while not self._closing:
-            rclpy.spin_once(self.node, timeout_sec=0.05)
 
     def close(self) -> None:
         """Stops listening."""
-        self._closing = True
+        self._executor.shutdown()
         self._ear.join()
         self.node.destroy_node()
 

@@ -198,7 +198,7 @@ TOO_OLD = Prompt(header=Header(stamp=Time(sec=1_600_000_000)), clicks=[Click(x=1
 UNREADABLE_MASK = Prompt(mask=Image(height=3, width=3, encoding="mono8", step=3))
 WRONG_MASK = Prompt(mask=image_message(np.ones((3, 3), np.uint8), "mono8", Header()))
 BAD_PROMPTS = {
-    "outside the image": (OUTSIDE, "outside the image, expected x in 0..127, y in 0..95"),
+    "outside the image": (OUTSIDE, "click (500, 10) is outside the image, expected x in 0..127"),
     "NaN": (NOT_A_NUMBER, "not finite, expected pixels"),
     "no content": (EMPTY, "empty, expected a click, a box or a mask"),
     "unknown object": (UNKNOWN, "there is no object 4711; the objects are:"),
@@ -242,7 +242,7 @@ def test_a_click_outside_the_image_is_rejected_with_its_header(robot):
 def test_more_objects_than_max_objects_are_refused(robot):
     answers = [robot.add() for _ in range(17)]
     assert [answer.success for answer in answers] == [True] * 16 + [False]
-    assert "as many as max_objects allows; remove one or raise max_objects" in answers[-1].message
+    assert "there are 16 objects already, as max_objects allows" in answers[-1].message
     assert len(robot.show().tracks) == 16
 
 
@@ -413,8 +413,8 @@ def test_a_parameter_that_shapes_the_model_cannot_be_changed_while_configured(ro
 @pytest.mark.parametrize(
     ("name", "value", "reason"),
     [
-        ("image_timeout", -1.0, "image_timeout"),
-        ("image_timeout", "soon", "image_timeout"),
+        ("image_timeout", -1.0, "image_timeout out of range Min: 0.1, Max: 3600.0, value: -1.0"),
+        ("image_timeout", "soon", "image_timeout is 'soon' (str), expected type float"),
         ("model", "x", "model is 'x'"),
     ],
 )

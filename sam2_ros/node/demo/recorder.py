@@ -107,7 +107,7 @@ class Recorder(Node):
         start, processed = min(self._rows, default=0.0), len(self._rows)
         told = self._health.get
         lines = [
-            f"frames   {self._sent} in, {processed} processed, {self._sent - processed} dropped while the network was busy",
+            f"frames   {self._sent} in, {processed} processed, {self._sent - processed} dropped (the network was busy)",
             f"speed    {processed * self._film.rate / max(self._sent, 1):.1f} frames/s on {told('device', '?')}",
             f"latency  camera to result: {_milliseconds(self._latencies)}",
             f"         in the node: median {told('latency median (ms)', '?')}, p99 {told('latency p99 (ms)', '?')} ms",
