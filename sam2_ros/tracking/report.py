@@ -55,19 +55,25 @@ class Speed:
     """How fast frames were processed, one after another."""
 
     frames: int
-    median: float  # seconds per frame
-    p99: float  # seconds per frame
+    mean: float  # seconds per frame
+    median: float
+    p99: float
+
+    @property
+    def rate(self) -> float:
+        """Frames per second, 0 where there was none."""
+        return 1 / self.mean if self.mean else 0.0
 
     def __str__(self) -> str:
-        rate = 1 / self.median if self.median else 0.0
-        return f"{rate:.1f} frames/s (latency median {1e3 * self.median:.1f} ms, p99 {1e3 * self.p99:.1f} ms)"
+        return f"{self.rate:.1f} frames/s (latency median {1e3 * self.median:.1f} ms, p99 {1e3 * self.p99:.1f} ms)"
 
 
 def speed_of(latencies: Sequence[float] | np.ndarray) -> Speed:
-    """Median and 99th percentile of the seconds that each frame took; zeros where there was none."""
+    """Of the seconds that each frame took; zeros where there was none."""
     if not len(latencies):
-        return Speed(0, 0.0, 0.0)
-    return Speed(len(latencies), float(np.median(latencies)), float(np.percentile(latencies, 99)))
+        return Speed(0, 0.0, 0.0, 0.0)
+    median, p99 = np.percentile(latencies, (50, 99))
+    return Speed(len(latencies), float(np.mean(latencies)), float(median), float(p99))
 
 
 def rows_of(result: FrameResult) -> list[TrackRow]:

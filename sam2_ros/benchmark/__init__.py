@@ -1,0 +1,1 @@
+"""How fast the tracker is, and whether its memory stays what it is."""

@@ -1,0 +1,78 @@
+"""`sam2_ros benchmark`, in short."""
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from sam2_ros.cli import main
+from sam2_ros.tracking.video import VideoWriter
+
+SHORT = ["--image-size", "64", "--frames", "3", "--warm-up", "2", "--device", "cpu"]
+
+
+def test_prints_a_line_for_every_number_of_objects(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["benchmark", *SHORT, "--objects", "1,2"]) == 0
+    out = capsys.readouterr().out
+    assert "nano, input 64 x 64" in out and "640 x 480, 3 after 2 to warm up" in out
+    assert [line.split()[:2] for line in out.splitlines() if "frames/s" not in line and "MB" in line] == [
+        ["1", "sam2_ros"],
+        ["2", "sam2_ros"],
+    ]
+    assert out.count("stages: preprocess") == 2
+
+
+def test_writes_the_numbers_as_json(tmp_path: Path) -> None:
+    main(["benchmark", *SHORT, "--objects", "2", "--json", str(tmp_path / "numbers.json")])
+    numbers = json.loads((tmp_path / "numbers.json").read_text())
+    assert {"model", "frames", "machine", "torch", "results"} == numbers.keys()
+    (result,) = numbers["results"]
+    assert (result["objects"], result["who"]) == (2, "sam2_ros")
+    assert 0 < result["median_ms"] <= result["p99_ms"]
+    assert result["memory_end_mb"] > 50 and result["frames_per_second"] > 0
+    assert result["stages_ms"]["encode"] > 0
+
+
+def test_draws_time_and_memory(tmp_path: Path) -> None:
+    main(["benchmark", *SHORT, "--objects", "1,2", "--plot", str(tmp_path / "plot.png")])
+    assert cv2.imread(str(tmp_path / "plot.png")) is not None
+
+
+def test_takes_the_frames_of_a_video(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with VideoWriter(tmp_path / "clip.mp4", 10.0) as writer:
+        for i in range(3):
+            writer.write(np.full((48, 64, 3), 40 * i, np.uint8))
+    assert main(["benchmark", *SHORT, "--objects", "1", "--video", str(tmp_path / "clip.mp4")]) == 0
+    assert "64 x 48" in capsys.readouterr().out
+
+
+def test_says_that_weights_are_random_where_there_are_none(capsys: pytest.CaptureFixture[str], monkeypatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", "/nonexistent")
+    main(["benchmark", *SHORT, "--objects", "1", "--model", "sam2.1_hiera_tiny", "--frames", "1", "--warm-up", "1"])
+    assert "random weights" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "options, problem",
+    [
+        (["--video", "nowhere.mp4"], "nowhere.mp4 does not exist"),
+        (["--checkpoint", "nowhere.pt"], "nowhere.pt does not exist"),
+        (["--reference", "nowhere"], "no checkout of facebookresearch/sam2"),
+        (["--image-size", "100"], "image_size is 100"),
+        (["--objects", "500"], "max_objects is 500"),
+        (["--device", "cuda:99"], "CUDA devices"),
+    ],
+)
+def test_tells_in_one_line_what_is_wrong(options: list[str], problem: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["benchmark", *SHORT, "--objects", "1", *options]) == 1
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert lines[-1].startswith("sam2_ros benchmark: ") and problem in lines[-1]
+
+
+@pytest.mark.parametrize("objects", ["0", "1,", "three"])
+def test_a_number_of_objects_that_is_none(objects: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["benchmark", "--objects", objects])
+    assert "expected a number from 1 on" in capsys.readouterr().err
