@@ -126,10 +126,10 @@ build_messages() {
 }
 
 colcon_build() {
-    colcon build --symlink-install --packages-select sam2_ros --cmake-args -DCMAKE_BUILD_TYPE=Release \
+    colcon build --symlink-install --cmake-args -DCMAKE_BUILD_TYPE=Release \
         -DBUILD_TESTING=OFF -DPython3_EXECUTABLE="$venv/bin/python" -DPython3_FIND_VIRTUALENV=ONLY ||
         fail "colcon could not build the package, its message is above" \
-            "install the missing ROS packages with: rosdep install --from-paths . --ignore-src"
+            "ROS packages that are missing are installed with: rosdep install --from-paths . --ignore-src"
 }
 
 exec 9<scripts && flock 9 # a second set-up at the same time waits for this one
