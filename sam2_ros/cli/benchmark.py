@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         args.json.write_text(json.dumps({**conditions, "results": _as_json(measurements)}, indent=2) + "\n")
     if args.plot:
-        named = {f"{who}, {n} objects": m for n, both in measurements.items() for who, m in both.items()}
+        named = {f"{who}, objects: {n}": m for n, both in measurements.items() for who, m in both.items()}
         write_plot(named, args.plot)
     if args.node:
         from sam2_ros.node import overhead  # needs ROS

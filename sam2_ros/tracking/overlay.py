@@ -20,7 +20,7 @@ _PALETTE = (
     (213, 94, 0),
     (0, 114, 178),
 )
-_FILL, _HALO, _BACKGROUND = 0.45, 0.45, 0.7  # opacity
+_FILL, _HALO, _BACKGROUND = 0.4, 0.45, 0.7  # opacity
 _DARK, _WHITE = (18, 20, 24), (255, 255, 255)
 _FONT = cv2.FONT_HERSHEY_DUPLEX
 
@@ -61,7 +61,7 @@ class _Style:
     @classmethod
     def for_frame(cls, canvas: np.ndarray) -> _Style:
         side = min(canvas.shape[0], canvas.shape[1] * 3 // 4)
-        height = max(7, round(side / 54))
+        height = max(7, round(side / 48))
         unit = cv2.getTextSize("H", _FONT, 10.0, 1)[0][1] / 10
         return cls(max(1, round(side / 480)), height / unit, height, max(3, height // 2))
 
