@@ -126,6 +126,7 @@ class Robot:
         self._clients = {
             service: self.node.create_client(kind, f"{prefix}/{service}") for service, kind in SERVICES.items()
         }
+        self._has_met = False
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self.node)
         self._ear = threading.Thread(target=self._executor.spin, daemon=True)
@@ -161,10 +162,18 @@ class Robot:
 
     # ---- lifecycle
 
+    def _meet(self) -> None:
+        """Until the two can talk: answers to a client that DDS has not connected yet are lost."""
+        for service, client in self._clients.items():
+            self.wait_for(client.service_is_ready, f"service {service}")
+        time.sleep(1.0)
+        self._has_met = True
+
     def call(self, service: str, request: Any) -> Any:
         """The node's answer."""
+        if not self._has_met:
+            self._meet()
         client = self._clients[service]
-        self.wait_for(client.service_is_ready, f"service {service}")
         answer = client.call_async(request)
         self.wait_for(answer.done, f"answer of {service}")
         return answer.result()

@@ -30,6 +30,7 @@ CLIP_CLICK = "320,240"  # on its first frame (pixels)
 _TRACKER = "sam2_tracker"
 _RECORDED = ("tracks", "events", "overlay")
 _STARTING = 120.0  # seconds that the programs may take to come up
+_MEETING = 1.0  # seconds in which a service's answers find their way: before that they may be lost
 _LOADING = 300.0  # seconds that a model may take to load
 _STOPPING = 10.0  # seconds that a process may take to end
 _TAIL = 30  # lines of a log that are shown
@@ -126,6 +127,7 @@ class Demo:
         """Makes the tracker active, which the player waits for; by then the recorder listens."""
         client = self._node.create_client(ChangeState, f"/{_TRACKER}/change_state")
         self._wait_for(client.service_is_ready, _STARTING)
+        time.sleep(_MEETING)
         self._change(client, Transition.TRANSITION_CONFIGURE)
         topics = [f"/{_TRACKER}/{name}" for name in _RECORDED]
         self._wait_for(lambda: all(map(self._node.count_subscribers, topics)), _STARTING)

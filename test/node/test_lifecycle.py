@@ -1,0 +1,180 @@
+"""From start to end of the node: what it needs, what it says where that is missing, what it gives back."""
+
+import gc
+import os
+import signal
+import subprocess
+import sys
+import weakref
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.parameter import Parameter
+from safetensors.torch import save_file
+from sam2_ros.srv import RemoveObject, SelectObject
+from std_srvs.srv import SetBool, Trigger
+
+from sam2_ros.node.tracker_node import TrackerNode
+
+SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
+
+
+@pytest.fixture
+def node(ros: None, weights: Path) -> Iterator[TrackerNode]:
+    """A node of this process, unconfigured, with good weights."""
+    node = TrackerNode()
+    node.set_parameters([Parameter("checkpoint", value=str(weights)), Parameter("image_size", value=128)])
+    yield node
+    node.destroy_node()
+
+
+def configure(node: TrackerNode, **parameters: object) -> tuple[TransitionCallbackReturn, str]:
+    """What becomes of an attempt, and the node's last error."""
+    results = node.set_parameters([Parameter(name, value=value) for name, value in parameters.items()])
+    assert all(result.successful for result in results)
+    return node.trigger_configure(), node._statistics.last_error
+
+
+# ---- configure
+
+
+def test_a_missing_checkpoint_is_named_and_can_be_replaced(node, tmp_path, weights):
+    missing = str(tmp_path / "nowhere.safetensors")
+    outcome, error = configure(node, checkpoint=missing)
+    assert outcome == FAILURE
+    assert f"checkpoint {missing} does not exist" in error
+    assert configure(node, checkpoint=str(weights))[0] == SUCCESS
+
+
+def test_a_truncated_checkpoint_is_refused(node, tmp_path, weights):
+    truncated = tmp_path / "half.safetensors"
+    truncated.write_bytes(weights.read_bytes()[:5000])
+    outcome, error = configure(node, checkpoint=str(truncated))
+    assert outcome == FAILURE
+    assert str(truncated) in error
+
+
+def test_a_foreign_checkpoint_is_refused_with_what_does_not_fit(node, tmp_path):
+    foreign = tmp_path / "foreign.safetensors"
+    save_file({"backbone.weight": torch.zeros(3)}, foreign)
+    outcome, error = configure(node, checkpoint=str(foreign))
+    assert outcome == FAILURE
+    assert "backbone.weight" in error
+
+
+def test_an_image_size_that_the_windows_do_not_allow_is_refused(node):
+    outcome, error = configure(node, image_size=100)
+    assert outcome == FAILURE
+    assert "image_size is 100, expected a positive multiple of 32" in error
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="has the GPU that is not to be there")
+def test_a_gpu_that_is_not_there_is_refused_with_what_to_do(node):
+    outcome, error = configure(node, device="cuda")
+    assert outcome == FAILURE
+    assert "device is cuda, but PyTorch" in error
+    assert "sees 0 CUDA devices: set device to auto or cpu" in error
+    assert configure(node, device="auto")[0] == SUCCESS
+
+
+# ---- cleanup
+
+
+def test_cleanup_frees_the_model_and_the_tracker(node):
+    assert node.trigger_configure() == SUCCESS
+    tracker = weakref.ref(node._session._tracker)
+    model = weakref.ref(node._session._tracker.model)
+    assert node.trigger_cleanup() == SUCCESS
+    gc.collect()
+    assert (tracker(), model()) == (None, None)
+
+
+def test_a_node_can_be_configured_anew_with_other_parameters(node):
+    assert node.trigger_configure() == SUCCESS
+    assert node.trigger_cleanup() == SUCCESS
+    assert configure(node, image_size=256)[0] == SUCCESS
+    assert node._session._tracker.model.config.image_size == 256
+
+
+def test_topics_come_with_configure_and_go_with_cleanup(node):
+    def topics() -> set[str]:
+        return {name for name, _ in node.get_publisher_names_and_types_by_node("sam2_tracker", "/")}
+
+    outputs = {f"/sam2_tracker/{name}" for name in ("tracks", "events", "masks", "target_mask", "overlay")}
+    assert not topics() & outputs
+    node.trigger_configure()
+    assert topics() >= outputs
+    node.trigger_cleanup()
+    assert not topics() & outputs
+
+
+# ---- activate and deactivate, from another process
+
+
+@pytest.fixture(scope="module")
+def robot(start):
+    return start()
+
+
+def test_services_say_that_the_node_is_not_active(robot):
+    requests = {
+        "remove_object": RemoveObject.Request(object_id=1),
+        "select_object": SelectObject.Request(object_id=1),
+        "reset": Trigger.Request(),
+        "enable": SetBool.Request(data=True),
+    }
+    for answer in [robot.add(), *(robot.call(service, request) for service, request in requests.items())]:
+        assert not answer.success
+        assert "the node is not active: bring it to active" in answer.message
+
+
+def test_what_is_followed_is_remembered_while_the_node_is_inactive(robot):
+    robot.bring_up()
+    robot.show()
+    followed = robot.add().object_id
+    assert robot.change("deactivate") == [True]
+    assert robot.state == "inactive"
+    assert robot.change("activate") == [True]
+    assert [track.id for track in robot.show().tracks] == [followed]
+
+
+def test_after_cleanup_the_node_starts_from_nothing(robot):
+    assert robot.change("deactivate", "cleanup") == [True, True]
+    assert robot.state == "unconfigured"
+    robot.bring_up()
+    assert len(robot.show().tracks) == 0
+
+
+# ---- start and end of the process
+
+
+@pytest.mark.parametrize(
+    ("argument", "complaint"),
+    [
+        ("max_objects:=0", "cannot start: parameter max_objects is 0, expected 1 to 254"),
+        ("lost_after:=2", "cannot start: parameter lost_after is 2 (int), expected type float"),
+        ("max_object:=3", "cannot start: there is no parameter max_object, did you mean max_objects?"),
+    ],
+)
+def test_a_wrong_parameter_at_the_start_ends_the_process_with_a_message(argument, complaint):
+    command = [sys.executable, "-m", "sam2_ros.node.main", "--ros-args", "-p", argument]
+    process = subprocess.run(command, capture_output=True, text=True, timeout=120, env=os.environ)
+    assert process.returncode == 2
+    assert complaint in process.stderr
+    assert "Traceback" not in process.stderr
+
+
+def test_an_interrupt_ends_an_active_node_without_a_traceback(robot):
+    robot.add()
+    assert robot.tracker.end(signal.SIGINT) == 0
+    assert "Traceback" not in robot.tracker.log
+
+
+def test_a_termination_ends_an_unconfigured_node_without_a_traceback(start):
+    robot = start("terminated_tracker")
+    assert robot.state == "unconfigured"
+    assert robot.tracker.end(signal.SIGTERM) == 0
+    assert "Traceback" not in robot.tracker.log
