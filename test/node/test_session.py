@@ -1,0 +1,211 @@
+"""What becomes of frames and requests, without ROS: a real tracker, and a sink that keeps what it is told."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from std_msgs.msg import Header
+
+from sam2_ros.model import CONFIGS, seeded_model
+from sam2_ros.node.image_conversion import ImageError
+from sam2_ros.node.messages import image_message
+from sam2_ros.node.session import PromptRequest, Publication, Session
+from sam2_ros.node.statistics import Statistics
+from sam2_ros.node.worker import Frame
+from sam2_ros.tracking import StreamingTracker, TrackerConfig
+from sam2_ros.tracking.types import Box, Click, EventKind, Prompt, PromptError
+
+SIZE = (60, 80)
+
+
+class Log:
+    """Keeps what is logged."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def error(self, text: str, **_: object) -> None:
+        self.lines.append(text)
+
+    warning = error
+
+
+@pytest.fixture(scope="module")
+def model():
+    return seeded_model(CONFIGS["nano"].resized(128))
+
+
+@pytest.fixture
+def told() -> list[Publication]:
+    """Every publication."""
+    return []
+
+
+@pytest.fixture
+def statistics() -> Statistics:
+    return Statistics()
+
+
+@pytest.fixture
+def log() -> Log:
+    return Log()
+
+
+@pytest.fixture
+def session(model, told, statistics, log) -> Session:
+    tracker = StreamingTracker(model, TrackerConfig(max_objects=4, stamp_tolerance=0.05))
+    return Session(tracker, SimpleNamespace(publish=told.append), statistics, log)
+
+
+def frame(stamp: float, size: tuple[int, int] = SIZE) -> Frame:
+    pixels = np.random.default_rng(int(stamp * 100)).integers(0, 256, (*size, 3), np.uint8)
+    return Frame(stamp, image_message(pixels, "rgb8", Header(frame_id=f"frame {stamp}")), 0.0)
+
+
+def show(session: Session, *stamps: float) -> None:
+    for stamp in stamps:
+        session.process(frame(stamp))
+        session.flush()
+
+
+MIDDLE = PromptRequest(Prompt(clicks=(Click(40, 30),)))
+
+
+def test_a_frame_is_published_once(session, told, statistics):
+    show(session, 1.0)
+    session.flush()
+    assert [(publication.view.stamp, publication.result.tracks) for publication in told] == [(1.0, ())]
+    assert statistics.processed == 1
+
+
+def test_an_object_that_is_started_before_the_flush_is_on_the_frames_only_publication(session, told):
+    session.process(frame(1.0))
+    session.place(MIDDLE)
+    session.flush()
+    (publication,) = told
+    assert [track.id for track in publication.result.tracks] == [1]
+    assert [event.kind for event in publication.events] == [EventKind.STARTED]
+
+
+def test_a_frame_is_published_again_when_a_prompt_changed_it(session, told, statistics):
+    show(session, 1.0)
+    session.place(MIDDLE)
+    session.flush()
+    assert [len(publication.result.tracks) for publication in told] == [0, 1]
+    assert told[0].view is told[1].view
+    assert statistics.processed == 1
+
+
+def test_a_prompt_before_any_frame_is_a_bad_one(session):
+    with pytest.raises(PromptError, match="no frame"):
+        session.place(MIDDLE)
+
+
+def test_a_frame_of_another_size_starts_afresh(session, told):
+    show(session, 1.0)
+    session.place(MIDDLE)
+    session.process(frame(1.1, (30, 40)))
+    session.flush()
+    assert told[-1].result.size == (30, 40)
+    assert told[-1].result.tracks == ()
+    reset = told[-1].events[-1]
+    assert (reset.kind, reset.stamp) == (EventKind.RESET, 1.1)
+    assert "the image size changed from 80x60 to 40x30" in reset.reason
+
+
+def test_a_clock_that_is_set_back_starts_afresh(session, told, log):
+    show(session, 100.0, 100.1)
+    session.place(MIDDLE)
+    session.process(frame(3.0))
+    session.flush()
+    reset = told[-1].events[-1]
+    assert (reset.kind, reset.stamp, told[-1].result.tracks) == (EventKind.RESET, 3.0, ())
+    assert "image stamps went back from 100.100 to 3.000" in reset.reason
+    assert any("every object was forgotten: image stamps went back" in line for line in log.lines)
+    assert session.newest == 3.0
+
+
+def test_frames_that_come_late_or_twice_are_counted_and_change_nothing(session, told, statistics, log):
+    show(session, 1.0)
+    session.place(MIDDLE)
+    show(session, 1.1, 1.1, 0.9)
+    assert statistics.out_of_order == 2
+    assert told[-1].view.stamp == 1.1
+    assert len(told[-1].result.tracks) == 1
+    assert "does not stamp" in log.lines[-1]
+
+
+def test_ids_are_never_given_twice(session):
+    show(session, 1.0)
+    first = session.place(MIDDLE)[1].id
+    session.reset("test")
+    show(session, 2.0)
+    assert session.place(MIDDLE)[1].id > first
+
+
+def test_the_target_is_the_oldest_object_unless_another_one_is_selected(session, told):
+    show(session, 1.0)
+    first, second = (session.place(MIDDLE)[1].id for _ in range(2))
+    targets = []
+    for act in (lambda: None, lambda: session.select(second), lambda: session.remove(second)):
+        act()
+        show(session, session.newest + 0.1)
+        targets.append(told[-1].target.id)
+    assert targets == [first, second, first]
+    session.remove(first)
+    session.flush()
+    assert told[-1].target is None
+
+
+def test_selecting_an_unknown_object_is_refused(session):
+    show(session, 1.0)
+    with pytest.raises(PromptError, match="there is no object 3; the objects are: none"):
+        session.select(3)
+
+
+def test_an_unreadable_image_is_counted_and_the_next_one_is_processed(session, told, statistics, log):
+    broken = frame(1.0)
+    broken.message.encoding = "holography"
+    with pytest.raises(ImageError) as error:
+        session.process(broken)
+    session.fail(error.value)
+    session.flush()
+    assert told == []
+    assert statistics.unusable == 1
+    assert "'holography' is unknown" in statistics.failing
+    show(session, 1.1)
+    assert statistics.failing == ""
+    assert "'holography' is unknown" in statistics.last_error
+    assert log.lines == [statistics.last_error]
+
+
+def test_running_out_of_gpu_memory_is_reported_with_what_to_do_and_survived(session, told, statistics, monkeypatch):
+    show(session, 1.0)
+    session.place(MIDDLE)
+    tracker = session._tracker
+
+    def exhausted(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nmore")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tracker.model, "read_memory", exhausted)  # no test machine runs out of memory on demand
+        with pytest.raises(torch.OutOfMemoryError) as error:
+            session.process(frame(1.1))
+        session.fail(error.value)
+        session.flush()
+    assert "out of GPU memory (CUDA out of memory. Tried to allocate 2.00 GiB.)" in statistics.last_error
+    assert "choose a smaller model, image_size, max_objects or history" in statistics.last_error
+    show(session, 1.2)
+    assert len(told[-1].result.tracks) == 1
+
+
+def test_an_unforeseen_failure_is_reported_with_its_traceback(session, statistics):
+    session.fail(RuntimeError("what nobody thought of"))
+    assert "RuntimeError: what nobody thought of" in statistics.last_error
+
+
+def test_a_prompt_is_answered_with_its_object_on_the_newest_frame(session):
+    show(session, 1.0, 1.1)
+    view, track = session.place(PromptRequest(Prompt(box=Box(10, 10, 50, 50), label="cup"), stamp=1.0))
+    assert (view.stamp, track.id, track.label, track.mask.shape) == (1.1, 1, "cup", SIZE)
