@@ -1,0 +1,114 @@
+"""Clips for training: synthetic ones rendered once and kept on disk, and what is drawn from them anew each time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from sam2_ros.training.synthetic import render_clip, visible_objects
+from sam2_ros.training.textures import Photograph
+
+
+class ClipStore:
+    """`count` synthetic clips of the series `seed`, rendered at their first use and kept in files below `folder`.
+
+    A clip is a function of its number, so that several processes may fill one store and training draws the same
+    clips whatever was rendered before.
+    """
+
+    def __init__(
+        self, folder: Path, photographs: tuple[Photograph, ...], seed: int, count: int, frames: int = 8, size: int = 192
+    ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.photographs = photographs
+        self.seed = seed
+        shape = (count, frames, size, size)
+        self._frames = _memory_map(folder / f"frames_{seed}_{frames}x{size}.u8", (*shape, 3))
+        self._labels = _memory_map(folder / f"labels_{seed}_{frames}x{size}.u8", shape)
+        self._filled = _memory_map(folder / f"filled_{seed}_{frames}x{size}.u8", (count,))
+
+    def __len__(self) -> int:
+        return len(self._filled)
+
+    def clip(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Frames (T, S, S, 3) and labels (T, S, S), both uint8."""
+        if not self._filled[index]:
+            _, frames, size, _ = self._labels.shape
+            clip = render_clip(self.seed, index, self.photographs, frames, size)
+            self._frames[index], self._labels[index] = clip.frames, clip.labels
+            self._filled[index] = 1
+        return self._frames[index], self._labels[index]
+
+
+def _memory_map(file: Path, shape: tuple[int, ...]) -> np.memmap:
+    """A file of zeros of this shape, or the file that is there, made longer where needed."""
+    size = int(np.prod(shape))
+    with file.open("ab") as handle:
+        if handle.tell() < size:
+            handle.truncate(size)
+    return np.memmap(file, np.uint8, "r+", shape=shape)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """`frames` (T, S, S, 3) uint8, `masks` (K, T, S, S) bool and `visible` (K, T) bool of K objects."""
+
+    frames: np.ndarray
+    masks: np.ndarray
+    visible: np.ndarray
+
+
+def draw_sample(
+    rng: np.random.Generator, frames: np.ndarray, labels: np.ndarray, length: int, size: int, objects: int
+) -> Sample | None:
+    """A part of a clip seen anew: cropped, mirrored, recoloured, reversed half of the time, `size` x `size` pixels.
+
+    Keeps up to `objects` objects that can be seen on its first frame; None where there is none.
+    """
+    start, step = _stretch(rng, len(frames), length)
+    chosen = np.arange(start, start + step * length, step)
+    if rng.random() < 0.5:
+        chosen = chosen[::-1]
+    frames, labels = _crop(rng, frames[chosen], labels[chosen], size)
+    if rng.random() < 0.5:
+        frames, labels = frames[:, :, ::-1], labels[:, :, ::-1]
+    count = int(labels.max())
+    if not count:
+        return None
+    visible = visible_objects(labels, count)
+    present = np.flatnonzero(visible[0])
+    if not len(present):
+        return None
+    kept = rng.permutation(present)[:objects]
+    visible = visible[:, kept].T
+    masks = (labels[None] == (kept + 1)[:, None, None, None]) & visible[..., None, None]
+    return Sample(_recolour(rng, frames), masks, visible)
+
+
+def _stretch(rng: np.random.Generator, available: int, length: int) -> tuple[int, int]:
+    """First frame and step of `length` frames among the `available` ones."""
+    step = int(rng.integers(1, max(1, available // length) + 1))
+    return int(rng.integers(available - step * (length - 1))), step
+
+
+def _crop(rng: np.random.Generator, frames: np.ndarray, labels: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """The same random rectangle of every frame, resized to a square."""
+    side = frames.shape[1]
+    width, height = (int(side * min(1.0, rng.uniform(0.6, 1.25))) for _ in range(2))
+    left, upper = int(rng.integers(side - width + 1)), int(rng.integers(side - height + 1))
+    window = np.s_[upper : upper + height, left : left + width]
+    small = [cv2.resize(frame[window], (size, size), interpolation=cv2.INTER_AREA) for frame in frames]
+    marks = [cv2.resize(label[window], (size, size), interpolation=cv2.INTER_NEAREST) for label in labels]
+    return np.stack(small), np.stack(marks)
+
+
+def _recolour(rng: np.random.Generator, frames: np.ndarray) -> np.ndarray:
+    """The same change of light and colour on every frame."""
+    if rng.random() < 0.1:
+        frames = frames[..., rng.permutation(3)]
+    gain = np.exp(rng.normal(0, 0.12, 3) + rng.normal(0, 0.15))
+    table = np.clip(np.arange(256)[:, None] * gain + rng.normal(0, 8), 0, 255).astype(np.uint8)
+    return np.stack([table[frames[..., channel], channel] for channel in range(3)], axis=-1)

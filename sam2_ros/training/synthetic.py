@@ -1,0 +1,295 @@
+"""Synthetic clips with true masks: textured objects that move, turn, deform, hide one another, leave and return.
+
+A clip is a function of (seed, index) alone, given the same photographs. The target of a prompt may be a drawn object or
+a natural segment of the background photograph, which has no drawn border that would give it away.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+
+from sam2_ros.training.motion import Course, camera, crossing_course, random_course, wander
+from sam2_ros.training.shapes import SPRITE, Part, look_alike, random_object, similarity, towards
+from sam2_ros.training.textures import Photograph, noise_texture, photograph_crop, random_surface, smooth_noise
+
+# The background reaches this far beyond each side of the picture, in picture sides.
+MARGIN = 0.2
+# Fewer visible pixels than this share of the picture do not count as visible.
+LEAST_VISIBLE = 0.0004
+
+
+@dataclass(frozen=True)
+class Clip:
+    """`frames` (T, S, S, 3) uint8 RGB; `labels` (T, S, S) uint8, 0 background, k the visible part of object k.
+
+    `look_alikes` pairs objects that were painted alike.
+    """
+
+    frames: np.ndarray
+    labels: np.ndarray
+    look_alikes: tuple[tuple[int, int], ...] = ()
+
+    def visible(self) -> np.ndarray:
+        """(T, K) bool: object k + 1 can be seen on the frame."""
+        return visible_objects(self.labels, int(self.labels.max()))
+
+
+def visible_objects(labels: np.ndarray, objects: int) -> np.ndarray:
+    """(T, K) bool from (T, S, S) labels: enough pixels of object k + 1 are seen."""
+    least = LEAST_VISIBLE * labels.shape[1] * labels.shape[2]
+    counts = np.stack([np.bincount(frame.ravel(), minlength=objects + 1)[1 : objects + 1] for frame in labels])
+    return counts >= least
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Something drawn: parts, course, label (0: part of the scenery), how far it wobbles, how dark its shadow is."""
+
+    parts: tuple[Part, ...]
+    course: Course
+    label: int
+    wobble: float = 0.0
+    shadow: float = 0.0
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What the camera does to a clip. `light` (T, 3) gains, `shutter` the share of a frame's motion that is blurred."""
+
+    light: np.ndarray
+    shutter: float
+    blur: float
+    noise: float
+    quality: int | None
+
+
+def render_clip(seed: int, index: int, photographs: tuple[Photograph, ...], frames: int = 8, size: int = 192) -> Clip:
+    """Clip number `index` of the series `seed`: `frames` pictures of `size` x `size`."""
+    rng = np.random.default_rng((seed, index))
+    background, segments = _background(rng, photographs, int(size * (1 + 2 * MARGIN)))
+    view = camera(rng, frames)
+    actors, look_alikes, segment_labels = _cast(rng, photographs, background, segments, frames)
+    actors = [fit_sprites(actor, size) for actor in actors]
+    look = _random_look(rng, frames)
+    pictures = np.empty((frames, size, size, 3), np.uint8)
+    labels = np.empty((frames, size, size), np.uint8)
+    for t in range(frames):
+        picture, labels[t] = _set_stage(background, segment_labels, view[t], size)
+        for actor in actors:
+            if actor.course.there[t]:
+                draw(actor, t, view, look.shutter, picture, labels[t])
+        pictures[t] = _expose(rng, picture, look, t)
+    return Clip(pictures, labels, look_alikes)
+
+
+def _background(
+    rng: np.random.Generator, photographs: tuple[Photograph, ...], size: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Picture (size, size, 3) float32 and its natural segments (size, size), all 0 where there are none."""
+    if photographs and rng.random() < 0.75:
+        return photograph_crop(rng, photographs, size, smallest=0.5)
+    surface = noise_texture(rng, size)
+    if rng.random() < 0.6:
+        edge = cv2.GaussianBlur((smooth_noise(rng, size, 3) > 0.5).astype(np.float32), (3, 3), 0)[..., None]
+        other = cv2.resize(random_surface(rng, photographs, 128), (size, size))
+        surface = surface * edge + other * (1 - edge)
+    return surface, np.zeros((size, size), np.uint16)
+
+
+def _cast(
+    rng: np.random.Generator,
+    photographs: tuple[Photograph, ...],
+    background: np.ndarray,
+    segments: np.ndarray,
+    frames: int,
+) -> tuple[list[Actor], tuple[tuple[int, int], ...], np.ndarray]:
+    """Who takes part: actors from the lowest to the topmost, pairs of look-alikes, labels of background segments."""
+    scenery = [
+        Actor(random_object(rng, photographs), _still_course(rng, frames), 0, shadow=0.4 * rng.random())
+        for _ in range(rng.choice((0, 1, 3, 6), p=(0.4, 0.2, 0.2, 0.2)))
+    ]
+    count = int(rng.integers(1, 4))
+    actors, look_alikes = [], []
+    for label in range(1, count + 1):
+        parts = random_object(rng, photographs)
+        if rng.random() < 0.2:
+            parts = towards(rng, parts, background)
+        actors.append(_random_actor(rng, parts, label, frames))
+    if rng.random() < 0.35:
+        twin = _random_actor(rng, look_alike(rng, actors[0].parts), count + 1, frames)
+        if rng.random() < 0.6:
+            twin = replace(twin, course=replace(twin.course, scale=actors[0].course.scale * rng.uniform(0.85, 1.2)))
+        actors.append(twin)
+        look_alikes.append((1, count + 1))
+    hidden = actors[rng.integers(count)].course
+    actors = [actors[i] for i in rng.permutation(len(actors))]
+    labels = len(actors)
+    if rng.random() < 0.45:
+        labelled = rng.random() < 0.4
+        labels += labelled
+        size = float(hidden.scale.mean()) * rng.uniform(0.7, 1.8) + 0.03
+        course = crossing_course(rng, frames, hidden, size)
+        actors.append(
+            Actor(random_object(rng, photographs), course, labels if labelled else 0, shadow=0.3 * rng.random())
+        )
+    return scenery + actors, tuple(look_alikes), _label_segments(rng, segments, labels)
+
+
+def _label_segments(rng: np.random.Generator, segments: np.ndarray, labels: int) -> np.ndarray:
+    """(H, W) uint8: up to two segments of a fitting size become objects, numbered after the `labels` drawn ones."""
+    chosen = np.zeros(segments.shape, np.uint8)
+    numbers, counts = np.unique(segments[segments > 0], return_counts=True)
+    fitting = numbers[(counts > 0.01 * segments.size) & (counts < 0.2 * segments.size)]
+    for number in rng.permutation(fitting)[: rng.integers(0, 3)]:
+        labels += 1
+        chosen[segments == number] = labels
+    return chosen
+
+
+def _random_actor(rng: np.random.Generator, parts: tuple[Part, ...], label: int, frames: int) -> Actor:
+    size = float(np.exp(rng.uniform(np.log(0.045), np.log(0.33))))
+    wobble = rng.uniform(0.02, 0.12) if rng.random() < 0.4 else 0.0
+    shadow = rng.uniform(0.1, 0.6) if rng.random() < 0.4 else 0.0
+    return Actor(parts, random_course(rng, frames, size, absence=0.35), label, wobble, shadow)
+
+
+def _still_course(rng: np.random.Generator, frames: int) -> Course:
+    size = np.exp(rng.uniform(np.log(0.04), np.log(0.4)))
+    scale = np.tile(size * np.exp(rng.uniform(-0.4, 0.4) * np.array([1, -1])), (frames, 1))
+    position = np.tile(rng.uniform(0, 1, 2), (frames, 1))
+    return Course(position, np.full(frames, rng.uniform(0, 6)), scale, np.ones(frames, bool))
+
+
+def _random_look(rng: np.random.Generator, frames: int) -> _Look:
+    drift = rng.choice((0.0, 0.01, 0.05), p=(0.4, 0.4, 0.2))
+    light = np.stack([wander(rng, frames, drift)] * 3, -1) + wander(rng, frames, drift / 3)[:, None] * rng.normal(
+        0, 1, 3
+    )
+    if rng.random() < 0.08:
+        light[int(rng.integers(frames)) :] += rng.uniform(-0.5, 0.5)
+    return _Look(
+        light=np.exp(np.clip(light, -0.8, 0.6)).astype(np.float32),
+        shutter=rng.uniform(0.2, 1.0) if rng.random() < 0.5 else 0.0,
+        blur=rng.uniform(0.3, 1.3) if rng.random() < 0.35 else 0.0,
+        noise=rng.uniform(1, 10) if rng.random() < 0.5 else 0.0,
+        quality=int(rng.integers(25, 90)) if rng.random() < 0.5 else None,
+    )
+
+
+def fit_sprites(actor: Actor, size: int) -> Actor:
+    """The actor with sprites shrunk to about the size at which they are drawn, so that sampling does not alias."""
+    half_side = float(actor.course.scale.max()) * size
+    parts = []
+    for part in actor.parts:
+        drawn = 2 * half_side * np.abs(np.linalg.svd(part.place[:2, :2], compute_uv=False)).max()
+        side = int(np.clip(drawn * 1.2, 8, SPRITE))
+        sprite = part.sprite
+        if side < 0.8 * SPRITE:
+            sprite = cv2.resize(sprite, (side, side), interpolation=cv2.INTER_AREA)
+        parts.append(replace(part, sprite=sprite))
+    return replace(actor, parts=tuple(parts))
+
+
+def _set_stage(
+    background: np.ndarray, segment_labels: np.ndarray, view: np.ndarray, size: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The empty scene from the camera's `view`: picture (size, size, 3) float32 and labels (size, size) uint8."""
+    to_fractions = similarity(0, (1 / size, 1 / size), (-MARGIN, -MARGIN))
+    matrix = (similarity(0, (size, size)) @ view @ to_fractions)[:2]
+    picture = cv2.warpAffine(background, matrix, (size, size), borderMode=cv2.BORDER_REFLECT_101)
+    if not segment_labels.any():
+        return picture, np.zeros((size, size), np.uint8)
+    return picture, cv2.warpAffine(segment_labels, matrix, (size, size), flags=cv2.INTER_NEAREST)
+
+
+def _object_matrix(course: Course, t: int, view: np.ndarray, size: int) -> np.ndarray:
+    """(3, 3): from the object's coordinates (-1..1) to pixels on frame t."""
+    place = similarity(course.angle[t], tuple(course.scale[t]), tuple(course.position[t]))
+    return similarity(0, (size, size)) @ view[t] @ place
+
+
+def _part_matrix(part: Part, t: int) -> np.ndarray:
+    """(3, 3): from the part's sprite pixels to its object's coordinates on frame t."""
+    side = part.sprite.shape[0]
+    to_square = similarity(0, (2 / (side - 1), 2 / (side - 1)), (-1, -1))
+    if not part.swing:
+        return part.place @ to_square
+    joint = np.array(part.joint)
+    turn = similarity(part.swing * np.sin(2 * np.pi * part.beat * t + part.phase))
+    turn[:2, 2] = joint - turn[:2, :2] @ joint
+    return turn @ part.place @ to_square
+
+
+def _wobbled(sprite: np.ndarray, wobble: float, t: int) -> np.ndarray:
+    """The sprite bent by slow waves."""
+    side = sprite.shape[0]
+    axis = np.arange(side, dtype=np.float32)
+    x, y = np.meshgrid(axis, axis)
+    phase = axis / side * 5
+    bend = np.float32(wobble * side)
+    x = x + bend * np.sin(phase + 0.5 * t)[:, None]
+    y = y + bend * np.sin(1.3 * phase + 0.37 * t)[None, :]
+    return cv2.remap(sprite, x, y, cv2.INTER_LINEAR)
+
+
+def draw(actor: Actor, t: int, view: np.ndarray, shutter: float, picture: np.ndarray, labels: np.ndarray) -> None:
+    """Draws the actor into `picture` and writes its label where it covers a pixel by more than half."""
+    size = picture.shape[0]
+    to_pixels = _object_matrix(actor.course, t, view, size)
+    before = _object_matrix(actor.course, max(t - 1, 0), view, size)
+    motion = (to_pixels[:2, 2] - before[:2, 2]) * shutter
+    if np.hypot(*motion) > 0.25 * size:
+        motion = np.zeros(2)
+    corners = to_pixels[:2, :2] @ (1.4 * np.array([[-1, 1, 1, -1], [-1, -1, 1, 1]])) + to_pixels[:2, 2:]
+    reach = 4 + np.abs(motion)
+    left, upper = np.clip(np.floor(corners.min(1) - reach), 0, size).astype(int)
+    right, lower = np.clip(np.ceil(corners.max(1) + reach), 0, size).astype(int)
+    if right - left < 2 or lower - upper < 2:
+        return
+    layer = np.zeros((lower - upper, right - left, 4), np.float32)
+    to_window = similarity(0, (1, 1), (-left, -upper)) @ to_pixels
+    for part in actor.parts:
+        sprite = _wobbled(part.sprite, actor.wobble, t) if actor.wobble else part.sprite
+        matrix = (to_window @ _part_matrix(part, t))[:2]
+        drawn = cv2.warpAffine(sprite, matrix, (right - left, lower - upper), flags=cv2.INTER_LINEAR)
+        layer = drawn + layer * (1 - drawn[..., 3:])
+    labels[upper:lower, left:right][layer[..., 3] > 0.5] = actor.label
+    if np.hypot(*motion) > 1.5:
+        layer = cv2.filter2D(layer, -1, _streak(motion))
+    window = picture[upper:lower, left:right]
+    if actor.shadow:
+        spread = max(3, (lower - upper) // 8) | 1
+        aside = np.array([[1, 0, spread / 3], [0, 1, spread / 2]])
+        shade = cv2.GaussianBlur(layer[..., 3], (spread, spread), 0)
+        shade = cv2.warpAffine(shade, aside, (right - left, lower - upper))
+        window *= 1 - actor.shadow * shade[..., None]
+    window *= 1 - layer[..., 3:]
+    window += layer[..., :3]
+
+
+def _streak(motion: np.ndarray) -> np.ndarray:
+    """The kernel that smears along `motion` (pixels)."""
+    length = int(np.clip(np.hypot(*motion), 2, 40))
+    kernel = np.zeros((length | 1, length | 1), np.float32)
+    middle = length // 2
+    reach = motion / np.hypot(*motion) * length / 2
+    start, end = (middle - reach).round().astype(int), (middle + reach).round().astype(int)
+    cv2.line(kernel, (int(start[0]), int(start[1])), (int(end[0]), int(end[1])), 1.0, 1, cv2.LINE_AA)
+    return kernel / kernel.sum()
+
+
+def _expose(rng: np.random.Generator, picture: np.ndarray, look: _Look, t: int) -> np.ndarray:
+    """The finished frame (S, S, 3) uint8: light, lens blur, sensor noise, compression."""
+    picture = picture * look.light[t]
+    if look.blur:
+        picture = cv2.GaussianBlur(picture, (0, 0), look.blur)
+    if look.noise:
+        picture = picture + look.noise * rng.standard_normal(picture.shape, np.float32)
+    frame = np.clip(picture, 0, 255).astype(np.uint8)
+    if look.quality is None:
+        return frame
+    encoded = cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, look.quality])[1]
+    return np.asarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR))

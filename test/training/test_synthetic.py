@@ -1,0 +1,117 @@
+"""Synthetic clips are reproducible, and what they call true is true."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from sam2_ros.training.data import ClipStore, draw_sample
+from sam2_ros.training.motion import Course
+from sam2_ros.training.shapes import SPRITE, Part
+from sam2_ros.training.synthetic import Actor, draw, render_clip, visible_objects
+from sam2_ros.training.textures import Photograph, load_photographs
+
+
+def square_actor(label: int, x: float, half_side: float = 0.1, colour: float = 255.0) -> Actor:
+    """A square of one colour that stands still at (x, 0.5)."""
+    sprite = np.dstack([np.full((SPRITE, SPRITE, 3), colour), np.ones((SPRITE, SPRITE))]).astype(np.float32)
+    course = Course(np.array([[x, 0.5]]), np.zeros(1), np.full((1, 2), half_side), np.ones(1, bool))
+    return Actor((Part(sprite, np.eye(3)),), course, label)
+
+
+def draw_all(*actors: Actor, size: int = 100) -> tuple[np.ndarray, np.ndarray]:
+    picture, labels = np.zeros((size, size, 3), np.float32), np.zeros((size, size), np.uint8)
+    for actor in actors:
+        draw(actor, 0, np.eye(3)[None], 0.0, picture, labels)
+    return picture, labels
+
+
+def test_an_object_is_drawn_where_its_course_says_and_its_mask_is_what_it_covers() -> None:
+    picture, labels = draw_all(square_actor(3, x=0.3))
+    ys, xs = np.nonzero(labels == 3)
+    assert abs(xs.mean() - 30) < 1 and abs(ys.mean() - 50) < 1
+    assert abs(len(xs) - 20 * 20) < 45
+    assert (picture[labels == 3] > 127).all() and (picture[labels == 0] < 128).all()
+
+
+def test_what_is_hidden_is_not_in_the_mask() -> None:
+    _, labels = draw_all(square_actor(1, x=0.5), square_actor(2, x=0.5, half_side=0.2, colour=90))
+    assert not (labels == 1).any()
+    assert visible_objects(labels[None], 2).tolist() == [[False, True]]
+
+
+def test_scenery_hides_objects_too() -> None:
+    _, labels = draw_all(square_actor(1, x=0.5), square_actor(0, x=0.5, half_side=0.2, colour=90))
+    assert not labels.any()
+
+
+def test_nothing_is_drawn_outside_the_picture() -> None:
+    picture, labels = draw_all(square_actor(1, x=1.5))
+    assert not picture.any() and not labels.any()
+
+
+def test_a_clip_is_a_function_of_seed_and_number() -> None:
+    first, again, other = (render_clip(5, index, (), frames=3, size=64) for index in (1, 1, 2))
+    assert np.array_equal(first.frames, again.frames) and np.array_equal(first.labels, again.labels)
+    assert not np.array_equal(first.frames, other.frames)
+
+
+def test_clips_show_absences_and_look_alikes() -> None:
+    clips = [render_clip(5, index, (), frames=8, size=64) for index in range(30)]
+    assert any(clip.look_alikes for clip in clips)
+    returns = 0
+    for clip in clips:
+        seen = clip.visible().astype(int)
+        returns += int(((np.diff(seen, axis=0) > 0).any(axis=0) & (seen[0] > 0)).sum())
+    assert returns >= 3
+
+
+def test_photographs_of_a_folder_are_used_and_bad_files_skipped(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    picture = np.zeros((300, 400, 3), np.uint8)
+    picture[:, :200] = (0, 0, 255)
+    cv2.imwrite(str(tmp_path / "half_red.png"), picture)
+    (tmp_path / "broken.jpg").write_bytes(b"no picture")
+    photographs = load_photographs(tmp_path)
+    assert "broken.jpg" in caplog.text
+    red = photographs[-1]
+    assert red.image[200, 50].tolist() == [255, 0, 0]
+    assert red.segments[200, 50] != red.segments[200, 500]
+
+
+def test_a_segment_of_a_photograph_can_be_an_object() -> None:
+    image = np.zeros((400, 400, 3), np.uint8)
+    segments = np.ones((400, 400), np.uint16)
+    image[100:250, 100:250], segments[100:250, 100:250] = 255, 2
+    clips = [render_clip(3, index, (Photograph(image, segments),), frames=1, size=64) for index in range(20)]
+    assert any(clip.labels.max() > 5 or len(np.unique(clip.labels)) > 2 for clip in clips)
+
+
+def test_the_store_gives_the_same_clip_before_and_after_it_was_kept(tmp_path: Path) -> None:
+    store = ClipStore(tmp_path, (), seed=5, count=4, frames=3, size=64)
+    rendered = [array.copy() for array in store.clip(1)]
+    kept = ClipStore(tmp_path, (), seed=5, count=4, frames=3, size=64).clip(1)
+    expected = render_clip(5, 1, (), frames=3, size=64)
+    for a, b, c in zip(rendered, kept, (expected.frames, expected.labels)):
+        assert np.array_equal(a, b) and np.array_equal(a, c)
+
+
+def test_a_sample_keeps_objects_that_are_seen_first_and_their_masks_fit_the_frames() -> None:
+    rng = np.random.default_rng(0)
+    frames = np.zeros((8, 64, 64, 3), np.uint8)
+    labels = np.zeros((8, 64, 64), np.uint8)
+    frames[:, 16:48, 8:40], labels[:, 16:48, 8:40] = 200, 1
+    for _ in range(20):
+        sample = draw_sample(rng, frames, labels, length=4, size=32, objects=3)
+        assert sample is not None
+        assert sample.frames.shape == (4, 32, 32, 3) and sample.masks.shape == (1, 4, 32, 32)
+        assert sample.visible[0, 0]
+        inside, outside = sample.frames[sample.masks[0]].mean(), sample.frames[~sample.masks[0]].mean()
+        assert inside > outside + 50
+
+
+def test_a_clip_without_an_object_on_its_first_frame_gives_no_sample() -> None:
+    empty = np.zeros((2, 64, 64), np.uint8)
+    assert draw_sample(np.random.default_rng(0), np.zeros((2, 64, 64, 3), np.uint8), empty, 2, 32, 3) is None
