@@ -1,0 +1,119 @@
+"""Makes the demo clip that the package carries: of two look-alikes one is hidden wholly, then leaves and returns.
+
+    python -m sam2_ros.training.demo_clip sam2_ros/demo_data/clip.mp4
+
+A click at CLICK on the first frame starts the target. No photograph is used: the clip is free of others' rights.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from ..tracking.video import VideoWriter
+from .motion import Course
+from .shapes import SPRITE, Part, block, creature, similarity
+from .synthetic import Actor, Clip, draw, fit_sprites
+from .textures import noise_texture, plain_texture, unit_grid
+
+FRAMES = 120
+RATE = 30.0
+SIZE = (360, 480)  # height, width in pixels
+CLICK = (96, 150)  # x, y on the first frame: the target, label 1
+LOOK_ALIKE = 2  # label of the other block
+_SIDE = 480  # it is painted on a square, of which the middle is kept
+
+
+def demo_clip() -> Clip:
+    """The clip (FRAMES, *SIZE) with its true labels: 1 the target, 2 its look-alike, 3 a creature."""
+    block_parts = _toy_block()
+    actors = [
+        Actor(block_parts, _look_alike_course(), LOOK_ALIKE, shadow=0.4),
+        Actor(block_parts, _target_course(), 1, shadow=0.4),
+        Actor(creature(np.random.default_rng(12), ()), _creature_course(), 3, shadow=0.3),
+        Actor(_pillar(), _course([0, FRAMES], [(0.52, 0.5)] * 2, (0.145, 0.52), [0, 0]), 0, shadow=0.5),
+    ]
+    actors = [fit_sprites(actor, _SIDE) for actor in actors]
+    background = _table()
+    view = np.tile(np.eye(3), (FRAMES, 1, 1))
+    rng = np.random.default_rng(0)
+    frames = np.empty((FRAMES, *SIZE, 3), np.uint8)
+    labels = np.empty((FRAMES, *SIZE), np.uint8)
+    kept = slice((_SIDE - SIZE[0]) // 2, (_SIDE + SIZE[0]) // 2)
+    for t in range(FRAMES):
+        picture, marks = background.copy(), np.zeros((_SIDE, _SIDE), np.uint8)
+        for actor in actors:
+            draw(actor, t, view, 0.5, picture, marks)
+        picture += rng.normal(0, 2, picture.shape)
+        frames[t], labels[t] = np.clip(picture, 0, 255)[kept].astype(np.uint8), marks[kept]
+    return Clip(frames, labels, ((1, LOOK_ALIKE),))
+
+
+def write_demo_clip(path: Path) -> None:
+    """The clip as an mp4."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with VideoWriter(path, RATE) as video:
+        for frame in demo_clip().frames:
+            video.write(frame)
+
+
+def _toy_block() -> tuple[Part, ...]:
+    return block(np.random.default_rng(42), ())
+
+
+def _pillar() -> tuple[Part, ...]:
+    """An upright board that stands in front of everything."""
+    x, _ = unit_grid(SPRITE)
+    board = np.array([92.0, 104.0, 112.0]) * (1 - 0.35 * x[..., None])
+    opacity = (np.abs(x) < 0.97).astype(np.float32)
+    return (Part(np.dstack([board * opacity[..., None], opacity]).astype(np.float32), similarity()),)
+
+
+def _table() -> np.ndarray:
+    """(_SIDE, _SIDE, 3) float32: a pale surface with a grain."""
+    grain = cv2.resize(
+        noise_texture(np.random.default_rng(3), 128)[:, 40:60], (_SIDE, _SIDE), interpolation=cv2.INTER_CUBIC
+    )
+    shade = plain_texture(np.random.default_rng(8), _SIDE).mean(-1, keepdims=True)
+    grain = grain.mean(-1, keepdims=True) - grain.mean()
+    light = shade / shade.mean()
+    return ((np.array([196.0, 178.0, 150.0]) + 0.25 * grain) * light).astype(np.float32)
+
+
+def _target_course() -> Course:
+    """Behind the pillar and on, out on the right, back further down."""
+    times = [0, 12, 36, 50, 66, 72, 82, 96, 106, 119]
+    places = [(0.2, 0.44), (0.22, 0.43), (0.52, 0.42), (0.52, 0.42), (0.8, 0.42), (0.8, 0.42)]
+    places += [(1.15, 0.45), (1.15, 0.6), (0.82, 0.62), (0.74, 0.66)]
+    return _course(times, places, (0.085, 0.085), [0, 0.1, 0.5, 0.5, 0.2, 0.2, 0.4, 0.6, 0.3, 0.1])
+
+
+def _look_alike_course() -> Course:
+    times = [0, 30, 60, 90, 119]
+    return _course(
+        times, [(0.14, 0.76), (0.2, 0.72), (0.26, 0.76), (0.2, 0.7), (0.14, 0.74)], (0.08, 0.08), [1, 1.2, 1.0, 0.8, 1]
+    )
+
+
+def _creature_course() -> Course:
+    times = [0, 40, 80, 119]
+    return _course(times, [(0.85, 0.25), (0.75, 0.3), (0.88, 0.24), (0.78, 0.28)], (0.08, 0.08), [0, 0.4, 0.1, 0.5])
+
+
+def _course(
+    times: list[int], places: list[tuple[float, float]], half_sides: tuple[float, float], angles: list[float]
+) -> Course:
+    """A course through the given places and angles, with soft starts and stops."""
+    now = np.arange(FRAMES)
+    share = np.interp(now, times, np.arange(len(times)))
+    eased = np.floor(share) + (share % 1) ** 2 * (3 - 2 * (share % 1))
+    stops = np.arange(len(times))
+    position = np.stack([np.interp(eased, stops, axis) for axis in np.array(places).T], axis=-1)
+    return Course(position, np.interp(eased, stops, angles), np.tile(half_sides, (FRAMES, 1)), np.ones(FRAMES, bool))
+
+
+if __name__ == "__main__":
+    write_demo_clip(Path(sys.argv[1]))

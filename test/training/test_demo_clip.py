@@ -1,0 +1,41 @@
+"""The demo clip shows what the demo is about."""
+
+import numpy as np
+import pytest
+
+from sam2_ros.training.demo_clip import CLICK, FRAMES, LOOK_ALIKE, SIZE, demo_clip
+from sam2_ros.training.synthetic import Clip
+
+
+@pytest.fixture(scope="module")
+def clip() -> Clip:
+    return demo_clip()
+
+
+def test_the_click_hits_the_target(clip: Clip) -> None:
+    assert clip.frames.shape == (FRAMES, *SIZE, 3)
+    x, y = CLICK
+    assert (clip.labels[0, y - 3 : y + 4, x - 3 : x + 4] == 1).all()
+
+
+def test_the_target_is_absent_twice_and_ends_in_view(clip: Clip) -> None:
+    seen = (clip.labels == 1).any(axis=(1, 2))
+    changes = np.flatnonzero(np.diff(seen.astype(int)))
+    assert seen[0] and seen[-1] and len(changes) == 4
+    hidden, shown, left, returned = changes
+    assert shown - hidden >= 15 and returned - left >= 15
+
+
+def test_it_is_hidden_in_mid_picture_and_leaves_at_the_side(clip: Clip) -> None:
+    areas = [np.argwhere(frame == 1) for frame in clip.labels]
+    last_seen = [areas[t] for t in range(FRAMES - 1) if len(areas[t]) and not len(areas[t + 1])]
+    width = SIZE[1]
+    assert 0.2 * width < last_seen[0][:, 1].max() < 0.7 * width
+    assert last_seen[1][:, 1].max() == width - 1
+
+
+def test_a_look_alike_stays_in_view_all_the_time(clip: Clip) -> None:
+    areas = (clip.labels == LOOK_ALIKE).sum(axis=(1, 2))
+    assert areas.min() > 1000
+    target, other = (clip.frames[0][clip.labels[0] == label].mean(axis=0) for label in (1, LOOK_ALIKE))
+    assert np.abs(target - other).max() < 25
