@@ -116,7 +116,7 @@ def _compare(model: Sam2, args: argparse.Namespace) -> _Report:
     modules = _compare_modules(model, reference, images[0])
     frames: list[FrameDifference] = []
     problems: list[str] = []
-    print(f"\n  {'video':18} object frame   logits mask IoU     score reference   area")
+    print(f"\n  {'video':20} object frame   logits mask IoU     score reference   area")
     for scenario in video_scenarios(images):
         frames += _compare_video(model, reference, scenario, problems)
     absence = absence_scenario(images)
@@ -151,7 +151,7 @@ def _compare_video(
     frames = compare_videos(answers, reference.track(scenario), scenario.image_size)
     for f in frames:
         print(
-            f"  {scenario.name:18} {f.object:6} {f.frame:5} {f.difference:8.1e} {f.mask_iou:8.5f} {f.our_score:+9.4f} "
+            f"  {scenario.name:20} {f.object:6} {f.frame:5} {f.difference:8.1e} {f.mask_iou:8.5f} {f.our_score:+9.4f} "
             f"{f.score:+9.4f} {f.area:6.1%} {_verdict(f.ok)}",
             flush=True,
         )

@@ -33,30 +33,32 @@ class EncodeOnce(Generic[Encoded]):
 
 
 class _OpenTracker(StreamingTracker):
-    """A tracker that shows the network's own answer."""
+    """A tracker that shows the network's own answers."""
 
-    def answer(self, track_id: int) -> Answer:
-        """For the newest frame."""
-        logits, _, score = self._frames[-1].answers[track_id]
-        return Answer(logits[0], float(score))
+    def answers(self) -> Answers:
+        """By track id and frame, as far back as prompts reach."""
+        return {
+            (track_id, frame.index): Answer(answer.logits[0], float(answer.occlusion_score))
+            for frame in self._frames
+            for track_id, answer in frame.answers.items()
+        }
 
 
 def track(model: Sam2, scenario: Scenario) -> Answers:
-    """Run a scenario through the streaming tracker."""
-    tracker = _OpenTracker(model, TrackerConfig(max_objects=2, corrections_are_prompted=False))
+    """Run a scenario through the streaming tracker; objects are numbered as the tracker does, from 1 on."""
+    config = TrackerConfig(max_objects=2, corrections_are_prompted=scenario.corrections_are_prompted)
+    tracker = _OpenTracker(model, config)
     size = (scenario.image_size, scenario.image_size)
-    ids: dict[int, int] = {}
     answers: Answers = {}
-    for frame, image in enumerate(scenario.images):
-        tracker.step_tensor(image, size, float(frame))
-        for action in scenario.actions:
-            if action.frame != frame:
-                continue
-            if action.object in ids:
-                tracker.refine(ids[action.object], action.prompt)
+    known: set[int] = set()
+    for moment, image in enumerate(scenario.images):
+        tracker.step_tensor(image, size, float(moment))
+        for action in scenario.given_at(moment):
+            if action.object in known:
+                tracker.refine(action.object, action.prompt, float(action.frame))
             else:
-                ids[action.object] = tracker.add(action.prompt)
-        answers |= {(object_, frame): tracker.answer(track_id) for object_, track_id in ids.items()}
+                known.add(tracker.add(action.prompt, float(action.frame)))
+        answers |= tracker.answers()
     return answers
 
 

@@ -57,14 +57,14 @@ class Reference:
     def track(self, scenario: Scenario) -> Answers:
         """Run a scenario through the video predictor."""
         state = self._state(scenario)
+        self._model.add_all_frames_to_correct_as_cond = scenario.corrections_are_prompted
         following = 0
-        for frame in sorted({action.frame for action in scenario.actions}):
-            if frame > 0:
-                self._propagate(state, following, frame)
-                following = frame + 1
-            for action in scenario.actions:
-                if action.frame == frame:
-                    self._prompt(state, action)
+        for moment in sorted({action.moment for action in scenario.actions}):
+            if moment > 0:
+                self._propagate(state, following, moment)
+                following = min(action.frame for action in scenario.given_at(moment)) + 1
+            for action in scenario.given_at(moment):
+                self._prompt(state, action)
         self._propagate(state, following, len(scenario.images) - 1)
         return _answers(state)
 

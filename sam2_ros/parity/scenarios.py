@@ -20,11 +20,17 @@ _OBJECTS = 2  # in the memory that is read
 
 
 class Action(NamedTuple):
-    """A prompt for an object on a frame; several on one frame are given one after the other."""
+    """A prompt for an object on a frame; several are given one after the other."""
 
     frame: int
     object: int
     prompt: Prompt
+    delay: int = 0  # frames that have been tracked meanwhile, and are to be tracked anew
+
+    @property
+    def moment(self) -> int:
+        """The newest frame when the prompt is given."""
+        return self.frame + self.delay
 
 
 @dataclass(frozen=True)
@@ -34,11 +40,16 @@ class Scenario:
     name: str
     images: Sequence[Tensor]  # (1, 3, S, S) normalised
     actions: tuple[Action, ...]
+    corrections_are_prompted: bool = False  # whether a corrected frame is remembered like the first
 
     @property
     def image_size(self) -> int:
         """Side of the square images (pixels)."""
         return self.images[0].shape[-1]
+
+    def given_at(self, moment: int) -> list[Action]:
+        """The prompts that are given when a frame has just been tracked."""
+        return [action for action in self.actions if action.moment == moment]
 
 
 class Answer(NamedTuple):
@@ -72,24 +83,26 @@ def video_scenarios(images: Sequence[Tensor]) -> list[Scenario]:
     box = Box(0.3 * size, 0.25 * size, 0.7 * size, 0.8 * size)
     middle = len(images) // 2
 
-    def scenario(name: str, *actions: Action) -> Scenario:
-        return Scenario(name, images, actions)
-
+    first = Action(0, 1, Prompt(clicks=[click]))
+    mask = Prompt(mask=_disc(size).numpy() > 0)
+    correction = Action(middle, 1, Prompt(clicks=[second, beside]))
     return [
-        scenario("click", Action(0, 1, Prompt(clicks=[click]))),
-        scenario(
+        Scenario("click", images, (first,)),
+        Scenario(
             "several clicks",
-            Action(0, 1, Prompt(clicks=[click, second])),
-            Action(0, 1, Prompt(clicks=[beside])),
+            images,
+            (Action(0, 1, Prompt(clicks=[click, second])), Action(0, 1, Prompt(clicks=[beside]))),
         ),
-        scenario("box", Action(0, 1, Prompt(box=box))),
-        scenario("mask", Action(0, 1, Prompt(mask=_disc(size).numpy() > 0))),
-        scenario(
-            "later correction",
-            Action(0, 1, Prompt(clicks=[click])),
-            Action(middle, 1, Prompt(clicks=[second, beside])),
+        Scenario("box", images, (Action(0, 1, Prompt(box=box)),)),
+        Scenario("mask", images, (Action(0, 1, mask),)),
+        Scenario("later correction", images, (first, correction)),
+        Scenario("two objects", images, (first, Action(middle, 2, Prompt(box=box)))),
+        Scenario("prompted corrections", images, (first, correction, Action(middle + 2, 1, mask)), True),
+        Scenario(
+            "late prompts",
+            images,
+            (first, Action(2, 2, Prompt(clicks=[second], box=box), delay=1), correction._replace(delay=2)),
         ),
-        scenario("two objects", Action(0, 1, Prompt(clicks=[click])), Action(middle, 2, Prompt(box=box))),
     ]
 
 

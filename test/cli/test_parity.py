@@ -57,7 +57,16 @@ def test_equal_networks_pass(twin: type[Twin], capsys: pytest.CaptureFixture[str
     assert run() == 0
     printed = capsys.readouterr().out
     assert "memory attention" in printed
-    for video in ("click", "several clicks", "box", "mask", "later correction", "two objects", "absence"):
+    for video in (
+        "click",
+        "several clicks",
+        "box",
+        "mask",
+        "later correction",
+        "two objects",
+        "late prompts",
+        "absence",
+    ):
         assert f"  {video} " in printed
     assert printed.splitlines()[-2].startswith("nano") and printed.splitlines()[-2].endswith(" equal")
 

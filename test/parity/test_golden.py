@@ -16,7 +16,10 @@ from sam2_ros.parity import golden, ours
 GOLDEN = np.load(Path(__file__).with_name("golden.npz"))
 MODULE_LIMIT = 1e-4  # of the largest value, as the command `parity` demands
 LOGITS_LIMIT = 1e-3
-VIDEOS = ["click", "several clicks", "box", "mask", "later correction", "two objects"]
+VIDEOS = [
+    *("click", "several clicks", "box", "mask", "later correction", "two objects"),
+    *("prompted corrections", "late prompts"),
+]
 
 
 @pytest.fixture(scope="module", params=golden.SMALL)

@@ -25,7 +25,7 @@ def test_a_video_must_be_long_enough() -> None:
 def test_prompts_lie_on_the_frames_that_exist() -> None:
     for scenario in video_scenarios(IMAGES):
         assert scenario.actions[0].frame == 0
-        assert all(action.frame < len(scenario.images) for action in scenario.actions)
+        assert all(action.moment < len(scenario.images) for action in scenario.actions)
 
 
 def test_the_second_object_and_the_correction_come_after_tracking_has_begun() -> None:
