@@ -43,13 +43,15 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--warm-up", type=whole_number, default=20, metavar="N", help="frames before (default: 20)")
     parser.add_argument("--video", type=Path, metavar="FILE", help="take its frames (default: drawn, 640 x 480)")
     parser.add_argument("--reference", type=Path, metavar="DIR", help="a checkout of facebookresearch/sam2 to run too")
-    parser.add_argument("--node", action="store_true", help="also measure what the node adds, receive to publish")
+    parser.add_argument("--node", action="store_true", help="measure what the node adds to the model, instead")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers")
     parser.add_argument("--plot", type=Path, metavar="PNG", help="draw time and memory from frame to frame")
 
 
 def run(args: argparse.Namespace) -> int:
     """Measure and print. Raises ValueError, OSError or CheckpointError for what the user can put right."""
+    if args.node:
+        return _measure_node(args.frames)
     device = choose_device(args.device)
     model, weights = _model(args, device)
     frames = _frames(args.video)
@@ -72,10 +74,15 @@ def run(args: argparse.Namespace) -> int:
     if args.plot:
         named = {f"{who}, objects: {n}": m for n, both in measurements.items() for who, m in both.items()}
         write_plot(named, args.plot)
-    if args.node:
-        from sam2_ros.node import overhead  # needs ROS
+    return 0
 
-        overhead.measure()
+
+def _measure_node(frames: int) -> int:
+    try:
+        from sam2_ros.node import overhead
+    except ModuleNotFoundError as error:
+        raise ValueError(f"--node needs ROS 2 ({error}); source its setup.bash, or scripts/env.sh") from error
+    overhead.measure(frames=frames)
     return 0
 
 

@@ -13,6 +13,7 @@ from types import TracebackType
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
@@ -192,7 +193,9 @@ def write_timeline(rows: Iterable[TrackRow], events: Iterable[Event], path: str 
     stamps = [lane[0].stamp for lane in lanes.values()] + [event.stamp for event in shown]
     start = min(stamps, default=0.0)
 
-    figure = Figure(figsize=(10, min(1.5 + 0.75 * max(len(lanes), 1), _MAX_INCHES)), layout="constrained")
+    figure = Figure(
+        figsize=(10, min(1.5 + 0.75 * max(len(lanes), 1), _MAX_INCHES)), layout=ConstrainedLayoutEngine(w_pad=0.1)
+    )
     axes = figure.subplots()
     places = {track_id: place for place, track_id in enumerate(sorted(lanes))}
     for track_id, place in places.items():

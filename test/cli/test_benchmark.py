@@ -1,6 +1,7 @@
 """`sam2_ros benchmark`, in short."""
 
 import json
+import sys
 from pathlib import Path
 
 import cv2
@@ -48,10 +49,19 @@ def test_takes_the_frames_of_a_video(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "64 x 48" in capsys.readouterr().out
 
 
-def test_says_that_weights_are_random_where_there_are_none(capsys: pytest.CaptureFixture[str], monkeypatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", "/nonexistent")
+def test_says_that_weights_are_random_where_there_are_none(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SAM2_ROS_CACHE", "/nonexistent")
     main(["benchmark", *SHORT, "--objects", "1", "--model", "sam2.1_hiera_tiny", "--frames", "1", "--warm-up", "1"])
     assert "random weights" in capsys.readouterr().out
+
+
+def test_the_node_needs_ros(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "sam2_ros.node.overhead", raising=False)
+    monkeypatch.setitem(sys.modules, "rclpy", None)
+    assert main(["benchmark", "--node"]) == 1
+    assert "--node needs ROS 2" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
