@@ -174,11 +174,12 @@ def main() -> int:
             rclpy.spin_once(recorder, timeout_sec=0.2)
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
-    recorder.finish()
     rclpy.try_shutdown()
     if recorder.is_empty:
         print("recorder: no result came; is the tracker active, and does it get images?", file=sys.stderr)
-    return int(recorder.is_empty)
+        return 1
+    recorder.finish()
+    return 0
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from sam2_ros.node.demo.player import parse_click
 from sam2_ros.tracking.video import VideoError, VideoInfo, probe
 
 CLIP = Path(__file__).parents[2] / "demo_data" / "clip.mp4"
-CLIP_CLICK = "320,240"  # on its first frame (pixels)
+CLIP_CLICK = "96,150"  # of its target on the first frame (pixels), see sam2_ros.training.demo_clip
 
 _TRACKER = "sam2_tracker"
 _RECORDED = ("tracks", "events", "overlay")
@@ -157,14 +157,14 @@ def _yaml(value: Any) -> str:
     return str(value) if isinstance(value, (int, float)) else json.dumps(str(value))
 
 
-def _arguments() -> argparse.Namespace:
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Follow an object through a video that arrives as a camera topic.")
     parser.add_argument("--video", type=Path, default=CLIP, help="any file that OpenCV reads (default: a clip of ours)")
     parser.add_argument("--click", help="X,Y of the object in pixels of the first frame (default: the image's centre)")
     parser.add_argument("--model", default="nano", help="nano or an official model, see `sam2_ros download`")
     parser.add_argument("--checkpoint", default="", help="file with the model's weights (default: its own)")
     parser.add_argument("--output", type=Path, default=Path("demo_out"), help="folder for what it leaves behind")
-    return parser.parse_args()
+    return parser.parse_args(arguments)
 
 
 def _choose_click(click: str | None, video: Path, info: VideoInfo) -> str:
@@ -176,14 +176,17 @@ def _choose_click(click: str | None, video: Path, info: VideoInfo) -> str:
     return click
 
 
-def main() -> int:
+def main(command_line: Sequence[str] | None = None) -> int:
     """Returns the exit code."""
-    arguments = _arguments()
+    arguments = _parse(command_line)
     try:
         info = probe(arguments.video)
         click = _choose_click(arguments.click, arguments.video, info)
         arguments.output.mkdir(parents=True, exist_ok=True)
-        print(f"{arguments.model} follows what is at {click} in {arguments.video.name}, as a camera would see it")
+        print(
+            f"{arguments.model} follows what is at {click} in {arguments.video.name}, as a camera would see it",
+            flush=True,
+        )
         camera = {"video": arguments.video, "click": click}
         network = {"model": arguments.model, "checkpoint": arguments.checkpoint}
         with Demo(camera, network, arguments.output) as demo:
