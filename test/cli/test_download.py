@@ -28,6 +28,7 @@ def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         url = f"http://127.0.0.1:{server.server_port}/{file.name}"
         monkeypatch.setitem(DOWNLOADS, NAME, Download(url, hashlib.sha256(CONTENT).hexdigest()))
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
         monkeypatch.setenv("SAM2_ROS_CACHE", str(tmp_path / "cache"))
         yield file
         server.shutdown()

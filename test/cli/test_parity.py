@@ -5,6 +5,8 @@ our own network stands in for it, whole or with something changed. test/parity h
 """
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -110,6 +112,17 @@ def test_a_video_that_is_too_short_is_told(twin: type[Twin], capsys: pytest.Capt
 def test_a_folder_without_the_reference_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["parity", "--reference", str(tmp_path), *QUICK]) == 1
     assert f"{tmp_path} is no checkout of facebookresearch/sam2" in capsys.readouterr().err
+
+
+def test_what_the_reference_lacks_is_told(tmp_path: Path) -> None:
+    (tmp_path / "sam2").mkdir()
+    (tmp_path / "sam2" / "__init__.py").touch()
+    (tmp_path / "sam2" / "build_sam.py").write_text("import hydra.that_is_not_there")
+    command = [sys.executable, "-m", "sam2_ros", "parity", "--reference", str(tmp_path), *QUICK]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert result.returncode == 1
+    assert "the reference cannot be imported" in result.stderr and "pip install hydra-core" in result.stderr
+    assert "Traceback" not in result.stderr
 
 
 @pytest.mark.skipif(not CHECKOUT, reason="SAM2_REFERENCE names no checkout of facebookresearch/sam2")
