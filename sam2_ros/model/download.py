@@ -85,7 +85,8 @@ def fetch(download: Download, target: Path, pause: float = 1.0) -> Path:
     if digest != download.sha256:
         partial.unlink()
         raise DownloadError(
-            f"{download.url} has SHA-256 {digest}, expected {download.sha256}; the damaged file was removed, run the command again"
+            f"{download.url} has SHA-256 {digest}, expected {download.sha256}; the damaged file was removed, run "
+            "the command again"
         )
     partial.replace(target)
     return target
