@@ -89,6 +89,8 @@ def _measure_node(frames: int) -> int:
 def _measure(args: argparse.Namespace, model: Sam2, work: Workload) -> dict[str, Measurement]:
     contestants = {_OURS: our_steps(model, work, choose_precision(model.device))}
     if args.reference:
+        if model.device.type != "cpu":
+            raise ValueError(f"the reference runs on the CPU, but ours on {model.device}; give --device cpu as well")
         from sam2_ros.benchmark.reference import StreamingReference
 
         reference = StreamingReference(args.reference, model.config)

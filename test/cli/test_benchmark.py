@@ -1,6 +1,7 @@
 """`sam2_ros benchmark`, in short."""
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from sam2_ros.cli import main
 from sam2_ros.tracking.video import VideoWriter
 
+CHECKOUT = os.environ.get("SAM2_REFERENCE")
 SHORT = ["--image-size", "64", "--frames", "3", "--warm-up", "2", "--device", "cpu"]
 
 
@@ -55,6 +57,14 @@ def test_says_that_weights_are_random_where_there_are_none(
     monkeypatch.setenv("SAM2_ROS_CACHE", "/nonexistent")
     main(["benchmark", *SHORT, "--objects", "1", "--model", "sam2.1_hiera_tiny", "--frames", "1", "--warm-up", "1"])
     assert "random weights" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(not CHECKOUT, reason="SAM2_REFERENCE names no checkout of facebookresearch/sam2")
+def test_runs_the_reference_on_the_same_frames(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["benchmark", *SHORT, "--objects", "2", "--reference", str(CHECKOUT)]) == 0
+    out = capsys.readouterr().out
+    assert [line.split()[1] for line in out.splitlines() if line.startswith("      2  ")] == ["sam2_ros", "reference"]
+    assert "times as fast as the reference" in out
 
 
 def test_the_node_needs_ros(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
