@@ -44,7 +44,10 @@ class Camera:
     @property
     def silence(self) -> float:
         """Seconds of the node's clock since an image came, or since the subscription."""
-        return (self._clock.now() - self._newest).nanoseconds / 1e9
+        now = self._clock.now()
+        if not self._newest.nanoseconds:  # simulated time had not begun
+            self._newest = now
+        return (now - self._newest).nanoseconds / 1e9
 
     def explain_silence(self) -> str:
         """What may be the matter, for the log."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import torch
 
 from sam2_ros.model import load_model
@@ -30,6 +32,15 @@ def choose_precision(name: str, device: torch.device) -> str:
     return "bfloat16" if device.type == "cuda" else "float32"
 
 
+def leave_a_core() -> None:
+    """Lets the network use all cores but one, which receives images and publishes, unless OMP_NUM_THREADS decides.
+
+    The threads of one operation wait for each other: where one of them has to share its core, all are slow.
+    """
+    if "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) - 1))
+
+
 def build_tracker(parameters: Parameters) -> StreamingTracker:
     """Reads the weights and sets memory aside.
 
@@ -37,6 +48,8 @@ def build_tracker(parameters: Parameters) -> StreamingTracker:
     torch.OutOfMemoryError.
     """
     device = choose_device(parameters.device)
+    if device.type == "cpu":
+        leave_a_core()
     model = load_model(
         parameters.model, parameters.checkpoint or None, parameters.image_size or None, device=str(device)
     )

@@ -10,6 +10,7 @@ The executor's thread only receives and answers; whatever touches the network ru
 
 from __future__ import annotations
 
+import functools
 import gc
 import time
 import traceback
@@ -43,9 +44,24 @@ from sam2_ros.srv import AddObject, RemoveObject, SelectObject
 from sam2_ros.tracking.types import Event, EventKind, PromptError, Track
 
 Answer = TypeVar("Answer")
+Transition = Callable[["TrackerNode", LifecycleState], TransitionCallbackReturn]
 
 _INACTIVE = "the node is not active: bring it to active (`ros2 lifecycle set NODE configure`, then `activate`)"
 _REPEAT = 5.0  # seconds between two log lines of the same kind
+
+
+def _logged(transition: Transition) -> Transition:
+    """Lets the log know of exceptions, which rclpy keeps to itself."""
+
+    @functools.wraps(transition)
+    def change(node: TrackerNode, state: LifecycleState) -> TransitionCallbackReturn:
+        try:
+            return transition(node, state)
+        except Exception:
+            node.get_logger().error(f"{transition.__name__} failed: {traceback.format_exc()}")
+            return TransitionCallbackReturn.ERROR
+
+    return change
 
 
 class TrackerNode(LifecycleNode):
@@ -77,15 +93,16 @@ class TrackerNode(LifecycleNode):
 
     # Lifecycle
 
+    @_logged
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Loads the model; on failure the node stays unconfigured, and can be configured again."""
         values = parameters.read(self)
         try:
             tracker = build_tracker(values)
         except (ParameterError, CheckpointError, ValueError, torch.OutOfMemoryError) as error:
-            return self._cannot_configure(str(error))
-        except Exception:  # rclpy would keep it to itself
-            return self._cannot_configure(traceback.format_exc())
+            self._statistics.last_error = f"cannot configure: {error}"
+            self.get_logger().error(self._statistics.last_error)
+            return TransitionCallbackReturn.FAILURE
         self._statistics = Statistics()
         self._outputs = Outputs(self, values)
         self._session = Session(tracker, self._outputs, self._statistics, self.get_logger())
@@ -93,6 +110,7 @@ class TrackerNode(LifecycleNode):
         self.get_logger().info(f"{values.model} is ready on {self._device}")
         return super().on_configure(state)
 
+    @_logged
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Starts to follow."""
         assert self._session is not None
@@ -110,11 +128,13 @@ class TrackerNode(LifecycleNode):
         ]
         return result
 
+    @_logged
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Stops; what is followed is remembered."""
         self._stop()
         return super().on_deactivate(state)
 
+    @_logged
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Gives the model's memory back."""
         self._free()
@@ -126,15 +146,16 @@ class TrackerNode(LifecycleNode):
         self._free()
         return TransitionCallbackReturn.SUCCESS
 
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """After a transition that raised: back to unconfigured, from where it can be tried again."""
+        self._stop()
+        self._free()
+        return TransitionCallbackReturn.SUCCESS
+
     def destroy_node(self) -> None:
         """Ends the worker before what it publishes on goes away."""
         self._stop()
         super().destroy_node()
-
-    def _cannot_configure(self, reason: str) -> TransitionCallbackReturn:
-        self._statistics.last_error = f"cannot configure: {reason}"
-        self.get_logger().error(self._statistics.last_error)
-        return TransitionCallbackReturn.FAILURE
 
     def _stop(self) -> None:
         for subscription in self._prompts:
@@ -158,9 +179,10 @@ class TrackerNode(LifecycleNode):
     # Images and prompts
 
     def _on_image(self, message: Any) -> None:
-        assert self._worker is not None
+        received = time.perf_counter()
         self._statistics.received += 1
-        self._worker.offer(Frame(messages.seconds(message.header.stamp), message, time.perf_counter()))
+        if self._worker is not None:
+            self._worker.offer(Frame(messages.seconds(message.header.stamp), message, received))
 
     async def _on_prompt(self, message: Prompt) -> None:
         await self._take_prompt(messages.prompt_request, message)
@@ -169,6 +191,7 @@ class TrackerNode(LifecycleNode):
         await self._take_prompt(messages.click_request, message)
 
     async def _on_click_point(self, message: Point) -> None:
+        """rqt_image_view's clicks, once `~/click_point` is remapped to its `<image>_mouse_left`."""
         await self._take_prompt(messages.point_request, message)
 
     async def _take_prompt(self, read: Callable[[Any], PromptRequest], message: Any) -> None:

@@ -5,7 +5,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import rclpy
+from builtin_interfaces.msg import Time
 from rclpy.node import Node
+from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CompressedImage, Image
 
 from sam2_ros.node import qos
@@ -77,6 +79,21 @@ def test_silence_of_a_matching_camera_is_explained_by_the_transport(node):
     node.create_publisher(Image, "image", qos.profile("best_effort", 1))
     spin_until(node, lambda: node.count_publishers("image"))
     assert "FASTDDS_BUILTIN_TRANSPORTS to LARGE_DATA" in camera.explain_silence()
+
+
+def test_the_time_before_a_simulation_has_begun_is_no_silence(ros):
+    node = Node("simulated", cli_args=["--ros-args", "-p", "use_sim_time:=true"])
+    clock = node.create_publisher(Clock, "/clock", 1)
+    camera = Camera(node, Parameters(), print)
+    for seconds, silence in ((1000, 0.0), (1004, 4.0)):
+
+        def has_come(seconds: int = seconds) -> bool:
+            clock.publish(Clock(clock=Time(sec=seconds)))
+            return node.get_clock().now().nanoseconds == seconds * 10**9
+
+        spin_until(node, has_come)
+        assert camera.silence == silence
+    node.destroy_node()
 
 
 def test_a_closed_camera_is_not_heard(node):

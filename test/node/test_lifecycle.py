@@ -80,6 +80,15 @@ def test_a_gpu_that_is_not_there_is_refused_with_what_to_do(node):
     assert configure(node, device="auto")[0] == SUCCESS
 
 
+def test_an_exception_in_a_transition_is_logged_and_leaves_the_node_unconfigured(node, monkeypatch, capfd):
+    node.trigger_configure()
+    with monkeypatch.context() as patch:
+        patch.setattr(node, "create_subscription", lambda *_, **__: 1 / 0)  # nothing real fails here on demand
+        assert node.trigger_activate() == TransitionCallbackReturn.ERROR
+    assert "on_activate failed: Traceback" in capfd.readouterr().err
+    assert node.trigger_configure() == SUCCESS
+
+
 # ---- cleanup
 
 
@@ -151,19 +160,11 @@ def test_after_cleanup_the_node_starts_from_nothing(robot):
 # ---- start and end of the process
 
 
-@pytest.mark.parametrize(
-    ("argument", "complaint"),
-    [
-        ("max_objects:=0", "cannot start: parameter max_objects is 0, expected 1 to 254"),
-        ("lost_after:=2", "cannot start: parameter lost_after is 2 (int), expected type float"),
-        ("max_object:=3", "cannot start: there is no parameter max_object, did you mean max_objects?"),
-    ],
-)
-def test_a_wrong_parameter_at_the_start_ends_the_process_with_a_message(argument, complaint):
-    command = [sys.executable, "-m", "sam2_ros.node.main", "--ros-args", "-p", argument]
+def test_a_wrong_parameter_at_the_start_ends_the_process_with_a_message():
+    command = [sys.executable, "-m", "sam2_ros.node.main", "--ros-args", "-p", "max_objects:=0"]
     process = subprocess.run(command, capture_output=True, text=True, timeout=120, env=os.environ)
     assert process.returncode == 2
-    assert complaint in process.stderr
+    assert "cannot start: parameter max_objects is 0, expected 1 to 254" in process.stderr
     assert "Traceback" not in process.stderr
 
 

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from sam2_ros.node.parameters import ParameterError, Parameters, check, check_change, rule_of
+from sam2_ros.node.parameters import ParameterError, Parameters, check, check_change, declare, rule_of
 
 CONFIG = Path(__file__).parents[2] / "config" / "track.yaml"
 NAMES = [entry.name for entry in fields(Parameters)]
@@ -75,6 +76,33 @@ def test_other_values_are_refused_with_what_was_expected(name, value, complaint)
 @pytest.mark.parametrize("device", ["auto", "cpu", "cuda", "cuda:0", "cuda:11"])
 def test_devices_are_named_as_torch_names_them(device):
     check("device", device)
+
+
+@pytest.mark.parametrize(
+    ("argument", "complaint"),
+    [
+        ("max_objects:=0", "max_objects is 0, expected 1 to 254"),
+        ("lost_after:=2", r"lost_after is 2 \(int\), expected type float"),
+        ("image_timeout:=soon", r"image_timeout is 'soon' \(str\), expected type float"),
+        ("max_object:=3", "there is no parameter max_object, did you mean max_objects?"),
+    ],
+)
+def test_what_was_given_at_the_start_is_checked(ros, argument, complaint):
+    arguments = ["--ros-args", "-p", argument]
+    node = Node("starting", cli_args=arguments, automatically_declare_parameters_from_overrides=True)
+    with pytest.raises(ParameterError, match=complaint):
+        declare(node)
+    node.destroy_node()
+
+
+def test_what_was_given_at_the_start_counts(ros):
+    arguments = ["--ros-args", "-p", "max_objects:=3", "-p", "use_sim_time:=true"]
+    node = Node("starting", cli_args=arguments, automatically_declare_parameters_from_overrides=True)
+    assert declare(node) == Parameters(max_objects=3)
+    description = node.describe_parameter("max_objects")
+    assert description.description == rule_of("max_objects").description
+    assert (description.integer_range[0].from_value, description.integer_range[0].to_value) == (1, 254)
+    node.destroy_node()
 
 
 def test_what_the_model_was_built_from_is_fixed_while_configured():

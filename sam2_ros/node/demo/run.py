@@ -66,15 +66,13 @@ class Program:
         lines = self.log.read_text(errors="replace").splitlines()[-_TAIL:]
         return DemoError("\n".join([f"{what}; the end of {self.log}:", *(f"    {line}" for line in lines)]))
 
-    def stop(self) -> None:
-        """Asks it to end, and makes it end where it does not."""
-        if self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(_STOPPING)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
+    def wait(self) -> None:
+        """For it to end as it was asked to; it is made to where it does not."""
+        try:
+            self.process.wait(_STOPPING)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
 
 
 class Demo:
@@ -91,8 +89,10 @@ class Demo:
         return self
 
     def __exit__(self, *error: object) -> None:
-        for program in reversed(self._programs):
-            program.stop()
+        for program in self._programs:
+            program.process.terminate()
+        for program in self._programs:
+            program.wait()
         rclpy.try_shutdown()
 
     def run(self, info: VideoInfo) -> None:
