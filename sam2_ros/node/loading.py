@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
+import numpy as np
 import torch
 
-from sam2_ros.model import load_model
+from sam2_ros.model import Sam2, load_model
 from sam2_ros.node.parameters import ParameterError, Parameters
-from sam2_ros.tracking import StreamingTracker, TrackerConfig
+from sam2_ros.tracking import Box, Prompt, StreamingTracker, TrackerConfig
 
 
 def choose_device(name: str) -> torch.device:
@@ -41,6 +43,15 @@ def leave_a_core() -> None:
         torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) - 1))
 
 
+def warm_up(model: Sam2, config: TrackerConfig) -> None:
+    """Follows something for two frames, so that the first real one need not wait for a GPU's kernels to load."""
+    tracker = StreamingTracker(model, replace(config, max_objects=1, history=1))
+    frame = np.zeros((64, 64, 3), np.uint8)
+    tracker.step(frame, 0.0)
+    tracker.add(Prompt(box=Box(16, 16, 48, 48)))
+    tracker.step(frame, 1.0)
+
+
 def build_tracker(parameters: Parameters) -> StreamingTracker:
     """Reads the weights and sets memory aside.
 
@@ -48,19 +59,19 @@ def build_tracker(parameters: Parameters) -> StreamingTracker:
     torch.OutOfMemoryError.
     """
     device = choose_device(parameters.device)
-    if device.type == "cpu":
-        leave_a_core()
+    config = TrackerConfig(
+        max_objects=parameters.max_objects,
+        max_prompted=parameters.max_prompted,
+        history=parameters.history,
+        lost_after=parameters.lost_after,
+        stamp_tolerance=parameters.stamp_tolerance,
+        precision=choose_precision(parameters.precision, device),
+    )
     model = load_model(
         parameters.model, parameters.checkpoint or None, parameters.image_size or None, device=str(device)
     )
-    return StreamingTracker(
-        model,
-        TrackerConfig(
-            max_objects=parameters.max_objects,
-            max_prompted=parameters.max_prompted,
-            history=parameters.history,
-            lost_after=parameters.lost_after,
-            stamp_tolerance=parameters.stamp_tolerance,
-            precision=choose_precision(parameters.precision, device),
-        ),
-    )
+    if device.type == "cpu":
+        leave_a_core()
+    else:
+        warm_up(model, config)
+    return StreamingTracker(model, config)
