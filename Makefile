@@ -1,4 +1,4 @@
-# make setup | demo | test | lint.  Variables: PYTHON, TORCH (see scripts/setup.sh), VIDEO, CLICK, MODEL (demo).
+# make setup | demo | test | lint.  Variables: PYTHON, TORCH (see .ci/setup.sh), VIDEO, CLICK, MODEL (demo).
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
@@ -10,11 +10,11 @@ isolate := export ROS_DOMAIN_ID=$${ROS_DOMAIN_ID:-$$((RANDOM % 101 + 1))}
 .DEFAULT_GOAL := setup
 
 setup:
-	@PYTHON='$(PYTHON)' TORCH='$(TORCH)' scripts/setup.sh
+	@PYTHON='$(PYTHON)' TORCH='$(TORCH)' .ci/setup.sh
 
 # Follows an object through a video and leaves demo_out/: make demo VIDEO=file.mp4 CLICK=x,y MODEL=name
 demo: setup
-	@source scripts/env.sh; $(isolate); \
+	@source .ci/env.sh; $(isolate); \
 	if [[ -n "$${ROS_DISTRO:-}" ]]; then \
 	    ros2 launch sam2_ros demo.launch.py $(if $(VIDEO),video:='$(abspath $(VIDEO))') $(if $(CLICK),click:='$(CLICK)') $(if $(MODEL),model:='$(MODEL)'); \
 	else \
@@ -22,7 +22,7 @@ demo: setup
 	fi
 
 test: setup
-	@source scripts/env.sh; $(isolate); python -m pytest test
+	@source .ci/env.sh; $(isolate); python -m pytest test
 
 lint: setup
-	@source scripts/env.sh; ruff check . && ruff format --check . && mypy
+	@source .ci/env.sh; ruff check . && ruff format --check . && mypy

@@ -1,4 +1,4 @@
-# Sourced (bash): puts the set-up of scripts/setup.sh on the paths of this shell.
+# Sourced (bash): puts the set-up of .ci/setup.sh on the paths of this shell.
 _sam2_ros=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 if [[ -n ${ROS_DISTRO:-} && -n ${AMENT_PREFIX_PATH:-} ]]; then

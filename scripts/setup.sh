@@ -10,6 +10,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 python=${PYTHON:-python3}
 venv=$PWD/.venv
 stamps=$venv/stamps
+headers=$venv/headers
 PATH=${PATH//"$venv/bin:"/} # where the environment is active, its python3 is not the one to make it from
 ros_distribution=${AMENT_PREFIX_PATH:+${ROS_DISTRO:-}} # empty: the wheels
 
@@ -31,8 +32,7 @@ check_machine() {
     if [[ ${#problems[@]} = 0 ]]; then
         check_python
         need "Python's venv module" "${python##*/}-venv" "$python" -c 'import ensurepip, venv'
-        need "Python's headers" "${python##*/}-dev" "$python" -c \
-            'import os, sysconfig; open(os.path.join(sysconfig.get_path("include"), "Python.h"))'
+        has_headers || command -v apt-get >/dev/null || need "Python's headers" "${python##*/}-dev" false
     fi
     need "the C++ compiler g++" g++ command -v g++
     need "the program make" make command -v make
@@ -50,6 +50,10 @@ check_python() {
     "$python" -c "import sys; sys.exit(not $range)" ||
         fail "$python is $("$python" -c 'import platform; print(platform.python_version())'), 3.10 to 3.14 is needed" \
             "name another one, such as: make setup PYTHON=python3.12"
+}
+
+has_headers() {
+    "$python" -c 'import os, sysconfig; open(os.path.join(sysconfig.get_path("include"), "Python.h"))' 2>/dev/null
 }
 
 # ---- The steps ----
@@ -94,15 +98,27 @@ pytorch() {
 }
 
 python_packages() {
-    install --editable '.[train,dev]'
+    install --use-pep517 --editable '.[train,dev]'
+}
+
+# Debian has Python's headers and library in packages of their own. Their files are enough: no root is needed.
+python_headers() {
+    has_headers && return
+    local version
+    version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+    rm -rf "$headers" && mkdir -p "$headers"
+    (cd "$headers" && apt-get download -qq "libpython$version-dev" "libpython$version" &&
+        for package in *.deb; do dpkg -x "$package" .; done) >/dev/null 2>&1 ||
+        fail "missing: Python's headers" "install with: sudo apt install ${python##*/}-dev"
 }
 
 ros_wheels() {
     rm -rf "$stamps/messages" "$venv/build"
-    install --requirement scripts/ros_wheels.txt
+    install --requirement .ci/ros_wheels.txt
     # The wheels' CMake files name the Python of the machine that built them.
     local include numpy
     include=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("include"))')
+    has_headers || include=$headers$include
     numpy=$("$venv/bin/python" -c 'import numpy; print(numpy.get_include())')
     find "$venv/share" -name '*.cmake' -exec sed -i -E \
         -e "s#/opt/python/[^/]+/include/python3\.[0-9]+#$include#g" \
@@ -119,9 +135,15 @@ messages() {
 }
 
 build_messages() {
+    local found=()
+    if [[ -d $headers ]]; then
+        local include=("$headers"/usr/include/python3*) library=("$headers"/usr/lib/*/libpython3*.so)
+        found=(-DPython3_INCLUDE_DIR="${include[0]}" -DPython3_LIBRARY="${library[0]}")
+        export CPATH=$headers/usr/include # where the headers look for those of this architecture
+    fi
     cmake -S . -B "$venv/build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_INSTALL_PREFIX="$venv" \
         -DPYTHON_INSTALL_DIR=lib/generated -DAMENT_CMAKE_SYMLINK_INSTALL=ON -DBUILD_TESTING=OFF \
-        -DPython3_EXECUTABLE="$venv/bin/python" -DPython3_FIND_VIRTUALENV=ONLY &&
+        -DPython3_EXECUTABLE="$venv/bin/python" -DPython3_FIND_VIRTUALENV=ONLY "${found[@]}" &&
         cmake --build "$venv/build" --target install
 }
 
@@ -132,16 +154,17 @@ colcon_build() {
             "ROS packages that are missing are installed with: rosdep install --from-paths . --ignore-src"
 }
 
-exec 9<scripts && flock 9 # a second set-up at the same time waits for this one
+exec 9<.ci && flock 9 # a second set-up at the same time waits for this one
 check_machine
-interface=$(digest CMakeLists.txt package.xml scripts/program.py.in msg/* srv/*)
+interface=$(digest CMakeLists.txt package.xml .ci/program.py.in msg/* srv/*)
 
 step virtual_environment "${ros_distribution:-wheels}" "$("$python" -VV)" "$venv"
 step pytorch "${TORCH:-}"
-step python_packages "$(digest pyproject.toml)"
+step python_packages "$(digest setup.py setup.cfg)"
 if [[ $ros_distribution ]]; then
     step colcon_build "$interface" "$(find sam2_ros launch config -type f -not -name '*.pyc' | sort)"
 else
-    step ros_wheels "$(digest scripts/ros_wheels.txt)"
+    step python_headers
+    step ros_wheels "$(digest .ci/ros_wheels.txt)"
     step messages "$interface" "$(find launch config -type f -not -name '*.pyc' | sort)"
 fi

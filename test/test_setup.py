@@ -1,4 +1,4 @@
-"""scripts/setup.sh names what a machine lacks and how to get it, before it changes anything."""
+""".ci/setup.sh names what a machine lacks and how to get it, before it changes anything."""
 
 import os
 import shutil
@@ -15,10 +15,10 @@ TOOLS = ("cat", "dirname", "find", "flock", "g++", "make", "mkdir", "rm", "sha25
 @pytest.fixture
 def machine(tmp_path: Path) -> Path:
     """A copy of the repository on a machine with nothing but what set-up needs: its programs are in `bin`."""
-    shutil.copytree(ROOT / "scripts", tmp_path / "scripts")
+    shutil.copytree(ROOT / ".ci", tmp_path / ".ci")
     for folder in ("msg", "srv"):
         shutil.copytree(ROOT / folder, tmp_path / folder)
-    for file in ("CMakeLists.txt", "package.xml", "pyproject.toml"):
+    for file in ("CMakeLists.txt", "package.xml", "setup.py", "setup.cfg"):
         shutil.copy(ROOT / file, tmp_path)
     (tmp_path / "bin").mkdir()
     for tool in TOOLS:
@@ -41,7 +41,7 @@ def set_up(machine: Path, **variables: str) -> str:
     environment = {name: value for name, value in os.environ.items() if name not in ("ROS_DISTRO", "TORCH", "PYTHON")}
     environment |= {"PATH": str(machine / "bin"), **variables}
     done = subprocess.run(
-        ["/bin/bash", str(machine / "scripts" / "setup.sh")],
+        ["/bin/bash", str(machine / ".ci" / "setup.sh")],
         env=environment,
         capture_output=True,
         text=True,

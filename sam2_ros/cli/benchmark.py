@@ -81,7 +81,7 @@ def _measure_node(frames: int) -> int:
     try:
         from sam2_ros.node import overhead
     except ModuleNotFoundError as error:
-        raise ValueError(f"--node needs ROS 2 ({error}); source its setup.bash, or scripts/env.sh") from error
+        raise ValueError(f"--node needs ROS 2 ({error}); source its setup.bash, or .ci/env.sh") from error
     overhead.measure(frames=frames)
     return 0
 

@@ -1,0 +1,13 @@
+# Sourced (bash): puts the set-up of .ci/setup.sh on the paths of this shell.
+_sam2_ros=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+if [[ -n ${ROS_DISTRO:-} && -n ${AMENT_PREFIX_PATH:-} ]]; then
+    case $- in *u*) set +u; source "$_sam2_ros/install/setup.bash"; set -u ;; *) source "$_sam2_ros/install/setup.bash" ;; esac
+else
+    export AMENT_PREFIX_PATH=$_sam2_ros/.venv RMW_IMPLEMENTATION=rmw_fastrtps_cpp
+fi
+source "$_sam2_ros/.venv/bin/activate"
+
+# Fast DDS's default transport loses nearly every best-effort camera image; this one delivers them.
+export FASTDDS_BUILTIN_TRANSPORTS=${FASTDDS_BUILTIN_TRANSPORTS:-LARGE_DATA}
+unset _sam2_ros
