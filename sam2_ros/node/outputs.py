@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any
 
 import numpy as np
@@ -30,12 +31,15 @@ class Outputs:
         self._overlay = node.create_lifecycle_publisher(Image, "~/overlay", results)
         self._events = node.create_lifecycle_publisher(TrackEvent, "~/events", events)
         self._times: dict[float, Time] = {}  # the exact stamps behind the tracker's seconds
+        self._recent: deque[float] = deque(maxlen=parameters.history)  # those that a prompt can still refer to
         self._labels: dict[int, str] = {}
 
     def publish(self, publication: Publication) -> None:
         """The results for one image, then what happened on it."""
         result, header = publication.result, publication.view.header
         self._times[result.stamp] = header.stamp
+        if result.stamp not in self._recent:
+            self._recent.append(result.stamp)
         if _wanted(self._tracks):
             cropped = self._node.get_parameter("publish_cropped_masks").value
             self._tracks.publish(messages.track_array(result, header, self._time_of, cropped))
@@ -68,7 +72,7 @@ class Outputs:
     def _forget_what_is_over(self, publication: Publication) -> None:
         """Keeps the stamps and labels that later frames still refer to."""
         tracks = publication.result.tracks
-        needed = {publication.result.stamp, *(track.last_seen for track in tracks)}
+        needed = {*self._recent, *(track.last_seen for track in tracks)}
         self._times = {stamp: moment for stamp, moment in self._times.items() if stamp in needed}
         self._labels = {track.id: track.label for track in tracks}
 

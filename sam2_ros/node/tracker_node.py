@@ -89,7 +89,7 @@ class TrackerNode(LifecycleNode):
         ):
             self.create_service(kind, name, callback, callback_group=self._requests)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 1)
-        self.create_timer(values.diagnostics_period, self._on_diagnostics)
+        self._diagnostics_timer = self.create_timer(values.diagnostics_period, self._on_diagnostics)
 
     # Lifecycle
 
@@ -97,6 +97,7 @@ class TrackerNode(LifecycleNode):
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Loads the model; on failure the node stays unconfigured, and can be configured again."""
         values = parameters.read(self)
+        self._diagnostics_timer.timer_period_ns = int(values.diagnostics_period * 1e9)
         try:
             tracker = build_tracker(values)
         except (ParameterError, CheckpointError, ValueError, torch.OutOfMemoryError) as error:

@@ -2,23 +2,25 @@
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import rclpy
 from builtin_interfaces.msg import Time
 from rclpy.lifecycle import LifecycleNode
+from sam2_ros.msg import TrackEvent
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
-from sam2_ros.node import parameters, qos
+from sam2_ros.node import messages, parameters, qos
 from sam2_ros.node.outputs import Outputs
 from sam2_ros.node.parameters import Parameters
 from sam2_ros.node.session import Publication, View
-from sam2_ros.tracking.types import Box, FrameResult, Track, TrackState
+from sam2_ros.tracking.types import Box, Event, EventKind, FrameResult, Track, TrackState
 
 HEADER = Header(stamp=Time(sec=1_700_000_000, nanosec=123_456_789), frame_id="optical")
-STAMP = 1_700_000_000.0 + 0.123456789
+STAMP = messages.seconds(HEADER.stamp)
 PATIENCE = 30.0  # seconds
 
 
@@ -100,18 +102,36 @@ def test_the_target_mask_is_black_and_white(node, outputs):
     assert values.sum() == 4 * 255
 
 
-def test_stamps_of_the_past_keep_their_nanoseconds_as_long_as_an_object_was_last_seen_then(outputs):
+def later(seconds: int, last_seen: float) -> Publication:
+    """What is published some seconds after HEADER, on an image that is stamped to the nanosecond, too."""
+    stamp = Time(sec=HEADER.stamp.sec + seconds, nanosec=987_654_321)
+    now = publication(Drawing(), last_seen)
+    result = replace(now.result, stamp=messages.seconds(stamp), draw_labels=None)
+    return replace(now, view=replace(now.view, header=Header(stamp=stamp), stamp=result.stamp), result=result)
+
+
+def test_events_of_the_past_keep_the_nanoseconds_of_their_images(node, outputs):
+    heard = listen(node, TrackEvent, "~/events")
+    spin_until(node, lambda: node.count_subscribers("/sam2_tracker/events"))
     outputs.publish(publication(Drawing()))
+    outputs.publish(replace(later(1, STAMP), events=(Event(EventKind.STARTED, 1, STAMP),)))
+
+    def published() -> bool:
+        outputs.publish(replace(later(1, STAMP), events=(Event(EventKind.STARTED, 1, STAMP),)))
+        return bool(heard)
+
+    spin_until(node, published)
+    assert (heard[0].header.stamp, heard[0].label) == (HEADER.stamp, "cup")
+
+
+def test_stamps_are_kept_for_as_long_as_something_refers_to_them(outputs):
+    outputs.publish(publication(Drawing()))
+    for seconds in range(1, 100):
+        outputs.publish(later(seconds, last_seen=STAMP))
     assert outputs._time_of(STAMP) == HEADER.stamp
-    later = Publication(
-        View(np.zeros((6, 8, 3), np.uint8), Header(stamp=Time(sec=1_700_000_009)), 1_700_000_009.0),
-        FrameResult(1_700_000_009.0, 1, (6, 8), publication(Drawing()).result.tracks),
-        None,
-        (),
-    )
-    outputs.publish(later)
-    assert outputs._time_of(STAMP) == HEADER.stamp
-    assert len(outputs._times) == 2
+    assert len(outputs._times) == Parameters().history + 1
+    outputs.publish(later(100, last_seen=later(100, 0.0).result.stamp))
+    assert len(outputs._times) == Parameters().history
 
 
 def test_destroyed_outputs_leave_no_topics(node, outputs):
