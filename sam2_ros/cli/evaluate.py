@@ -1,0 +1,125 @@
+"""`sam2_ros evaluate`: scores tracking on videos with true masks, as the DAVIS benchmark does."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+from tqdm import tqdm
+
+from sam2_ros.model import load_model
+from sam2_ros.training.baselines import BASELINES
+from sam2_ros.training.davis import DatasetError, Sequence, read_dataset
+from sam2_ros.training.evaluation import (
+    PROMPTS,
+    Evaluated,
+    Method,
+    baseline_method,
+    evaluate_sequence,
+    model_method,
+    write_picture,
+)
+from sam2_ros.training.metrics import ObjectScore, Summary, summarise
+
+from .options import add_model_options, choose_device, whole_number
+
+_WORST = 5  # objects of which a picture is written
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Describe the command's arguments."""
+    parser = subparsers.add_parser(
+        "evaluate",
+        help="score tracking on videos with true masks",
+        description="Tracks every object of the first frames of a data set in DAVIS' layout, and scores the masks: J "
+        "(region), F (boundary), presence, what happens when an object returns. Writes scores.json and pictures.",
+    )
+    parser.add_argument("dataset", metavar="DATASET", type=Path, help="folder with JPEGImages/ and Annotations/")
+    parser.add_argument("--prompt", choices=PROMPTS, default="mask", help="how an object is started (default: mask)")
+    parser.add_argument("--baseline", choices=BASELINES, help="score this instead of a model")
+    parser.add_argument("--max-sequences", type=whole_number, metavar="N", help="only the first N")
+    parser.add_argument(
+        "--out", type=Path, default=Path("evaluate_out"), metavar="FOLDER", help="default: evaluate_out"
+    )
+    add_model_options(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Evaluate, write and print the table. Raises ValueError, OSError or CheckpointError for what the user can mend."""
+    sequences = read_dataset(args.dataset)[: args.max_sequences]
+    method = _method(args)
+    args.out.mkdir(parents=True, exist_ok=True)
+    results: list[tuple[Sequence, Evaluated]] = []
+    skipped = 0
+    for sequence in tqdm(sequences, unit="sequence"):
+        try:
+            results.append((sequence, evaluate_sequence(sequence, method)))
+        except DatasetError as error:
+            skipped += 1
+            print(f"skipped {sequence.name}: {error}", file=sys.stderr)
+    scores = [score for _, result in results for score in result.scores]
+    summary = summarise(scores)
+    frames = sum(len(sequence.images) for sequence, _ in results)
+    rate = frames / sum(result.seconds for _, result in results)
+    _write_json(args, summary, scores, rate, skipped)
+    _write_worst(args.out, results)
+    _print_table(summary, rate, skipped)
+    return 0
+
+
+def _method(args: argparse.Namespace) -> Method:
+    if args.baseline:
+        return baseline_method(BASELINES[args.baseline])
+    model = load_model(args.model, args.checkpoint, args.image_size, choose_device(args.device))
+    return model_method(model, args.prompt)
+
+
+def _write_json(
+    args: argparse.Namespace, summary: Summary, scores: list[ObjectScore], rate: float, skipped: int
+) -> None:
+    content = {
+        "method": args.baseline or args.model,
+        "prompt": "mask" if args.baseline else args.prompt,
+        "summary": asdict(summary),
+        "frames_per_second": rate,
+        "skipped": skipped,
+        "objects": [asdict(score) for score in scores],
+    }
+    (args.out / "scores.json").write_text(json.dumps(content, indent=1))
+
+
+def _write_worst(folder: Path, results: list[tuple[Sequence, Evaluated]]) -> None:
+    ranked = sorted(_each_score(results), key=lambda entry: entry[2].mean)
+    for sequence, result, score in ranked[:_WORST]:
+        file = folder / f"worst_{sequence.name}_{score.object}.png"
+        write_picture(file, sequence, score.object, result.found[score.object])
+
+
+def _each_score(results: list[tuple[Sequence, Evaluated]]) -> Iterator[tuple[Sequence, Evaluated, ObjectScore]]:
+    for sequence, result in results:
+        for score in result.scores:
+            yield sequence, result, score
+
+
+def _print_table(summary: Summary, rate: float, skipped: int) -> None:
+    rows = [
+        ("objects", f"{summary.objects}" + (f" ({skipped} sequences skipped)" if skipped else "")),
+        ("J&F", f"{summary.mean:.3f}"),
+        ("J", f"{summary.region:.3f}"),
+        ("F", f"{summary.boundary:.3f}"),
+        ("presence accuracy", f"{summary.presence:.3f}"),
+        ("tracked again after a return", _share(summary.reacquired)),
+        ("  delay in frames", "-" if summary.delay is None else f"{summary.delay:.1f}"),
+        ("mistaken for a look-alike", _share(summary.mistaken)),
+        ("frames per second", f"{rate:.1f}"),
+    ]
+    for name, value in rows:
+        print(f"{name:30}{value:>10}")
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1%}"

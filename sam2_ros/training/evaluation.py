@@ -1,0 +1,117 @@
+"""Track the objects of annotated videos and score what was found."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from ..model import Sam2
+from ..tracking import Box, Click, Prompt, StreamingTracker, TrackerConfig
+from .davis import Sequence
+from .metrics import ObjectScore, score_object
+
+PROMPTS = ("mask", "box", "click")
+_SHOWN = 6  # frames of a picture
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """A sequence's scores, what they are for, and how long tracking took."""
+
+    scores: tuple[ObjectScore, ...]
+    found: dict[int, np.ndarray]  # (T, H, W) bool by object, from its first frame on
+    seconds: float
+
+
+# Masks (H, W) bool of every frame, from frames and masks of objects on the first of them.
+Method = Callable[[Iterable[np.ndarray], dict[int, np.ndarray]], Iterator[dict[int, np.ndarray]]]
+
+
+def model_method(model: Sam2, kind: str) -> Method:
+    """Tracking with a model, each object started by a prompt of this kind."""
+
+    def follow(frames: Iterable[np.ndarray], masks: dict[int, np.ndarray]) -> Iterator[dict[int, np.ndarray]]:
+        tracker = StreamingTracker(model, TrackerConfig(max_objects=len(masks), history=1))
+        numbers: dict[int, int] = {}
+        for t, frame in enumerate(frames):
+            result = tracker.step(frame, float(t))
+            if not numbers:
+                numbers = {tracker.add(make_prompt(kind, mask)): number for number, mask in masks.items()}
+                result = tracker.latest or result
+            yield {numbers[track.id]: track.mask for track in result.tracks}
+
+    return follow
+
+
+def baseline_method(carry: Callable[[Iterable[np.ndarray], np.ndarray], Iterator[np.ndarray]]) -> Method:
+    """Carrying each object's first mask along by simple means."""
+
+    def follow(frames: Iterable[np.ndarray], masks: dict[int, np.ndarray]) -> Iterator[dict[int, np.ndarray]]:
+        kept = list(frames)
+        carried = [carry(kept, mask) for mask in masks.values()]
+        for found in zip(*carried):
+            yield dict(zip(masks, found))
+
+    return follow
+
+
+def make_prompt(kind: str, mask: np.ndarray) -> Prompt:
+    """What a careful user would give for a mask: itself, its box, or a click on the pixel farthest from its border."""
+    if kind == "mask":
+        return Prompt(mask=mask)
+    if kind == "box":
+        x, y, width, height = cv2.boundingRect(mask.astype(np.uint8))
+        return Prompt(box=Box(x, y, x + width - 1, y + height - 1))
+    depth = cv2.distanceTransform(np.pad(mask, 1).astype(np.uint8), cv2.DIST_L2, 5)[1:-1, 1:-1]
+    y, x = np.unravel_index(int(depth.argmax()), depth.shape)
+    return Prompt(clicks=(Click(float(x), float(y)),))
+
+
+def evaluate_sequence(sequence: Sequence, method: Method) -> Evaluated:
+    """Scores of the objects of the first frame, on the frames that are annotated.
+
+    Raises DatasetError for a sequence that cannot be used.
+    """
+    labels = sequence.labels()
+    numbers = [int(number) for number in np.unique(labels[0]) if number]
+    masks = {number: labels[0] == number for number in numbers}
+    annotated = {file.stem: i for i, file in enumerate(sequence.annotations)}
+    places = [annotated.get(file.stem) for file in sequence.images]
+    found = {number: np.zeros(labels.shape, bool) for number in numbers}
+    start = time.perf_counter()
+    for place, answer in zip(places, method(sequence.frames(), masks)):
+        if place is not None:
+            for number, mask in answer.items():
+                found[number][place] = mask
+    seconds = time.perf_counter() - start
+    others = {a: b for pair in sequence.look_alikes for a, b in (pair, pair[::-1])}
+    scores = [
+        score_object(sequence.name, number, found[number], labels == number, _mask_of(labels, others.get(number)))
+        for number in numbers
+    ]
+    return Evaluated(tuple(scores), found, seconds)
+
+
+def _mask_of(labels: np.ndarray, number: int | None) -> np.ndarray | None:
+    return None if number is None else labels == number
+
+
+def write_picture(file: Path, sequence: Sequence, number: int, found: np.ndarray) -> None:
+    """Frames side by side: the answer in red, the border of the true mask in white."""
+    labels = sequence.labels()
+    annotated = {path.stem for path in sequence.annotations}
+    frames = [frame for path, frame in zip(sequence.images, sequence.frames()) if path.stem in annotated]
+    shown = np.linspace(0, len(frames) - 1, min(_SHOWN, len(frames))).round().astype(int)
+    tiles = []
+    for t in shown:
+        tile = frames[t].copy()
+        tile[found[t]] = tile[found[t]] // 2 + np.array([127, 0, 0], np.uint8)
+        outlines, _ = cv2.findContours((labels[t] == number).astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+        cv2.drawContours(tile, outlines, -1, (255, 255, 255), 1)
+        tiles.append(tile)
+    cv2.imwrite(str(file), cv2.cvtColor(np.hstack(tiles), cv2.COLOR_RGB2BGR))

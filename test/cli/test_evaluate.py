@@ -1,0 +1,66 @@
+"""`sam2_ros evaluate` and `sam2_ros train` as they are called."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.torch import load_file
+
+from sam2_ros.cli import main
+from sam2_ros.training import recipe
+from sam2_ros.training.davis import write_clip
+from sam2_ros.training.recipe import Recipe, Stage
+from sam2_ros.training.synthetic import Clip
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Path:
+    """A square that stands still, on five frames."""
+    frames = np.full((5, 48, 48, 3), 90, np.uint8)
+    labels = np.zeros((5, 48, 48), np.uint8)
+    frames[:, 10:30, 12:32], labels[:, 10:30, 12:32] = (250, 0, 0), 1
+    write_clip(tmp_path / "data", "still", Clip(frames, labels))
+    return tmp_path / "data"
+
+
+def test_a_baseline_prints_a_table_and_writes_scores_and_pictures(
+    dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert main(["evaluate", str(dataset), "--baseline", "copy", "--out", str(out)]) == 0
+    table = dict(line.rsplit(maxsplit=1) for line in capsys.readouterr().out.splitlines())
+    assert table["J&F"] == "1.000" and table["presence accuracy"] == "1.000" and table["objects"] == "1"
+    scores = json.loads((out / "scores.json").read_text())
+    assert scores["method"] == "copy" and scores["summary"]["region"] == 1.0
+    assert scores["objects"][0]["sequence"] == "still"
+    assert (out / "worst_still_1.png").exists()
+
+
+def test_a_sequence_that_cannot_be_used_is_named_skipped_and_counted(
+    dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_clip(dataset, "broken", Clip(np.zeros((3, 32, 32, 3), np.uint8), np.ones((3, 32, 32), np.uint8)))
+    (dataset / "JPEGImages" / "broken" / "00000.jpg").write_text("no image")
+    assert main(["evaluate", str(dataset), "--baseline", "copy", "--out", str(tmp_path / "out")]) == 0
+    captured = capsys.readouterr()
+    assert "skipped broken" in captured.err and "(1 sequences skipped)" in captured.out
+
+
+def test_a_folder_that_is_no_data_set_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", str(tmp_path)]) == 1
+    assert "JPEGImages does not exist" in capsys.readouterr().err
+
+
+def test_a_training_runs_and_goes_on_where_it_was_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    short = Recipe("nano", "nano", (Stage(1, 64, 1, 1),), learning_rate=1e-3, synthetic_clips=2)
+    monkeypatch.setitem(recipe.RECIPES, "nano", short)
+    out = tmp_path / "run"
+    arguments = ["train", "nano", "--out", str(out), "--device", "cpu"]
+    for _ in range(2):
+        assert main(arguments) == 0
+    assert str(out / "nano.safetensors") in capsys.readouterr().out
+    assert len(load_file(out / "nano.safetensors")) > 100
+    assert (out / "state.pt").exists() and list((out / "tensorboard").iterdir())

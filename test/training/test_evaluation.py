@@ -1,0 +1,99 @@
+"""Evaluation of simple ways to track, and of the real tracker."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from sam2_ros.model import CONFIGS, seeded_model
+from sam2_ros.training.baselines import copy, csrt, flow
+from sam2_ros.training.davis import Sequence, read_dataset, write_clip
+from sam2_ros.training.evaluation import (
+    PROMPTS,
+    baseline_method,
+    evaluate_sequence,
+    make_prompt,
+    model_method,
+    write_picture,
+)
+from sam2_ros.training.synthetic import Clip
+
+SIZE = 96
+
+
+def moving(step: int) -> Clip:
+    """A textured square that moves by `step` pixels per frame over a textured picture."""
+    rng = np.random.default_rng(0)
+    background, square = (rng.integers(0, 255, (n, n, 3)).astype(np.uint8) for n in (SIZE, 24))
+    background, square = cv2.blur(background, (5, 5)), cv2.blur(square, (5, 5))
+    frames, labels = np.repeat(background[None], 6, axis=0), np.zeros((6, SIZE, SIZE), np.uint8)
+    for t in range(6):
+        area = np.s_[30:54, 10 + step * t : 34 + step * t]
+        frames[t][area], labels[t][area] = square, 1
+    return Clip(frames, labels)
+
+
+@pytest.fixture
+def sequence(tmp_path: Path) -> Sequence:
+    write_clip(tmp_path, "moving", moving(step=3))
+    return read_dataset(tmp_path)[0]
+
+
+def test_a_copied_mask_scores_what_it_overlaps_by(sequence: Sequence) -> None:
+    (score,) = evaluate_sequence(sequence, baseline_method(copy)).scores
+    # 3, 6, 9 and 12 columns of 24 are missed
+    assert score.region == pytest.approx(np.mean([(24 - n) / (24 + n) for n in (3, 6, 9, 12)]))
+    assert score.presence == 1.0
+
+
+def test_optical_flow_follows_better_than_a_copy(sequence: Sequence) -> None:
+    (copied,) = evaluate_sequence(sequence, baseline_method(copy)).scores
+    (moved,) = evaluate_sequence(sequence, baseline_method(flow)).scores
+    assert moved.mean > copied.mean + 0.1
+
+
+def test_csrt_follows_or_says_what_is_missing(sequence: Sequence) -> None:
+    if hasattr(cv2, "TrackerCSRT_create"):
+        assert evaluate_sequence(sequence, baseline_method(csrt)).scores[0].region > 0.5
+    else:
+        with pytest.raises(ValueError, match="opencv-contrib-python-headless"):
+            evaluate_sequence(sequence, baseline_method(csrt))
+
+
+def test_prompts_are_made_from_a_mask() -> None:
+    mask = np.zeros((40, 60), bool)
+    mask[10:21, 30:41] = True
+    box, click = make_prompt("box", mask).box, make_prompt("click", mask).clicks[0]
+    assert box is not None and (box.x0, box.y0, box.x1, box.y1) == (30, 10, 40, 20)
+    assert (click.x, click.y, click.positive) == (35, 15, True)
+    assert make_prompt("mask", mask).mask is mask
+
+
+def test_a_click_on_a_ring_lies_on_the_ring() -> None:
+    ring = np.zeros((60, 60), np.uint8)
+    cv2.circle(ring, (30, 30), 20, 1, 5)
+    click = make_prompt("click", ring > 0).clicks[0]
+    assert ring[int(click.y), int(click.x)]
+
+
+@pytest.mark.parametrize("kind", PROMPTS)
+def test_the_tracker_is_scored_with_every_prompt(sequence: Sequence, kind: str) -> None:
+    result = evaluate_sequence(sequence, model_method(seeded_model(CONFIGS["nano"].resized(64)), kind))
+    assert len(result.scores) == 1 and 0 <= result.scores[0].mean <= 1
+    assert result.found[1].shape == (6, SIZE, SIZE) and result.seconds > 0
+
+
+def test_only_the_annotated_frames_are_scored(tmp_path: Path) -> None:
+    write_clip(tmp_path, "moving", moving(step=3))
+    for t in (1, 3):
+        (tmp_path / "Annotations" / "moving" / f"{t:05d}.png").unlink()
+    result = evaluate_sequence(read_dataset(tmp_path)[0], baseline_method(copy))
+    assert result.found[1].shape[0] == 4
+
+
+def test_a_picture_shows_truth_and_answer(sequence: Sequence, tmp_path: Path) -> None:
+    result = evaluate_sequence(sequence, baseline_method(copy))
+    write_picture(tmp_path / "worst.png", sequence, 1, result.found[1])
+    picture = cv2.imread(str(tmp_path / "worst.png"))
+    assert picture is not None and picture.shape == (SIZE, 6 * SIZE, 3)
