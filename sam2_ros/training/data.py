@@ -11,6 +11,9 @@ import numpy as np
 from sam2_ros.training.synthetic import render_clip, visible_objects
 from sam2_ros.training.textures import Photograph
 
+_ZOOMED = 0.75  # of the samples are zoomed onto an object
+_ZOOMED_SHARE = (0.03, 0.45)  # of the picture that it takes then
+
 
 class ClipStore:
     """`count` synthetic clips of the series `seed`, rendered at their first use and kept in files below `folder`.
@@ -62,11 +65,18 @@ class Sample:
 
 
 def draw_sample(
-    rng: np.random.Generator, frames: np.ndarray, labels: np.ndarray, length: int, size: int, objects: int
+    rng: np.random.Generator,
+    frames: np.ndarray,
+    labels: np.ndarray,
+    length: int,
+    size: int,
+    objects: int,
+    least_area: float = 0.0,
 ) -> Sample | None:
     """A part of a clip seen anew: cropped, mirrored, recoloured, reversed half of the time, `size` x `size` pixels.
 
-    Keeps up to `objects` objects that can be seen on its first frame; None where there is none.
+    Keeps up to `objects` objects that can be seen on its first frame and take `least_area` of it; None where there is
+    none.
     """
     start, step = _stretch(rng, len(frames), length)
     chosen = np.arange(start, start + step * length, step)
@@ -79,7 +89,8 @@ def draw_sample(
     if not count:
         return None
     visible = visible_objects(labels, count)
-    present = np.flatnonzero(visible[0])
+    areas = np.bincount(labels[0].ravel(), minlength=count + 1)[1:]
+    present = np.flatnonzero(visible[0] & (areas >= least_area * size * size))
     if not len(present):
         return None
     kept = rng.permutation(present)[:objects]
@@ -95,13 +106,21 @@ def _stretch(rng: np.random.Generator, available: int, length: int) -> tuple[int
 
 
 def _crop(rng: np.random.Generator, frames: np.ndarray, labels: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """The same random rectangle of every frame, resized to a square."""
+    """The same rectangle of every frame, resized to a square: mostly one in which some object is of a fair size."""
     side = frames.shape[1]
-    width, height = (int(side * min(1.0, rng.uniform(0.6, 1.25))) for _ in range(2))
-    left, upper = int(rng.integers(side - width + 1)), int(rng.integers(side - height + 1))
-    window = np.s_[upper : upper + height, left : left + width]
-    small = [cv2.resize(frame[window], (size, size), interpolation=cv2.INTER_AREA) for frame in frames]
-    marks = [cv2.resize(label[window], (size, size), interpolation=cv2.INTER_NEAREST) for label in labels]
+    numbers = np.unique(labels[0])[1:] if rng.random() < _ZOOMED else ()
+    if len(numbers):
+        ys, xs = np.nonzero(labels[0] == rng.choice(numbers))
+        share = np.exp(rng.uniform(*np.log(_ZOOMED_SHARE)))
+        window, centre = np.sqrt(len(xs) / share), np.array([xs.mean(), ys.mean()])
+    else:
+        window, centre = side * rng.uniform(0.5, 1.0), rng.uniform(0, side, 2)
+    width, height = (int(np.clip(window * rng.uniform(0.8, 1.2), 0.25 * side, side)) for _ in range(2))
+    corner = centre - np.array([width, height]) * rng.uniform(0.25, 0.75, 2)
+    left, upper = (int(np.clip(at, 0, side - extent)) for at, extent in zip(corner, (width, height)))
+    shown = np.s_[upper : upper + height, left : left + width]
+    small = [cv2.resize(frame[shown], (size, size), interpolation=cv2.INTER_AREA) for frame in frames]
+    marks = [cv2.resize(label[shown], (size, size), interpolation=cv2.INTER_NEAREST) for label in labels]
     return np.stack(small), np.stack(marks)
 
 

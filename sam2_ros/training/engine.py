@@ -1,0 +1,273 @@
+"""The training loop: one optimizer step after another, resumable at any of them, on one device or several.
+
+Everything random about a step is drawn from (seed, step, rank), so that a resumed training goes on exactly.
+Start it under torchrun to use several devices.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from tqdm import tqdm
+
+from sam2_ros.model import Sam2, save_weights
+from sam2_ros.model.config import named_config
+from sam2_ros.training.data import ClipStore, Sample, draw_sample
+from sam2_ros.training.initial import first_model
+from sam2_ros.training.losses import Losses
+from sam2_ros.training.prompts import PromptKind, random_kind
+from sam2_ros.training.recipe import Recipe, Stage
+from sam2_ros.training.unroll import Batch, Course, collate, unroll
+
+SAVE_EVERY = 100
+REPORT_EVERY = 20
+
+
+class TrainingError(ValueError):
+    """A training that cannot start or go on; the message says why and what to do."""
+
+
+@dataclass
+class Progress:
+    """All that a training consists of between two steps."""
+
+    step: int
+    model: Sam2
+    average: dict[str, Tensor]
+    optimizer: torch.optim.AdamW
+
+
+def train(recipe: Recipe, store: ClipStore, folder: Path, device: torch.device) -> Path:
+    """Run a recipe to its end, from where `folder` left off; returns the file of the averaged weights.
+
+    Writes `state.pt`, TensorBoard curves, `curve.csv` and `<model>.safetensors` below `folder`. Raises TrainingError
+    for a state of another model and for a loss that is not finite.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    rank, ranks = _join_ranks()
+    progress = _start(recipe, folder, device)
+    with contextlib.ExitStack() as stack:
+        log = stack.enter_context(_Curves(folder)) if rank == 0 else None
+        bar = stack.enter_context(
+            tqdm(total=recipe.steps, initial=progress.step, unit="step", disable=rank != 0, mininterval=5)
+        )
+        while progress.step < recipe.steps:
+            losses, quality = _step(recipe, store, progress, device, rank, ranks)
+            progress.step += 1
+            bar.update()
+            if log is not None:
+                log.note(progress.step, losses, quality)
+            if rank == 0 and (progress.step % SAVE_EVERY == 0 or progress.step == recipe.steps):
+                _save(recipe, progress, folder)
+            if progress.step < recipe.steps:
+                _enter_stage(recipe, progress, device)
+    return folder / f"{recipe.model}.safetensors"
+
+
+def _join_ranks() -> tuple[int, int]:
+    """This process' number and their count; torchrun says so in the environment."""
+    if "RANK" not in os.environ:
+        return 0, 1
+    if not dist.is_initialized():
+        dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+    return dist.get_rank(), dist.get_world_size()
+
+
+def _build(recipe: Recipe, stage: Stage, device: torch.device) -> tuple[Sam2, torch.optim.AdamW]:
+    model = first_model(named_config(recipe.model, stage.image_size), recipe.seed).to(device).train()
+    # A short training cannot wait for long memories of its first, large gradients.
+    optimizer = torch.optim.AdamW(
+        model.parameters(), recipe.learning_rate, betas=(0.9, 0.98), weight_decay=recipe.weight_decay
+    )
+    return model, optimizer
+
+
+def _start(recipe: Recipe, folder: Path, device: torch.device) -> Progress:
+    file = folder / "state.pt"
+    if not file.exists():
+        model, optimizer = _build(recipe, recipe.stage_at(0), device)
+        return Progress(0, model, {key: value.clone() for key, value in model.state_dict().items()}, optimizer)
+    state = torch.load(file, map_location=device, weights_only=True)
+    if state["model_name"] != recipe.model:
+        raise TrainingError(
+            f"{file} is a training of model {state['model_name']}, expected {recipe.model}: choose another folder"
+        )
+    stage = recipe.stage_at(min(state["step"], recipe.steps - 1))
+    model, optimizer = _build(recipe, stage, device)
+    model.load_state_dict(state["weights"])
+    optimizer.load_state_dict(state["optimizer"])
+    return Progress(state["step"], model, state["average"], optimizer)
+
+
+def _enter_stage(recipe: Recipe, progress: Progress, device: torch.device) -> None:
+    """The same weights on another image size where the coming step's stage asks for it."""
+    stage = recipe.stage_at(progress.step)
+    if stage.image_size == progress.model.config.image_size:
+        return
+    model, optimizer = _build(recipe, stage, device)
+    model.load_state_dict(progress.model.state_dict())
+    optimizer.load_state_dict(progress.optimizer.state_dict())
+    progress.model, progress.optimizer = model, optimizer
+
+
+def learning_rate(recipe: Recipe, step: int) -> float:
+    """Linear warm-up, then half a cosine down to a hundredth."""
+    if step < recipe.warm_up:
+        return recipe.learning_rate * (step + 1) / recipe.warm_up
+    share = (step - recipe.warm_up) / max(1, recipe.steps - recipe.warm_up)
+    return recipe.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * share)))
+
+
+def _step(
+    recipe: Recipe, store: ClipStore, progress: Progress, device: torch.device, rank: int, ranks: int
+) -> tuple[Losses, float]:
+    """One optimizer step; its mean losses and the gradient's norm."""
+    stage = recipe.stage_at(progress.step)
+    rng = np.random.default_rng((recipe.seed, progress.step, rank))
+    for group in progress.optimizer.param_groups:
+        group["lr"] = learning_rate(recipe, progress.step)
+    progress.optimizer.zero_grad(set_to_none=True)
+    for _ in range(stage.accumulate):
+        batch = _draw_batch(rng, store, stage, device)
+        with torch.autocast(device.type, torch.bfloat16), _attention(device):
+            answers = unroll(progress.model, batch, _random_course(rng, recipe, stage), rng)
+        mean = _mean(answers)
+        if not torch.isfinite(mean.total):
+            raise TrainingError(
+                f"the loss of step {progress.step} is {mean.total.item()}; the last state is kept: learn more slowly"
+            )
+        (mean.total / (stage.accumulate * ranks)).backward()
+    parameters = list(progress.model.parameters())
+    if ranks > 1:
+        _sum_gradients(parameters)
+    norm = torch.nn.utils.clip_grad_norm_(parameters, recipe.clip_norm)
+    progress.optimizer.step()
+    _update_average(progress, recipe.ema_decay)
+    return mean, float(norm)
+
+
+def _attention(device: torch.device) -> contextlib.AbstractContextManager[None]:
+    """On the CPU the backward pass of fused bfloat16 attention is several times slower than the plain one."""
+    return sdpa_kernel(SDPBackend.MATH) if device.type == "cpu" else contextlib.nullcontext()
+
+
+def _sum_gradients(parameters: list[torch.nn.Parameter]) -> None:
+    """Add up the gradients of all ranks; what a rank did not use counts as zero."""
+    for parameter in parameters:
+        if parameter.grad is None:
+            parameter.grad = torch.zeros_like(parameter)
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    flat = torch.cat([gradient.flatten() for gradient in gradients])
+    dist.all_reduce(flat)
+    for gradient, summed in zip(gradients, flat.split([gradient.numel() for gradient in gradients])):
+        gradient.copy_(summed.view_as(gradient))
+
+
+def _update_average(progress: Progress, decay: float) -> None:
+    decay = min(decay, (1 + progress.step) / (10 + progress.step))
+    for key, value in progress.model.state_dict().items():
+        progress.average[key].lerp_(value, 1 - decay)
+
+
+def _draw_batch(rng: np.random.Generator, store: ClipStore, stage: Stage, device: torch.device) -> Batch:
+    samples: list[Sample] = []
+    while len(samples) < stage.clips:
+        frames, labels = store.clip(int(rng.integers(len(store))))
+        sample = draw_sample(rng, frames, labels, stage.frames, stage.image_size, stage.objects, stage.least_area)
+        if sample is not None:
+            samples.append(sample)
+    return collate(samples, device)
+
+
+def _random_course(rng: np.random.Generator, recipe: Recipe, stage: Stage) -> Course:
+    """Still images have nothing to learn from a given mask; clips may be corrected on a later frame, too."""
+    kind = random_kind(rng)
+    if stage.frames == 1 and kind is PromptKind.MASK:
+        kind = PromptKind.CLICK
+    first = kind is not PromptKind.MASK and rng.random() < recipe.correct_first
+    later = stage.frames > 1 and rng.random() < recipe.correct_later
+    return Course(
+        kind,
+        first_clicks=recipe.corrections if first else 0,
+        later_frame=int(rng.integers(1, stage.frames)) if later else None,
+        later_clicks=recipe.corrections,
+        teacher=rng.random() < stage.teacher,
+    )
+
+
+def _mean(answers: list[Losses]) -> Losses:
+    terms = ("focal", "dice", "iou", "occlusion")
+    return Losses(**{term: torch.stack([getattr(answer, term) for answer in answers]).mean() for term in terms})
+
+
+def _save(recipe: Recipe, progress: Progress, folder: Path) -> None:
+    """State and averaged weights; the earlier files survive until the new ones are complete."""
+    state: dict[str, Any] = {
+        "model_name": recipe.model,
+        "step": progress.step,
+        "weights": progress.model.state_dict(),
+        "average": progress.average,
+        "optimizer": progress.optimizer.state_dict(),
+    }
+    partial = folder / "state.partial"
+    try:
+        torch.save(state, partial)
+        partial.replace(folder / "state.pt")
+        averaged = Sam2(named_config(recipe.model))
+        averaged.load_state_dict(progress.average)
+        save_weights(averaged, folder / f"{recipe.model}.safetensors")
+    except (OSError, RuntimeError) as error:
+        partial.unlink(missing_ok=True)
+        raise TrainingError(
+            f"cannot save below {folder} ({error}); the earlier state is still there: make room and start again"
+        ) from error
+
+
+class _Curves:
+    """Means of the losses over some steps, for TensorBoard and as `curve.csv`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._board = _summary_writer(folder / "tensorboard")
+        new = not (folder / "curve.csv").exists()
+        self._table = (folder / "curve.csv").open("a")
+        if new:
+            self._table.write("step,focal,dice,iou,occlusion,gradient\n")
+        self._rows: list[list[float]] = []
+
+    def __enter__(self) -> _Curves:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._table.close()
+        self._board.close()
+
+    def note(self, step: int, losses: Losses, gradient: float) -> None:
+        """Count one step in; write when enough have come together."""
+        terms = (losses.focal, losses.dice, losses.iou, losses.occlusion)
+        self._rows.append([*(float(term.detach()) for term in terms), gradient])
+        if step % REPORT_EVERY:
+            return
+        means = np.mean(self._rows, axis=0)
+        self._rows.clear()
+        self._table.write(f"{step}," + ",".join(f"{value:.5f}" for value in means) + "\n")
+        self._table.flush()
+        for name, value in zip(("focal", "dice", "iou", "occlusion", "gradient"), means):
+            self._board.add_scalar(name, value, step)
+
+
+def _summary_writer(folder: Path) -> Any:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise TrainingError(f"{error}; training needs more packages: pip install 'sam2_ros[train]'") from error
+    return SummaryWriter(str(folder))

@@ -1,0 +1,87 @@
+"""A training can be killed at any time and comes to the same end."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from sam2_ros.training import engine
+from sam2_ros.training.data import ClipStore
+from sam2_ros.training.engine import TrainingError, learning_rate, train
+from sam2_ros.training.recipe import Recipe, Stage
+
+CPU = torch.device("cpu")
+RECIPE = Recipe(
+    "short", "nano", (Stage(2, 64, 1, 2), Stage(2, 96, 2, 1)), learning_rate=1e-3, synthetic_clips=4, warm_up=2
+)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ClipStore:
+    return ClipStore(tmp_path / "clips", (), seed=1, count=4, frames=3, size=96)
+
+
+def test_the_learning_rate_warms_up_and_falls_to_a_hundredth() -> None:
+    recipe = replace(RECIPE, stages=(Stage(102, 64, 1, 2),))
+    rates = [learning_rate(recipe, step) for step in (0, 1, 2, 52, 102)]
+    assert rates == pytest.approx([5e-4, 1e-3, 1e-3, 0.505e-3, 1e-5])
+
+
+def test_a_stage_follows_the_other() -> None:
+    assert [RECIPE.stage_at(step).image_size for step in range(4)] == [64, 64, 96, 96]
+
+
+def test_a_training_that_was_killed_ends_with_the_same_weights(
+    store: ClipStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "SAVE_EVERY", 1)
+    whole = load_file(train(RECIPE, store, tmp_path / "whole", CPU))
+
+    real_step, done = engine._step, []
+
+    def killed_at_the_third(*args: object) -> object:
+        if len(done) == 3:
+            raise KeyboardInterrupt
+        done.append(True)
+        return real_step(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(engine, "_step", killed_at_the_third)
+    with pytest.raises(KeyboardInterrupt):
+        train(RECIPE, store, tmp_path / "killed", CPU)
+    monkeypatch.setattr(engine, "_step", real_step)
+    resumed = load_file(train(RECIPE, store, tmp_path / "killed", CPU))
+    assert all(torch.equal(whole[key], resumed[key]) for key in whole)
+
+
+def test_a_state_of_another_model_is_refused(store: ClipStore, tmp_path: Path) -> None:
+    torch.save({"model_name": "sam2.1_hiera_tiny"}, tmp_path / "state.pt")
+    with pytest.raises(TrainingError, match="sam2.1_hiera_tiny, expected nano"):
+        train(RECIPE, store, tmp_path, CPU)
+
+
+def test_a_disk_that_is_full_leaves_the_earlier_state(
+    store: ClipStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train(replace(RECIPE, stages=(Stage(1, 64, 1, 1),)), store, tmp_path / "run", CPU)
+    earlier = (tmp_path / "run" / "state.pt").read_bytes()
+
+    def full(state: object, file: Path) -> None:
+        file.write_bytes(b"half a state")
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(TrainingError, match="make room"):
+        train(replace(RECIPE, stages=(Stage(2, 64, 1, 1),)), store, tmp_path / "run", CPU)
+    assert (tmp_path / "run" / "state.pt").read_bytes() == earlier
+    assert not list((tmp_path / "run").glob("*.partial"))
+
+
+def test_a_loss_that_is_not_finite_stops_the_training(store: ClipStore, tmp_path: Path) -> None:
+    train(replace(RECIPE, stages=(Stage(1, 64, 1, 1),)), store, tmp_path, CPU)
+    state = torch.load(tmp_path / "state.pt", weights_only=True)
+    state["weights"]["trunk.patches.weight"].fill_(float("nan"))
+    torch.save(state, tmp_path / "state.pt")
+    with pytest.raises(TrainingError, match="loss of step 1 is nan"):
+        train(replace(RECIPE, stages=(Stage(2, 64, 1, 1),)), store, tmp_path, CPU)

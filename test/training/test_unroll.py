@@ -1,0 +1,96 @@
+"""Training follows a clip as tracking does, and can learn one by heart."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from sam2_ros.model import CONFIGS, Sam2
+from sam2_ros.training.data import Sample
+from sam2_ros.training.initial import first_model
+from sam2_ros.training.prompts import PromptKind
+from sam2_ros.training.unroll import Batch, Course, collate, unroll
+
+SIZE = 64
+
+
+def moving_square(frames: int = 4, absent: tuple[int, ...] = ()) -> Sample:
+    """A red square that moves to the right over a grey picture."""
+    pictures = np.full((frames, SIZE, SIZE, 3), 90, np.uint8)
+    masks = np.zeros((1, frames, SIZE, SIZE), bool)
+    for t in range(frames):
+        if t not in absent:
+            area = np.s_[20:44, 6 + 6 * t : 30 + 6 * t]
+            pictures[t][area], masks[0, t][area] = (220, 30, 30), True
+    return Sample(pictures, masks, masks.any(axis=(2, 3)))
+
+
+@pytest.fixture
+def model() -> Sam2:
+    return first_model(CONFIGS["nano"].resized(SIZE), seed=0)
+
+
+def batch_of(*samples: Sample) -> Batch:
+    return collate(list(samples), torch.device("cpu"))
+
+
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+def test_objects_of_a_batch_know_their_clips() -> None:
+    two = replace(moving_square(), masks=np.repeat(moving_square().masks, 2, axis=0))
+    batch = batch_of(moving_square(), two)
+    assert batch.images.shape == (4, 2, 3, SIZE, SIZE)
+    assert batch.masks.shape == (4, 3, SIZE, SIZE)
+    assert batch.owner.tolist() == [0, 1, 1]
+
+
+def test_every_answer_has_losses_but_a_given_mask_has_none(model: Sam2) -> None:
+    batch = batch_of(moving_square())
+    assert len(unroll(model, batch, Course(PromptKind.MASK), rng())) == 3
+    assert len(unroll(model, batch, Course(PromptKind.CLICK), rng())) == 4
+    corrected = Course(PromptKind.BOX, first_clicks=2, later_frame=2, later_clicks=1)
+    assert len(unroll(model, batch, corrected, rng())) == 4 + 2 + 1
+
+
+def test_gradients_reach_back_through_the_memory(model: Sam2) -> None:
+    torch.nn.init.constant_(model.mask_decoder.occlusion_head.layers[-1].bias, 5.0)  # it is thought to be in view
+    losses = unroll(model, batch_of(moving_square()), Course(PromptKind.MASK), rng())
+    losses[-1].total.backward()
+    for name in ("memory_encoder.out.weight", "pointer.layers.0.weight", "trunk.patches.weight"):
+        gradient = model.get_parameter(name).grad
+        assert gradient is not None and gradient.abs().sum() > 0, name
+
+
+def test_an_absent_object_teaches_no_mask(model: Sam2) -> None:
+    losses = unroll(model, batch_of(moving_square(absent=(2,))), Course(PromptKind.MASK), rng())
+    assert losses[1].focal == 0 and losses[1].dice == 0
+    assert losses[1].occlusion > 0 and losses[2].dice > 0
+
+
+def test_the_first_weights_carry_a_mask_on_unlike_random_ones(model: Sam2) -> None:
+    torch.manual_seed(0)
+    random = Sam2(model.config)
+    carried, lost = (
+        unroll(network, batch_of(moving_square()), Course(PromptKind.MASK), rng())[0].dice.item()
+        for network in (model, random)
+    )
+    assert carried < lost - 0.1
+
+
+def test_a_clip_can_be_learnt_by_heart(model: Sam2) -> None:
+    batch = batch_of(moving_square())
+    optimizer = torch.optim.AdamW(model.parameters(), 1e-3)
+    for step in range(45):
+        kind = (PromptKind.MASK, PromptKind.CLICK, PromptKind.BOX)[step % 3]
+        optimizer.zero_grad()
+        answers = unroll(model, batch, Course(kind), np.random.default_rng(step))
+        loss = torch.stack([answer.total for answer in answers]).mean()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 0.1)
+        optimizer.step()
+    for kind in PromptKind:
+        answers = unroll(model, batch, Course(kind), rng())
+        assert max(answer.dice.item() for answer in answers) < 0.25, kind
