@@ -81,7 +81,11 @@ def start_tracker(context: LaunchContext) -> list:
         name=NODE,
         namespace=namespace,
         parameters=parameters(arguments),
-        remappings=[("image", image), ("image/compressed", f"{image}/compressed")],
+        remappings=[
+            ("image", image),
+            ("image/compressed", f"{image}/compressed"),
+            ("~/click_point", f"{image}_mouse_left"),  # where rqt_image_view publishes clicks on the camera's image
+        ],
         ros_arguments=["--log-level", f"{logger(namespace)}:={arguments['log_level']}"],
         respawn=arguments["respawn"].lower() == "true",
         respawn_delay=2.0,
