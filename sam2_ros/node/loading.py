@@ -9,29 +9,9 @@ import numpy as np
 import torch
 
 from sam2_ros.model import Sam2, load_model
-from sam2_ros.node.parameters import ParameterError, Parameters
+from sam2_ros.node.parameters import Parameters
 from sam2_ros.tracking import Box, Prompt, StreamingTracker, TrackerConfig
-
-
-def choose_device(name: str) -> torch.device:
-    """`auto`, `cpu`, `cuda` or `cuda:N`. Raises ParameterError for a GPU that is not there."""
-    count = torch.cuda.device_count()
-    if name == "auto":
-        return torch.device("cuda:0" if count else "cpu")
-    device = torch.device(name)
-    if device.type == "cuda" and (device.index or 0) >= count:
-        raise ParameterError(
-            f"parameter device is {name}, but PyTorch {torch.__version__} sees {count} CUDA devices: "
-            "set device to auto or cpu, or install a driver (see `nvidia-smi`) and a PyTorch built for it"
-        )
-    return device
-
-
-def choose_precision(name: str, device: torch.device) -> str:
-    """`auto`: bfloat16 where it is faster, which is on a GPU."""
-    if name != "auto":
-        return name
-    return "bfloat16" if device.type == "cuda" else "float32"
+from sam2_ros.tracking.device import choose_device, choose_precision
 
 
 def leave_a_core() -> None:
@@ -55,8 +35,8 @@ def warm_up(model: Sam2, config: TrackerConfig) -> None:
 def build_tracker(parameters: Parameters) -> StreamingTracker:
     """Reads the weights and sets memory aside.
 
-    Raises ParameterError, CheckpointError, ValueError for an image_size that the model does not take, and
-    torch.OutOfMemoryError.
+    Raises CheckpointError, ValueError for a device that is not there or an image_size that the model does not take,
+    and torch.OutOfMemoryError.
     """
     device = choose_device(parameters.device)
     config = TrackerConfig(

@@ -6,6 +6,7 @@ import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.logging import get_logger
 
+from sam2_ros.node import farewell
 from sam2_ros.node.parameters import ParameterError
 from sam2_ros.node.tracker_node import TrackerNode
 
@@ -26,6 +27,8 @@ def main() -> int:
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     finally:
+        node.stop()
+        farewell.limit()
         node.destroy_node()
         rclpy.try_shutdown()
     return 0

@@ -132,7 +132,7 @@ class TrackerNode(LifecycleNode):
     @_logged
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Stops; what is followed is remembered."""
-        self._stop()
+        self.stop()
         return super().on_deactivate(state)
 
     @_logged
@@ -143,22 +143,18 @@ class TrackerNode(LifecycleNode):
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Stops and frees, from any state."""
-        self._stop()
+        self.stop()
         self._free()
         return TransitionCallbackReturn.SUCCESS
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
         """After a transition that raised: back to unconfigured, from where it can be tried again."""
-        self._stop()
+        self.stop()
         self._free()
         return TransitionCallbackReturn.SUCCESS
 
-    def destroy_node(self) -> None:
-        """Ends the worker before what it publishes on goes away."""
-        self._stop()
-        super().destroy_node()
-
-    def _stop(self) -> None:
+    def stop(self) -> None:
+        """Unsubscribes and waits for the worker; to be called before the node is destroyed."""
         for subscription in self._prompts:
             self.destroy_subscription(subscription)
         self._prompts = []

@@ -84,11 +84,12 @@ class Tracker:
         return self.log_file.read_text(errors="replace")
 
     def end(self, kind: signal.Signals = signal.SIGINT) -> int:
-        """Its exit code."""
+        """Its exit code; 0 also where only DDS's farewell had to be cut short."""
         if self.process.poll() is None:
             self.process.send_signal(kind)
         try:
-            return self.process.wait(PATIENCE)
+            code = self.process.wait(PATIENCE)
+            return 0 if code == -signal.SIGALRM else code
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise

@@ -28,6 +28,7 @@ def node(ros: None, weights: Path) -> Iterator[TrackerNode]:
     node = TrackerNode()
     node.set_parameters([Parameter("checkpoint", value=str(weights)), Parameter("image_size", value=128)])
     yield node
+    node.stop()
     node.destroy_node()
 
 

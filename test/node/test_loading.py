@@ -2,31 +2,12 @@
 
 import os
 
-import pytest
 import torch
 
 from sam2_ros.model import CONFIGS, seeded_model
-from sam2_ros.node.loading import build_tracker, choose_device, choose_precision, leave_a_core, warm_up
-from sam2_ros.node.parameters import ParameterError, Parameters
+from sam2_ros.node.loading import build_tracker, leave_a_core, warm_up
+from sam2_ros.node.parameters import Parameters
 from sam2_ros.tracking import TrackerConfig
-
-
-def test_auto_takes_a_gpu_where_there_is_one():
-    assert choose_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
-    assert choose_device("cpu") == torch.device("cpu")
-
-
-def test_a_gpu_that_is_not_there_is_refused_by_its_number():
-    with pytest.raises(
-        ParameterError, match="device is cuda:99, but PyTorch .* sees . CUDA devices: set device to auto"
-    ):
-        choose_device("cuda:99")
-
-
-@pytest.mark.parametrize(("device", "precision"), [("cpu", "float32"), ("cuda:0", "bfloat16")])
-def test_auto_takes_the_precision_that_is_fast_on_the_device(device, precision):
-    assert choose_precision("auto", torch.device(device)) == precision
-    assert choose_precision("float32", torch.device(device)) == "float32"
 
 
 def test_every_parameter_of_the_tracker_reaches_it(weights):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import array
 import sys
+from typing import NoReturn
 
 import cv2
 import numpy as np
@@ -19,10 +20,11 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
 from sam2_ros.msg import Click, Prompt
-from sam2_ros.node import qos
+from sam2_ros.node import farewell, qos
 from sam2_ros.node.messages import image_message
 from sam2_ros.tracking.video import VideoError, probe, read_frames
 
+_TRAIL = 5.0  # seconds in which the last frames are taken: DDS forgets those of a camera that has gone
 _LEAD = 0.5  # seconds between the first listener and the first frame, in which the transport connects
 
 
@@ -56,6 +58,10 @@ class Player(Node):
             count += 1
         return count
 
+    def linger(self) -> None:
+        """Lets the listeners take the last frames."""
+        self.get_clock().sleep_for(Duration(seconds=_TRAIL))
+
     def _wait_for_listeners(self) -> None:
         publishers = [self._images] if self._click is None else [self._images, self._prompts]
         while any(publisher.get_subscription_count() == 0 for publisher in publishers):
@@ -83,22 +89,21 @@ def _header(stamp: Time) -> Header:
     return Header(stamp=stamp.to_msg(), frame_id="camera")
 
 
-def main() -> int:
-    """Plays the video of the parameter `video`; returns the exit code."""
+def main() -> NoReturn:
+    """Plays the video of the parameter `video`."""
     rclpy.init()
     try:
         player = Player()
         frames = player.play()
         player.get_logger().info(f"played {frames} frames")
+        player.linger()
     except (VideoError, ValueError) as error:
         print(f"player: {error}", file=sys.stderr)
-        return 2
+        farewell.leave(2)
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
-    finally:
-        rclpy.try_shutdown()
-    return 0
+    farewell.leave(0)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

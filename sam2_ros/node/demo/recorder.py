@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
+from typing import NoReturn
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
@@ -18,7 +19,7 @@ from sensor_msgs.msg import Image
 from tqdm import tqdm
 
 from sam2_ros.msg import TrackArray, TrackEvent
-from sam2_ros.node import messages, qos
+from sam2_ros.node import farewell, messages, qos
 from sam2_ros.node.image_conversion import to_rgb
 from sam2_ros.tracking.report import TrackRow, describe, speed_of, write_csv, write_timeline
 from sam2_ros.tracking.types import Event
@@ -165,8 +166,8 @@ def _milliseconds(latencies: list[float]) -> str:
     return f"median {1e3 * speed.median:.1f} ms, p99 {1e3 * speed.p99:.1f} ms"
 
 
-def main() -> int:
-    """Records one stream; returns the exit code."""
+def main() -> NoReturn:
+    """Records one stream; the exit code is 1 where there was none."""
     rclpy.init()
     recorder = Recorder()
     try:
@@ -174,13 +175,12 @@ def main() -> int:
             rclpy.spin_once(recorder, timeout_sec=0.2)
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
-    rclpy.try_shutdown()
     if recorder.is_empty:
         print("recorder: no result came; is the tracker active, and does it get images?", file=sys.stderr)
-        return 1
+        farewell.leave(1)
     recorder.finish()
-    return 0
+    farewell.leave(0)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

