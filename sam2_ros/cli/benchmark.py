@@ -19,9 +19,10 @@ from sam2_ros.benchmark.measure import MEGABYTE, Measurement, Workload, drawn_fr
 from sam2_ros.benchmark.plot import write_plot
 from sam2_ros.model import CheckpointError, Sam2, load_model, seeded_model
 from sam2_ros.model.config import named_config
+from sam2_ros.tracking.device import choose_device, choose_precision
 from sam2_ros.tracking.video import read_frames
 
-from .options import add_model_options, choose_device, choose_precision, whole_number
+from .options import add_model_options, whole_number
 
 _VIDEO_FRAMES = 32  # of a video; they are shown over and over
 _OURS, _REFERENCE = "sam2_ros", "reference"
@@ -59,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
         "model": f"{model.config.name}, input {model.config.image_size} x {model.config.image_size}, {weights} weights",
         "frames": f"{frames[0].shape[1]} x {frames[0].shape[0]}, {args.frames} after {args.warm_up} to warm up",
         "machine": _machine(device),
-        "torch": f"{torch.__version__}, {choose_precision(device)}",
+        "torch": f"{torch.__version__}, {choose_precision('auto', device)}",
     }
     for name, value in conditions.items():
         print(f"{name:8} {value}")
@@ -87,7 +88,7 @@ def _measure_node(frames: int) -> int:
 
 
 def _measure(args: argparse.Namespace, model: Sam2, work: Workload) -> dict[str, Measurement]:
-    contestants = {_OURS: our_steps(model, work, choose_precision(model.device))}
+    contestants = {_OURS: our_steps(model, work, choose_precision("auto", model.device))}
     if args.reference:
         if model.device.type != "cpu":
             raise ValueError(f"the reference runs on the CPU, but ours on {model.device}; give --device cpu as well")

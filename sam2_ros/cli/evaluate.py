@@ -12,6 +12,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from sam2_ros.model import load_model
+from sam2_ros.tracking.device import choose_device
 from sam2_ros.training.baselines import BASELINES
 from sam2_ros.training.davis import DatasetError, Sequence, read_dataset
 from sam2_ros.training.evaluation import (
@@ -25,7 +26,7 @@ from sam2_ros.training.evaluation import (
 )
 from sam2_ros.training.metrics import ObjectScore, Summary, summarise
 
-from .options import add_model_options, choose_device, whole_number
+from .options import add_model_options, whole_number
 
 _WORST = 5  # objects of which a picture is written
 

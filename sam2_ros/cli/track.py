@@ -18,13 +18,14 @@ from tqdm import tqdm
 
 from sam2_ros.model import load_model
 from sam2_ros.tracking import Box, Click, Event, FrameResult, Prompt, PromptError, StreamingTracker, TrackerConfig
+from sam2_ros.tracking.device import choose_device, choose_precision
 from sam2_ros.tracking.overlay import draw
 from sam2_ros.tracking.prompts import check_prompt
 from sam2_ros.tracking.report import CsvWriter, TrackRow, describe, read_csv, rows_of, speed_of, write_timeline
 from sam2_ros.tracking.types import TrackState
 from sam2_ros.tracking.video import VideoInfo, VideoWriter, probe, read_frames, read_mask, write_labels
 
-from .options import add_model_options, choose_device, choose_precision, whole_number
+from .options import add_model_options, whole_number
 
 _EXPLANATION = """\
 Prompts are read from left to right. Each belongs to the object of the last --object before it, and to the frame
@@ -76,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
     tracker = StreamingTracker(
         load_model(args.model, args.checkpoint, args.image_size, device),
         TrackerConfig(
-            max_objects=max(prompt.object for prompt in prompts), history=1, precision=choose_precision(device)
+            max_objects=max(prompt.object for prompt in prompts), history=1, precision=choose_precision("auto", device)
         ),
     )
     latencies: list[float] = []

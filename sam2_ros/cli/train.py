@@ -5,12 +5,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from sam2_ros.tracking.device import choose_device
 from sam2_ros.training.data import ClipStore
 from sam2_ros.training.engine import train
 from sam2_ros.training.recipe import RECIPES
 from sam2_ros.training.textures import load_photographs
-
-from .options import choose_device
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

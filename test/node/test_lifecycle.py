@@ -77,7 +77,7 @@ def test_a_gpu_that_is_not_there_is_refused_with_what_to_do(node):
     outcome, error = configure(node, device="cuda")
     assert outcome == FAILURE
     assert "device is cuda, but PyTorch" in error
-    assert "sees 0 CUDA devices: set device to auto or cpu" in error
+    assert "sees 0 CUDA devices: set it to auto or cpu" in error
     assert configure(node, device="auto")[0] == SUCCESS
 
 

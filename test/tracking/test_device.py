@@ -1,0 +1,28 @@
+"""The network runs on the device that was asked for."""
+
+import pytest
+import torch
+
+from sam2_ros.tracking.device import choose_device, choose_precision
+
+
+def test_auto_takes_a_gpu_where_there_is_one() -> None:
+    assert choose_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
+    assert choose_device("cpu") == torch.device("cpu")
+
+
+def test_a_gpu_that_is_not_there_is_refused_by_its_number() -> None:
+    with pytest.raises(ValueError, match="device is cuda:99, but PyTorch .* sees . CUDA devices: set it to auto"):
+        choose_device("cuda:99")
+
+
+@pytest.mark.parametrize("name", ["gpu", "cuda:", "cuda:x", ""])
+def test_a_device_that_does_not_exist_is_told_from_those_that_do(name: str) -> None:
+    with pytest.raises(ValueError, match="expected auto, cpu, cuda or cuda:N"):
+        choose_device(name)
+
+
+@pytest.mark.parametrize(("device", "precision"), [("cpu", "float32"), ("cuda:0", "bfloat16")])
+def test_auto_takes_the_precision_that_is_fast_on_the_device(device: str, precision: str) -> None:
+    assert choose_precision("auto", torch.device(device)) == precision
+    assert choose_precision("float32", torch.device(device)) == "float32"
