@@ -12,7 +12,6 @@ from sam2_ros.training.synthetic import render_clip, visible_objects
 from sam2_ros.training.textures import Photograph
 
 _ZOOMED = 0.75  # of the samples are zoomed onto an object
-_ZOOMED_SHARE = (0.03, 0.45)  # of the picture that it takes then
 
 
 class ClipStore:
@@ -64,25 +63,31 @@ class Sample:
     visible: np.ndarray
 
 
-def draw_sample(
-    rng: np.random.Generator,
-    frames: np.ndarray,
-    labels: np.ndarray,
-    length: int,
-    size: int,
-    objects: int,
-    least_area: float = 0.0,
-) -> Sample | None:
-    """A part of a clip seen anew: cropped, mirrored, recoloured, reversed half of the time, `size` x `size` pixels.
+@dataclass(frozen=True)
+class View:
+    """What is drawn from a clip: `length` frames of `size` x `size` pixels with up to `objects` objects.
 
-    Keeps up to `objects` objects that can be seen on its first frame and take `least_area` of it; None where there is
-    none.
+    Most views are zoomed onto an object, which then takes between the two shares `zoom` of the picture. Those that take
+    less than `least_area` of the first frame are not kept.
     """
-    start, step = _stretch(rng, len(frames), length)
-    chosen = np.arange(start, start + step * length, step)
+
+    length: int
+    size: int
+    objects: int
+    zoom: tuple[float, float] = (0.03, 0.45)
+    least_area: float = 0.0
+
+
+def draw_sample(rng: np.random.Generator, frames: np.ndarray, labels: np.ndarray, view: View) -> Sample | None:
+    """A part of a clip seen anew: cropped, mirrored, recoloured, reversed half of the time.
+
+    Keeps objects that can be seen on its first frame; None where there is none.
+    """
+    start, step = _stretch(rng, len(frames), view.length)
+    chosen = np.arange(start, start + step * view.length, step)
     if rng.random() < 0.5:
         chosen = chosen[::-1]
-    frames, labels = _crop(rng, frames[chosen], labels[chosen], size)
+    frames, labels = _crop(rng, frames[chosen], labels[chosen], view)
     if rng.random() < 0.5:
         frames, labels = frames[:, :, ::-1], labels[:, :, ::-1]
     count = int(labels.max())
@@ -90,10 +95,10 @@ def draw_sample(
         return None
     visible = visible_objects(labels, count)
     areas = np.bincount(labels[0].ravel(), minlength=count + 1)[1:]
-    present = np.flatnonzero(visible[0] & (areas >= least_area * size * size))
+    present = np.flatnonzero(visible[0] & (areas >= view.least_area * view.size**2))
     if not len(present):
         return None
-    kept = rng.permutation(present)[:objects]
+    kept = rng.permutation(present)[: view.objects]
     visible = visible[:, kept].T
     masks = (labels[None] == (kept + 1)[:, None, None, None]) & visible[..., None, None]
     return Sample(_recolour(rng, frames), masks, visible)
@@ -105,13 +110,15 @@ def _stretch(rng: np.random.Generator, available: int, length: int) -> tuple[int
     return int(rng.integers(available - step * (length - 1))), step
 
 
-def _crop(rng: np.random.Generator, frames: np.ndarray, labels: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+def _crop(
+    rng: np.random.Generator, frames: np.ndarray, labels: np.ndarray, view: View
+) -> tuple[np.ndarray, np.ndarray]:
     """The same rectangle of every frame, resized to a square: mostly one in which some object is of a fair size."""
     side = frames.shape[1]
     numbers = np.unique(labels[0])[1:] if rng.random() < _ZOOMED else ()
     if len(numbers):
         ys, xs = np.nonzero(labels[0] == rng.choice(numbers))
-        share = np.exp(rng.uniform(*np.log(_ZOOMED_SHARE)))
+        share = np.exp(rng.uniform(*np.log(view.zoom)))
         window, centre = np.sqrt(len(xs) / share), np.array([xs.mean(), ys.mean()])
     else:
         window, centre = side * rng.uniform(0.5, 1.0), rng.uniform(0, side, 2)
@@ -119,8 +126,8 @@ def _crop(rng: np.random.Generator, frames: np.ndarray, labels: np.ndarray, size
     corner = centre - np.array([width, height]) * rng.uniform(0.25, 0.75, 2)
     left, upper = (int(np.clip(at, 0, side - extent)) for at, extent in zip(corner, (width, height)))
     shown = np.s_[upper : upper + height, left : left + width]
-    small = [cv2.resize(frame[shown], (size, size), interpolation=cv2.INTER_AREA) for frame in frames]
-    marks = [cv2.resize(label[shown], (size, size), interpolation=cv2.INTER_NEAREST) for label in labels]
+    small = [cv2.resize(frame[shown], (view.size, view.size), interpolation=cv2.INTER_AREA) for frame in frames]
+    marks = [cv2.resize(label[shown], (view.size, view.size), interpolation=cv2.INTER_NEAREST) for label in labels]
     return np.stack(small), np.stack(marks)
 
 

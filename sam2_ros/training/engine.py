@@ -22,11 +22,11 @@ from tqdm import tqdm
 
 from sam2_ros.model import Sam2, save_weights
 from sam2_ros.model.config import named_config
-from sam2_ros.training.data import ClipStore, Sample, draw_sample
+from sam2_ros.training.data import ClipStore, Sample, View, draw_sample
 from sam2_ros.training.initial import first_model
 from sam2_ros.training.losses import Losses
 from sam2_ros.training.prompts import PromptKind, random_kind
-from sam2_ros.training.recipe import Recipe, Stage
+from sam2_ros.training.recipe import Recipe, Stage, Turn
 from sam2_ros.training.unroll import Batch, Course, collate, unroll
 
 SAVE_EVERY = 100
@@ -137,10 +137,11 @@ def _step(
     for group in progress.optimizer.param_groups:
         group["lr"] = learning_rate(recipe, progress.step)
     progress.optimizer.zero_grad(set_to_none=True)
+    turn = stage.turns[progress.step % len(stage.turns)]
     for _ in range(stage.accumulate):
-        batch = _draw_batch(rng, store, stage, device)
+        batch = _draw_batch(rng, store, stage, turn, device)
         with torch.autocast(device.type, torch.bfloat16), _attention(device):
-            answers = unroll(progress.model, batch, _random_course(rng, recipe, stage), rng)
+            answers = unroll(progress.model, batch, _random_course(rng, recipe, stage, turn), rng)
         mean = _mean(answers)
         if not torch.isfinite(mean.total):
             raise TrainingError(
@@ -179,34 +180,36 @@ def _update_average(progress: Progress, decay: float) -> None:
         progress.average[key].lerp_(value, 1 - decay)
 
 
-def _draw_batch(rng: np.random.Generator, store: ClipStore, stage: Stage, device: torch.device) -> Batch:
+def _draw_batch(rng: np.random.Generator, store: ClipStore, stage: Stage, turn: Turn, device: torch.device) -> Batch:
     samples: list[Sample] = []
-    while len(samples) < stage.clips:
+    view = View(turn.frames, stage.image_size, stage.objects, stage.zoom, stage.least_area)
+    while len(samples) < turn.clips:
         frames, labels = store.clip(int(rng.integers(len(store))))
-        sample = draw_sample(rng, frames, labels, stage.frames, stage.image_size, stage.objects, stage.least_area)
+        sample = draw_sample(rng, frames, labels, view)
         if sample is not None:
             samples.append(sample)
     return collate(samples, device)
 
 
-def _random_course(rng: np.random.Generator, recipe: Recipe, stage: Stage) -> Course:
+def _random_course(rng: np.random.Generator, recipe: Recipe, stage: Stage, turn: Turn) -> Course:
     """Still images have nothing to learn from a given mask; clips may be corrected on a later frame, too."""
     kind = random_kind(rng)
-    if stage.frames == 1 and kind is PromptKind.MASK:
+    if turn.frames == 1 and kind is PromptKind.MASK:
         kind = PromptKind.CLICK
     first = kind is not PromptKind.MASK and rng.random() < recipe.correct_first
-    later = stage.frames > 1 and rng.random() < recipe.correct_later
+    later = turn.frames > 1 and rng.random() < recipe.correct_later
     return Course(
         kind,
         first_clicks=recipe.corrections if first else 0,
-        later_frame=int(rng.integers(1, stage.frames)) if later else None,
+        later_frame=int(rng.integers(1, turn.frames)) if later else None,
         later_clicks=recipe.corrections,
         teacher=rng.random() < stage.teacher,
+        pixel_loss=stage.pixel_loss,
     )
 
 
 def _mean(answers: list[Losses]) -> Losses:
-    terms = ("focal", "dice", "iou", "occlusion")
+    terms = ("pixels", "dice", "iou", "occlusion")
     return Losses(**{term: torch.stack([getattr(answer, term) for answer in answers]).mean() for term in terms})
 
 
@@ -241,7 +244,7 @@ class _Curves:
         new = not (folder / "curve.csv").exists()
         self._table = (folder / "curve.csv").open("a")
         if new:
-            self._table.write("step,focal,dice,iou,occlusion,gradient\n")
+            self._table.write("step,pixels,dice,iou,occlusion,gradient\n")
         self._rows: list[list[float]] = []
 
     def __enter__(self) -> _Curves:
@@ -253,7 +256,7 @@ class _Curves:
 
     def note(self, step: int, losses: Losses, gradient: float) -> None:
         """Count one step in; write when enough have come together."""
-        terms = (losses.focal, losses.dice, losses.iou, losses.occlusion)
+        terms = (losses.pixels, losses.dice, losses.iou, losses.occlusion)
         self._rows.append([*(float(term.detach()) for term in terms), gradient])
         if step % REPORT_EVERY:
             return
@@ -261,7 +264,7 @@ class _Curves:
         self._rows.clear()
         self._table.write(f"{step}," + ",".join(f"{value:.5f}" for value in means) + "\n")
         self._table.flush()
-        for name, value in zip(("focal", "dice", "iou", "occlusion", "gradient"), means):
+        for name, value in zip(("pixels", "dice", "iou", "occlusion", "gradient"), means):
             self._board.add_scalar(name, value, step)
 
 

@@ -4,23 +4,34 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .losses import PixelLoss
+
+
+@dataclass(frozen=True)
+class Turn:
+    """The batch of a step: so many clips of so many frames; a single frame is a still image."""
+
+    frames: int
+    clips: int
+
 
 @dataclass(frozen=True)
 class Stage:
-    """Optimizer steps of one kind.
+    """Optimizer steps of one kind, on pictures of `image_size` pixels; the `turns` take turns.
 
-    Each is on `clips` clips of `frames` frames and `image_size` pixels, times `accumulate`; a single frame is a still
-    image. With probability `teacher` a clip's memories are written from the true masks.
+    With probability `teacher` a batch's memories are written from the true masks. Most samples are zoomed onto an
+    object, which then takes between the two shares `zoom` of the picture; those below `least_area` are left out.
     """
 
     steps: int
     image_size: int
-    frames: int
-    clips: int
-    objects: int = 3
+    turns: tuple[Turn, ...]
+    objects: int = 3  # per clip, at most
     accumulate: int = 1
     teacher: float = 0.0
-    least_area: float = 0.0  # share of its first frame that an object takes
+    zoom: tuple[float, float] = (0.03, 0.45)
+    least_area: float = 0.0
+    pixel_loss: PixelLoss = PixelLoss.FOCAL
 
 
 @dataclass(frozen=True)
@@ -55,16 +66,25 @@ class Recipe:
         raise IndexError("the training is over")
 
 
+_STILLS = Turn(frames=1, clips=28)
+_LEARN_FASTER = PixelLoss.CROSS_ENTROPY
+
 RECIPES = {
     "nano": Recipe(
         name="nano",
         model="nano",
         stages=(
-            Stage(1000, 128, frames=2, clips=12, teacher=0.5, least_area=0.015),
-            Stage(1000, 128, frames=4, clips=8, teacher=0.2, least_area=0.006),
-            Stage(700, 128, frames=8, clips=6, teacher=0.1, least_area=0.003),
-            Stage(400, 192, frames=6, clips=4, least_area=0.002),
+            Stage(1000, 128, (Turn(2, 12),), teacher=0.5, least_area=0.015),
+            Stage(600, 128, (Turn(4, 8),), teacher=0.2, least_area=0.006),
+            Stage(1300, 128, (_STILLS, Turn(2, 14)), 2, 1, 0.3, (0.05, 0.45), 0.02, _LEARN_FASTER),
+            Stage(1100, 128, (_STILLS, Turn(4, 8), Turn(8, 4)), 2, 1, 0.3, (0.04, 0.4), 0.02, _LEARN_FASTER),
+            Stage(900, 192, (Turn(1, 14), Turn(4, 4), Turn(8, 2)), 2, 1, 0.3, (0.02, 0.3), 0.02, _LEARN_FASTER),
         ),
         learning_rate=8e-4,
+        clip_norm=1.0,
+        ema_decay=0.997,
+        correct_first=0.1,
+        correct_later=0.1,
+        corrections=1,
     ),
 }

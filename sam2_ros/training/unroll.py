@@ -11,7 +11,7 @@ from torch import Tensor
 from sam2_ros.model import Decoded, ImageFeatures, Memory, PromptTensors, Sam2
 from sam2_ros.model.config import NUM_RECENT, POINTER_REACH
 from sam2_ros.training.data import Sample
-from sam2_ros.training.losses import Losses, answer_losses
+from sam2_ros.training.losses import Losses, PixelLoss, answer_losses
 from sam2_ros.training.prompts import PromptKind, boxes, corrected, first_clicks
 
 MEAN = torch.tensor([0.485, 0.456, 0.406])
@@ -34,7 +34,7 @@ class Batch:
 class Course:
     """How a batch is trained: the first prompt and how many clicks correct it, a later frame that is corrected too.
 
-    `teacher`: memories are written from the true masks instead of the answers.
+    `teacher`: memories are written from the true masks instead of the answers. `pixel_loss`: what their masks learn by.
     """
 
     kind: PromptKind
@@ -42,6 +42,7 @@ class Course:
     later_frame: int | None = None
     later_clicks: int = 0
     teacher: bool = False
+    pixel_loss: PixelLoss = PixelLoss.FOCAL
 
     def clicks_on(self, frame: int) -> int:
         """Corrective clicks on this frame."""
@@ -100,10 +101,12 @@ def unroll(model: Sam2, batch: Batch, course: Course, rng: np.random.Generator) 
         else:
             conditioned = model.without_memory(features) if t == 0 else model.read_memory(features, remembered.memory())
             prompts = _first_prompts(rng, course.kind, mask) if t == 0 else None
-            answer = _answer(model, conditioned, features, prompts, mask, losses)
+            answer = _answer(model, conditioned, features, prompts)
+            losses.append(_losses_of(answer, prompts, mask, course.pixel_loss))
             for _ in range(course.clicks_on(t)):
                 prompts = corrected(rng, prompts, answer.logits, *_compared(answer, mask))
-                answer = _answer(model, conditioned, features, prompts, mask, losses)
+                answer = _answer(model, conditioned, features, prompts)
+                losses.append(_losses_of(answer, prompts, mask, course.pixel_loss))
         _write(model, features, answer, mask, prompted, course.teacher, remembered)
     return losses
 
@@ -123,21 +126,20 @@ def _compared(answer: Decoded, mask: Tensor) -> tuple[np.ndarray, np.ndarray]:
     return mask.cpu().numpy() > 0.5, (full[:, 0] > 0).cpu().numpy()
 
 
-def _answer(
-    model: Sam2,
-    conditioned: Tensor,
-    features: ImageFeatures,
-    prompts: PromptTensors | None,
-    mask: Tensor,
-    losses: list[Losses],
-) -> Decoded:
-    """Decode, and note the losses of the candidates that were in question."""
-    multimask = prompts is None or prompts.points.shape[1] == 1
-    answer = model.decode(conditioned, features, prompts, multimask)
-    asked = slice(1, None) if multimask else slice(0, 1)
+def _is_ambiguous(prompts: PromptTensors | None) -> bool:
+    """No prompt or one click: three masks are in question."""
+    return prompts is None or prompts.points.shape[1] == 1
+
+
+def _answer(model: Sam2, conditioned: Tensor, features: ImageFeatures, prompts: PromptTensors | None) -> Decoded:
+    return model.decode(conditioned, features, prompts, multimask=_is_ambiguous(prompts))
+
+
+def _losses_of(answer: Decoded, prompts: PromptTensors | None, mask: Tensor, kind: PixelLoss) -> Losses:
+    """The losses of the candidates that were in question."""
+    asked = slice(1, None) if _is_ambiguous(prompts) else slice(0, 1)
     found = answer.candidates
-    losses.append(answer_losses(found.logits[:, asked], found.predicted_iou[:, asked], found.occlusion_score, mask))
-    return answer
+    return answer_losses(found.logits[:, asked], found.predicted_iou[:, asked], found.occlusion_score, mask, kind)
 
 
 def _write(

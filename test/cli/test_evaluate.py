@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from sam2_ros.cli import main
 from sam2_ros.training import recipe
 from sam2_ros.training.davis import write_clip
-from sam2_ros.training.recipe import Recipe, Stage
+from sam2_ros.training.recipe import Recipe, Stage, Turn
 from sam2_ros.training.synthetic import Clip
 
 
@@ -55,7 +55,7 @@ def test_a_folder_that_is_no_data_set_is_an_error(tmp_path: Path, capsys: pytest
 def test_a_training_runs_and_goes_on_where_it_was_left(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    short = Recipe("nano", "nano", (Stage(1, 64, 1, 1),), learning_rate=1e-3, synthetic_clips=2)
+    short = Recipe("nano", "nano", (Stage(1, 64, (Turn(1, 1),)),), learning_rate=1e-3, synthetic_clips=2)
     monkeypatch.setitem(recipe.RECIPES, "nano", short)
     out = tmp_path / "run"
     arguments = ["train", "nano", "--out", str(out), "--device", "cpu"]

@@ -10,11 +10,16 @@ from safetensors.torch import load_file
 from sam2_ros.training import engine
 from sam2_ros.training.data import ClipStore
 from sam2_ros.training.engine import TrainingError, learning_rate, train
-from sam2_ros.training.recipe import Recipe, Stage
+from sam2_ros.training.recipe import Recipe, Stage, Turn
 
 CPU = torch.device("cpu")
 RECIPE = Recipe(
-    "short", "nano", (Stage(2, 64, 1, 2), Stage(2, 96, 2, 1)), learning_rate=1e-3, synthetic_clips=4, warm_up=2
+    "short",
+    "nano",
+    (Stage(2, 64, (Turn(1, 2),)), Stage(2, 96, (Turn(2, 1), Turn(1, 2)))),
+    learning_rate=1e-3,
+    synthetic_clips=4,
+    warm_up=2,
 )
 
 
@@ -24,7 +29,7 @@ def store(tmp_path: Path) -> ClipStore:
 
 
 def test_the_learning_rate_warms_up_and_falls_to_a_hundredth() -> None:
-    recipe = replace(RECIPE, stages=(Stage(102, 64, 1, 2),))
+    recipe = replace(RECIPE, stages=(Stage(102, 64, (Turn(1, 2),)),))
     rates = [learning_rate(recipe, step) for step in (0, 1, 2, 52, 102)]
     assert rates == pytest.approx([5e-4, 1e-3, 1e-3, 0.505e-3, 1e-5])
 
@@ -64,7 +69,7 @@ def test_a_state_of_another_model_is_refused(store: ClipStore, tmp_path: Path) -
 def test_a_disk_that_is_full_leaves_the_earlier_state(
     store: ClipStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    train(replace(RECIPE, stages=(Stage(1, 64, 1, 1),)), store, tmp_path / "run", CPU)
+    train(replace(RECIPE, stages=(Stage(1, 64, (Turn(1, 1),)),)), store, tmp_path / "run", CPU)
     earlier = (tmp_path / "run" / "state.pt").read_bytes()
 
     def full(state: object, file: Path) -> None:
@@ -73,15 +78,15 @@ def test_a_disk_that_is_full_leaves_the_earlier_state(
 
     monkeypatch.setattr(torch, "save", full)
     with pytest.raises(TrainingError, match="make room"):
-        train(replace(RECIPE, stages=(Stage(2, 64, 1, 1),)), store, tmp_path / "run", CPU)
+        train(replace(RECIPE, stages=(Stage(2, 64, (Turn(1, 1),)),)), store, tmp_path / "run", CPU)
     assert (tmp_path / "run" / "state.pt").read_bytes() == earlier
     assert not list((tmp_path / "run").glob("*.partial"))
 
 
 def test_a_loss_that_is_not_finite_stops_the_training(store: ClipStore, tmp_path: Path) -> None:
-    train(replace(RECIPE, stages=(Stage(1, 64, 1, 1),)), store, tmp_path, CPU)
+    train(replace(RECIPE, stages=(Stage(1, 64, (Turn(1, 1),)),)), store, tmp_path, CPU)
     state = torch.load(tmp_path / "state.pt", weights_only=True)
     state["weights"]["trunk.patches.weight"].fill_(float("nan"))
     torch.save(state, tmp_path / "state.pt")
     with pytest.raises(TrainingError, match="loss of step 1 is nan"):
-        train(replace(RECIPE, stages=(Stage(2, 64, 1, 1),)), store, tmp_path, CPU)
+        train(replace(RECIPE, stages=(Stage(2, 64, (Turn(1, 1),)),)), store, tmp_path, CPU)

@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from sam2_ros.training.losses import answer_losses, dice_loss, focal_loss, mask_iou
+from sam2_ros.training.losses import PixelLoss, answer_losses, dice_loss, focal_loss, mask_iou, pixel_loss
 
 SURE = 30.0  # a logit whose probability is 1 in float32
 
@@ -53,7 +53,7 @@ def test_only_the_best_candidate_learns_its_mask() -> None:
     ]
     logits.requires_grad_()
     losses = answer_losses(logits, torch.full((1, 3), 0.5), torch.zeros(1, 1), mask)
-    (losses.focal + losses.dice).backward()
+    (losses.pixels + losses.dice).backward()
     assert logits.grad is not None
     per_candidate = logits.grad.abs().sum(dim=(2, 3))[0]
     assert per_candidate[1] > 0
@@ -90,8 +90,15 @@ def test_an_absent_object_teaches_only_the_occlusion_score() -> None:
     )
 
 
-def test_focal_weighs_twenty_times_the_others() -> None:
+def test_focal_weighs_twenty_times_the_others_and_cross_entropy_as_much_as_they() -> None:
+    logits, target = torch.zeros(2, 2), mask_of("#.", "..")
+    assert torch.equal(pixel_loss(PixelLoss.FOCAL, logits, target), 20 * focal_loss(logits, target))
+    assert math.isclose(pixel_loss(PixelLoss.CROSS_ENTROPY, logits, target).item(), math.log(2), rel_tol=1e-6)
+
+
+def test_the_total_is_the_sum_of_all_terms() -> None:
     mask = mask_of("#.", "..")[None]
-    losses = answer_losses(torch.zeros(1, 1, 2, 2), torch.zeros(1, 1), torch.zeros(1, 1), mask)
-    expected = 20 * losses.focal + losses.dice + losses.iou + losses.occlusion
-    assert math.isclose(losses.total.item(), expected.item(), rel_tol=1e-6)
+    for kind in PixelLoss:
+        losses = answer_losses(torch.zeros(1, 1, 2, 2), torch.zeros(1, 1), torch.zeros(1, 1), mask, kind)
+        expected = pixel_loss(kind, torch.zeros(2, 2), mask[0]) + losses.dice + losses.iou + losses.occlusion
+        assert math.isclose(losses.total.item(), expected.item(), rel_tol=1e-6)

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from sam2_ros.training.data import ClipStore, draw_sample
+from sam2_ros.training.data import ClipStore, View, draw_sample
 from sam2_ros.training.motion import Course
 from sam2_ros.training.shapes import SPRITE, Part
 from sam2_ros.training.synthetic import Actor, draw, render_clip, visible_objects
@@ -104,7 +104,7 @@ def test_a_sample_keeps_objects_that_are_seen_first_and_their_masks_fit_the_fram
     labels = np.zeros((8, 64, 64), np.uint8)
     frames[:, 16:48, 8:40], labels[:, 16:48, 8:40] = 200, 1
     for _ in range(20):
-        sample = draw_sample(rng, frames, labels, length=4, size=32, objects=3)
+        sample = draw_sample(rng, frames, labels, View(length=4, size=32, objects=3))
         assert sample is not None
         assert sample.frames.shape == (4, 32, 32, 3) and sample.masks.shape == (1, 4, 32, 32)
         assert sample.visible[0, 0]
@@ -114,4 +114,17 @@ def test_a_sample_keeps_objects_that_are_seen_first_and_their_masks_fit_the_fram
 
 def test_a_clip_without_an_object_on_its_first_frame_gives_no_sample() -> None:
     empty = np.zeros((2, 64, 64), np.uint8)
-    assert draw_sample(np.random.default_rng(0), np.zeros((2, 64, 64, 3), np.uint8), empty, 2, 32, 3) is None
+    assert draw_sample(np.random.default_rng(0), np.zeros((2, 64, 64, 3), np.uint8), empty, View(2, 32, 3)) is None
+
+
+def test_a_view_is_zoomed_onto_an_object_and_small_ones_are_left_out() -> None:
+    rng = np.random.default_rng(0)
+    frames, labels = np.zeros((1, 192, 192, 3), np.uint8), np.zeros((1, 192, 192), np.uint8)
+    labels[:, 80:112, 80:112] = 1  # 3 % of the whole
+    shares = []
+    for _ in range(40):
+        sample = draw_sample(rng, frames, labels, View(1, 64, 1, zoom=(0.2, 0.3), least_area=0.1))
+        if sample is not None:
+            shares.append(sample.masks.mean())
+    assert len(shares) > 15 and min(shares) >= 0.1
+    assert 0.15 < np.median(shares) < 0.35

@@ -66,7 +66,7 @@ def test_gradients_reach_back_through_the_memory(model: Sam2) -> None:
 
 def test_an_absent_object_teaches_no_mask(model: Sam2) -> None:
     losses = unroll(model, batch_of(moving_square(absent=(2,))), Course(PromptKind.MASK), rng())
-    assert losses[1].focal == 0 and losses[1].dice == 0
+    assert losses[1].pixels == 0 and losses[1].dice == 0
     assert losses[1].occlusion > 0 and losses[2].dice > 0
 
 
