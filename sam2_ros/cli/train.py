@@ -1,14 +1,17 @@
-"""`sam2_ros train`: trains a model on synthetic clips, from nothing; goes on where it was left."""
+"""`sam2_ros train`: trains a model on synthetic clips or recordings; goes on where it was left."""
 
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
+import torch
+
 from sam2_ros.tracking.device import choose_device
-from sam2_ros.training.data import ClipStore
+from sam2_ros.training.data import Clips, ClipStore, VideoClips
 from sam2_ros.training.engine import train
-from sam2_ros.training.recipe import RECIPES
+from sam2_ros.training.recipe import RECIPES, Recipe
 from sam2_ros.training.textures import load_photographs
 
 
@@ -16,7 +19,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Describe the command's arguments."""
     parser = subparsers.add_parser(
         "train",
-        help="train a model on synthetic clips",
+        help="train a model on synthetic clips or recordings",
         description="Runs a named training to its end, or on from where it was stopped. Writes the state, TensorBoard "
         "curves, curve.csv and the averaged weights. With several devices: torchrun --nproc-per-node N -m sam2_ros "
         "train CONFIG.",
@@ -26,17 +29,33 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--photographs", type=Path, metavar="FOLDER", help="textures beside those that scikit-image brings along"
     )
+    parser.add_argument("--data", type=Path, metavar="FOLDER", help="videos in DAVIS' layout, not synthetic clips")
+    parser.add_argument("--checkpoint", type=Path, metavar="FILE", help="weights to start from (default: from nothing)")
     parser.add_argument("--device", default="auto", help="auto (a GPU if there is one), cpu, cuda or cuda:N")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Train. Raises TrainingError for what the user can put right."""
+    """Train. Raises ValueError, OSError or CheckpointError for what the user can put right."""
     recipe = RECIPES[args.config]
+    if recipe.frozen and args.checkpoint is None:
+        raise ValueError(f"{args.config} goes on from trained weights; give them with --checkpoint")
     folder = args.out or Path("runs") / args.config
-    if args.photographs is not None and not args.photographs.is_dir():
-        raise ValueError(f"{args.photographs} is no folder; expected one with photographs")
-    photographs = load_photographs(args.photographs, folder / "photographs.npz")
-    store = ClipStore(folder / "clips", photographs, recipe.seed, recipe.synthetic_clips)
-    weights = train(recipe, store, folder, choose_device(args.device))
+    clips = VideoClips(args.data) if args.data else _synthetic_clips(recipe, folder, args.photographs)
+    weights = train(recipe, clips, folder, _device(args.device), args.checkpoint)
     print(f"{weights}: the averaged weights; `sam2_ros track VIDEO --checkpoint {weights}` tries them")
     return 0
+
+
+def _synthetic_clips(recipe: Recipe, folder: Path, photograph_folder: Path | None) -> Clips:
+    if photograph_folder is not None and not photograph_folder.is_dir():
+        raise ValueError(f"{photograph_folder} is no folder; expected one with photographs")
+    photographs = load_photographs(photograph_folder, folder / "photographs.npz")
+    return ClipStore(folder / "clips", photographs, recipe.seed, recipe.synthetic_clips)
+
+
+def _device(name: str) -> torch.device:
+    """The device that was asked for; under torchrun every process has a GPU of its own."""
+    device = choose_device(name)
+    if device.type == "cuda" and "LOCAL_RANK" in os.environ:
+        return torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+    return device

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import cv2
 import numpy as np
 
+from sam2_ros.training.davis import DatasetError, read_dataset, read_picture
 from sam2_ros.training.synthetic import render_clip, visible_objects
 from sam2_ros.training.textures import Photograph
 
+log = logging.getLogger(__name__)
+
 _ZOOMED = 0.75  # of the samples are zoomed onto an object
+
+
+class Clips(Protocol):
+    """Where training takes its clips from."""
+
+    def __len__(self) -> int:
+        """How many there are."""
+
+    def clip(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Frames (T, S, S, 3) and labels (T, S, S), both uint8."""
 
 
 class ClipStore:
@@ -52,6 +67,47 @@ def _memory_map(file: Path, shape: tuple[int, ...]) -> np.memmap:
         if handle.tell() < size:
             handle.truncate(size)
     return np.memmap(file, np.uint8, "r+", shape=shape)
+
+
+class VideoClips:
+    """Clips of `frames` frames out of a data set in DAVIS' layout, brought to squares of `size` pixels.
+
+    Only sequences whose every frame is annotated have masks to learn from. What cannot be read is named, left out and
+    counted in `skipped`; raises DatasetError where nothing remains.
+    """
+
+    def __init__(self, folder: Path, frames: int = 8, size: int = 256) -> None:
+        self.size = size
+        self.skipped = 0
+        self._clips: list[tuple[tuple[Path, ...], np.ndarray]] = []
+        for sequence in read_dataset(folder):
+            try:
+                labels = sequence.labels()
+                if len(labels) != len(sequence.images) or len(labels) < frames:
+                    raise DatasetError(f"{len(labels)} of {len(sequence.images)} frames are annotated, too few")
+                for image in sequence.images:
+                    read_picture(image)
+            except DatasetError as error:
+                self.skipped += 1
+                log.warning("skipped %s: %s", sequence.name, error)
+                continue
+            for start in range(0, len(labels) - frames + 1, max(1, frames // 2)):
+                part = slice(start, start + frames)
+                self._clips.append((sequence.images[part], np.stack([self._square(x) for x in labels[part]])))
+        if not self._clips:
+            raise DatasetError(f"{folder} has no sequence of {frames} annotated frames or more that can be read")
+
+    def __len__(self) -> int:
+        return len(self._clips)
+
+    def clip(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Frames (T, S, S, 3) and labels (T, S, S), both uint8."""
+        images, labels = self._clips[index]
+        square = (self.size, self.size)
+        return np.stack([cv2.resize(read_picture(x), square, interpolation=cv2.INTER_AREA) for x in images]), labels
+
+    def _square(self, labels: np.ndarray) -> np.ndarray:
+        return cv2.resize(labels, (self.size, self.size), interpolation=cv2.INTER_NEAREST)
 
 
 @dataclass(frozen=True)

@@ -35,11 +35,7 @@ class Sequence:
 
     def frames(self) -> Iterator[np.ndarray]:
         """Every frame (H, W, 3) uint8 RGB. Raises DatasetError for a file that is no image."""
-        for file in self.images:
-            image = cv2.imread(str(file), cv2.IMREAD_COLOR)
-            if image is None:
-                raise DatasetError(f"{file} is not an image that OpenCV reads")
-            yield cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+        return map(read_picture, self.images)
 
     def labels(self) -> np.ndarray:
         """(T, H, W) uint8 of the annotated frames. Raises DatasetError for sizes that do not fit and for no object."""
@@ -51,6 +47,14 @@ class Sequence:
         if not labels[0].any():
             raise DatasetError(f"{self.annotations[0]} is empty; expected an object on the first frame")
         return np.stack(labels)
+
+
+def read_picture(file: Path) -> np.ndarray:
+    """(H, W, 3) uint8 RGB. Raises DatasetError for a file that is no image."""
+    image = cv2.imread(str(file), cv2.IMREAD_COLOR)
+    if image is None:
+        raise DatasetError(f"{file} is not an image that OpenCV reads")
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
 
 
 def read_dataset(folder: Path) -> list[Sequence]:

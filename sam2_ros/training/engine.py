@@ -21,8 +21,9 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from tqdm import tqdm
 
 from sam2_ros.model import Sam2, save_weights
+from sam2_ros.model.checkpoint import load_weights, read_checkpoint
 from sam2_ros.model.config import named_config
-from sam2_ros.training.data import ClipStore, Sample, View, draw_sample
+from sam2_ros.training.data import Clips, Sample, View, draw_sample
 from sam2_ros.training.initial import first_model
 from sam2_ros.training.losses import Losses
 from sam2_ros.training.prompts import PromptKind, random_kind
@@ -47,22 +48,23 @@ class Progress:
     optimizer: torch.optim.AdamW
 
 
-def train(recipe: Recipe, store: ClipStore, folder: Path, device: torch.device) -> Path:
+def train(recipe: Recipe, clips: Clips, folder: Path, device: torch.device, start: Path | None = None) -> Path:
     """Run a recipe to its end, from where `folder` left off; returns the file of the averaged weights.
 
-    Writes `state.pt`, TensorBoard curves, `curve.csv` and `<model>.safetensors` below `folder`. Raises TrainingError
-    for a state of another model and for a loss that is not finite.
+    It begins with the weights of the file `start`, or else from nothing. Writes `state.pt`, TensorBoard curves,
+    `curve.csv` and `<model>.safetensors` below `folder`. Raises TrainingError for a state of another model and for a
+    loss that is not finite, CheckpointError for weights that do not fit.
     """
     folder.mkdir(parents=True, exist_ok=True)
     rank, ranks = _join_ranks()
-    progress = _start(recipe, folder, device)
+    progress = _start(recipe, folder, device, start)
     with contextlib.ExitStack() as stack:
         log = stack.enter_context(_Curves(folder)) if rank == 0 else None
         bar = stack.enter_context(
             tqdm(total=recipe.steps, initial=progress.step, unit="step", disable=rank != 0, mininterval=5)
         )
         while progress.step < recipe.steps:
-            losses, quality = _step(recipe, store, progress, device, rank, ranks)
+            losses, quality = _step(recipe, clips, progress, device, rank, ranks)
             progress.step += 1
             bar.update()
             if log is not None:
@@ -83,8 +85,11 @@ def _join_ranks() -> tuple[int, int]:
     return dist.get_rank(), dist.get_world_size()
 
 
-def _build(recipe: Recipe, stage: Stage, device: torch.device) -> tuple[Sam2, torch.optim.AdamW]:
-    model = first_model(named_config(recipe.model, stage.image_size), recipe.seed).to(device).train()
+def _prepare(model: Sam2, recipe: Recipe, device: torch.device) -> tuple[Sam2, torch.optim.AdamW]:
+    """The model on its device with an optimizer; what is frozen gets no gradients, and so no updates."""
+    model.to(device).train()
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(not name.startswith(recipe.frozen))
     # A short training cannot wait for long memories of its first, large gradients.
     optimizer = torch.optim.AdamW(
         model.parameters(), recipe.learning_rate, betas=(0.9, 0.98), weight_decay=recipe.weight_decay
@@ -92,10 +97,10 @@ def _build(recipe: Recipe, stage: Stage, device: torch.device) -> tuple[Sam2, to
     return model, optimizer
 
 
-def _start(recipe: Recipe, folder: Path, device: torch.device) -> Progress:
+def _start(recipe: Recipe, folder: Path, device: torch.device, start: Path | None) -> Progress:
     file = folder / "state.pt"
     if not file.exists():
-        model, optimizer = _build(recipe, recipe.stage_at(0), device)
+        model, optimizer = _prepare(_first_model(recipe, start), recipe, device)
         return Progress(0, model, {key: value.clone() for key, value in model.state_dict().items()}, optimizer)
     state = torch.load(file, map_location=device, weights_only=True)
     if state["model_name"] != recipe.model:
@@ -103,10 +108,19 @@ def _start(recipe: Recipe, folder: Path, device: torch.device) -> Progress:
             f"{file} is a training of model {state['model_name']}, expected {recipe.model}: choose another folder"
         )
     stage = recipe.stage_at(min(state["step"], recipe.steps - 1))
-    model, optimizer = _build(recipe, stage, device)
+    model, optimizer = _prepare(Sam2(named_config(recipe.model, stage.image_size)), recipe, device)
     model.load_state_dict(state["weights"])
     optimizer.load_state_dict(state["optimizer"])
     return Progress(state["step"], model, state["average"], optimizer)
+
+
+def _first_model(recipe: Recipe, start: Path | None) -> Sam2:
+    config = named_config(recipe.model, recipe.stage_at(0).image_size)
+    if start is None:
+        return first_model(config, recipe.seed)
+    model = Sam2(config)
+    load_weights(model, read_checkpoint(start), start)
+    return model
 
 
 def _enter_stage(recipe: Recipe, progress: Progress, device: torch.device) -> None:
@@ -114,7 +128,7 @@ def _enter_stage(recipe: Recipe, progress: Progress, device: torch.device) -> No
     stage = recipe.stage_at(progress.step)
     if stage.image_size == progress.model.config.image_size:
         return
-    model, optimizer = _build(recipe, stage, device)
+    model, optimizer = _prepare(Sam2(named_config(recipe.model, stage.image_size)), recipe, device)
     model.load_state_dict(progress.model.state_dict())
     optimizer.load_state_dict(progress.optimizer.state_dict())
     progress.model, progress.optimizer = model, optimizer
@@ -129,7 +143,7 @@ def learning_rate(recipe: Recipe, step: int) -> float:
 
 
 def _step(
-    recipe: Recipe, store: ClipStore, progress: Progress, device: torch.device, rank: int, ranks: int
+    recipe: Recipe, clips: Clips, progress: Progress, device: torch.device, rank: int, ranks: int
 ) -> tuple[Losses, float]:
     """One optimizer step; its mean losses and the gradient's norm."""
     stage = recipe.stage_at(progress.step)
@@ -139,7 +153,7 @@ def _step(
     progress.optimizer.zero_grad(set_to_none=True)
     turn = stage.turns[progress.step % len(stage.turns)]
     for _ in range(stage.accumulate):
-        batch = _draw_batch(rng, store, stage, turn, device)
+        batch = _draw_batch(rng, clips, stage, turn, device)
         with torch.autocast(device.type, torch.bfloat16), _attention(device):
             answers = unroll(progress.model, batch, _random_course(rng, recipe, stage, turn), rng)
         mean = _mean(answers)
@@ -148,7 +162,7 @@ def _step(
                 f"the loss of step {progress.step} is {mean.total.item()}; the last state is kept: learn more slowly"
             )
         (mean.total / (stage.accumulate * ranks)).backward()
-    parameters = list(progress.model.parameters())
+    parameters = [parameter for parameter in progress.model.parameters() if parameter.requires_grad]
     if ranks > 1:
         _sum_gradients(parameters)
     norm = torch.nn.utils.clip_grad_norm_(parameters, recipe.clip_norm)
@@ -180,11 +194,11 @@ def _update_average(progress: Progress, decay: float) -> None:
         progress.average[key].lerp_(value, 1 - decay)
 
 
-def _draw_batch(rng: np.random.Generator, store: ClipStore, stage: Stage, turn: Turn, device: torch.device) -> Batch:
+def _draw_batch(rng: np.random.Generator, clips: Clips, stage: Stage, turn: Turn, device: torch.device) -> Batch:
     samples: list[Sample] = []
     view = View(turn.frames, stage.image_size, stage.objects, stage.zoom, stage.least_area)
     while len(samples) < turn.clips:
-        frames, labels = store.clip(int(rng.integers(len(store))))
+        frames, labels = clips.clip(int(rng.integers(len(clips))))
         sample = draw_sample(rng, frames, labels, view)
         if sample is not None:
             samples.append(sample)

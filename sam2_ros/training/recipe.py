@@ -51,6 +51,7 @@ class Recipe:
     correct_first: float = 0.3  # share of clips with corrective clicks on the first frame
     correct_later: float = 0.3  # share of clips in which a second frame is prompted
     corrections: int = 2  # clicks on such a frame
+    frozen: tuple[str, ...] = ()  # parameters whose names start so keep their values
 
     @property
     def steps(self) -> int:
@@ -86,5 +87,22 @@ RECIPES = {
         correct_first=0.1,
         correct_later=0.1,
         corrections=1,
+    ),
+    # Start these from weights, on recordings of your own: the image encoder knows enough.
+    "finetune_nano": Recipe(
+        name="finetune_nano",
+        model="nano",
+        stages=(Stage(500, 192, (Turn(8, 2),), objects=2, zoom=(0.02, 0.3)),),
+        learning_rate=5e-5,
+        warm_up=50,
+        frozen=("trunk.",),
+    ),
+    "finetune_tiny": Recipe(
+        name="finetune_tiny",
+        model="sam2.1_hiera_tiny",
+        stages=(Stage(1000, 1024, (Turn(8, 1),), objects=2, accumulate=4, zoom=(0.02, 0.3)),),
+        learning_rate=5e-6,
+        warm_up=50,
+        frozen=("trunk.",),
     ),
 }

@@ -7,6 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from sam2_ros.model import CheckpointError, save_weights, seeded_model
 from sam2_ros.training import engine
 from sam2_ros.training.data import ClipStore
 from sam2_ros.training.engine import TrainingError, learning_rate, train
@@ -90,3 +91,22 @@ def test_a_loss_that_is_not_finite_stops_the_training(store: ClipStore, tmp_path
     torch.save(state, tmp_path / "state.pt")
     with pytest.raises(TrainingError, match="loss of step 1 is nan"):
         train(replace(RECIPE, stages=(Stage(2, 64, (Turn(1, 1),)),)), store, tmp_path, CPU)
+
+
+def test_fine_tuning_starts_from_weights_and_keeps_what_is_frozen(store: ClipStore, tmp_path: Path) -> None:
+    start = tmp_path / "start.safetensors"
+    save_weights(seeded_model("nano", seed=3), start, torch.float32)
+    recipe = replace(RECIPE, stages=(Stage(2, 64, (Turn(2, 1),)),), frozen=("trunk.", "neck."))
+    train(recipe, store, tmp_path / "run", CPU, start)
+    before = load_file(start)
+    after = torch.load(tmp_path / "run" / "state.pt", weights_only=True)["weights"]
+    frozen = [key for key in before if key.startswith(recipe.frozen)]
+    assert frozen and all(torch.equal(before[key], after[key]) for key in frozen)
+    moved = (before["memory_encoder.out.weight"] - after["memory_encoder.out.weight"]).abs().max()
+    assert 0 < moved < 0.01
+
+
+def test_weights_of_another_model_are_refused(store: ClipStore, tmp_path: Path) -> None:
+    torch.save({"model": {"foreign": torch.zeros(1)}}, tmp_path / "foreign.pt")
+    with pytest.raises(CheckpointError, match="unexpected foreign"):
+        train(RECIPE, store, tmp_path / "run", CPU, tmp_path / "foreign.pt")
