@@ -20,10 +20,6 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.event_handlers import OnStateTransition
 
-import sam2_ros
-
-# `ros2 launch` runs on the system's Python, which need not have OpenCV or PyTorch: nothing more of ours is imported.
-CLIP = Path(sam2_ros.__file__).parent / "demo_data" / "clip.mp4"
 TRACK = Path(__file__).resolve().parent / "track.launch.py"
 TRACKER = "/sam2_tracker"
 
@@ -31,9 +27,13 @@ TRACKER = "/sam2_tracker"
 def generate_launch_description() -> LaunchDescription:
     return LaunchDescription(
         [
-            DeclareLaunchArgument("video", default_value=str(CLIP), description="any file that OpenCV reads"),
             DeclareLaunchArgument(
-                "click", default_value="320,240", description="X,Y of the object in pixels of the first frame"
+                "video", default_value="", description="any file that OpenCV reads (empty: a clip of ours)"
+            ),
+            DeclareLaunchArgument(
+                "click",
+                default_value="",
+                description="X,Y of the object in pixels of the first frame (empty: that of our clip)",
             ),
             DeclareLaunchArgument(
                 "rate", default_value="30.0", description="frames per second of overlay.mp4, best the video's"

@@ -36,7 +36,7 @@ def build_tracker(parameters: Parameters) -> StreamingTracker:
     """Reads the weights and sets memory aside.
 
     Raises CheckpointError, ValueError for a device that is not there or an image_size that the model does not take,
-    and torch.OutOfMemoryError.
+    and torch.cuda.OutOfMemoryError.
     """
     device = choose_device(parameters.device)
     config = TrackerConfig(

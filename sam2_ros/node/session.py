@@ -84,14 +84,13 @@ class Session:
         if self._is_late(frame.stamp):
             self._ignore_late(frame.stamp)
             return
-        reason = self._reason_to_restart(frame.stamp, rgb.shape[:2])
-        view = View(rgb, frame.message.header, frame.stamp)
-        if reason:
+        if reason := self._reason_to_restart(frame.stamp):
             self._forget(reason, frame.stamp)
+        self._note_size(rgb.shape[:2])
         started = time.perf_counter()
         result = self._tracker.step(rgb, frame.stamp)
         self._timing = frame.received, time.perf_counter() - started
-        self.view = view
+        self.view = View(rgb, frame.message.header, frame.stamp)
         self._events.extend(result.events)
         self._is_published = False
 
@@ -115,7 +114,7 @@ class Session:
         """Logs what went wrong with a frame; the next one is tried as if nothing had happened."""
         if isinstance(error, ImageError):
             reason = f"an image cannot be used: {error}"
-        elif isinstance(error, torch.OutOfMemoryError):
+        elif isinstance(error, torch.cuda.OutOfMemoryError):
             torch.cuda.empty_cache()
             reason = (
                 f"out of GPU memory ({str(error).splitlines()[0]}): choose a smaller model, image_size, "
@@ -170,18 +169,23 @@ class Session:
             throttle_duration_sec=_REPEAT,
         )
 
-    def _reason_to_restart(self, stamp: float, size: tuple[int, ...]) -> str:
-        if self.view is None:
-            return ""
-        if stamp < self.view.stamp:
+    def _reason_to_restart(self, stamp: float) -> str:
+        if self.view is not None and stamp < self.view.stamp:
             return (
                 f"image stamps went back from {self.view.stamp:.3f} to {stamp:.3f} "
                 "(a bag that loops, a simulator that was reset): prompt again"
             )
-        height, width = self.view.rgb.shape[:2]
-        if size != (height, width):
-            return f"the image size changed from {width}x{height} to {size[1]}x{size[0]}: prompt again"
         return ""
+
+    def _note_size(self, size: tuple[int, ...]) -> None:
+        """The network sees the same square whatever the size, so what is followed goes on being followed."""
+        if self.view is None or size == self.view.rgb.shape[:2]:
+            return
+        height, width = self.view.rgb.shape[:2]
+        self._logger.warning(
+            f"the image size changed from {width}x{height} to {size[1]}x{size[0]}; tracking goes on as if the view "
+            "were the same: call ~/reset if it is another one"
+        )
 
     def _forget(self, reason: str, stamp: float) -> None:
         """`stamp` is that of the image at which it happens."""

@@ -100,7 +100,7 @@ class TrackerNode(LifecycleNode):
         self._diagnostics_timer.timer_period_ns = int(values.diagnostics_period * 1e9)
         try:
             tracker = build_tracker(values)
-        except (ParameterError, CheckpointError, ValueError, torch.OutOfMemoryError) as error:
+        except (ParameterError, CheckpointError, ValueError, torch.cuda.OutOfMemoryError) as error:
             self._statistics.last_error = f"cannot configure: {error}"
             self.get_logger().error(self._statistics.last_error)
             return TransitionCallbackReturn.FAILURE

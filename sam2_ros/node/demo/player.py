@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import array
 import sys
+from pathlib import Path
 from typing import NoReturn
 
 import cv2
@@ -24,6 +25,9 @@ from sam2_ros.node import farewell, qos
 from sam2_ros.node.messages import image_message
 from sam2_ros.tracking.video import VideoError, probe, read_frames
 
+CLIP = Path(__file__).parents[2] / "demo_data" / "clip.mp4"  # ours, see sam2_ros.training.demo_clip
+CLIP_CLICK = "96,150"  # of its target on the first frame (pixels)
+
 _TRAIL = 5.0  # seconds in which the last frames are taken: DDS forgets those of a camera that has gone
 _LEAD = 0.5  # seconds between the first listener and the first frame, in which the transport connects
 
@@ -33,8 +37,9 @@ class Player(Node):
 
     def __init__(self) -> None:
         super().__init__("player")
-        self._path = self.declare_parameter("video", "").value
-        click = self.declare_parameter("click", "").value
+        video = self.declare_parameter("video", "").value  # empty: our own clip
+        self._path = video or str(CLIP)
+        click = self.declare_parameter("click", "").value or ("" if video else CLIP_CLICK)  # empty: no prompt
         self._click = parse_click(click) if click else None
         self._is_compressed = self.declare_parameter("compressed", False).value
         probe(self._path)

@@ -21,11 +21,8 @@ from lifecycle_msgs.srv import ChangeState
 from rclpy.client import Client
 from rclpy.executors import ExternalShutdownException
 
-from sam2_ros.node.demo.player import parse_click
+from sam2_ros.node.demo.player import CLIP, CLIP_CLICK, parse_click
 from sam2_ros.tracking.video import VideoError, VideoInfo, probe
-
-CLIP = Path(__file__).parents[2] / "demo_data" / "clip.mp4"
-CLIP_CLICK = "96,150"  # of its target on the first frame (pixels), see sam2_ros.training.demo_clip
 
 _TRACKER = "sam2_tracker"
 _RECORDED = ("tracks", "events", "overlay")
