@@ -92,7 +92,7 @@ def write_clip(folder: Path, name: str, clip: Clip) -> None:
         cv2.imwrite(str(annotations / f"{t:05d}.png"), label)
     file = folder / LOOK_ALIKES
     alike = json.loads(file.read_text()) if file.exists() else {}
-    alike[name] = [pair for pair in clip.look_alikes if pair[0] in kept]
+    alike[name] = [pair for pair in clip.look_alikes if np.isin(pair, kept).all()]
     file.write_text(json.dumps(alike))
 
 
