@@ -15,7 +15,7 @@ ALLOWED = {
     "model": {"torch", "numpy", "safetensors", "requests", "tqdm"},
     "tracking": {"torch", "numpy", "cv2", "imageio_ffmpeg", "matplotlib", "scipy", "tqdm", "sam2_ros.model"},
     "training": {
-        *("torch", "numpy", "cv2", "scipy", "tqdm", "matplotlib", "safetensors", "skimage", "yaml"),
+        *("torch", "numpy", "cv2", "scipy", "tqdm", "matplotlib", "safetensors", "skimage", "yaml", "PIL"),
         *("sam2_ros.model", "sam2_ros.tracking"),
     },
 }
