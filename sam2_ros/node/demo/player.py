@@ -29,7 +29,7 @@ CLIP = Path(__file__).parents[2] / "demo_data" / "clip.mp4"  # ours, see sam2_ro
 CLIP_CLICK = "96,150"  # of its target on the first frame (pixels)
 
 _TRAIL = 5.0  # seconds in which the last frames are taken: DDS forgets those of a camera that has gone
-_LEAD = 0.5  # seconds between the first listener and the first frame, in which the transport connects
+_LEAD = 1.0  # seconds between the first listener and the first frame, in which the transport connects
 
 
 class Player(Node):

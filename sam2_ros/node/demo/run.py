@@ -27,7 +27,7 @@ from sam2_ros.tracking.video import VideoError, VideoInfo, probe
 _TRACKER = "sam2_tracker"
 _RECORDED = ("tracks", "events", "overlay")
 _STARTING = 120.0  # seconds that the programs may take to come up
-_MEETING = 1.0  # seconds in which a service's answers find their way: before that they may be lost
+_MEETING = 1.0  # seconds in which two programs connect after they have seen each other: before that data is lost
 _LOADING = 300.0  # seconds that a model may take to load
 _STOPPING = 10.0  # seconds that a process may take to end
 _TAIL = 30  # lines of a log that are shown
@@ -96,14 +96,22 @@ class Demo:
         """Raises DemoError as soon as one of the programs fails."""
         # Every frame of a file can be had, so that only the network's speed decides which are dropped.
         self._start("tracker", "sam2_ros.node.main", {**self._network, "image_reliability": "reliable"}, log=True)
+        client = self._node.create_client(ChangeState, f"/{_TRACKER}/change_state")
+        self._wait_for(client.service_is_ready, _STARTING)
+        time.sleep(_MEETING)
+        self._change(client, Transition.TRANSITION_CONFIGURE)
+        # One after the other: programs that meet while they start may never hear each other.
+        topics = {name: f"/{_TRACKER}/{name}" for name in _RECORDED}
         recorder = self._start(
             "recorder",
             "sam2_ros.node.demo.recorder",
             {"output": self._output, "rate": float(info.rate), "frames": info.frames},
-            {name: f"/{_TRACKER}/{name}" for name in _RECORDED},
+            topics,
         )
+        self._wait_for(lambda: all(map(self._node.count_subscribers, topics.values())), _STARTING)
+        time.sleep(_MEETING)
+        self._change(client, Transition.TRANSITION_ACTIVATE)
         self._start("player", "sam2_ros.node.demo.player", self._camera, {"prompt": f"/{_TRACKER}/prompt"}, log=True)
-        self._bring_up()
         self._wait_for(lambda: recorder.process.poll() == 0)
 
     def _start(
@@ -119,16 +127,6 @@ class Demo:
         program = Program.start(name, module, arguments, self._output / f"{name}.log" if log else None)
         self._programs.append(program)
         return program
-
-    def _bring_up(self) -> None:
-        """Makes the tracker active, which the player waits for; by then the recorder listens."""
-        client = self._node.create_client(ChangeState, f"/{_TRACKER}/change_state")
-        self._wait_for(client.service_is_ready, _STARTING)
-        time.sleep(_MEETING)
-        self._change(client, Transition.TRANSITION_CONFIGURE)
-        topics = [f"/{_TRACKER}/{name}" for name in _RECORDED]
-        self._wait_for(lambda: all(map(self._node.count_subscribers, topics)), _STARTING)
-        self._change(client, Transition.TRANSITION_ACTIVATE)
 
     def _change(self, client: Client, transition: int) -> None:
         answer = client.call_async(ChangeState.Request(transition=Transition(id=transition)))
