@@ -35,7 +35,14 @@ class Outputs:
         self._labels: dict[int, str] = {}
 
     def publish(self, publication: Publication) -> None:
-        """The results for one image, then what happened on it."""
+        """The results for one image, then what happened on it; nothing once ROS has been shut down."""
+        try:
+            self._publish(publication)
+        except Exception:
+            if self._node.context.ok():  # else the process ends, and was interrupted between two topics
+                raise
+
+    def _publish(self, publication: Publication) -> None:
         result, header = publication.result, publication.view.header
         self._times[result.stamp] = header.stamp
         if result.stamp not in self._recent:
