@@ -1,0 +1,70 @@
+"""The way from the executor's thread to the worker and back: requests run between two frames and are answered."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from rclpy.node import Node
+from rclpy.task import Future
+from std_msgs.msg import Header
+
+from sam2_ros.node import messages
+from sam2_ros.node.session import PromptRequest, Session, View
+from sam2_ros.node.worker import ANY_FRAME, Job, JobRefused, Worker
+from sam2_ros.tracking.types import Event, EventKind, PromptError, Track
+
+Answer = TypeVar("Answer")
+Tell = Callable[[Event, str, str], None]  # an event, its frame_id and the object's label
+
+
+class Requests:
+    """Of one active node."""
+
+    def __init__(self, node: Node, session: Session, worker: Worker, tell: Tell) -> None:
+        self._node = node
+        self._session = session
+        self._worker = worker
+        self._tell = tell
+
+    async def place(self, request: PromptRequest) -> tuple[View, Track]:
+        """Starts or refines an object once the prompt's image is processed. Raises PromptError and JobRefused."""
+        frame = ANY_FRAME if request.stamp is None else request.stamp
+        return await self.perform(lambda session: session.place(request), frame)
+
+    async def perform(self, act: Callable[[Session], Answer], frame: float | None) -> Answer:
+        """What `act` answers on the worker's thread. Raises PromptError and JobRefused."""
+        executor = self._node.executor
+        answer: Future = Future(executor=executor)
+
+        def run() -> None:
+            try:
+                answer.set_result(act(self._session))
+            except PromptError as error:
+                answer.set_exception(error)
+            except Exception as error:
+                answer.set_exception(JobRefused(f"{type(error).__name__}: {error}"))
+                raise
+            finally:
+                executor.wake()
+
+        def refuse(reason: JobRefused) -> None:
+            answer.set_exception(reason)
+            executor.wake()
+
+        patience = self._node.get_parameter("prompt_timeout").value
+        self._worker.submit(Job(run, refuse, frame, time.monotonic() + patience))
+        return await answer
+
+    def pause(self, paused: bool) -> None:
+        """While paused, images are ignored; requests are still performed."""
+        self._worker.paused = paused
+
+    def reject(self, reason: str, header: Header, object_id: int = 0, label: str = "") -> None:
+        """Tells by an event why a prompt cannot be used; one without a stamp was meant for the newest image."""
+        self._node.get_logger().warning(f"prompt rejected: {reason}", throttle_duration_sec=1.0)
+        if not messages.seconds(header.stamp) and self._session.view is not None:
+            header = self._session.view.header
+        event = Event(EventKind.PROMPT_REJECTED, object_id, messages.seconds(header.stamp), reason=reason)
+        self._tell(event, header.frame_id, label)

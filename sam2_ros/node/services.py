@@ -1,0 +1,79 @@
+"""The services of the node. They are there in every state, and say so where the node is not active."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.node import Node
+from std_srvs.srv import SetBool, Trigger
+
+from sam2_ros.node import messages
+from sam2_ros.node.requests import Requests
+from sam2_ros.node.session import Session
+from sam2_ros.node.worker import AT_ONCE, JobRefused
+from sam2_ros.srv import AddObject, RemoveObject, SelectObject
+from sam2_ros.tracking.types import PromptError
+
+
+class Services:
+    """`requests` gives the way to the worker; it raises JobRefused while the node is not active."""
+
+    def __init__(self, node: Node, requests: Callable[[], Requests]) -> None:
+        self._node = node
+        self._requests = requests
+        group = ReentrantCallbackGroup()  # requests wait for the worker without keeping one another waiting
+        for kind, name, callback in (
+            (AddObject, "~/add_object", self._on_add_object),
+            (RemoveObject, "~/remove_object", self._on_remove_object),
+            (SelectObject, "~/select_object", self._on_select_object),
+            (Trigger, "~/reset", self._on_reset),
+            (SetBool, "~/enable", self._on_enable),
+        ):
+            node.create_service(kind, name, callback, callback_group=group)
+
+    async def _on_add_object(self, request: AddObject.Request, response: AddObject.Response) -> AddObject.Response:
+        try:
+            view, track = await self._requests().place(messages.prompt_request(request.prompt))
+        except (PromptError, JobRefused) as error:
+            return self._refuse(response, error)
+        response.success = True
+        response.object_id = track.id
+        response.mask = messages.mask_message(track.mask, view.header)
+        return response
+
+    async def _on_remove_object(
+        self, request: RemoveObject.Request, response: RemoveObject.Response
+    ) -> RemoveObject.Response:
+        return await self._respond(response, lambda session: session.remove(request.object_id))
+
+    async def _on_select_object(
+        self, request: SelectObject.Request, response: SelectObject.Response
+    ) -> SelectObject.Response:
+        return await self._respond(response, lambda session: session.select(request.object_id))
+
+    async def _on_reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        return await self._respond(response, lambda session: session.reset("~/reset was called"))
+
+    def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
+        try:
+            self._requests().pause(not request.data)
+        except JobRefused as error:
+            return self._refuse(response, error)
+        response.success = True
+        return response
+
+    async def _respond(self, response: Any, act: Callable[[Session], None]) -> Any:
+        try:
+            await self._requests().perform(act, AT_ONCE)
+        except (PromptError, JobRefused) as error:
+            return self._refuse(response, error)
+        response.success = True
+        return response
+
+    def _refuse(self, response: Any, error: Exception) -> Any:
+        self._node.get_logger().warning(f"request refused: {error}", throttle_duration_sec=1.0)
+        response.success = False
+        response.message = str(error)
+        return response
