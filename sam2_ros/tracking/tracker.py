@@ -27,7 +27,7 @@ from .memory_bank import BankSize, MemoryBank
 from .preprocess import preprocess
 from .presence import PresenceMonitor
 from .prompts import Points, check_prompt, mask_tensor
-from .types import Event, EventKind, FrameResult, Prompt, PromptError, StampError, Track
+from .types import Event, EventKind, FrameResult, Prompt, PromptError, StampError, Track, TrackState
 
 _FED_BACK_LIMIT = 32.0  # logits; what a correction sees of the answer that it corrects
 _MAX_OBJECTS = 254  # values of a label image
@@ -64,6 +64,8 @@ class _Answer(NamedTuple):
     logits: Tensor  # (1, S / 4, S / 4)
     predicted_iou: Tensor  # ()
     occlusion_score: Tensor  # ()
+    state: TrackState
+    last_seen: float  # seconds
 
 
 @dataclass(frozen=True)
@@ -198,6 +200,14 @@ class StreamingTracker:
             self._latest = self._result(self._frames[-1])
         return self._latest
 
+    @torch.inference_mode()
+    def result_at(self, stamp: float) -> FrameResult:
+        """The tracks of a buffered frame, as they are known by now; events are told with the newest frame only.
+
+        Raises PromptError for a stamp that no prompt could have either.
+        """
+        return self._result(self._frame_at(stamp))
+
     @property
     def covered(self) -> tuple[float, float] | None:
         """Stamps of the oldest and newest frame that prompts can be applied to (seconds)."""
@@ -267,13 +277,18 @@ class StreamingTracker:
         with self._timed("wait"):  # for the device
             visible = (decoded.logits > 0).flatten(1).any(dim=1).tolist()  # nowhere if the object is absent
         for i, object_ in enumerate(objects):
-            score = decoded.occlusion_score[i, 0]
-            frame.answers[object_.id] = _Answer(decoded.logits[i], decoded.predicted_iou[i], score)
             if event := object_.presence.update(visible[i], frame.stamp):
                 self._events.append(event)
+            frame.answers[object_.id] = _Answer(
+                decoded.logits[i],
+                decoded.predicted_iou[i],
+                decoded.occlusion_score[i, 0],
+                object_.presence.state,
+                object_.presence.last_seen,
+            )
 
     def _result(self, frame: _Frame) -> FrameResult:
-        objects = list(self._objects.values())
+        objects = [object_ for object_ in self._objects.values() if object_.id in frame.answers]
         if not objects:
             return FrameResult(frame.stamp, frame.index, frame.size)
         answers = [frame.answers[object_.id] for object_ in objects]
@@ -281,7 +296,7 @@ class StreamingTracker:
         masks = list((full_size(logits, frame.size) > 0).cpu().numpy())
         scores = torch.stack([torch.stack((a.occlusion_score, a.predicted_iou)).float() for a in answers])
         presence = torch.stack((scores[:, 0].sigmoid(), scores[:, 1]), dim=1).tolist()
-        tracks = tuple(_as_track(o, mask, *p) for o, mask, p in zip(objects, masks, presence))
+        tracks = tuple(_as_track(*found) for found in zip(objects, answers, masks, presence))
         draw = partial(paint_labels, masks, [object_.mask_value for object_ in objects], logits)
         return FrameResult(frame.stamp, frame.index, frame.size, tracks, draw_labels=draw)
 
@@ -341,17 +356,17 @@ class StreamingTracker:
         self.timings[stage] = self.timings.get(stage, 0.0) + time.perf_counter() - start
 
 
-def _as_track(object_: _Object, mask: np.ndarray, presence: float, predicted_iou: float) -> Track:
-    monitor = object_.presence
+def _as_track(object_: _Object, answer: _Answer, mask: np.ndarray, scores: Sequence[float]) -> Track:
+    presence, predicted_iou = scores
     return Track(
         id=object_.id,
         mask_value=object_.mask_value,
         label=object_.label,
-        state=monitor.state,
+        state=answer.state,
         presence=presence,
         predicted_iou=predicted_iou,
         mask=mask,
         box=bounding_box(mask),
         area=int(np.count_nonzero(mask)),
-        last_seen=monitor.last_seen,
+        last_seen=answer.last_seen,
     )

@@ -238,6 +238,36 @@ def test_an_unknown_object_is_named_with_those_that_are_known(model: Sam2, chang
         tracker.refine(99, OTHER) if change == "refine" else tracker.remove(99)
 
 
+# ---- what was found on an earlier frame
+
+
+def test_any_buffered_frame_tells_its_tracks(model: Sam2) -> None:
+    tracker = StreamingTracker(model, TrackerConfig(stamp_tolerance=0.02))
+    run(tracker, 1)
+    tracker.add(CLICK)
+    results = [tracker.step(rgb, stamp) for rgb, stamp in frames(4, start=1)]
+    (then,) = results[1].tracks
+    (told,) = tracker.result_at(2 * PERIOD + 0.01).tracks
+    assert np.array_equal(told.mask, then.mask)
+    assert (told.state, told.presence, told.last_seen) == (then.state, then.presence, then.last_seen)
+    assert tracker.result_at(2 * PERIOD).index == 2
+
+
+def test_an_object_is_not_on_frames_before_its_own(model: Sam2) -> None:
+    tracker = StreamingTracker(model)
+    run(tracker, 4)
+    track_id = tracker.add(CLICK, stamp=2 * PERIOD)
+    assert tracker.result_at(PERIOD).tracks == ()
+    assert [track.id for track in tracker.result_at(3 * PERIOD).tracks] == [track_id]
+
+
+def test_a_frame_that_is_gone_tells_nothing_but_what_is_covered(model: Sam2) -> None:
+    tracker = StreamingTracker(model, TrackerConfig(history=2))
+    run(tracker, 4)
+    with pytest.raises(PromptError, match=r"cover 0\.200000 to 0\.300000 s"):
+        tracker.result_at(PERIOD)
+
+
 # ---- corrections
 
 
