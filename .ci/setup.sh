@@ -113,7 +113,7 @@ python_headers() {
 }
 
 ros_wheels() {
-    rm -rf "$stamps/messages" "$venv/build"
+    rm -rf "$stamps/messages" "$stamps/vision_msgs" "$venv/build"
     install --requirement .ci/ros_wheels.txt
     # The wheels' CMake files name the Python of the machine that built them.
     local include numpy
@@ -127,24 +127,36 @@ ros_wheels() {
 
 # The generated messages lie in a folder behind the sources on Python's path, so that edits need no second build.
 messages() {
-    local site log=$venv/build.log
-    PATH=$venv/bin:$PATH AMENT_PREFIX_PATH=$venv CMAKE_PREFIX_PATH=$venv build_messages >"$log" 2>&1 ||
-        { tail -n 30 "$log" >&2; fail "the messages could not be built, see $log"; }
+    local site
+    build_messages . "$venv/build"
     site=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
     printf '%s\n' "$venv/lib/generated" >"$site/sam2_ros_generated.pth"
 }
 
-build_messages() {
+# Every ROS distribution has vision_msgs, the package index does not; what the tests need of it is built here.
+vision_msgs() {
+    rm -rf "$venv/lib/generated/vision_msgs"
+    "$venv/bin/python" -c 'import vision_msgs' 2>/dev/null && return # never beside a real one
+    build_messages test/vision_msgs "$venv/build/vision_msgs"
+}
+
+build_messages() { # build_messages SOURCE BUILD
+    local log=$venv/build.log
+    PATH=$venv/bin:$PATH AMENT_PREFIX_PATH=$venv CMAKE_PREFIX_PATH=$venv generate "$@" >"$log" 2>&1 ||
+        { tail -n 30 "$log" >&2; fail "the messages of $1 could not be built, see $log"; }
+}
+
+generate() { # generate SOURCE BUILD
     local found=()
     if [[ -d $headers ]]; then
         local include=("$headers"/usr/include/python3*) library=("$headers"/usr/lib/*/libpython3*.so)
         found=(-DPython3_INCLUDE_DIR="${include[0]}" -DPython3_LIBRARY="${library[0]}")
         export CPATH=$headers/usr/include # where the headers look for those of this architecture
     fi
-    cmake -S . -B "$venv/build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_INSTALL_PREFIX="$venv" \
+    cmake -S "$1" -B "$2" -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_INSTALL_PREFIX="$venv" \
         -DPYTHON_INSTALL_DIR=lib/generated -DAMENT_CMAKE_SYMLINK_INSTALL=ON -DBUILD_TESTING=OFF \
         -DPython3_EXECUTABLE="$venv/bin/python" -DPython3_FIND_VIRTUALENV=ONLY "${found[@]}" &&
-        cmake --build "$venv/build" --target install
+        cmake --build "$2" --target install
 }
 
 colcon_build() {
@@ -167,4 +179,5 @@ else
     step python_headers
     step ros_wheels "$(digest .ci/ros_wheels.txt)"
     step messages "$interface" "$(find launch config -type f -not -name '*.pyc' | sort)"
+    step vision_msgs "$(digest test/vision_msgs/CMakeLists.txt test/vision_msgs/package.xml test/vision_msgs/msg/*)"
 fi
