@@ -85,6 +85,11 @@ class MemoryBank:
             recent = frames[self._prompted :]
             recent[recent >= frame] = _EMPTY
 
+    def copy(self, source: int, target: int) -> None:
+        """Remember in one row what another one does."""
+        for table in (self._spatial, self._pointers, self._spatial_frame, self._pointer_frame):
+            table[target] = table[source]
+
     def clear(self, row: int) -> None:
         """Forget everything about an object."""
         self._spatial_frame[row] = _EMPTY

@@ -32,5 +32,13 @@ class PresenceMonitor:
             return self._event(EventKind.LOST, stamp, absence)
         return None
 
+    def change_since(self, earlier: PresenceMonitor, stamp: float) -> Event | None:
+        """The event that brings those up to date who know the `earlier` state of the object."""
+        if self.state is earlier.state or (self.state, earlier.state) == (TrackState.VISIBLE, TrackState.OCCLUDED):
+            return None
+        kind = {TrackState.VISIBLE: EventKind.REACQUIRED, TrackState.OCCLUDED: EventKind.OCCLUDED}.get(self.state)
+        absence = stamp - (earlier if self.state is TrackState.VISIBLE else self).last_seen
+        return self._event(kind or EventKind.LOST, stamp, max(0.0, absence))
+
     def _event(self, kind: EventKind, stamp: float, absence: float) -> Event:
         return Event(kind, self.track_id, stamp, absence)

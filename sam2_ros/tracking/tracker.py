@@ -2,7 +2,8 @@
 
 A frame is encoded once. All objects then read their memories, are decoded and write their memories in one batch.
 The encodings of the last frames are kept, so that a prompt can be applied to the frame that it was made on and be
-carried forward to the newest.
+carried forward to the newest. A correction works on a copy of the object's memory, which takes the place of the
+object once it has arrived; until then the object is tracked as before.
 """
 
 from __future__ import annotations
@@ -45,6 +46,8 @@ class TrackerConfig:
     stamp_tolerance: float = 0.0  # seconds by which a prompt may miss the frame that it is applied to
     # The reference does not remember a correction as a prompted frame, though its training does.
     corrections_are_prompted: bool = True
+    # A late prompt is carried forward at once, or by calls of `catch_up`, between which other frames can be tracked.
+    catch_up_at_once: bool = True
     precision: str = "float32"
 
     def __post_init__(self) -> None:
@@ -81,19 +84,17 @@ class _Frame:
 
 @dataclass
 class _Object:
-    """An object that is being followed; `row` is its place in the memory bank and names its mask value."""
+    """An object that is being followed; `row` is its place in the memory bank."""
 
     id: int
     row: int
+    mask_value: int
     label: str
     first_frame: int
     presence: PresenceMonitor
+    newest_frame: int  # the last one on which it was tracked
     points: Points = Points()  # of its newest prompted frame
     points_frame: int = -1
-
-    @property
-    def mask_value(self) -> int:
-        return self.row + 1
 
 
 class StreamingTracker:
@@ -103,10 +104,11 @@ class StreamingTracker:
         self.model = model
         self.config = config
         self.timings: dict[str, float] = {}  # seconds of each stage of the last step
-        size = BankSize(config.max_objects, config.max_prompted, config.history)
+        size = BankSize(config.max_objects + 1, config.max_prompted, config.history)  # one for a correction on its way
         self._bank = MemoryBank(model.config, size, model.device)
         self._frames: deque[_Frame] = deque(maxlen=config.history)
-        self._objects: dict[int, _Object] = {}
+        self._objects: dict[int, _Object] = {}  # tracked on the newest frame
+        self._behind: dict[int, _Object] = {}  # on their way there; a corrected one is among `_objects`, too
         self._ids = count(1)
         self._events: list[Event] = []
         self._latest: FrameResult | None = None
@@ -135,6 +137,8 @@ class StreamingTracker:
         frame = _Frame(index, stamp, size, features)
         if self._objects:
             self._track(list(self._objects.values()), frame)
+        if len(self._frames) == self.config.history:
+            self._carry_past(self._frames[0])
         self._frames.append(frame)
         with self._timed("masks"):
             self._latest = self._result(frame)
@@ -149,15 +153,14 @@ class StreamingTracker:
         """
         frame = self._frame_at(stamp)
         prompt = check_prompt(prompt, frame.size)
-        row = self._free_row()
+        taken = {object_.mask_value for object_ in self._all_objects()}
+        if len(taken) >= self.config.max_objects:
+            raise PromptError(f"there are {len(taken)} objects already, as max_objects allows; remove one or raise it")
+        value = min(set(range(1, len(taken) + 2)) - taken)
         monitor = PresenceMonitor(next(self._ids), self.config.lost_after, frame.stamp)
-        object_ = _Object(monitor.track_id, row, prompt.label, frame.index, monitor)
-        try:
-            self._prompt(object_, prompt, frame)
-        except Exception:
-            self._forget(object_)
-            raise
-        self._objects[object_.id] = object_
+        row = self._free_row()
+        object_ = _Object(monitor.track_id, row, value, prompt.label, frame.index, monitor, frame.index)
+        self._place(object_, prompt, frame)
         return object_.id
 
     def refine(self, track_id: int, prompt: Prompt, stamp: float | None = None) -> None:
@@ -166,17 +169,51 @@ class StreamingTracker:
         Clicks join those that the object was given on that frame. Raises PromptError like `add`, and for an
         unknown id.
         """
+        if track_id in self._behind:
+            self.catch_up()
         object_ = self._object(track_id)
         frame = self._frame_at(stamp)
         if frame.index < object_.first_frame:
             raise PromptError(f"object {track_id} starts after the frame of this prompt; add it as a new object")
-        self._prompt(object_, check_prompt(prompt, frame.size), frame)
-        object_.label = prompt.label or object_.label
+        prompt = check_prompt(prompt, frame.size)
+        label, row = prompt.label or object_.label, self._free_row()
+        self._bank.copy(object_.row, row)
+        self._place(replace(object_, row=row, label=label, presence=replace(object_.presence)), prompt, frame)
+
+    def catch_up(self, frames: int | None = None) -> bool:
+        """Carry late prompts forward, by so many buffered frames (None: to the newest); whether there is more to do.
+
+        Where that fails (a full GPU), these prompts are given up: new objects are gone, corrected ones as they were.
+        """
+        while self._behind and (frames is None or frames > 0):
+            start = min(object_.newest_frame for object_ in self._behind.values())
+            objects = [object_ for object_ in self._behind.values() if object_.newest_frame == start]
+            frame = next(frame for frame in self._frames if frame.index > start)
+            to_track = [object_ for object_ in objects if not self._bank.is_prompted(object_.row, frame.index)]
+            try:
+                if to_track:
+                    self._track(to_track, frame)
+            except Exception:
+                self._give_up(objects)
+                raise
+            for object_ in objects:
+                object_.newest_frame = frame.index
+                self._arrive(object_)
+            frames = None if frames is None else frames - 1
+        return bool(self._behind)
+
+    def is_behind(self, track_id: int) -> bool:
+        """Whether a prompt for this object is still being carried forward."""
+        return track_id in self._behind
 
     def remove(self, track_id: int) -> None:
         """Stop following an object; raises PromptError for an unknown id."""
-        object_ = self._objects.pop(self._object(track_id).id)
-        self._forget(object_)
+        object_ = self._object(track_id)
+        for objects in (self._objects, self._behind):
+            if gone := objects.pop(track_id, None):
+                self._bank.clear(gone.row)
+        for frame in self._frames:
+            frame.answers.pop(track_id, None)
         self._latest = None
         absence = self._frames[-1].stamp - object_.presence.last_seen
         self._events.append(Event(EventKind.REMOVED, track_id, self._frames[-1].stamp, max(0.0, absence)))
@@ -184,9 +221,10 @@ class StreamingTracker:
     def reset(self, reason: str = "") -> None:
         """Forget all objects and frames; ids go on, so that none is ever given twice."""
         stamp = self._frames[-1].stamp if self._frames else 0.0
-        for object_ in self._objects.values():
+        for object_ in self._all_objects():
             self._bank.clear(object_.row)
         self._objects.clear()
+        self._behind.clear()
         self._frames.clear()
         self._latest = None
         self._events = [Event(EventKind.RESET, 0, stamp, reason=reason)]
@@ -233,9 +271,43 @@ class StreamingTracker:
             self._bank.write(rows, frame.index, spatial, decoded.pointer)
         self._note(objects, frame, decoded)
 
+    def _place(self, object_: _Object, prompt: Prompt, frame: _Frame) -> None:
+        """Apply a prompt to a frame, and carry the object forward from there."""
+        try:
+            self._prompt(object_, prompt, frame)
+        except Exception:
+            self._bank.clear(object_.row)
+            raise
+        object_.newest_frame = frame.index
+        self._behind[object_.id] = object_
+        self._arrive(object_)
+        if self.config.catch_up_at_once:
+            self.catch_up()
+
+    def _arrive(self, object_: _Object) -> None:
+        """Where the object is tracked on the newest frame, it is one of all again."""
+        if object_.newest_frame < self._frames[-1].index:
+            return
+        del self._behind[object_.id]
+        if earlier := self._objects.get(object_.id):
+            self._bank.clear(earlier.row)
+            if event := object_.presence.change_since(earlier.presence, self._frames[-1].stamp):
+                self._events.append(event)
+        self._objects[object_.id] = object_
+        self._latest = None
+
+    def _give_up(self, objects: Sequence[_Object]) -> None:
+        for object_ in objects:
+            self._bank.clear(object_.row)
+            del self._behind[object_.id]
+
+    def _carry_past(self, frame: _Frame) -> None:
+        """Before a frame is forgotten: what still stands on an earlier one has to be tracked on it now."""
+        while any(object_.newest_frame < frame.index for object_ in self._behind.values()):
+            self.catch_up(1)
+
     @torch.inference_mode()
     def _prompt(self, object_: _Object, prompt: Prompt, frame: _Frame) -> None:
-        """Apply a prompt to a frame, then track the object anew from there to the newest frame."""
         starts = frame.index == object_.first_frame
         points = (object_.points if object_.points_frame == frame.index else Points()).joined(prompt)
         with self._autocast():
@@ -250,10 +322,6 @@ class StreamingTracker:
             self._events.append(Event(EventKind.STARTED, object_.id, frame.stamp))
         object_.points, object_.points_frame = points, frame.index
         self._note([object_], frame, decoded)
-        for later in self._frames:
-            if later.index > frame.index and not self._bank.is_prompted(object_.row, later.index):
-                self._track([object_], later)
-        self._latest = None
 
     def _decode_prompt(self, object_: _Object, prompt: Prompt, points: Points, frame: _Frame) -> Decoded:
         model, device = self.model, self.model.device
@@ -277,7 +345,8 @@ class StreamingTracker:
         with self._timed("wait"):  # for the device
             visible = (decoded.logits > 0).flatten(1).any(dim=1).tolist()  # nowhere if the object is absent
         for i, object_ in enumerate(objects):
-            if event := object_.presence.update(visible[i], frame.stamp):
+            event = object_.presence.update(visible[i], frame.stamp)
+            if event and self._objects.get(object_.id, object_) is object_:  # else it is told when the copy arrives
                 self._events.append(event)
             frame.answers[object_.id] = _Answer(
                 decoded.logits[i],
@@ -288,7 +357,8 @@ class StreamingTracker:
             )
 
     def _result(self, frame: _Frame) -> FrameResult:
-        objects = [object_ for object_ in self._objects.values() if object_.id in frame.answers]
+        known = {**self._behind, **self._objects}
+        objects = [known[track_id] for track_id in sorted(known) if track_id in frame.answers]
         if not objects:
             return FrameResult(frame.stamp, frame.index, frame.size)
         answers = [frame.answers[object_.id] for object_ in objects]
@@ -328,22 +398,22 @@ class StreamingTracker:
         return nearest
 
     def _object(self, track_id: int) -> _Object:
-        if track_id not in self._objects:
-            known = ", ".join(map(str, self._objects)) or "none"
+        object_ = self._objects.get(track_id) or self._behind.get(track_id)
+        if object_ is None:
+            known = ", ".join(map(str, sorted({*self._objects, *self._behind}))) or "none"
             raise PromptError(f"there is no object {track_id}; the objects are: {known}")
-        return self._objects[track_id]
+        return object_
+
+    def _all_objects(self) -> list[_Object]:
+        return [*self._objects.values(), *self._behind.values()]
 
     def _free_row(self) -> int:
-        taken = {object_.row for object_ in self._objects.values()}
-        for row in range(self.config.max_objects):
-            if row not in taken:
-                return row
-        raise PromptError(f"there are {len(taken)} objects already, as max_objects allows; remove one or raise it")
-
-    def _forget(self, object_: _Object) -> None:
-        self._bank.clear(object_.row)
-        for frame in self._frames:
-            frame.answers.pop(object_.id, None)
+        """A row of the memory bank; where corrections hold them all, they are brought to their end first."""
+        taken = {object_.row for object_ in self._all_objects()}
+        if len(taken) > self.config.max_objects:
+            self.catch_up()
+            return self._free_row()
+        return min(set(range(len(taken) + 1)) - taken)
 
     def _autocast(self) -> torch.autocast:
         dtype = _PRECISIONS[self.config.precision]

@@ -313,7 +313,7 @@ def test_corrections_are_remembered_as_prompted_frames_by_choice(model: Sam2, pr
     track_id = tracker.add(CLICK)
     run(tracker, 3, start=1)
     tracker.refine(track_id, OTHER)
-    assert tracker._bank.is_prompted(0, 3) is prompted
+    assert tracker._bank.is_prompted(tracker._objects[track_id].row, 3) is prompted
 
 
 def test_a_rejected_prompt_changes_nothing(model: Sam2) -> None:
@@ -329,6 +329,116 @@ def test_a_rejected_prompt_changes_nothing(model: Sam2) -> None:
             tracker.add(bad)
     assert torch.equal(logits_of(tracker, track_id), before)
     assert len(run(tracker, 1, start=3).tracks) == 1
+
+
+# ---- carrying late prompts forward between frames
+
+
+@pytest.fixture
+def patient(model: Sam2) -> StreamingTracker:
+    """A tracker that carries late prompts forward when it is told to, after ten frames."""
+    tracker = StreamingTracker(model, TrackerConfig(catch_up_at_once=False))
+    run(tracker, 10)
+    return tracker
+
+
+def ids(result: FrameResult | None) -> list[int]:
+    assert result is not None
+    return [track.id for track in result.tracks]
+
+
+def test_a_late_prompt_is_carried_forward_by_as_many_frames_as_asked(patient: StreamingTracker) -> None:
+    track_id = patient.add(CLICK, stamp=3 * PERIOD)
+    assert patient.catch_up(4)
+    assert patient.is_behind(track_id) and ids(patient.latest) == []
+    assert not patient.catch_up(2)
+    assert not patient.is_behind(track_id) and ids(patient.latest) == [track_id]
+
+
+def test_frames_that_come_meanwhile_are_caught_up_with(model: Sam2, patient: StreamingTracker) -> None:
+    track_id = patient.add(CLICK, stamp=3 * PERIOD)
+    start = 10
+    while patient.catch_up(3):
+        run(patient, 1, start)
+        start += 1
+    in_time = StreamingTracker(model)
+    run(in_time, 4)
+    one = in_time.add(CLICK)
+    run(in_time, start - 4, start=4)
+    torch.testing.assert_close(logits_of(patient, track_id), logits_of(in_time, one), rtol=1e-4, atol=1e-4)
+
+
+def test_late_prompts_for_one_frame_travel_together(patient: StreamingTracker) -> None:
+    one, two = patient.add(CLICK, stamp=3 * PERIOD), patient.add(OTHER, stamp=3 * PERIOD)
+    assert not patient.catch_up(6)
+    assert ids(patient.latest) == [one, two]
+
+
+def test_a_prompt_for_the_newest_frame_need_not_travel(patient: StreamingTracker) -> None:
+    track_id = patient.add(CLICK)
+    assert not patient.is_behind(track_id) and ids(patient.latest) == [track_id]
+
+
+def test_an_object_is_tracked_as_before_until_its_correction_arrives(patient: StreamingTracker) -> None:
+    track_id = patient.add(CLICK)
+    run(patient, 6, start=10)
+    before = logits_of(patient, track_id).clone()
+    patient.refine(track_id, OTHER, stamp=10 * PERIOD)
+    assert ids(patient.latest) == [track_id]
+    assert torch.equal(logits_of(patient, track_id), before)
+    assert ids(run(patient, 1, start=16)) == [track_id]
+    before = logits_of(patient, track_id).clone()
+    while patient.catch_up(1):
+        pass
+    assert ids(patient.latest) == [track_id]
+    assert not torch.equal(logits_of(patient, track_id), before)
+
+
+def test_a_prompt_that_does_not_get_ahead_is_not_overtaken_by_forgetting(model: Sam2) -> None:
+    tracker = StreamingTracker(model, TrackerConfig(catch_up_at_once=False, history=4))
+    run(tracker, 4)
+    track_id = tracker.add(CLICK, stamp=0.0)
+    run(tracker, 20, start=4)
+    assert tracker.is_behind(track_id)
+    tracker.catch_up()
+    assert ids(tracker.latest) == [track_id]
+
+
+def test_an_object_on_its_way_counts_and_can_be_corrected_and_removed(patient: StreamingTracker) -> None:
+    track_id = patient.add(CLICK, stamp=3 * PERIOD)
+    patient.refine(track_id, OTHER, stamp=4 * PERIOD)
+    patient.remove(track_id)
+    assert not patient.catch_up() and ids(patient.latest) == []
+    for _ in range(TrackerConfig.max_objects):
+        patient.add(CLICK, stamp=3 * PERIOD)
+    with pytest.raises(PromptError, match="there are 16 objects already"):
+        patient.add(CLICK)
+
+
+def test_several_corrections_at_a_time_do_not_need_more_memory(patient: StreamingTracker) -> None:
+    known = [patient.add(CLICK, stamp=3 * PERIOD) for _ in range(TrackerConfig.max_objects)]
+    patient.catch_up()
+    for track_id in known[:3]:
+        patient.refine(track_id, OTHER, stamp=4 * PERIOD)
+    assert ids(patient.latest) == known
+    patient.catch_up()
+    assert sorted(ids(patient.latest)) == known
+
+
+def test_a_correction_that_fails_on_its_way_leaves_the_object_as_it_was(
+    patient: StreamingTracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    track_id = patient.add(CLICK)
+    run(patient, 3, start=10)
+    before = logits_of(patient, track_id).clone()
+    patient.refine(track_id, OTHER, stamp=10 * PERIOD)
+    with monkeypatch.context() as patch:
+        patch.setattr(patient.model, "read_memory", lambda *_: (_ for _ in ()).throw(torch.cuda.OutOfMemoryError()))
+        with pytest.raises(torch.cuda.OutOfMemoryError):
+            patient.catch_up()
+    assert not patient.catch_up()
+    assert torch.equal(logits_of(patient, track_id), before)
+    assert ids(run(patient, 1, start=13)) == [track_id]
 
 
 # ---- events
