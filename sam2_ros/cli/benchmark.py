@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from sam2_ros.benchmark.lifting import LIFTING_TARGET, measure_lifting
 from sam2_ros.benchmark.measure import MEGABYTE, Measurement, Workload, drawn_frames, measure, our_steps, workload
 from sam2_ros.benchmark.plot import write_plot
 from sam2_ros.model import CheckpointError, Sam2, load_model, seeded_model
@@ -45,6 +46,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--video", type=Path, metavar="FILE", help="take its frames (default: drawn, 640 x 480)")
     parser.add_argument("--reference", type=Path, metavar="DIR", help="a checkout of facebookresearch/sam2 to run too")
     parser.add_argument("--node", action="store_true", help="measure what the node adds to the model, instead")
+    parser.add_argument("--lifting", action="store_true", help="measure lifting masks to 3-D with depth, instead")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers")
     parser.add_argument("--plot", type=Path, metavar="PNG", help="draw time and memory from frame to frame")
 
@@ -53,6 +55,8 @@ def run(args: argparse.Namespace) -> int:
     """Measure and print. Raises ValueError, OSError or CheckpointError for what the user can put right."""
     if args.node:
         return _measure_node(args.frames)
+    if args.lifting:
+        return _measure_lifting(args.frames)
     device = choose_device(args.device)
     model, weights = _model(args, device)
     frames = _frames(args.video)
@@ -84,6 +88,15 @@ def _measure_node(frames: int) -> int:
     except ModuleNotFoundError as error:
         raise ValueError(f"--node needs ROS 2 ({error}); source its setup.bash, or .ci/env.sh") from error
     overhead.measure(frames=frames)
+    return 0
+
+
+def _measure_lifting(frames: int) -> int:
+    speed = measure_lifting(frames)
+    print(
+        f"lifting 3 masks at 640x480: median {1e3 * speed.median:.1f} ms, expected at most {LIFTING_TARGET:g}, "
+        f"p99 {1e3 * speed.p99:.1f} ms"
+    )
     return 0
 
 

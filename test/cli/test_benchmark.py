@@ -97,3 +97,8 @@ def test_a_number_of_objects_that_is_none(objects: str, capsys: pytest.CaptureFi
     with pytest.raises(SystemExit):
         main(["benchmark", "--objects", objects])
     assert "expected a number from 1 on" in capsys.readouterr().err
+
+
+def test_measures_lifting_without_a_model(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["benchmark", "--lifting", "--frames", "3"]) == 0
+    assert "lifting 3 masks at 640x480: median" in capsys.readouterr().out
