@@ -45,6 +45,7 @@ def build_tracker(parameters: Parameters) -> StreamingTracker:
         history=parameters.history,
         lost_after=parameters.lost_after,
         stamp_tolerance=parameters.stamp_tolerance,
+        catch_up_at_once=False,
         precision=choose_precision(parameters.precision, device),
     )
     model = load_model(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from rclpy.node import Node
 from rclpy.task import Future
@@ -29,12 +29,26 @@ class Requests:
         self._tell = tell
 
     async def place(self, request: PromptRequest) -> tuple[View, Track]:
-        """Starts or refines an object once the prompt's image is processed. Raises PromptError and JobRefused."""
+        """Starts or refines an object once the prompt's image is processed; the answer is that on the newest image.
+
+        Raises PromptError and JobRefused.
+        """
         frame = ANY_FRAME if request.stamp is None else request.stamp
-        return await self.perform(lambda session: session.place(request), frame)
+        track_id = await self.perform(lambda session: session.place(request), frame)
+        return await self._submit(
+            lambda session: session.answer(track_id), is_ready=lambda: self._session.has_arrived(track_id)
+        )
 
     async def perform(self, act: Callable[[Session], Answer], frame: float | None) -> Answer:
-        """What `act` answers on the worker's thread. Raises PromptError and JobRefused."""
+        """What `act` answers on the worker's thread, once the frame of that stamp is processed.
+
+        Raises PromptError and JobRefused.
+        """
+        patience = self._node.get_parameter("prompt_timeout").value
+        return await self._submit(act, frame=frame, deadline=time.monotonic() + patience)
+
+    async def _submit(self, act: Callable[[Session], Answer], **conditions: Any) -> Answer:
+        """`conditions` are those of a Job."""
         executor = self._node.executor
         answer: Future = Future(executor=executor)
 
@@ -53,8 +67,7 @@ class Requests:
             answer.set_exception(reason)
             executor.wake()
 
-        patience = self._node.get_parameter("prompt_timeout").value
-        self._worker.submit(Job(run, refuse, frame, time.monotonic() + patience))
+        self._worker.submit(Job(run, refuse, **conditions))
         return await answer
 
     def pause(self, paused: bool) -> None:

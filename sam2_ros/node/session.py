@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -19,6 +20,9 @@ from sam2_ros.tracking.types import Event, FrameResult, Prompt, PromptError, Tra
 
 # Seconds: a frame that is older than the newest by less than this came late; by more, the clock was set back.
 MAX_REORDERING = 0.5
+
+# Buffered frames by which late prompts are carried forward after each new frame. More than one, or they never arrive.
+CATCH_UP_FRAMES = 3
 
 _REPEAT = 5.0  # seconds between two log lines of the same kind
 
@@ -125,17 +129,37 @@ class Session:
         self._statistics.count_unusable(reason)
         self._logger.error(reason, throttle_duration_sec=_REPEAT)
 
-    def place(self, request: PromptRequest) -> tuple[View, Track]:
-        """Starts or refines an object; what came of it on the newest image. Raises PromptError."""
-        if request.object_id:
-            self._tracker.refine(request.object_id, request.prompt, request.stamp)
-            track_id = request.object_id
-        else:
-            track_id = self._tracker.add(request.prompt, request.stamp)
-        self._is_published = False
+    def place(self, request: PromptRequest) -> int:
+        """Starts or refines an object on the prompt's image; its id. Raises PromptError."""
+        with self._noticing_changes():
+            if request.object_id:
+                self._tracker.refine(request.object_id, request.prompt, request.stamp)
+                return request.object_id
+            return self._tracker.add(request.prompt, request.stamp)
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether late prompts are still being carried forward to the newest image."""
+        return self._tracker.is_behind()
+
+    def advance(self) -> None:
+        """Carries late prompts forward, by so little that a camera does not wait."""
+        started = time.perf_counter()
+        with self._noticing_changes():
+            self._tracker.catch_up(CATCH_UP_FRAMES)
+        self._statistics.count_catch_up(time.perf_counter() - started)
+
+    def has_arrived(self, track_id: int) -> bool:
+        """Whether nothing that was asked for this object is still being carried forward."""
+        return not self._tracker.is_behind(track_id)
+
+    def answer(self, track_id: int) -> tuple[View, Track]:
+        """The object on the newest image. Raises PromptError where it is not followed any more."""
         result, view = self._tracker.latest, self.view
-        assert result is not None and view is not None  # a prompt that was accepted has an image
-        return view, next(track for track in result.tracks if track.id == track_id)
+        tracks = {track.id: track for track in result.tracks} if result else {}
+        if track_id not in tracks or view is None:
+            raise PromptError(f"object {track_id} was lost on the way to the newest image: see the diagnostics")
+        return view, tracks[track_id]
 
     def remove(self, track_id: int) -> None:
         """Stops following an object. Raises PromptError where there is none of this id."""
@@ -156,6 +180,14 @@ class Session:
         """Forgets every object."""
         self._forget(reason, self.view.stamp if self.view else 0.0)
         self._is_published = False
+
+    @contextmanager
+    def _noticing_changes(self) -> Iterator[None]:
+        """What changes the newest image's results is published once more."""
+        before = self._tracker.latest
+        yield
+        if self._tracker.latest is not before:
+            self._is_published = False
 
     def _is_late(self, stamp: float) -> bool:
         return self.view is not None and 0.0 <= self.view.stamp - stamp < MAX_REORDERING

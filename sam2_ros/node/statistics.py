@@ -25,6 +25,7 @@ class Statistics:
         self.last_error = ""
         self._latencies: deque[float] = deque(maxlen=_WINDOW)  # seconds from receiving an image to having published
         self._overheads: deque[float] = deque(maxlen=_WINDOW)  # of these, spent outside the tracker
+        self._catch_ups: deque[float] = deque(maxlen=_WINDOW)  # seconds spent on late prompts between two frames
         self._finished: deque[float] = deque(maxlen=_WINDOW)  # on the steady clock
 
     def count_processed(self, latency: float, in_tracker: float) -> None:
@@ -34,6 +35,10 @@ class Statistics:
         self._latencies.append(latency)
         self._overheads.append(latency - in_tracker)
         self._finished.append(time.monotonic())
+
+    def count_catch_up(self, seconds: float) -> None:
+        """Late prompts were carried forward by some frames."""
+        self._catch_ups.append(seconds)
 
     def count_unusable(self, reason: str) -> None:
         """One frame could not be used."""
@@ -49,13 +54,17 @@ class Statistics:
 
     def values(self) -> dict[str, str]:
         """Everything by name, as text."""
-        latencies, overheads = np.array(self._latencies or [0.0]), np.array(self._overheads or [0.0])
+        latencies, overheads, catch_ups = (
+            np.array(times or [0.0]) for times in (self._latencies, self._overheads, self._catch_ups)
+        )
         return {
             "rate (frames/s)": f"{self.rate:.2f}",
             "latency median (ms)": f"{1e3 * np.median(latencies):.2f}",
             "latency p99 (ms)": f"{1e3 * np.percentile(latencies, 99):.2f}",
             "overhead median (ms)": f"{1e3 * np.median(overheads):.2f}",
             "overhead p99 (ms)": f"{1e3 * np.percentile(overheads, 99):.2f}",
+            "catching up with late prompts median (ms)": f"{1e3 * np.median(catch_ups):.2f}",
+            "catching up with late prompts p99 (ms)": f"{1e3 * np.percentile(catch_ups, 99):.2f}",
             "frames received": str(self.received),
             "frames processed": str(self.processed),
             "frames dropped": str(self.dropped),

@@ -2,7 +2,7 @@
 
 Frames are replaced while they wait, for a camera does not wait either. Jobs (prompts and other requests) are
 never lost: each one runs, or is refused with a reason. A job may belong to a frame; then it runs once that
-frame or a newer one has been processed.
+frame or a newer one has been processed. What takes long is done in pieces, one after each frame.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from sam2_ros.node.statistics import Statistics
@@ -42,11 +42,12 @@ class Job:
     run: Callable[[], None]
     refuse: Callable[[JobRefused], None]
     frame: float | None = AT_ONCE  # stamp of the frame that it waits for
-    deadline: float = field(default=float("inf"))  # seconds on the steady clock
+    deadline: float = float("inf")  # seconds on the steady clock
+    is_ready: Callable[[], bool] = lambda: True  # what it waits for besides the frame
 
     def is_due(self, newest: float | None) -> bool:
         """Whether it can run after the frame of this stamp (None: there has been no frame)."""
-        return self.frame is AT_ONCE or (newest is not None and newest >= self.frame)
+        return (self.frame is AT_ONCE or (newest is not None and newest >= self.frame)) and self.is_ready()
 
 
 class Performer(Protocol):
@@ -58,6 +59,13 @@ class Performer(Protocol):
 
     def process(self, frame: Frame) -> None:
         """Takes the next frame."""
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether there is work that `advance` does."""
+
+    def advance(self) -> None:
+        """Does a piece of it, so short that a frame can wait."""
 
     def flush(self) -> None:
         """Called after a frame, and after the jobs that became due."""
@@ -129,6 +137,8 @@ class Worker:
                 self._attempt(self._performer.process, frame)
             for job in self._take_due():
                 self._attempt(job.run)
+            if self._performer.is_behind:
+                self._attempt(self._performer.advance)
             for job in self._take_late():
                 self._attempt(job.refuse, JobRefused(self._why_late(job)))
             self._attempt(self._performer.flush)
@@ -144,7 +154,11 @@ class Worker:
         with self._changed:
             while not self._closed:
                 newest, now = self._performer.newest, time.monotonic()
-                if self._frames or any(job.is_due(newest) or job.deadline <= now for job in self._jobs):
+                if (
+                    self._frames
+                    or self._performer.is_behind
+                    or any(job.is_due(newest) or job.deadline <= now for job in self._jobs)
+                ):
                     return True
                 deadline = min((job.deadline for job in self._jobs), default=float("inf"))
                 self._changed.wait(None if deadline == float("inf") else deadline - now)

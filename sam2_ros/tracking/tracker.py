@@ -202,9 +202,9 @@ class StreamingTracker:
             frames = None if frames is None else frames - 1
         return bool(self._behind)
 
-    def is_behind(self, track_id: int) -> bool:
-        """Whether a prompt for this object is still being carried forward."""
-        return track_id in self._behind
+    def is_behind(self, track_id: int | None = None) -> bool:
+        """Whether a prompt for this object (None: for any) is still being carried forward."""
+        return bool(self._behind) if track_id is None else track_id in self._behind
 
     def remove(self, track_id: int) -> None:
         """Stop following an object; raises PromptError for an unknown id."""

@@ -54,7 +54,7 @@ def log() -> Log:
 
 @pytest.fixture
 def session(model, told, statistics, log) -> Session:
-    tracker = StreamingTracker(model, TrackerConfig(max_objects=4, stamp_tolerance=0.05))
+    tracker = StreamingTracker(model, TrackerConfig(max_objects=4, stamp_tolerance=0.05, catch_up_at_once=False))
     return Session(tracker, SimpleNamespace(publish=told.append), statistics, log)
 
 
@@ -104,11 +104,11 @@ def test_a_prompt_before_any_frame_is_a_bad_one(session):
 
 def test_a_frame_of_another_size_goes_on_with_a_warning(session, told, log):
     show(session, 1.0)
-    _, track = session.place(MIDDLE)
+    track_id = session.place(MIDDLE)
     session.process(frame(1.1, (30, 40)))
     session.flush()
     assert told[-1].result.size == (30, 40)
-    assert [(t.id, t.mask.shape) for t in told[-1].result.tracks] == [(track.id, (30, 40))]
+    assert [(t.id, t.mask.shape) for t in told[-1].result.tracks] == [(track_id, (30, 40))]
     assert any("the image size changed from 80x60 to 40x30" in line for line in log.lines)
 
 
@@ -136,15 +136,15 @@ def test_frames_that_come_late_or_twice_are_counted_and_change_nothing(session, 
 
 def test_ids_are_never_given_twice(session):
     show(session, 1.0)
-    first = session.place(MIDDLE)[1].id
+    first = session.place(MIDDLE)
     session.reset("test")
     show(session, 2.0)
-    assert session.place(MIDDLE)[1].id > first
+    assert session.place(MIDDLE) > first
 
 
 def test_the_target_is_the_oldest_object_unless_another_one_is_selected(session, told):
     show(session, 1.0)
-    first, second = (session.place(MIDDLE)[1].id for _ in range(2))
+    first, second = (session.place(MIDDLE) for _ in range(2))
     targets = []
     for act in (lambda: None, lambda: session.select(second), lambda: session.remove(second)):
         act()
@@ -203,7 +203,39 @@ def test_an_unforeseen_failure_is_reported_with_its_traceback(session, statistic
     assert "RuntimeError: what nobody thought of" in statistics.last_error
 
 
-def test_a_prompt_is_answered_with_its_object_on_the_newest_frame(session):
+CUP = PromptRequest(Prompt(box=Box(10, 10, 50, 50), label="cup"), stamp=1.0)
+
+
+def test_a_late_prompt_is_answered_with_its_object_on_the_newest_frame(session):
     show(session, 1.0, 1.1)
-    view, track = session.place(PromptRequest(Prompt(box=Box(10, 10, 50, 50), label="cup"), stamp=1.0))
+    track_id = session.place(CUP)
+    session.advance()
+    view, track = session.answer(track_id)
     assert (view.stamp, track.id, track.label, track.mask.shape) == (1.1, 1, "cup", SIZE)
+
+
+def test_a_late_prompt_is_carried_forward_between_frames_and_told_when_it_arrives(session, told, statistics):
+    show(session, *(1.0 + i / 10 for i in range(8)))
+    track_id = session.place(CUP)
+    session.flush()
+    assert session.is_behind and not session.has_arrived(track_id)
+    assert told[-1].result.tracks == ()
+    session.advance()
+    show(session, 1.8)
+    session.advance()
+    assert session.is_behind
+    session.advance()
+    session.flush()
+    assert session.has_arrived(track_id) and not session.is_behind
+    assert (told[-1].view.stamp, [track.id for track in told[-1].result.tracks]) == (1.8, [track_id])
+    assert EventKind.STARTED in [event.kind for publication in told for event in publication.events]
+    assert float(statistics.values()["catching up with late prompts median (ms)"]) > 0
+
+
+def test_an_object_that_is_forgotten_on_its_way_is_answered_with_a_reason(session):
+    show(session, 1.0, 1.1)
+    track_id = session.place(CUP)
+    session.reset("test")
+    assert session.has_arrived(track_id)
+    with pytest.raises(PromptError, match=f"object {track_id} was lost on the way"):
+        session.answer(track_id)

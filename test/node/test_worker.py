@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -18,6 +19,7 @@ class Diary:
     def __init__(self) -> None:
         self.entries: list[object] = []
         self.newest: float | None = None
+        self.pieces = 0  # of work that is left over
         self.gate = threading.Event()
         self.gate.set()
         self.started = threading.Event()
@@ -29,6 +31,14 @@ class Diary:
             raise ValueError("broken frame")
         self.newest = frame.stamp
         self.entries.append(frame.stamp)
+
+    @property
+    def is_behind(self) -> bool:
+        return self.pieces > 0
+
+    def advance(self) -> None:
+        self.pieces -= 1
+        self.entries.append(f"{self.pieces} left")
 
     def flush(self) -> None:
         self.entries.append("flush")
@@ -208,3 +218,28 @@ def test_a_failure_is_reported_and_the_thread_goes_on(worker, diary, failure: Ca
         diary.wait_for("division by zero")
     worker.offer(frame(2.0))
     diary.wait_for(2.0)
+
+
+def test_work_that_is_left_over_is_done_piece_by_piece_between_frames(diary, worker):
+    diary.hold(worker, 1.0)
+    worker.offer(frame(2.0))
+    diary.pieces = 2
+    diary.gate.set()
+    diary.wait_for("0 left")
+    assert [entry for entry in diary.entries if entry != "flush"] == [1.0, "1 left", 2.0, "0 left"]
+
+
+def test_work_that_is_left_over_is_done_without_further_frames(diary, worker):
+    diary.pieces = 5
+    worker.submit(diary.job("anything"))
+    diary.wait_for("0 left")
+
+
+def test_a_job_waits_until_it_is_ready(diary, worker):
+    waiting = replace(diary.job("ready"), is_ready=lambda: not diary.is_behind)
+    diary.hold(worker, 1.0)
+    diary.pieces = 2
+    worker.submit(waiting)
+    diary.gate.set()
+    diary.wait_for("ready")
+    assert diary.entries.index("ready") > diary.entries.index("0 left")
