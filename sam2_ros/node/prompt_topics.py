@@ -26,12 +26,15 @@ class PromptTopics:
         self._requests = requests
         group = ReentrantCallbackGroup()  # a prompt that waits for its image holds up no other one
         kept = qos.profile("reliable", qos.PROMPTS_KEPT)
+        # rqt_image_view appends to the name of the image that it shows, whatever that was remapped to.
+        shown = [node.resolve_topic_name(name) for name in ("image", "~/overlay")]
         self._subscriptions = [
             node.create_subscription(kind, topic, callback, kept, callback_group=group)
             for kind, topic, callback in (
                 (Prompt, "~/prompt", self._on_prompt),
                 (PointStamped, "~/click", self._on_click),
                 (Point, "~/click_point", self._on_click_point),
+                *((Point, f"{name}_mouse_left", self._on_click_point) for name in shown),
             )
         ]
 
@@ -47,7 +50,7 @@ class PromptTopics:
         await self._place(messages.click_request, message)
 
     async def _on_click_point(self, message: Point) -> None:
-        """rqt_image_view's clicks, once `~/click_point` is remapped to its `<image>_mouse_left`."""
+        """Without a stamp, as rqt_image_view sends it."""
         await self._place(messages.point_request, message)
 
     async def _place(self, read: Callable[[Any], PromptRequest], message: Any) -> None:
