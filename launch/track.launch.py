@@ -38,6 +38,20 @@ PARAMETERS = {
     "use_sim_time": (bool, "true: the clock is the topic /clock" + FROM_FILE),
 }
 
+# Arguments that stand for a topic that the node reads and knows by the same name.
+TOPICS = {
+    "image": ("image", "the camera's image topic"),
+    "camera_info": ("", "its calibration (empty: the topic camera_info beside the image)"),
+}
+
+# Where Isaac's manipulation bring-up looks for a segmentation.
+ISAAC = {
+    "~/target_mask": "/segment_anything2/binary_segmentation_mask",
+    "~/detections_out": "/segment_anything2/detections",
+}
+
+SHOWN_IN_RVIZ = ("overlay", "masks", "markers", "points")  # topics of the node that config/track.rviz names
+
 
 def generate_launch_description() -> LaunchDescription:
     return LaunchDescription(
@@ -46,7 +60,10 @@ def generate_launch_description() -> LaunchDescription:
                 DeclareLaunchArgument(name, default_value="", description=text)
                 for name, (_, text) in PARAMETERS.items()
             ),
-            DeclareLaunchArgument("image", default_value="image", description="the camera's image topic"),
+            *(
+                DeclareLaunchArgument(name, default_value=topic, description=text)
+                for name, (topic, text) in TOPICS.items()
+            ),
             DeclareLaunchArgument(
                 "params_file",
                 default_value="",
@@ -60,6 +77,11 @@ def generate_launch_description() -> LaunchDescription:
                 "log_level", default_value="info", description="debug, info, warn, error or fatal, for the node"
             ),
             DeclareLaunchArgument("rviz", default_value="false", description="true: show the results in RViz"),
+            DeclareLaunchArgument(
+                "isaac",
+                default_value="false",
+                description="true: publish under the names that Isaac's manipulation reads",
+            ),
             # Fast DDS's default transport loses nearly every best-effort camera image.
             SetEnvironmentVariable(
                 "FASTDDS_BUILTIN_TRANSPORTS",
@@ -74,18 +96,14 @@ def generate_launch_description() -> LaunchDescription:
 def start_tracker(context: LaunchContext) -> list:
     """The node, and what brings it to active each time its process starts."""
     arguments = context.launch_configurations
-    namespace, image = arguments["namespace"], arguments["image"]
+    namespace = arguments["namespace"]
     tracker = LifecycleNode(
         package="sam2_ros",
         executable="tracker",
         name=NODE,
         namespace=namespace,
         parameters=parameters(arguments),
-        remappings=[
-            ("image", image),
-            ("image/compressed", f"{image}/compressed"),
-            ("~/click_point", f"{image}_mouse_left"),  # where rqt_image_view publishes clicks on the camera's image
-        ],
+        remappings=remappings(arguments),
         ros_arguments=["--log-level", f"{logger(namespace)}:={arguments['log_level']}"],
         respawn=arguments["respawn"].lower() == "true",
         respawn_delay=2.0,
@@ -170,6 +188,16 @@ def convert(name: str, kind: type, text: str) -> str | int | bool:
     return kind(text)
 
 
+def remappings(arguments: dict[str, str]) -> list[tuple[str, str]]:
+    """The node's names of topics, and what they are to be."""
+    image = arguments["image"]
+    topics = {name: arguments[name] for name in TOPICS} | {"image/compressed": f"{image}/compressed"}
+    topics["camera_info"] = topics["camera_info"] or "/".join([*image.split("/")[:-1], "camera_info"])
+    if convert("isaac", bool, arguments["isaac"]):
+        topics |= ISAAC
+    return list(topics.items())
+
+
 def logger(namespace: str) -> str:
     """The name of the node's logger."""
     return ".".join([*filter(None, namespace.split("/")), NODE])
@@ -187,7 +215,7 @@ def start_rviz(context: LaunchContext) -> list:
             arguments=["-d", str(CONFIG / "track.rviz")],
             remappings=[
                 ("/image", image if image.startswith("/") else f"{prefix}/{image}"),
-                *((f"/{NODE}/{topic}", f"{prefix}/{NODE}/{topic}") for topic in ("overlay", "masks")),
+                *((f"/{NODE}/{topic}", f"{prefix}/{NODE}/{topic}") for topic in SHOWN_IN_RVIZ),
             ],
         )
     ]

@@ -63,6 +63,29 @@ def test_an_argument_of_the_wrong_kind_is_refused(track: ModuleType, name: str, 
         track.convert(name, track.PARAMETERS[name][0], text)
 
 
+TOPICS_AS_THEY_ARE = {"image": "image", "camera_info": "", "isaac": "false"}
+
+
+@pytest.mark.parametrize(
+    ("given", "name", "expected"),
+    [
+        ({"image": "/arm/left/image_raw"}, "image", "/arm/left/image_raw"),
+        ({"image": "/arm/left/image_raw"}, "image/compressed", "/arm/left/image_raw/compressed"),
+        ({"image": "/arm/left/image_raw"}, "camera_info", "/arm/left/camera_info"),
+        ({"image": "/arm/image", "camera_info": "/calibration"}, "camera_info", "/calibration"),
+        ({}, "camera_info", "camera_info"),
+        ({"isaac": "true"}, "~/target_mask", "/segment_anything2/binary_segmentation_mask"),
+        ({"isaac": "true"}, "~/detections_out", "/segment_anything2/detections"),
+    ],
+)
+def test_topics_are_remapped(track: ModuleType, given: dict[str, str], name: str, expected: str) -> None:
+    assert dict(track.remappings(TOPICS_AS_THEY_ARE | given))[name] == expected
+
+
+def test_outputs_keep_their_names_unless_isaac_is_to_read_them(track: ModuleType) -> None:
+    assert not [name for name, _ in track.remappings(TOPICS_AS_THEY_ARE) if name.startswith("~/")]
+
+
 @pytest.mark.parametrize(("chosen", "expected"), [(None, "LARGE_DATA"), ("UDPv4", "UDPv4")])
 def test_the_transport_carries_images_unless_the_user_chose_one(
     track: ModuleType, monkeypatch: pytest.MonkeyPatch, chosen: str | None, expected: str
@@ -92,13 +115,15 @@ def launched(tmp_path: Path) -> Iterator[subprocess.Popen]:
     weights = {name: tensor.contiguous() for name, tensor in seeded_model("nano", 0).state_dict().items()}
     save_file(weights, tmp_path / "nano.safetensors")
     command = ["ros2", "launch", str(ROOT / "launch" / "track.launch.py"), "respawn:=true", "namespace:=robot"]
-    process = subprocess.Popen([*command, f"checkpoint:={tmp_path / 'nano.safetensors'}"])
+    command += ["image:=/camera/image_raw", "isaac:=true", f"checkpoint:={tmp_path / 'nano.safetensors'}"]
+    process = subprocess.Popen(command)
     yield process
     process.send_signal(signal.SIGINT)
     process.wait(30)
 
 
-def wait_until_active(timeout: float) -> None:
+def wait_until_active(timeout: float) -> set[str]:
+    """The topics of the node and of others."""
     import rclpy
     from lifecycle_msgs.msg import State
     from lifecycle_msgs.srv import GetState
@@ -112,7 +137,7 @@ def wait_until_active(timeout: float) -> None:
             answer = client.call_async(GetState.Request())
             rclpy.spin_until_future_complete(node, answer, timeout_sec=1.0)
             if answer.done() and answer.result().current_state.id == State.PRIMARY_STATE_ACTIVE:
-                return
+                return {name for name, _ in node.get_topic_names_and_types()}
     finally:
         rclpy.try_shutdown()
     pytest.fail(f"the node is not active after {timeout} s")
@@ -123,7 +148,9 @@ def children(process: subprocess.Popen) -> list[int]:
 
 
 def test_the_node_becomes_active_and_so_does_its_successor(launched: subprocess.Popen) -> None:
-    wait_until_active(60)
+    topics = wait_until_active(60)
+    assert {"/camera/image_raw", "/camera/image_raw_mouse_left", "/robot/sam2_tracker/overlay_mouse_left"} <= topics
+    assert "/segment_anything2/binary_segmentation_mask" in topics
     (killed,) = children(launched)
     os.kill(killed, signal.SIGKILL)
     while killed in children(launched) or not children(launched):
