@@ -51,25 +51,7 @@ class Camera:
 
     def explain_silence(self) -> str:
         """What may be the matter, for the log."""
-        offers = self._node.get_publishers_info_by_topic(self.topic)
-        complaint = f"no image on {self.topic} for {self.silence:.1f} s"
-        if not offers:
-            return (
-                f"{complaint}: nobody publishes there. Start the camera, or remap `image` to its topic "
-                "(`ros2 topic list -t` shows them) and choose image_transport to fit"
-            )
-        offered = ", ".join(sorted({offer.qos_profile.reliability.name.lower() for offer in offers}))
-        asked = self._subscription.qos_profile.reliability
-        if asked is ReliabilityPolicy.RELIABLE and "best_effort" in offered:
-            advice = "the camera does not offer reliable delivery: set image_reliability to best_effort"
-        else:
-            advice = (
-                "is the camera running? Fast DDS loses large best-effort images on its default transport, and with "
-                "ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST: set FASTDDS_BUILTIN_TRANSPORTS to LARGE_DATA for both "
-                "processes, and the range to SUBNET"
-            )
-        publishers = f"{len(offers)} publishers ({offered}, asked: {asked.name.lower()})"
-        return f"{complaint}, though there are {publishers}: {advice}"
+        return explain_silence(self._node, self._subscription, "image", self.silence)
 
     def close(self) -> None:
         """Unsubscribes."""
@@ -94,3 +76,27 @@ class Camera:
             "of its images arrive: set image_reliability to best_effort",
             throttle_duration_sec=_REPEAT,
         )
+
+
+def explain_silence(node: Node, subscription: Subscription, name: str, silence: float) -> str:
+    """Why nothing may have come for `silence` seconds on the topic that is called `name` before remapping."""
+    topic = subscription.topic_name
+    offers = node.get_publishers_info_by_topic(topic)
+    complaint = f"no {name} on {topic} for {silence:.1f} s"
+    if not offers:
+        return (
+            f"{complaint}: nobody publishes there. Start the camera, or remap `{name}` to its topic "
+            f"(`ros2 topic list -t` shows them){' and choose image_transport to fit' if name == 'image' else ''}"
+        )
+    offered = ", ".join(sorted({offer.qos_profile.reliability.name.lower() for offer in offers}))
+    asked = subscription.qos_profile.reliability
+    if asked is ReliabilityPolicy.RELIABLE and "best_effort" in offered:
+        advice = "the camera does not offer reliable delivery: set image_reliability to best_effort"
+    else:
+        advice = (
+            "is the camera running? Fast DDS loses large best-effort images on its default transport, and with "
+            "ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST: set FASTDDS_BUILTIN_TRANSPORTS to LARGE_DATA for both "
+            "processes, and the range to SUBNET"
+        )
+    publishers = f"{len(offers)} publishers ({offered}, asked: {asked.name.lower()})"
+    return f"{complaint}, though there are {publishers}: {advice}"

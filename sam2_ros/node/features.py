@@ -17,7 +17,10 @@ class Feature:
     what: str
 
 
-FEATURES: tuple[Feature, ...] = ()
+FEATURES: tuple[Feature, ...] = (
+    Feature("depth", "message_filters", "3-D"),
+    Feature("target_frame", "tf2_ros", "positions in another frame than the camera's"),
+)
 
 
 def problem_with(package: str) -> str:

@@ -24,13 +24,17 @@ class ImageError(ValueError):
     """An image message that cannot be read; the message says why and what to do."""
 
 
+def _as_is(pixels: np.ndarray) -> np.ndarray:
+    return pixels
+
+
 @dataclass(frozen=True)
 class Layout:
     """How the pixels of one encoding lie in memory, and how they become RGB."""
 
     sample: str  # NumPy type of one sample, without its byte order
     samples: int  # per pixel
-    convert: Convert
+    convert: Convert = _as_is
 
     @property
     def pixel(self) -> int:
@@ -51,11 +55,11 @@ def to_rgb(message: Any) -> np.ndarray:
     layout = _LAYOUTS.get(message.encoding)
     if layout is None:
         return _through_cv_bridge(message)
-    return layout.convert(_view(message, layout))
+    return layout.convert(view_of(message, layout))
 
 
-def _view(message: Any, layout: Layout) -> np.ndarray:
-    """The message's memory as (H, W) or (H, W, samples), rows `step` bytes apart."""
+def view_of(message: Any, layout: Layout) -> np.ndarray:
+    """The message's memory as (H, W) or (H, W, samples), rows `step` bytes apart. Raises ImageError."""
     height, width, step = message.height, message.width, message.step
     if not height or not width:
         raise ImageError(f"the image is {width}x{height} pixels, expected at least 1x1: check the camera driver")
@@ -73,10 +77,6 @@ def _view(message: Any, layout: Layout) -> np.ndarray:
     sample = np.dtype(layout.sample).newbyteorder(">" if message.is_bigendian else "<")
     view = np.ndarray((height, width, layout.samples), sample, data, strides=(step, layout.pixel, sample.itemsize))
     return view[..., 0] if layout.samples == 1 else view
-
-
-def _as_is(pixels: np.ndarray) -> np.ndarray:
-    return pixels
 
 
 def _by_opencv(code: int) -> Convert:
@@ -122,7 +122,7 @@ def _stretched(pixels: np.ndarray) -> np.ndarray:
 _grey_to_rgb = _by_opencv(cv2.COLOR_GRAY2RGB)
 
 _LAYOUTS = {
-    "rgb8": Layout("u1", 3, _as_is),
+    "rgb8": Layout("u1", 3),
     "bgr8": Layout("u1", 3, _by_opencv(cv2.COLOR_BGR2RGB)),
     "8UC3": Layout("u1", 3, _by_opencv(cv2.COLOR_BGR2RGB)),  # OpenCV's own order
     "rgba8": Layout("u1", 4, _by_opencv(cv2.COLOR_RGBA2RGB)),

@@ -8,13 +8,15 @@ from typing import TypeVar
 
 import numpy as np
 from builtin_interfaces.msg import Time
-from geometry_msgs.msg import Point, PointStamped
+from geometry_msgs.msg import Point, PointStamped, Vector3
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from sam2_ros import msg
 from sam2_ros.node.image_conversion import ImageError, to_rgb
+from sam2_ros.node.lifter import Lifted
 from sam2_ros.node.session import PromptRequest
+from sam2_ros.tracking.lifting import Surface
 from sam2_ros.tracking.types import (
     Box,
     Click,
@@ -84,7 +86,7 @@ def point_request(message: Point) -> PromptRequest:
 
 
 def image_message(pixels: np.ndarray, encoding: str, header: Header) -> Image:
-    """(H, W) or (H, W, channels) uint8 -> sensor_msgs/Image with rows one after the other."""
+    """(H, W) or (H, W, channels) -> sensor_msgs/Image with rows one after the other."""
     height, width = pixels.shape[:2]
     message = Image(header=header, height=height, width=width, encoding=encoding)
     message.step = pixels.nbytes // height
@@ -99,11 +101,18 @@ def mask_message(mask: np.ndarray, header: Header) -> Image:
     return image_message(mask.view(np.uint8) * np.uint8(255), "mono8", header)
 
 
-def track_array(result: FrameResult, header: Header, to_time: ToTime, cropped_masks: bool) -> msg.TrackArray:
-    """Every object on the image of this header."""
+def track_array(
+    result: FrameResult, header: Header, to_time: ToTime, cropped_masks: bool, lifted: Lifted | None = None
+) -> msg.TrackArray:
+    """Every object on the image of this header, in 3-D where it was lifted."""
     height, width = result.size
     tracks = [_track(track, header, to_time, cropped_masks) for track in sorted(result.tracks, key=lambda t: t.id)]
-    return msg.TrackArray(header=header, image_height=height, image_width=width, tracks=tracks)
+    message = msg.TrackArray(header=header, image_height=height, image_width=width, tracks=tracks)
+    if lifted is not None:
+        message.position_frame = lifted.header.frame_id
+        for track in message.tracks:
+            _place(track, lifted.surfaces.get(track.id))
+    return message
 
 
 def event_message(event: Event, frame_id: str, label: str, to_time: ToTime) -> msg.TrackEvent:
@@ -155,6 +164,14 @@ def _track(track: Track, header: Header, to_time: ToTime, cropped_masks: bool) -
         if cropped_masks:
             message.mask = mask_message(track.mask[int(box.y0) : int(box.y1), int(box.x0) : int(box.x1)], header)
     return message
+
+
+def _place(message: msg.Track, surface: Surface | None) -> None:
+    if surface is None:
+        return
+    message.has_position = True
+    message.position = Point(**dict(zip("xyz", surface.centroid.tolist())))
+    message.extent = Vector3(**dict(zip("xyz", surface.extent.tolist())))
 
 
 def _mask(message: Image) -> np.ndarray:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import Any
 
 import numpy as np
 from builtin_interfaces.msg import Time
@@ -12,6 +11,8 @@ from sensor_msgs.msg import Image
 
 from sam2_ros.msg import TrackArray, TrackEvent
 from sam2_ros.node import messages, qos
+from sam2_ros.node.depth_outputs import DepthOutputs
+from sam2_ros.node.lifter import Lifter
 from sam2_ros.node.parameters import Parameters
 from sam2_ros.node.session import Publication
 from sam2_ros.tracking import overlay
@@ -21,7 +22,8 @@ from sam2_ros.tracking.types import Event
 class Outputs:
     """Publishes the results of one frame, all with the header of its image."""
 
-    def __init__(self, node: LifecycleNode, parameters: Parameters) -> None:
+    def __init__(self, node: LifecycleNode, parameters: Parameters, lifter: Lifter | None = None) -> None:
+        """With a lifter there are topics that need depth."""
         self._node = node
         results = qos.profile(parameters.publish_reliability, parameters.publish_depth)
         events = qos.profile("reliable", qos.EVENTS_KEPT)
@@ -30,6 +32,7 @@ class Outputs:
         self._target_mask = node.create_lifecycle_publisher(Image, "~/target_mask", results)
         self._overlay = node.create_lifecycle_publisher(Image, "~/overlay", results)
         self._events = node.create_lifecycle_publisher(TrackEvent, "~/events", events)
+        self._in_depth = DepthOutputs(node, results, lifter) if lifter else None
         self._times: dict[float, Time] = {}  # the exact stamps behind the tracker's seconds
         self._recent: deque[float] = deque(maxlen=parameters.history)  # those that a prompt can still refer to
         self._labels: dict[int, str] = {}
@@ -47,16 +50,18 @@ class Outputs:
         self._times[result.stamp] = header.stamp
         if result.stamp not in self._recent:
             self._recent.append(result.stamp)
-        if _wanted(self._tracks):
+        is_tracks_wanted = qos.is_wanted(self._tracks)
+        lifted = self._in_depth.publish(publication, with_positions=is_tracks_wanted) if self._in_depth else None
+        if is_tracks_wanted:
             cropped = self._node.get_parameter("publish_cropped_masks").value
-            self._tracks.publish(messages.track_array(result, header, self._time_of, cropped))
-        if _wanted(self._masks):
+            self._tracks.publish(messages.track_array(result, header, self._time_of, cropped, lifted))
+        if qos.is_wanted(self._masks):
             self._masks.publish(messages.image_message(result.label_image, "mono8", header))
-        if _wanted(self._target_mask):
+        if qos.is_wanted(self._target_mask):
             target = publication.target
             mask = np.zeros(result.size, bool) if target is None else target.mask
             self._target_mask.publish(messages.mask_message(mask, header))
-        if _wanted(self._overlay):
+        if qos.is_wanted(self._overlay):
             picture = overlay.draw(publication.view.rgb, result)
             self._overlay.publish(messages.image_message(picture, "rgb8", header))
         self._labels.update({track.id: track.label for track in result.tracks})
@@ -72,6 +77,8 @@ class Outputs:
         """Takes the topics away."""
         for publisher in (self._tracks, self._masks, self._target_mask, self._overlay, self._events):
             self._node.destroy_lifecycle_publisher(publisher)
+        if self._in_depth:
+            self._in_depth.destroy()
 
     def _time_of(self, stamp: float) -> Time:
         return self._times.get(stamp) or messages.nearest_time(stamp)
@@ -82,7 +89,3 @@ class Outputs:
         needed = {*self._recent, *(track.last_seen for track in tracks)}
         self._times = {stamp: moment for stamp, moment in self._times.items() if stamp in needed}
         self._labels = {track.id: track.label for track in tracks}
-
-
-def _wanted(publisher: Any) -> bool:
-    return publisher.get_subscription_count() > 0

@@ -117,6 +117,19 @@ class Parameters:
     publish_cropped_masks: bool = _parameter(
         False, "Put the mask of each object, cropped to its box, into ~/tracks.", at_run_time=True
     )
+    depth: bool = _parameter(
+        False, "3-D: subscribe to `depth`, registered to the image, and `camera_info`; publish ~/points and positions."
+    )
+    depth_slop: float = _parameter(
+        0.0,
+        "Milliseconds by which the stamps of image, depth and camera_info may differ where none are equal; less than "
+        "half the time between two images. 0: they have to be equal.",
+        low=0.0,
+        high=1000.0,
+    )
+    target_frame: str = _parameter(
+        "", "Frame of reference of positions and ~/points, through tf2. Empty: the camera's optical frame."
+    )
     image_timeout: float = _parameter(
         3.0,
         "Seconds without an image after which the camera is reported as silent.",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 
 RELIABILITIES = ("best_effort", "reliable")
@@ -17,3 +19,8 @@ def profile(reliability: str, depth: int) -> QoSProfile:
         reliability=ReliabilityPolicy[reliability.upper()],
         durability=DurabilityPolicy.VOLATILE,
     )
+
+
+def is_wanted(publisher: Any) -> bool:
+    """Whether anyone listens."""
+    return publisher.get_subscription_count() > 0

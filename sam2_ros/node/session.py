@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
+from sam2_ros.node.depth_conversion import AwaitedDepth
 from sam2_ros.node.image_conversion import ImageError, to_rgb
 from sam2_ros.node.statistics import Statistics
 from sam2_ros.node.worker import Frame
@@ -43,6 +44,7 @@ class View:
     rgb: np.ndarray  # (H, W, 3) uint8
     header: Any
     stamp: float
+    depth: AwaitedDepth | None = None  # where it is asked for
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ class Session:
         started = time.perf_counter()
         result = self._tracker.step(rgb, frame.stamp)
         self._timing = frame.received, time.perf_counter() - started
-        self.view = View(rgb, frame.message.header, frame.stamp)
+        self.view = View(rgb, frame.message.header, frame.stamp, frame.depth)
         self._events.extend(result.events)
         self._is_published = False
 

@@ -23,6 +23,7 @@ class Statistics:
         self.objects = 0
         self.failing = ""  # why the newest frame failed; empty: it did not
         self.last_error = ""
+        self.depth_problem = ""  # why the newest frame has no positions; empty: it has, or they were not asked for
         self._latencies: deque[float] = deque(maxlen=_WINDOW)  # seconds from receiving an image to having published
         self._overheads: deque[float] = deque(maxlen=_WINDOW)  # of these, spent outside the tracker
         self._catch_ups: deque[float] = deque(maxlen=_WINDOW)  # seconds spent on late prompts between two frames

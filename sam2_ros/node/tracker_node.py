@@ -26,7 +26,9 @@ from rclpy.parameter import Parameter
 from sam2_ros.model import CheckpointError
 from sam2_ros.node import features, messages, parameters
 from sam2_ros.node.camera import Camera
+from sam2_ros.node.depth_input import DepthInput
 from sam2_ros.node.diagnostics import FAULTY, HEALTHY, WARNING, Health, device_values, diagnostic_array
+from sam2_ros.node.lifter import Lifter
 from sam2_ros.node.loading import build_tracker
 from sam2_ros.node.outputs import Outputs
 from sam2_ros.node.parameters import ParameterError
@@ -35,6 +37,7 @@ from sam2_ros.node.requests import Requests
 from sam2_ros.node.services import Services
 from sam2_ros.node.session import Session
 from sam2_ros.node.statistics import Statistics
+from sam2_ros.node.transforms import Transforms
 from sam2_ros.node.worker import Frame, JobRefused, Worker
 from sam2_ros.tracking.types import Event
 
@@ -78,6 +81,8 @@ class TrackerNode(LifecycleNode):
         self._worker: Worker | None = None  # while active
         self._requests: Requests | None = None  # while active
         self._camera: Camera | None = None  # while active
+        self._depth: DepthInput | None = None  # while active, where it is asked for and can be had
+        self._transforms = Transforms(self)
         self._inputs: list[Input] = []  # besides the camera, while active
         values = parameters.declare(self)
         self.add_on_set_parameters_callback(self._on_set_parameters)
@@ -99,7 +104,9 @@ class TrackerNode(LifecycleNode):
             self.get_logger().error(self._statistics.last_error)
             return TransitionCallbackReturn.FAILURE
         self._statistics = Statistics()
-        self._outputs = Outputs(self, values)
+        logger = self.get_logger()
+        lifter = Lifter(values.target_frame, self._transforms, self._statistics, logger) if values.depth else None
+        self._outputs = Outputs(self, values, lifter)
         self._session = Session(tracker, self._outputs, self._statistics, self.get_logger())
         self._missing = features.missing(values)
         for text in self._missing:
@@ -116,8 +123,12 @@ class TrackerNode(LifecycleNode):
         values = parameters.read(self)
         self._worker = Worker(self._session, self._statistics)
         self._requests = Requests(self, self._session, self._worker, self._tell)
+        self._inputs = [PromptTopics(self, self._requests), self._transforms]
+        if values.depth and values.target_frame:
+            self._transforms.open()
+        if values.depth and not features.problem_with("message_filters"):
+            self._depth = DepthInput(self, values, self._worker.offer, self._transforms.clear)
         self._camera = Camera(self, values, self._on_image)
-        self._inputs = [PromptTopics(self, self._requests)]
         return result
 
     @_logged
@@ -153,6 +164,9 @@ class TrackerNode(LifecycleNode):
         if self._camera is not None:
             self._camera.close()
             self._camera = None
+        if self._depth is not None:
+            self._depth.close()
+            self._depth = None
         if self._worker is not None:
             self._worker.close()
             self._worker = None
@@ -170,8 +184,11 @@ class TrackerNode(LifecycleNode):
     def _on_image(self, message: Any) -> None:
         received = time.perf_counter()
         self._statistics.received += 1
-        if self._worker is not None:
-            self._worker.offer(Frame(messages.seconds(message.header.stamp), message, received))
+        frame = Frame(messages.seconds(message.header.stamp), message, received)
+        if self._depth is not None:
+            self._depth.take(frame)
+        elif self._worker is not None:
+            self._worker.offer(frame)
 
     def _tell(self, event: Event, frame_id: str, label: str) -> None:
         if self._outputs is not None:  # a request may be refused because the node is being cleaned up
@@ -200,12 +217,18 @@ class TrackerNode(LifecycleNode):
     def _health(self) -> Health:
         if self._camera is None or self._worker is None:
             return Health(HEALTHY, "unconfigured" if self._session is None else "inactive")
-        if self._camera.silence > self.get_parameter("image_timeout").value:
+        timeout = self.get_parameter("image_timeout").value
+        if self._camera.silence > timeout:
             reason = self._camera.explain_silence()
             self.get_logger().warning(reason, throttle_duration_sec=_REPEAT)
             return Health(WARNING, reason)
         if self._statistics.failing:
             return Health(FAULTY, self._statistics.failing)
+        if self._depth is not None and (reason := self._depth.problem(timeout)):
+            self.get_logger().warning(reason, throttle_duration_sec=_REPEAT)
+            return Health(WARNING, reason)
+        if self._statistics.depth_problem:
+            return Health(WARNING, self._statistics.depth_problem)
         if self._missing:
             return Health(WARNING, "; ".join(self._missing))
         return Health(HEALTHY, "paused by ~/enable" if self._worker.paused else "tracking")

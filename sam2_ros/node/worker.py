@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from sam2_ros.node.depth_conversion import AwaitedDepth
 from sam2_ros.node.statistics import Statistics
 
 MAX_JOBS = 64  # that wait at a time
@@ -33,6 +34,7 @@ class Frame:
     stamp: float  # seconds on the clock of the images
     message: Any
     received: float  # seconds on the steady clock
+    depth: AwaitedDepth | None = None  # where depth is asked for
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,164 @@
+"""Images meet their depth and camera_info: at exactly the same stamp first, else within `depth_slop`.
+
+An image that is ready never waits for long: it goes on without its depth when the next image comes, and at once
+while depth is missing. Depth that comes before the image's results are published still counts.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+from sensor_msgs.msg import CameraInfo, Image
+
+from sam2_ros.node import qos
+from sam2_ros.node.camera import explain_silence
+from sam2_ros.node.depth_conversion import AwaitedDepth
+from sam2_ros.node.messages import seconds
+from sam2_ros.node.parameters import Parameters
+from sam2_ros.node.session import MAX_REORDERING
+from sam2_ros.node.worker import Frame
+
+_KEPT = 8  # messages of each topic that may still find their image, and stamps for the complaint
+_PATIENCE = 0.1  # seconds for which an image waits where no other one comes
+_GIVEN_UP = 3  # images in a row without depth, after which the next ones do not wait
+
+
+class DepthInput:
+    """Takes images from the camera and hands them on in the same order; subscribed from construction to `close`."""
+
+    def __init__(
+        self, node: Node, parameters: Parameters, offer: Callable[[Frame], None], on_restart: Callable[[], None]
+    ) -> None:
+        self._node = node
+        self._slop = parameters.depth_slop
+        self._offer = offer
+        self._on_restart = on_restart  # image stamps went back
+        self._waiting: Frame | None = None
+        self._taken = 0.0  # when the newest image came, seconds on the steady clock
+        self._without = 0  # images since the last that met its depth
+        self._without_since = 0.0  # seconds on the steady clock
+        self._is_exact = False  # whether the last image that met its depth did so at the same stamp
+        self._stamps = {topic: deque[float](maxlen=_KEPT) for topic in ("image", "depth", "camera_info")}
+        self._heard = dict.fromkeys(("depth", "camera_info"), time.monotonic())
+        import message_filters
+
+        self._images = message_filters.SimpleFilter()
+        profile = qos.profile(parameters.image_reliability, _KEPT)
+        self._topics = {
+            topic: message_filters.Subscriber(node, kind, topic, qos_profile=profile)
+            for topic, kind in (("depth", Image), ("camera_info", CameraInfo))
+        }
+        for topic, subscriber in self._topics.items():
+            subscriber.registerCallback(self._note, topic)
+        inputs = [self._images, *self._topics.values()]
+        self._synchronizers = [message_filters.TimeSynchronizer(inputs, _KEPT)]
+        self._synchronizers[0].registerCallback(self._on_exact)
+        if self._slop:
+            self._synchronizers.append(message_filters.ApproximateTimeSynchronizer(inputs, _KEPT, self._slop / 1000))
+            self._synchronizers[1].registerCallback(self._on_close)
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._timer = node.create_timer(_PATIENCE / 2, self._on_timer, clock=steady)
+
+    def take(self, frame: Frame) -> None:
+        """Hands the image on once its depth is there, or cannot be waited for."""
+        self._release()
+        self._taken = time.monotonic()
+        stamps = self._stamps["image"]
+        if stamps and frame.stamp < stamps[-1] - MAX_REORDERING:
+            self._restart()
+        stamps.append(frame.stamp)
+        awaited = AwaitedDepth(frame.message.header)
+        self._waiting = replace(frame, depth=awaited)
+        self._images.signalMessage(awaited)
+        if self._without >= _GIVEN_UP:
+            self._release()
+
+    def problem(self, timeout: float) -> str:
+        """What keeps images and depth from meeting for `timeout` seconds or longer; empty: nothing does."""
+        now = time.monotonic()
+        if not self._without or now - self._without_since < timeout or now - self._taken > timeout:
+            return ""
+        for topic, heard in self._heard.items():
+            if now - heard > timeout:
+                silence = explain_silence(self._node, self._topics[topic].sub, topic, now - heard)
+                return f"{silence}; tracking goes on in 2-D"
+        complaint = f"image, depth and camera_info have not met for {now - self._without_since:.1f} s"
+        apart = {topic: 1000 * self._distance(topic) for topic in self._topics}
+        farthest = max(apart.values())
+        if farthest <= self._slop:
+            return (
+                f"{complaint} in time: their stamps agree, but depth comes when its image's results are out already; "
+                "let it be computed on the camera, or lower its resolution; tracking goes on in 2-D"
+            )
+        numbers = " and ".join(f"of {topic} by {distance:.1f} ms" for topic, distance in apart.items())
+        return (
+            f"{complaint}: the stamps nearest to an image's differ, {numbers}, and depth_slop is {self._slop:g} ms: "
+            f"let the driver stamp all three alike, or set depth_slop above {farthest:.1f}; tracking goes on in 2-D"
+        )
+
+    def close(self) -> None:
+        """Unsubscribes."""
+        self._node.destroy_timer(self._timer)
+        for subscriber in self._topics.values():
+            self._node.destroy_subscription(subscriber.sub)
+        self._waiting = None
+
+    def _note(self, message: Any, topic: str) -> None:
+        self._heard[topic] = time.monotonic()
+        self._stamps[topic].append(seconds(message.header.stamp))
+
+    def _on_exact(self, awaited: AwaitedDepth, depth: Image, info: CameraInfo) -> None:
+        awaited.found = depth, info
+        self._meet(awaited)
+
+    def _on_close(self, awaited: AwaitedDepth, depth: Image, info: CameraInfo) -> None:
+        if awaited.found is not None:
+            return
+        awaited.found = depth, info
+        if not self._is_exact:  # else better depth is to be expected as long as the image waits
+            self._meet(awaited)
+
+    def _meet(self, awaited: AwaitedDepth) -> None:
+        if self._waiting is not None and self._waiting.depth is awaited:
+            self._release()
+        elif not awaited.is_missed:
+            self._without = 0
+
+    def _release(self) -> None:
+        """Hands on the image that waits."""
+        if self._waiting is None:
+            return
+        frame, self._waiting = self._waiting, None
+        assert frame.depth is not None
+        if frame.depth.found is not None:
+            self._without = 0
+            self._is_exact = frame.depth.is_exact
+        else:
+            self._without += 1
+            if self._without == 1:
+                self._without_since = time.monotonic()
+        self._offer(frame)
+
+    def _on_timer(self) -> None:
+        if time.monotonic() - self._taken > _PATIENCE:
+            self._release()
+
+    def _restart(self) -> None:
+        """Old stamps would keep new ones out of the synchronizers, which let go of the smallest first."""
+        for synchronizer in self._synchronizers:
+            for queue in synchronizer.queues:
+                queue.clear()
+        self._stamps["image"].clear()
+        self._on_restart()
+
+    def _distance(self, topic: str) -> float:
+        """The smallest one between a stamp of a topic and one of an image (seconds)."""
+        stamps, images = self._stamps[topic], self._stamps["image"]
+        return min((abs(stamp - image) for stamp in stamps for image in images), default=math.inf)
