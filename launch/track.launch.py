@@ -35,6 +35,7 @@ PARAMETERS = {
     "image_size": (int, "side of the square that the network sees, in pixels" + FROM_FILE),
     "device": (str, "auto, cpu, cuda or cuda:N" + FROM_FILE),
     "image_transport": (str, "raw or compressed" + FROM_FILE),
+    "target_frame": (str, "frame of reference of positions and points, through tf2" + FROM_FILE),
     "use_sim_time": (bool, "true: the clock is the topic /clock" + FROM_FILE),
 }
 
@@ -42,6 +43,7 @@ PARAMETERS = {
 TOPICS = {
     "image": ("image", "the camera's image topic"),
     "camera_info": ("", "its calibration (empty: the topic camera_info beside the image)"),
+    "depth": ("", "depth that is registered to the image; turns 3-D on (empty: as in the parameter files)"),
 }
 
 # Where Isaac's manipulation bring-up looks for a segmentation.
@@ -173,6 +175,8 @@ def change(tracker: LifecycleNode, transition: int) -> EmitEvent:
 def parameters(arguments: dict[str, str]) -> list:
     """Later ones win: the package's file, the user's file, the command line."""
     given = {name: convert(name, kind, arguments[name]) for name, (kind, _) in PARAMETERS.items() if arguments[name]}
+    if arguments["depth"]:
+        given["depth"] = True
     files = [str(CONFIG / "track.yaml"), *filter(None, [arguments["params_file"]])]
     return [*files, given] if given else files
 
@@ -192,6 +196,7 @@ def remappings(arguments: dict[str, str]) -> list[tuple[str, str]]:
     """The node's names of topics, and what they are to be."""
     image = arguments["image"]
     topics = {name: arguments[name] for name in TOPICS} | {"image/compressed": f"{image}/compressed"}
+    topics["depth"] = topics["depth"] or "depth"
     topics["camera_info"] = topics["camera_info"] or "/".join([*image.split("/")[:-1], "camera_info"])
     if convert("isaac", bool, arguments["isaac"]):
         topics |= ISAAC

@@ -43,13 +43,13 @@ def test_every_argument_is_declared_at_the_top_with_a_description_and_a_default(
 
 
 def test_without_arguments_the_file_alone_speaks(track: ModuleType) -> None:
-    arguments = dict.fromkeys(track.PARAMETERS, "") | {"params_file": ""}
+    arguments = dict.fromkeys([*track.PARAMETERS, "params_file", "depth"], "")
     assert track.parameters(arguments) == [str(ROOT / "config" / "track.yaml")]
 
 
 def test_the_users_file_and_then_the_command_line_win(track: ModuleType) -> None:
     given = {"image_size": "512", "use_sim_time": "True", "device": "cpu"}
-    arguments = dict.fromkeys(track.PARAMETERS, "") | {"params_file": "mine.yaml"} | given
+    arguments = dict.fromkeys([*track.PARAMETERS, "depth"], "") | {"params_file": "mine.yaml"} | given
     default, mine, overrides = track.parameters(arguments)
     assert (default, mine) == (str(ROOT / "config" / "track.yaml"), "mine.yaml")
     assert overrides == {"image_size": 512, "use_sim_time": True, "device": "cpu"}
@@ -63,7 +63,15 @@ def test_an_argument_of_the_wrong_kind_is_refused(track: ModuleType, name: str, 
         track.convert(name, track.PARAMETERS[name][0], text)
 
 
-TOPICS_AS_THEY_ARE = {"image": "image", "camera_info": "", "isaac": "false"}
+def test_a_topic_of_depth_turns_3d_on(track: ModuleType) -> None:
+    arguments = dict.fromkeys([*track.PARAMETERS, "params_file"], "") | {
+        "depth": "/camera/depth",
+        "target_frame": "base",
+    }
+    assert track.parameters(arguments)[-1] == {"depth": True, "target_frame": "base"}
+
+
+TOPICS_AS_THEY_ARE = {"image": "image", "camera_info": "", "depth": "", "isaac": "false"}
 
 
 @pytest.mark.parametrize(
@@ -74,6 +82,8 @@ TOPICS_AS_THEY_ARE = {"image": "image", "camera_info": "", "isaac": "false"}
         ({"image": "/arm/left/image_raw"}, "camera_info", "/arm/left/camera_info"),
         ({"image": "/arm/image", "camera_info": "/calibration"}, "camera_info", "/calibration"),
         ({}, "camera_info", "camera_info"),
+        ({}, "depth", "depth"),
+        ({"depth": "/arm/left/depth"}, "depth", "/arm/left/depth"),
         ({"isaac": "true"}, "~/target_mask", "/segment_anything2/binary_segmentation_mask"),
         ({"isaac": "true"}, "~/detections_out", "/segment_anything2/detections"),
     ],
