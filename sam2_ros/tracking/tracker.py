@@ -206,7 +206,7 @@ class StreamingTracker:
         """Whether a prompt for this object (None: for any) is still being carried forward."""
         return bool(self._behind) if track_id is None else track_id in self._behind
 
-    def remove(self, track_id: int) -> None:
+    def remove(self, track_id: int, reason: str = "") -> None:
         """Stop following an object; raises PromptError for an unknown id."""
         object_ = self._object(track_id)
         for objects in (self._objects, self._behind):
@@ -216,7 +216,7 @@ class StreamingTracker:
             frame.answers.pop(track_id, None)
         self._latest = None
         absence = self._frames[-1].stamp - object_.presence.last_seen
-        self._events.append(Event(EventKind.REMOVED, track_id, self._frames[-1].stamp, max(0.0, absence)))
+        self._events.append(Event(EventKind.REMOVED, track_id, self._frames[-1].stamp, max(0.0, absence), reason))
 
     def reset(self, reason: str = "") -> None:
         """Forget all objects and frames; ids go on, so that none is ever given twice."""
@@ -245,6 +245,25 @@ class StreamingTracker:
         Raises PromptError for a stamp that no prompt could have either.
         """
         return self._result(self._frame_at(stamp))
+
+    @torch.inference_mode()
+    def preview(self, prompt: Prompt, stamp: float | None = None) -> np.ndarray:
+        """(H, W) bool: what a new object of this prompt would be on its frame. Nothing is followed.
+
+        Raises PromptError like `add`.
+        """
+        frame = self._frame_at(stamp)
+        prompt = check_prompt(prompt, frame.size)
+        monitor = PresenceMonitor(0, self.config.lost_after, frame.stamp)
+        stranger = _Object(0, 0, 0, prompt.label, frame.index, monitor, frame.index)
+        with self._autocast():
+            decoded = self._decode_prompt(stranger, prompt, Points().joined(prompt), frame)
+        return (full_size(decoded.logits, frame.size)[0] > 0).cpu().numpy()
+
+    @property
+    def labels(self) -> dict[int, str]:
+        """Every object's label by its id; those are included that a late prompt has yet to carry forward."""
+        return {object_.id: object_.label for object_ in self._all_objects()}
 
     @property
     def covered(self) -> tuple[float, float] | None:

@@ -316,6 +316,27 @@ def test_corrections_are_remembered_as_prompted_frames_by_choice(model: Sam2, pr
     assert tracker._bank.is_prompted(tracker._objects[track_id].row, 3) is prompted
 
 
+def test_a_preview_is_what_the_prompt_would_start_and_starts_nothing(model: Sam2) -> None:
+    tracker = StreamingTracker(model)
+    run(tracker, 3)
+    mask = tracker.preview(OTHER, stamp=PERIOD)
+    assert tracker.labels == {} and tracker.drain_events() == ()
+    tracker.add(OTHER, stamp=PERIOD)
+    (track,) = tracker.result_at(PERIOD).tracks
+    assert np.array_equal(mask, track.mask)
+    with pytest.raises(PromptError, match="outside"):
+        tracker.preview(Prompt([Click(100, 80)]))
+
+
+def test_labels_are_known_of_every_object(model: Sam2) -> None:
+    tracker = StreamingTracker(model, TrackerConfig(catch_up_at_once=False))
+    run(tracker, 3)
+    one = tracker.add(Prompt([Click(30, 20)], label="cup"))
+    two = tracker.add(Prompt([Click(30, 20)], label="lid"), stamp=0.0)
+    assert tracker.is_behind(two)
+    assert tracker.labels == {one: "cup", two: "lid"}
+
+
 def test_a_rejected_prompt_changes_nothing(model: Sam2) -> None:
     tracker = StreamingTracker(model)
     run(tracker, 1)
@@ -451,9 +472,9 @@ def test_events_come_with_the_next_result_once(model: Sam2) -> None:
     result = run(tracker, 1, start=1)
     assert [(event.kind, event.track_id) for event in result.events] == [(EventKind.STARTED, track_id)]
     assert run(tracker, 1, start=2).events == ()
-    tracker.remove(track_id)
+    tracker.remove(track_id, "put away")
     (removed,) = tracker.drain_events()
-    assert removed.kind is EventKind.REMOVED
+    assert (removed.kind, removed.reason) == (EventKind.REMOVED, "put away")
     assert run(tracker, 1, start=3).events == ()
 
 
