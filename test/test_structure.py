@@ -20,7 +20,7 @@ ALLOWED = {
     },
 }
 ABOVE_NODE = {"sam2_ros.cli", "sam2_ros.training"}
-ROS = {"rclpy", "ament_index_python", "cv_bridge", "sam2_ros.msg", "sam2_ros.srv"}
+ROS = {"rclpy", "ament_index_python", "cv_bridge", "message_filters", "tf2_ros", "sam2_ros.msg", "sam2_ros.srv"}
 
 
 def imports(path: Path) -> Iterator[str]:

@@ -27,7 +27,8 @@ from sam2_ros.node.worker import Frame
 
 _KEPT = 8  # messages of each topic that may still find their image, and stamps for the complaint
 _PATIENCE = 0.1  # seconds for which an image waits where no other one comes
-_GIVEN_UP = 3  # images in a row without depth, after which the next ones do not wait
+_GIVEN_UP_AFTER = 1.0  # seconds in which depth came for no image, and for
+_GIVEN_UP_IMAGES = 3  # images in a row: then the next ones do not wait
 
 
 class DepthInput:
@@ -41,7 +42,10 @@ class DepthInput:
         self._offer = offer
         self._on_restart = on_restart  # image stamps went back
         self._waiting: Frame | None = None
+        self._newest: AwaitedDepth | None = None  # of the newest image
         self._taken = 0.0  # when the newest image came, seconds on the steady clock
+        self._in_vain = 0  # images since the last whose depth came before the next image
+        self._in_time = time.monotonic()  # when that was
         self._without = 0  # images since the last that met its depth
         self._without_since = 0.0  # seconds on the steady clock
         self._is_exact = False  # whether the last image that met its depth did so at the same stamp
@@ -74,10 +78,11 @@ class DepthInput:
         if stamps and frame.stamp < stamps[-1] - MAX_REORDERING:
             self._restart()
         stamps.append(frame.stamp)
-        awaited = AwaitedDepth(frame.message.header)
-        self._waiting = replace(frame, depth=awaited)
-        self._images.signalMessage(awaited)
-        if self._without >= _GIVEN_UP:
+        self._newest = AwaitedDepth(frame.message.header)
+        self._waiting = replace(frame, depth=self._newest)
+        self._in_vain += 1
+        self._images.signalMessage(self._newest)
+        if self._in_vain > _GIVEN_UP_IMAGES and self._taken - self._in_time > _GIVEN_UP_AFTER:
             self._release()
 
     def problem(self, timeout: float) -> str:
@@ -126,6 +131,8 @@ class DepthInput:
             self._meet(awaited)
 
     def _meet(self, awaited: AwaitedDepth) -> None:
+        if awaited is self._newest:
+            self._in_vain, self._in_time = 0, time.monotonic()
         if self._waiting is not None and self._waiting.depth is awaited:
             self._release()
         elif not awaited.is_missed:

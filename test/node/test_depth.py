@@ -243,6 +243,17 @@ def test_depth_is_found_again_after_stamps_went_back(camera: DepthCamera) -> Non
     camera.show_until(is_placed)
 
 
+def test_depth_comes_back_with_the_node(camera: DepthCamera) -> None:
+    robot = camera.robot
+    assert robot.change("deactivate") == [True]
+    robot.wait_for(lambda: not camera.depth.get_subscription_count(), "end of the subscription")
+    assert robot.change("activate") == [True]
+    robot.wait_for(camera.depth.get_subscription_count, "subscription to depth")
+    robot.wait_for(lambda: robot.node.count_subscribers("image"), "subscription to images")
+    robot.show()
+    camera.show_until(is_placed)
+
+
 # ---- stamps that differ, other frames, packages that are absent
 
 
