@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -17,6 +18,9 @@ from .neck import ImageFeatures, Neck
 from .prompt_encoder import PromptEncoder, PromptTensors
 
 _MEMORY_LOGIT = 10.0  # the memory encoder sees masks between -10 and 10, and so do mask prompts answer
+
+
+Choice = Callable[[Candidates], Tensor]  # (N,) which of the four candidates is the answer
 
 
 class Decoded(NamedTuple):
@@ -67,12 +71,17 @@ class Sam2(nn.Module):
         return self.memory_attention(features.coarse, memory)
 
     def decode(
-        self, conditioned: Tensor, features: ImageFeatures, prompts: PromptTensors | None, multimask: bool
+        self,
+        conditioned: Tensor,
+        features: ImageFeatures,
+        prompts: PromptTensors | None,
+        multimask: bool,
+        choose: Choice = choose_ambiguous,
     ) -> Decoded:
         """Masks of N objects from conditioned features (N or 1, C, h, w).
 
-        `multimask` chooses among three candidates by predicted IoU: for none or one point. Several points or a
-        box are clear enough for the single mask.
+        `multimask` chooses among three candidates, by predicted IoU unless told otherwise: for none or one point.
+        Several points or a box are clear enough for the single mask.
         """
         if prompts is None:
             tokens = self.prompt_encoder.no_points(len(conditioned))
@@ -82,7 +91,7 @@ class Sam2(nn.Module):
             dense = self.prompt_encoder.encode_mask(prompts.mask_logits)
         candidates = self._candidates(conditioned, features, tokens, dense)
         rows = torch.arange(len(tokens), device=tokens.device)
-        best = choose_ambiguous(candidates) if multimask else choose_clear(candidates)
+        best = choose(candidates) if multimask else choose_clear(candidates)
         present = candidates.occlusion_score > 0
         logits = torch.where(present[..., None], candidates.logits[rows, best].float(), ABSENT_LOGIT)
         # A fallback to another mask keeps the pointer of the single one.

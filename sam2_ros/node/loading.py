@@ -10,7 +10,7 @@ import torch
 
 from sam2_ros.model import Sam2, load_model
 from sam2_ros.node.parameters import Parameters
-from sam2_ros.tracking import Box, Prompt, StreamingTracker, TrackerConfig
+from sam2_ros.tracking import Box, PresenceRules, Prompt, StreamingTracker, TrackerConfig
 from sam2_ros.tracking.device import choose_device, choose_precision
 
 
@@ -35,15 +35,24 @@ def warm_up(model: Sam2, config: TrackerConfig) -> None:
 def build_tracker(parameters: Parameters) -> StreamingTracker:
     """Reads the weights and sets memory aside.
 
-    Raises CheckpointError, ValueError for a device that is not there or an image_size that the model does not take,
-    and torch.cuda.OutOfMemoryError.
+    Raises CheckpointError, ValueError for a device that is not there, an image_size that the model does not take or
+    durations that contradict each other, and torch.cuda.OutOfMemoryError.
     """
     device = choose_device(parameters.device)
+    presence = PresenceRules(
+        vanish_below=parameters.vanish_below,
+        appear_above=parameters.appear_above,
+        occluded_after=parameters.occluded_after,
+        lost_after=parameters.lost_after,
+        remove_after=parameters.remove_after,
+        return_frames=parameters.return_frames,
+    )
     config = TrackerConfig(
         max_objects=parameters.max_objects,
         max_prompted=parameters.max_prompted,
         history=parameters.history,
-        lost_after=parameters.lost_after,
+        presence=presence,
+        memory_policy=parameters.memory_policy,
         stamp_tolerance=parameters.stamp_tolerance,
         catch_up_at_once=False,
         precision=choose_precision(parameters.precision, device),

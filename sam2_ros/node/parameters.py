@@ -17,6 +17,8 @@ from rclpy.parameter import Parameter
 
 from sam2_ros.model.config import CONFIGS
 from sam2_ros.node.qos import RELIABILITIES
+from sam2_ros.tracking import TrackerConfig
+from sam2_ros.tracking.memory_policy import POLICIES
 
 
 class ParameterError(ValueError):
@@ -91,8 +93,37 @@ class Parameters:
         high=3600.0,
         at_run_time=True,
     )
+    occluded_after: float = _parameter(
+        0.2,
+        "Seconds of image time for which an object may be absent before an event tells so.",
+        low=0.0,
+        high=3600.0,
+    )
     lost_after: float = _parameter(
         1.0, "Seconds of image time after which an absent object counts as lost.", low=0.0, high=3600.0
+    )
+    remove_after: float = _parameter(
+        0.0,
+        "Seconds of image time after which a lost object is removed. 0: never.",
+        low=0.0,
+        high=86400.0,
+    )
+    vanish_below: float = _parameter(
+        0.5, "An object in view counts as absent below this presence; the network itself says 0.5.", low=0.5, high=1.0
+    )
+    appear_above: float = _parameter(
+        0.5, "An absent object counts as in view from this presence on.", low=0.5, high=1.0
+    )
+    return_frames: int = _parameter(
+        3,
+        "Images in a row on which a lost object has to be found before it is believed to be back. 0: no doubts at all.",
+        low=0,
+        high=100,
+    )
+    memory_policy: str = _parameter(
+        TrackerConfig.memory_policy,
+        "What objects are remembered by. reference: every image, as SAM 2 does; the others leave out where it is away.",
+        choices=tuple(POLICIES),
     )
     image_transport: str = _parameter(
         "raw",

@@ -38,7 +38,7 @@ class _OpenTracker(StreamingTracker):
     def answers(self) -> Answers:
         """By track id and frame, as far back as prompts reach."""
         return {
-            (track_id, frame.index): Answer(answer.logits[0], float(answer.occlusion_score))
+            (track_id, frame.index): Answer(answer.logits[0], answer.seen.occlusion_score)
             for frame in self._frames
             for track_id, answer in frame.answers.items()
         }
@@ -46,7 +46,9 @@ class _OpenTracker(StreamingTracker):
 
 def track(model: Sam2, scenario: Scenario) -> Answers:
     """Run a scenario through the streaming tracker; objects are numbered as the tracker does, from 1 on."""
-    config = TrackerConfig(max_objects=2, corrections_are_prompted=scenario.corrections_are_prompted)
+    config = TrackerConfig(
+        max_objects=2, memory_policy="reference", corrections_are_prompted=scenario.corrections_are_prompted
+    )
     tracker = _OpenTracker(model, config)
     size = (scenario.image_size, scenario.image_size)
     answers: Answers = {}

@@ -1,7 +1,9 @@
 """Streaming tracking: frames and prompts in, tracks out; no ROS."""
 
+from .config import TrackerConfig
 from .lifting import DepthImage, Intrinsics, LiftingError, Surface, lift
-from .tracker import StreamingTracker, TrackerConfig
+from .presence import PresenceRules
+from .tracker import StreamingTracker
 from .types import (
     Box,
     Click,
@@ -24,6 +26,7 @@ __all__ = [
     "FrameResult",
     "Intrinsics",
     "LiftingError",
+    "PresenceRules",
     "Prompt",
     "PromptError",
     "StampError",

@@ -6,6 +6,8 @@ import re
 
 import torch
 
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
 
 def choose_device(name: str) -> torch.device:
     """`auto` (the GPU if there is one), `cpu`, `cuda` or `cuda:N`.
@@ -31,3 +33,9 @@ def choose_precision(name: str, device: torch.device) -> str:
     if name != "auto":
         return name
     return "bfloat16" if device.type == "cuda" else "float32"
+
+
+def autocast(device: torch.device, precision: str) -> torch.autocast:
+    """The network's operations in that number format, where they do not need more."""
+    dtype = PRECISIONS[precision]
+    return torch.autocast(device.type, dtype, enabled=dtype is not torch.float32)

@@ -23,6 +23,21 @@ def bounding_box(mask: np.ndarray) -> Box | None:
     return Box(x, y, x + width, y + height) if width else None
 
 
+def box_iou(a: Box | None, b: Box | None) -> float:
+    """Intersection over union, 0 where one is None."""
+    if a is None or b is None:
+        return 0.0
+    width = min(a.x1, b.x1) - max(a.x0, b.x0)
+    height = min(a.y1, b.y1) - max(a.y0, b.y0)
+    inner = max(width, 0.0) * max(height, 0.0)
+    union = _area(a) + _area(b) - inner
+    return inner / union if union > 0 else 0.0
+
+
+def _area(box: Box) -> float:
+    return (box.x1 - box.x0) * (box.y1 - box.y0)
+
+
 def paint_labels(masks: Sequence[np.ndarray], values: Sequence[int], logits: Tensor) -> np.ndarray:
     """(H, W) uint8 with the value of each mask (H, W); a pixel of several goes to the one with the highest logit.
 

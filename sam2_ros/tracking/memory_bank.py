@@ -1,8 +1,8 @@
 """What is remembered of every object, in tensors that are allocated once.
 
-Each object owns a row. A row keeps its newest prompted frames (first in, first out), and of the other frames a ring:
-slot = frame number modulo length. The ring is longer than what the network reads by the number of buffered frames,
-so that an object can be taken back to an earlier frame and tracked again from there.
+Each object owns a row. A row keeps its newest prompted frames (first in, first out), its anchors likewise, and of the
+other frames a ring. The ring is longer than what the network reads by the number of buffered frames, so that an object
+can be taken back to an earlier frame and tracked again from there.
 """
 
 from __future__ import annotations
@@ -19,34 +19,50 @@ from ..model import Memory, ModelConfig
 from ..model.config import NUM_MEMORY_ROWS, NUM_RECENT, POINTER_REACH
 
 _EMPTY = -1
+_NEVER = -(2**31)
 
 
 @dataclass(frozen=True)
 class BankSize:
-    """How much is kept: objects, prompted frames of each, and frames that an object can be taken back."""
+    """How much is kept: objects, prompted frames of each, and frames that an object can be taken back.
+
+    `anchors` are read, out of `anchor_slots`.
+    """
 
     objects: int
     prompted: int
     history: int
+    anchors: int = 0
+    anchor_slots: int = 0
 
 
 class _Entry(NamedTuple):
-    """A slot to be read, with its age in frames; prompted frames may have a negative one."""
+    """A slot to be read, with its age in frames; prompted frames may have a negative one.
+
+    Prompted frames and anchors are lasting: they are read without regard to when they were.
+    """
 
     slot: int
     age: int
-    prompted: bool
+    lasting: bool
 
 
 class MemoryBank:
-    """Preallocated memories; frames are counted from 0."""
+    """Preallocated memories; frames are counted from 0.
 
-    def __init__(self, config: ModelConfig, size: BankSize, device: torch.device) -> None:
-        self._prompted = size.prompted
-        self._spatial_ring = NUM_RECENT + size.history
-        self._pointer_ring = POINTER_REACH + size.history
-        spatial_slots = size.prompted + self._spatial_ring
-        pointer_slots = size.prompted + self._pointer_ring
+    Where `counts_gaps`, only the last so many frames are read, and fewer if some of them are not remembered. Else the
+    newest so many that are remembered are read, as if there had been no others.
+    """
+
+    def __init__(self, config: ModelConfig, size: BankSize, device: torch.device, counts_gaps: bool = True) -> None:
+        self._counts_gaps = counts_gaps
+        self._anchors = size.anchors
+        self._is_prompted = slice(0, size.prompted)
+        self._is_anchor = slice(size.prompted, size.prompted + size.anchor_slots)
+        self._is_recent = slice(size.prompted + size.anchor_slots, None)
+        lasting = size.prompted + size.anchor_slots
+        spatial_slots = lasting + NUM_RECENT + size.history
+        pointer_slots = lasting + POINTER_REACH + size.history
         # bfloat16 as in the reference, whatever the precision of the network.
         shape = (size.objects, spatial_slots, config.grid**2, config.memory_width)
         self._spatial = torch.zeros(shape, dtype=torch.bfloat16, device=device)
@@ -56,34 +72,32 @@ class MemoryBank:
 
     def write(self, rows: Sequence[int], frame: int, spatial: Tensor, pointers: Tensor) -> None:
         """Remember a tracked frame: spatial (N, h * w, 64) and pointers (N, C) of N objects."""
-        self._put(
-            list(rows),
-            frame,
-            self._prompted + frame % self._spatial_ring,
-            self._prompted + frame % self._pointer_ring,
-            spatial,
-            pointers,
-        )
+        self._put(self._is_recent, rows, frame, spatial, pointers)
 
-    def write_prompted(self, row: int, frame: int, spatial: Tensor, pointer: Tensor) -> None:
-        """Remember a prompted frame, (1, h * w, 64) and (1, C), for the oldest one if there are too many.
+    def write_prompted(self, rows: Sequence[int], frame: int, spatial: Tensor, pointers: Tensor) -> None:
+        """Remember a prompted frame, for the oldest one if there are too many.
 
         Where that frame was tracked before, `forget_from` it first, or it is read twice.
         """
-        frames = self._spatial_frame[row, : self._prompted]
-        same = np.flatnonzero(frames == frame)
-        slot = int(same[0]) if len(same) else int(frames.argmin())
-        self._put([row], frame, slot, slot, spatial, pointer)
+        self._put(self._is_prompted, rows, frame, spatial, pointers)
+
+    def write_anchors(self, rows: Sequence[int], frame: int, spatial: Tensor, pointers: Tensor) -> None:
+        """Remember a tracked frame for long, for the oldest anchor if there are too many."""
+        self._put(self._is_anchor, rows, frame, spatial, pointers)
 
     def is_prompted(self, row: int, frame: int) -> bool:
         """Whether the object was prompted on that frame, and the frame is still remembered."""
-        return bool((self._spatial_frame[row, : self._prompted] == frame).any())
+        return bool((self._spatial_frame[row, self._is_prompted] == frame).any())
+
+    def newest_anchor(self, row: int) -> int:
+        """Number of the frame, a negative one where there is none."""
+        return int(self._spatial_frame[row, self._is_anchor].max(initial=_NEVER))
 
     def forget_from(self, row: int, frame: int) -> None:
         """Drop the tracked frames from that one on, for they are to be tracked anew; prompted frames stay."""
         for frames in (self._spatial_frame[row], self._pointer_frame[row]):
-            recent = frames[self._prompted :]
-            recent[recent >= frame] = _EMPTY
+            tracked = frames[self._is_prompted.stop :]
+            tracked[tracked >= frame] = _EMPTY
 
     def copy(self, source: int, target: int) -> None:
         """Remember in one row what another one does."""
@@ -114,44 +128,64 @@ class MemoryBank:
             None if pointer_valid.all() else pointer_valid.to(device),
         )
 
-    def _put(
-        self,
-        rows: list[int],
-        frame: int,
-        spatial_slot: int,
-        pointer_slot: int,
-        spatial: Tensor,
-        pointers: Tensor,
-    ) -> None:
-        self._spatial[rows, spatial_slot] = spatial.to(self._spatial.dtype)
-        self._pointers[rows, pointer_slot] = pointers.to(self._pointers.dtype)
-        self._spatial_frame[rows, spatial_slot] = frame
-        self._pointer_frame[rows, pointer_slot] = frame
+    def _put(self, place: slice, rows: Sequence[int], frame: int, spatial: Tensor, pointers: Tensor) -> None:
+        for memory, frames, new in (
+            (self._spatial, self._spatial_frame, spatial),
+            (self._pointers, self._pointer_frame, pointers),
+        ):
+            slots = [place.start + _slot_for(frames[row, place], frame) for row in rows]
+            memory[list(rows), slots] = new.to(memory.dtype)
+            frames[list(rows), slots] = frame
 
     def _spatial_entries(self, row: int, frame: int) -> list[_Entry]:
-        """Every prompted frame, and of the last six those that were tracked."""
+        """Every prompted frame, the newest anchors, and of the last six those that were tracked."""
+        frames = self._spatial_frame[row]
         return [
-            *self._prompted_entries(row, frame),
-            *self._recent(self._spatial_frame[row], frame, NUM_RECENT),
+            *self._prompted_entries(frames, frame),
+            *self._anchor_entries(frames, frame),
+            *self._recent_entries(frames, frame, NUM_RECENT),
         ]
 
     def _pointer_entries(self, row: int, frame: int) -> list[_Entry]:
-        """Prompted frames that are not in the future, and of the last fifteen those that were tracked."""
-        prompted = [entry for entry in self._prompted_entries(row, frame) if entry.age >= 0]
-        return [*prompted, *self._recent(self._pointer_frame[row], frame, POINTER_REACH)]
+        """Likewise, without prompted frames that are in the future, and of the last fifteen."""
+        frames = self._pointer_frame[row]
+        return [
+            *(entry for entry in self._prompted_entries(frames, frame) if entry.age >= 0),
+            *self._anchor_entries(frames, frame),
+            *self._recent_entries(frames, frame, POINTER_REACH),
+        ]
 
-    def _prompted_entries(self, row: int, frame: int) -> list[_Entry]:
-        frames = self._spatial_frame[row, : self._prompted]
-        return [_Entry(slot, frame - int(then), True) for slot, then in enumerate(frames) if then != _EMPTY]
+    def _prompted_entries(self, frames: np.ndarray, frame: int) -> list[_Entry]:
+        then = frames[self._is_prompted]
+        return [_Entry(int(slot), frame - int(then[slot]), True) for slot in np.flatnonzero(then != _EMPTY)]
 
-    def _recent(self, frames: np.ndarray, frame: int, reach: int) -> list[_Entry]:
-        ring = len(frames) - self._prompted
-        entries = [_Entry(self._prompted + (frame - age) % ring, age, False) for age in range(1, reach + 1)]
-        return [entry for entry in entries if frame >= entry.age and frames[entry.slot] == frame - entry.age]
+    def _anchor_entries(self, frames: np.ndarray, frame: int) -> list[_Entry]:
+        slots = _newest(frames, self._is_anchor, frame)[: self._anchors]
+        return [_Entry(slot, frame - int(frames[slot]), True) for slot in slots]
+
+    def _recent_entries(self, frames: np.ndarray, frame: int, reach: int) -> list[_Entry]:
+        slots = _newest(frames, self._is_recent, frame)[:reach]
+        if not self._counts_gaps:
+            return [_Entry(slot, place + 1, False) for place, slot in enumerate(slots)]
+        entries = [_Entry(slot, frame - int(frames[slot]), False) for slot in slots]
+        return [entry for entry in entries if entry.age <= reach]
+
+
+def _slot_for(frames: np.ndarray, frame: int) -> int:
+    """Where a frame goes: into its own place if it has one, else into an empty one or that of the oldest frame."""
+    own = np.flatnonzero(frames == frame)
+    return int(own[0] if len(own) else frames.argmin())
+
+
+def _newest(frames: np.ndarray, place: slice, before: int) -> list[int]:
+    """Slots of frames before that one, the newest first."""
+    then = frames[place]
+    order = np.argsort(-then, kind="stable")
+    return [place.start + int(slot) for slot in order if _EMPTY < then[slot] < before]
 
 
 def _time_row(entry: _Entry) -> int:
-    return NUM_MEMORY_ROWS - 1 if entry.prompted else entry.age - 1
+    return NUM_MEMORY_ROWS - 1 if entry.lasting else entry.age - 1
 
 
 def _table(lists: Iterable[Iterable[int]]) -> tuple[Tensor, Tensor]:

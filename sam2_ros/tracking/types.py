@@ -56,7 +56,7 @@ class TrackState(Enum):
 
     VISIBLE = "visible"
     OCCLUDED = "occluded"  # absent for a moment
-    LOST = "lost"  # absent for longer than `TrackerConfig.lost_after`
+    LOST = "lost"  # absent for longer than `PresenceRules.lost_after`
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Track:
     state: TrackState
     presence: float  # sigmoid of the occlusion score, 0..1
     predicted_iou: float
-    mask: np.ndarray  # (H, W) bool, all False where the object is absent
+    mask: np.ndarray  # (H, W) bool, all False unless VISIBLE: also while a return is doubtful
     box: Box | None  # around the mask, None where it is empty
     area: int  # pixels
     last_seen: float  # stamp of the last frame on which it was visible, seconds
@@ -94,7 +94,7 @@ class Event:
     kind: EventKind
     track_id: int
     stamp: float
-    absence: float = 0.0  # seconds for which the object was not seen
+    absence: float = 0.0  # seconds of image time since the object was last seen
     reason: str = ""
 
 

@@ -2,12 +2,13 @@
 
 import os
 
+import pytest
 import torch
 
 from sam2_ros.model import CONFIGS, seeded_model
 from sam2_ros.node.loading import build_tracker, leave_a_core, warm_up
 from sam2_ros.node.parameters import Parameters
-from sam2_ros.tracking import TrackerConfig
+from sam2_ros.tracking import PresenceRules, TrackerConfig
 
 
 def test_every_parameter_of_the_tracker_reaches_it(weights):
@@ -19,14 +20,35 @@ def test_every_parameter_of_the_tracker_reaches_it(weights):
         max_objects=3,
         max_prompted=2,
         history=5,
+        occluded_after=0.1,
         lost_after=0.5,
+        remove_after=2.0,
+        vanish_below=0.6,
+        appear_above=0.7,
+        return_frames=5,
+        memory_policy="motion_aware",
         stamp_tolerance=0.25,
     )
     tracker = build_tracker(parameters)
     assert tracker.model.config.image_size == 128
-    assert tracker.config == TrackerConfig(
-        max_objects=3, max_prompted=2, history=5, lost_after=0.5, stamp_tolerance=0.25, precision="bfloat16"
+    rules = PresenceRules(
+        occluded_after=0.1, lost_after=0.5, remove_after=2.0, vanish_below=0.6, appear_above=0.7, return_frames=5
     )
+    assert tracker.config == TrackerConfig(
+        max_objects=3,
+        max_prompted=2,
+        history=5,
+        presence=rules,
+        memory_policy="motion_aware",
+        stamp_tolerance=0.25,
+        catch_up_at_once=False,
+        precision="bfloat16",
+    )
+
+
+def test_durations_that_contradict_each_other_are_refused():
+    with pytest.raises(ValueError, match="occluded_after is 2 s and lost_after 1 s"):
+        build_tracker(Parameters(occluded_after=2.0))
 
 
 def test_warming_up_leaves_the_model_as_it_was():

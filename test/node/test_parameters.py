@@ -61,6 +61,8 @@ def test_every_parameter_is_described(name):
         ("max_objects", "many", r"max_objects is 'many' \(str\), expected type int"),
         ("lost_after", 2, r"lost_after is 2 \(int\), expected type float: write it with a decimal point"),
         ("lost_after", -0.5, "lost_after is -0.5, expected 0.0 to 3600.0"),
+        ("vanish_below", 0.3, "vanish_below is 0.3, expected 0.5 to 1.0"),
+        ("memory_policy", "elephant", "memory_policy is 'elephant', expected one of reference, guarded"),
         ("stamp_tolerance", float("nan"), "stamp_tolerance is nan, expected 0.0 to 10.0"),
         ("device", "gpu", "device is 'gpu', expected auto, cpu, cuda or cuda:N"),
         ("device", "cuda:", "device is 'cuda:', expected auto, cpu, cuda or cuda:N"),

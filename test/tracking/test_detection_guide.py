@@ -10,6 +10,7 @@ from sam2_ros.tracking import (
     Box,
     Click,
     EventKind,
+    PresenceRules,
     Prompt,
     PromptError,
     StreamingTracker,
@@ -23,6 +24,8 @@ from sam2_ros.tracking.overlap import box_overlaps
 
 PERIOD = 0.1  # seconds between frames
 Square = tuple[str, int, int, int]
+
+SOON_LOST = TrackerConfig(presence=PresenceRules(lost_after=0.2))
 
 RED, BLUE = ("red", 80, 100, 30), ("blue", 220, 100, 30)
 
@@ -203,7 +206,7 @@ def test_an_empty_place_starts_nothing(stage: Callable[..., Stage]) -> None:
 
 
 def test_a_class_may_be_limited_and_what_is_lost_makes_room(stage: Callable[..., Stage]) -> None:
-    s = stage(TrackerConfig(lost_after=0.2), max_per_class=1)
+    s = stage(SOON_LOST, max_per_class=1)
     report = s.detect([RED, BLUE], cup(RED), cup(BLUE, 0.8))
     assert report.started == (1,) and report.ignored == {Ignored.CLASS_FULL: 1}
     for _ in range(4):
@@ -293,7 +296,7 @@ GREEN = ("green", 250, 50, 30)
 
 
 def test_the_only_object_of_its_class_is_found_again_by_its_box(stage: Callable[..., Stage]) -> None:
-    s = stage(TrackerConfig(lost_after=0.2), min_hits=2)
+    s = stage(SOON_LOST, min_hits=2)
     s.detect([ORANGE], cup(ORANGE))
     lose(s, ORANGE)
     assert s.detect([REPAINTED], cup(REPAINTED)).returned == ()
@@ -305,14 +308,14 @@ def test_the_only_object_of_its_class_is_found_again_by_its_box(stage: Callable[
 
 
 def test_where_two_of_a_class_are_lost_a_box_is_a_new_object(stage: Callable[..., Stage]) -> None:
-    s = stage(TrackerConfig(lost_after=0.2))
+    s = stage(SOON_LOST)
     lose(s, ORANGE, ("green", 220, 180, 30))
     report = s.detect([REPAINTED], cup(REPAINTED))
     assert (report.returned, report.started) == ((), (3,))
 
 
 def test_where_two_boxes_come_for_one_lost_object_both_are_new(stage: Callable[..., Stage]) -> None:
-    s = stage(TrackerConfig(lost_after=0.2))
+    s = stage(SOON_LOST)
     lose(s, ORANGE)
     other = ("blue", 80, 180, 30)
     report = s.detect([REPAINTED, other], cup(REPAINTED), cup(other, 0.8))
@@ -320,14 +323,14 @@ def test_where_two_boxes_come_for_one_lost_object_both_are_new(stage: Callable[.
 
 
 def test_a_box_of_another_class_is_not_the_lost_object(stage: Callable[..., Stage]) -> None:
-    s = stage(TrackerConfig(lost_after=0.2))
+    s = stage(SOON_LOST)
     lose(s, ORANGE)
     report = s.detect([REPAINTED], cup(REPAINTED, label="bowl"))
     assert (report.returned, report.started) == ((), (2,))
 
 
 def test_what_was_seen_beside_an_object_is_not_that_object(stage: Callable[..., Stage]) -> None:
-    s = stage(TrackerConfig(lost_after=0.2), min_hits=4)
+    s = stage(SOON_LOST, min_hits=4)
     for _ in range(4):
         s.detect([ORANGE], cup(ORANGE))
     s.detect([ORANGE, REPAINTED], cup(ORANGE), cup(REPAINTED))
@@ -342,7 +345,7 @@ def test_what_was_seen_beside_an_object_is_not_that_object(stage: Callable[..., 
 def test_beside_another_of_its_class_an_object_is_found_again_only_where_it_was(
     stage: Callable[..., Stage], x: int, returned: tuple[int, ...], started: tuple[int, ...]
 ) -> None:
-    s = stage(TrackerConfig(lost_after=0.2))
+    s = stage(SOON_LOST)
     s.detect([ORANGE, GREEN], cup(ORANGE), cup(GREEN))
     for _ in range(4):
         s.detect([GREEN], cup(GREEN))

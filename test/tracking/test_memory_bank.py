@@ -29,6 +29,13 @@ def track(bank: MemoryBank, row: int, frames: range) -> None:
         bank.write([row], frame, *marked(frame))
 
 
+@pytest.fixture
+def gapless() -> MemoryBank:
+    """Frames that are not remembered do not count; two anchors are read, four kept."""
+    size = BankSize(objects=3, prompted=2, history=4, anchors=2, anchor_slots=4)
+    return MemoryBank(CONFIG, size, torch.device("cpu"), counts_gaps=False)
+
+
 def frames_by_row(bank: MemoryBank, row: int, frame: int) -> dict[int, list[int]]:
     """Frames that are read, by their row of the temporal table."""
     memory = bank.read([row], frame)
@@ -39,13 +46,13 @@ def frames_by_row(bank: MemoryBank, row: int, frame: int) -> dict[int, list[int]
 
 
 def test_six_recent_frames_are_read_each_with_its_age(bank: MemoryBank) -> None:
-    bank.write_prompted(0, 0, *marked(0))
+    bank.write_prompted([0], 0, *marked(0))
     track(bank, 0, range(1, 12))
     assert frames_by_row(bank, 0, 12) == {PROMPTED_ROW: [0], 0: [11], 1: [10], 2: [9], 3: [8], 4: [7], 5: [6]}
 
 
 def test_missing_frames_are_skipped_not_padded(bank: MemoryBank) -> None:
-    bank.write_prompted(0, 0, *marked(0))
+    bank.write_prompted([0], 0, *marked(0))
     track(bank, 0, range(1, 3))
     memory = bank.read([0], 3)
     assert memory.spatial.shape[1] == 3
@@ -54,28 +61,28 @@ def test_missing_frames_are_skipped_not_padded(bank: MemoryBank) -> None:
 
 
 def test_a_recent_prompted_frame_is_read_once(bank: MemoryBank) -> None:
-    bank.write_prompted(0, 0, *marked(0))
+    bank.write_prompted([0], 0, *marked(0))
     track(bank, 0, range(1, 4))
     bank.forget_from(0, 3)
-    bank.write_prompted(0, 3, *marked(33))
+    bank.write_prompted([0], 3, *marked(33))
     assert frames_by_row(bank, 0, 4) == {PROMPTED_ROW: [0, 33], 1: [2], 2: [1]}
 
 
 def test_prompted_frames_leave_first_in_first_out(bank: MemoryBank) -> None:
     for frame in (0, 10, 20):
-        bank.write_prompted(0, frame, *marked(frame))
+        bank.write_prompted([0], frame, *marked(frame))
     assert sorted(frames_by_row(bank, 0, 21)[PROMPTED_ROW]) == [10, 20]
 
 
 def test_a_frame_prompted_again_replaces_itself(bank: MemoryBank) -> None:
-    bank.write_prompted(0, 0, *marked(0))
-    bank.write_prompted(0, 5, *marked(5))
-    bank.write_prompted(0, 5, *marked(55))
+    bank.write_prompted([0], 0, *marked(0))
+    bank.write_prompted([0], 5, *marked(5))
+    bank.write_prompted([0], 5, *marked(55))
     assert frames_by_row(bank, 0, 6) == {PROMPTED_ROW: [0, 55]}
 
 
 def test_pointers_reach_fifteen_frames_and_every_prompted_one(bank: MemoryBank) -> None:
-    bank.write_prompted(0, 0, *marked(0))
+    bank.write_prompted([0], 0, *marked(0))
     track(bank, 0, range(1, 30))
     memory = bank.read([0], 30)
     assert memory.pointer_distance[0].tolist() == [30.0, *map(float, range(1, 16))]
@@ -83,15 +90,15 @@ def test_pointers_reach_fifteen_frames_and_every_prompted_one(bank: MemoryBank) 
 
 
 def test_pointers_of_prompted_frames_ahead_are_not_read_but_their_masks_are(bank: MemoryBank) -> None:
-    bank.write_prompted(0, 0, *marked(0))
-    bank.write_prompted(0, 9, *marked(9))
+    bank.write_prompted([0], 0, *marked(0))
+    bank.write_prompted([0], 9, *marked(9))
     memory = bank.read([0], 5)
     assert memory.pointer_distance[0].tolist() == [5.0]
     assert sorted(frames_by_row(bank, 0, 5)[PROMPTED_ROW]) == [0, 9]
 
 
 def test_an_object_can_be_taken_back_by_its_history(bank: MemoryBank) -> None:
-    bank.write_prompted(0, 0, *marked(0))
+    bank.write_prompted([0], 0, *marked(0))
     track(bank, 0, range(1, 40))
     bank.forget_from(0, 36)
     found = frames_by_row(bank, 0, 36)
@@ -99,10 +106,43 @@ def test_an_object_can_be_taken_back_by_its_history(bank: MemoryBank) -> None:
     assert bank.read([0], 36).pointers.shape[1] == 16
 
 
-def test_objects_of_different_age_are_read_together(bank: MemoryBank) -> None:
-    bank.write_prompted(0, 0, *marked(0))
+def test_an_object_that_was_not_remembered_for_long_is_read_as_if_that_had_not_been(gapless: MemoryBank) -> None:
+    gapless.write_prompted([0], 0, *marked(0))
+    track(gapless, 0, range(1, 8))
+    track(gapless, 0, range(108, 110))
+    found = frames_by_row(gapless, 0, 110)
+    assert found == {PROMPTED_ROW: [0], 0: [109], 1: [108], 2: [7], 3: [6], 4: [5], 5: [4]}
+    assert gapless.read([0], 110).pointer_distance[0].tolist() == [110.0, *map(float, range(1, 10))]
+
+
+def test_where_gaps_count_only_the_last_frames_are_read(bank: MemoryBank) -> None:
+    bank.write_prompted([0], 0, *marked(0))
     track(bank, 0, range(1, 8))
-    bank.write_prompted(2, 7, *marked(70))
+    assert frames_by_row(bank, 0, 10) == {PROMPTED_ROW: [0], 2: [7], 3: [6], 4: [5], 5: [4]}
+    assert frames_by_row(bank, 0, 108) == {PROMPTED_ROW: [0]}
+
+
+def test_the_newest_anchors_are_read_like_prompted_frames(gapless: MemoryBank) -> None:
+    gapless.write_prompted([0], 0, *marked(0))
+    assert gapless.newest_anchor(0) < 0
+    for frame in (5, 10, 15):
+        gapless.write_anchors([0], frame, *marked(frame))
+    assert gapless.newest_anchor(0) == 15
+    assert sorted(frames_by_row(gapless, 0, 20)[PROMPTED_ROW]) == [0, 10, 15]
+    assert gapless.read([0], 20).pointer_distance[0].tolist() == [20.0, 5.0, 10.0]
+
+
+def test_anchors_are_taken_back_with_their_frames(gapless: MemoryBank) -> None:
+    for frame in (5, 10, 15, 20):
+        gapless.write_anchors([0], frame, *marked(frame))
+    gapless.forget_from(0, 12)
+    assert frames_by_row(gapless, 0, 12) == {PROMPTED_ROW: [10, 5]}
+
+
+def test_objects_of_different_age_are_read_together(bank: MemoryBank) -> None:
+    bank.write_prompted([0], 0, *marked(0))
+    track(bank, 0, range(1, 8))
+    bank.write_prompted([2], 7, *marked(70))
     memory = bank.read([0, 2], 8)
     assert memory.spatial.shape[:2] == (2, 7)
     assert memory.spatial_valid is not None and memory.pointer_valid is not None
@@ -113,21 +153,21 @@ def test_objects_of_different_age_are_read_together(bank: MemoryBank) -> None:
 
 def test_a_cleared_row_remembers_nothing_and_leaves_the_others(bank: MemoryBank) -> None:
     for row in (0, 1):
-        bank.write_prompted(row, 0, *marked(row))
+        bank.write_prompted([row], 0, *marked(row))
     bank.clear(0)
     assert not bank.is_prompted(0, 0)
     assert bank.is_prompted(1, 0)
 
 
 def test_spatial_memories_are_stored_in_bfloat16_like_the_reference(bank: MemoryBank) -> None:
-    bank.write_prompted(0, 0, *marked(1.001))
+    bank.write_prompted([0], 0, *marked(1.001))
     assert bank.read([0], 1).spatial.dtype is torch.bfloat16
     assert bank.read([0], 1).pointers[0, 0, 0].item() == pytest.approx(1.001)
 
 
 def test_nothing_is_allocated_while_tracking(bank: MemoryBank) -> None:
     storage = bank._spatial.data_ptr(), bank._pointers.data_ptr()
-    bank.write_prompted(0, 0, *marked(0))
+    bank.write_prompted([0], 0, *marked(0))
     track(bank, 0, range(1, 100))
     assert (bank._spatial.data_ptr(), bank._pointers.data_ptr()) == storage
     assert np.count_nonzero(bank._spatial_frame[0] >= 0) == 1 + 6 + 4

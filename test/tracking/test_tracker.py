@@ -14,6 +14,7 @@ from sam2_ros.tracking import (
     Click,
     EventKind,
     FrameResult,
+    PresenceRules,
     Prompt,
     PromptError,
     StampError,
@@ -21,6 +22,7 @@ from sam2_ros.tracking import (
     TrackerConfig,
     TrackState,
 )
+from sam2_ros.tracking.memory_policy import POLICIES
 
 SIZE = (48, 64)
 PERIOD = 0.1  # seconds between frames
@@ -50,9 +52,20 @@ def run(tracker: StreamingTracker, count: int, start: int = 0) -> FrameResult:
 
 
 def logits_of(tracker: StreamingTracker, track_id: int) -> torch.Tensor:
-    return tracker._frames[-1].answers[track_id].logits
+    return tracker._frames.at(None).answers[track_id].logits
 
 
+def absences(**rules: float) -> TrackerConfig:
+    return TrackerConfig(presence=PresenceRules(**rules))
+
+
+def square() -> Prompt:
+    mask = np.zeros(SIZE, bool)
+    mask[10:30, 10:30] = True
+    return Prompt(mask=mask)
+
+
+SQUARE = square()
 CLICK = Prompt([Click(30, 20)])
 OTHER = Prompt(box=Box(5, 5, 40, 30))
 
@@ -313,7 +326,7 @@ def test_corrections_are_remembered_as_prompted_frames_by_choice(model: Sam2, pr
     track_id = tracker.add(CLICK)
     run(tracker, 3, start=1)
     tracker.refine(track_id, OTHER)
-    assert tracker._bank.is_prompted(tracker._objects[track_id].row, 3) is prompted
+    assert tracker._propagation.is_prompted(tracker._objects[track_id], tracker._frames.at(None)) is prompted
 
 
 def test_a_preview_is_what_the_prompt_would_start_and_starts_nothing(model: Sam2) -> None:
@@ -479,11 +492,9 @@ def test_events_come_with_the_next_result_once(model: Sam2) -> None:
 
 
 def test_an_absent_object_is_occluded_then_lost_and_has_an_empty_mask(blind_model: Sam2) -> None:
-    tracker = StreamingTracker(blind_model, TrackerConfig(lost_after=0.45))
+    tracker = StreamingTracker(blind_model, absences(occluded_after=0.0, lost_after=0.45))
     run(tracker, 1)
-    mask = np.zeros(SIZE, bool)
-    mask[10:30, 10:30] = True
-    tracker.add(Prompt(mask=mask))
+    tracker.add(SQUARE)
     kinds = [EventKind.STARTED]
     assert [event.kind for event in tracker.drain_events()] == kinds
     told = {}
@@ -498,15 +509,83 @@ def test_an_absent_object_is_occluded_then_lost_and_has_an_empty_mask(blind_mode
 
 
 def test_a_mask_prompt_brings_a_lost_object_back(blind_model: Sam2) -> None:
-    tracker = StreamingTracker(blind_model, TrackerConfig(lost_after=0.15))
+    tracker = StreamingTracker(blind_model, absences(occluded_after=0.0, lost_after=0.15))
     run(tracker, 1)
-    mask = np.zeros(SIZE, bool)
-    mask[10:30, 10:30] = True
-    track_id = tracker.add(Prompt(mask=mask))
+    track_id = tracker.add(SQUARE)
     run(tracker, 5, start=1)
-    tracker.refine(track_id, Prompt(mask=mask))
+    tracker.refine(track_id, SQUARE)
     (event,) = tracker.drain_events()
     assert event.kind is EventKind.REACQUIRED and event.absence == pytest.approx(5 * PERIOD)
+    assert event.reason == "after a prompt"
+    assert tracker.latest is not None
+    (track,) = tracker.latest.tracks
+    assert track.state is TrackState.VISIBLE and track.area > 0
+
+
+def test_frames_that_are_tracked_anew_tell_nothing_twice(blind_model: Sam2) -> None:
+    tracker = StreamingTracker(blind_model, absences(occluded_after=0.0, lost_after=0.35))
+    run(tracker, 1)
+    track_id = tracker.add(SQUARE)
+    told = [event.kind for rgb, stamp in frames(6, start=1) for event in tracker.step(rgb, stamp).events]
+    assert told == [EventKind.STARTED, EventKind.OCCLUDED, EventKind.LOST]
+    tracker.refine(track_id, SQUARE, stamp=0.0)  # absent ever since, as before
+    assert tracker.drain_events() == ()
+
+
+def test_a_late_prompt_takes_back_a_loss_and_tells_what_came_after_it(blind_model: Sam2) -> None:
+    tracker = StreamingTracker(blind_model, absences(occluded_after=0.0, lost_after=0.35))
+    run(tracker, 1)
+    track_id = tracker.add(SQUARE)
+    run(tracker, 6, start=1)
+    tracker.refine(track_id, SQUARE, stamp=4 * PERIOD)
+    back, gone = tracker.drain_events()
+    assert (back.kind, back.absence) == (EventKind.REACQUIRED, pytest.approx(4 * PERIOD))
+    assert (gone.kind, gone.absence) == (EventKind.OCCLUDED, pytest.approx(2 * PERIOD))
+    states = [tracker.result_at(frame * PERIOD).tracks[0].state for frame in range(7)]
+    assert states == [TrackState.VISIBLE, *[TrackState.OCCLUDED] * 3, TrackState.VISIBLE, *[TrackState.OCCLUDED] * 2]
+    assert [event.kind for event in run(tracker, 2, start=7).events] == [EventKind.LOST]
+
+
+def test_a_late_start_tells_what_has_become_of_the_object_since(blind_model: Sam2) -> None:
+    tracker = StreamingTracker(blind_model, absences(occluded_after=0.0, lost_after=0.35))
+    run(tracker, 8)
+    tracker.add(SQUARE, stamp=PERIOD)
+    events = tracker.drain_events()
+    assert [event.kind for event in events] == [EventKind.STARTED, EventKind.OCCLUDED, EventKind.LOST]
+    assert [event.stamp for event in events] == pytest.approx([PERIOD, 7 * PERIOD, 7 * PERIOD])
+
+
+def test_an_object_that_stays_lost_is_removed_and_its_mask_value_is_free(blind_model: Sam2) -> None:
+    tracker = StreamingTracker(blind_model, absences(lost_after=0.35, remove_after=0.65))
+    run(tracker, 1)
+    track_id = tracker.add(SQUARE)
+    assert [track.id for track in run(tracker, 6, start=1).tracks] == [track_id]
+    result = run(tracker, 1, start=7)
+    (event,) = result.events
+    assert (event.kind, event.track_id, event.absence) == (EventKind.REMOVED, track_id, pytest.approx(0.7))
+    assert "not seen for longer than remove_after (0.65 s)" in event.reason
+    assert result.tracks == () and not result.label_image.any()
+    assert tracker.add(SQUARE) > track_id
+    assert tracker.latest is not None and tracker.latest.tracks[0].mask_value == 1
+
+
+def test_a_prompted_object_is_not_removed_before_the_next_frame(blind_model: Sam2) -> None:
+    tracker = StreamingTracker(blind_model, absences(occluded_after=0.0, lost_after=0.0, remove_after=0.05))
+    run(tracker, 4)
+    track_id = tracker.add(SQUARE, stamp=0.0)
+    assert tracker.latest is not None and [track.id for track in tracker.latest.tracks] == [track_id]
+    assert run(tracker, 1, start=4).tracks == ()
+
+
+def test_a_doubtful_return_has_no_mask(model: Sam2) -> None:
+    """The network sees it, the rules want to be surer than it can be."""
+    tracker = StreamingTracker(model, absences(vanish_below=0.9999999, appear_above=0.9999999))
+    run(tracker, 1)
+    tracker.add(CLICK)
+    assert tracker.latest is not None and tracker.latest.tracks[0].area > 0
+    (track,) = run(tracker, 2, start=1).tracks
+    assert track.state is TrackState.OCCLUDED and track.presence > 0.5
+    assert track.area == 0 and track.box is None and not track.mask.any()
 
 
 def test_reset_forgets_objects_and_frames_but_not_which_ids_were_given(model: Sam2) -> None:
@@ -521,6 +600,57 @@ def test_reset_forgets_objects_and_frames_but_not_which_ids_were_given(model: Sa
     assert tracker.add(CLICK) > first
 
 
+# ---- memory
+
+
+def make_blind(model: Sam2) -> None:
+    """The network sees no object anywhere from now on."""
+    model.mask_decoder.occlusion_head.layers[-1].get_parameter("bias").data -= 100.0
+
+
+def remembered(policy: str, absent: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """What is read of an object that was seen on twelve frames, before and after so many frames of absence."""
+    model = seeded_model(named_config("nano", 64), seed=1)
+    tracker = StreamingTracker(model, TrackerConfig(memory_policy=policy))
+    run(tracker, 1)
+    tracker.add(SQUARE)
+    run(tracker, 12, start=1)
+    bank = tracker._propagation._bank
+    before = bank.read([0], 13).spatial
+    make_blind(model)
+    run(tracker, absent, start=13)
+    return before, bank.read([0], 13 + absent).spatial
+
+
+@pytest.mark.parametrize("policy", ["guarded", "distractor_aware", "motion_aware"])
+def test_good_memories_survive_a_hundred_frames_of_absence(policy: str) -> None:
+    before, after = remembered(policy, absent=100)
+    assert before.shape[1] == 7 and torch.equal(before, after)
+
+
+def test_the_reference_forgets_all_but_the_prompt() -> None:
+    before, after = remembered("reference", absent=100)
+    assert torch.equal(before[:, 0], after[:, 0])
+    assert not any(torch.equal(before[:, i], after[:, j]) for i in range(1, 7) for j in range(1, 7))
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_a_late_correction_gives_the_same_as_in_time_with_every_policy(model: Sam2, policy: str) -> None:
+    def follow(late: bool) -> torch.Tensor:
+        tracker = StreamingTracker(model, TrackerConfig(memory_policy=policy))
+        run(tracker, 1)
+        track_id = tracker.add(SQUARE)
+        run(tracker, 12, start=1)
+        if not late:
+            tracker.refine(track_id, OTHER)
+        run(tracker, 6, start=13)
+        if late:
+            tracker.refine(track_id, OTHER, stamp=12 * PERIOD)
+        return logits_of(tracker, track_id)
+
+    torch.testing.assert_close(follow(late=True), follow(late=False), rtol=1e-4, atol=1e-4)
+
+
 # ---- configuration
 
 
@@ -531,7 +661,8 @@ def test_reset_forgets_objects_and_frames_but_not_which_ids_were_given(model: Sa
         {"max_objects": 255},
         {"history": 0},
         {"max_prompted": 0},
-        {"lost_after": -1.0},
+        {"stamp_tolerance": -1.0},
+        {"memory_policy": "elephant"},
         {"precision": "int4"},
     ],
 )

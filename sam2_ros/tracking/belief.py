@@ -1,0 +1,36 @@
+"""What is believed of an object after a frame: immutable, so that an earlier belief can be gone back to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from .motion import Motion
+from .observation import Observation
+from .presence import Presence, PresenceRules
+from .types import Box, TrackState
+
+
+@dataclass(frozen=True)
+class Belief:
+    """Whether the object is in view, and how it moves."""
+
+    presence: Presence
+    motion: Motion | None = None  # None while it is out of view
+
+    def after(self, seen: Observation, stamp: float, rules: PresenceRules) -> Belief:
+        """With one more frame."""
+        return self._moved(self.presence.after(seen, stamp, rules), seen, stamp)
+
+    def prompted(self, seen: Observation, stamp: float) -> Belief:
+        """With what the network makes of a prompt."""
+        return self._moved(self.presence.prompted(seen, stamp), seen, stamp)
+
+    def expected(self, stamp: float) -> Box | None:
+        """Where the object should be by now, None where one cannot say."""
+        return self.motion.expected(stamp) if self.motion and self.motion.is_steady else None
+
+    def _moved(self, presence: Presence, seen: Observation, stamp: float) -> Belief:
+        if presence.state is not TrackState.VISIBLE or seen.box is None:
+            return replace(self, presence=presence, motion=None)
+        motion = self.motion.after(seen.box, stamp) if self.motion else Motion.start(seen.box, stamp)
+        return replace(self, presence=presence, motion=motion)

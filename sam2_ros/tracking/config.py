@@ -1,0 +1,45 @@
+"""Bounds and choices of the tracker."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .device import PRECISIONS
+from .memory_policy import POLICIES, MemoryPolicy
+from .presence import PresenceRules
+
+_MAX_OBJECTS = 254  # values of a label image
+
+
+@dataclass(frozen=True)
+class TrackerConfig:
+    """Memory grows with each of the first three, and with nothing else."""
+
+    max_objects: int = 16
+    max_prompted: int = 4  # prompted frames that are remembered of each object
+    history: int = 16  # frames on which a prompt can still be applied
+    stamp_tolerance: float = 0.0  # seconds by which a prompt may miss the frame that it is applied to
+    presence: PresenceRules = PresenceRules()
+    memory_policy: str = "reference"
+    # The reference does not remember a correction as a prompted frame, though its training does.
+    corrections_are_prompted: bool = True
+    # A late prompt is carried forward at once, or by calls of `catch_up`, between which other frames can be tracked.
+    catch_up_at_once: bool = True
+    precision: str = "float32"
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.max_objects <= _MAX_OBJECTS:
+            raise ValueError(f"max_objects is {self.max_objects}, expected 1..{_MAX_OBJECTS}")
+        if self.max_prompted < 1 or self.history < 1:
+            raise ValueError(f"max_prompted {self.max_prompted}, history {self.history}: expected at least 1")
+        if self.stamp_tolerance < 0:
+            raise ValueError(f"stamp_tolerance is {self.stamp_tolerance}, expected seconds, at least 0")
+        if self.memory_policy not in POLICIES:
+            raise ValueError(f"memory_policy is {self.memory_policy!r}, expected one of {', '.join(POLICIES)}")
+        if self.precision not in PRECISIONS:
+            raise ValueError(f"precision is {self.precision!r}, expected one of {', '.join(PRECISIONS)}")
+
+    @property
+    def policy(self) -> MemoryPolicy:
+        """The memory policy of that name."""
+        return POLICIES[self.memory_policy]

@@ -1,0 +1,158 @@
+"""How objects get from frame to frame: what is remembered of them is read, the network answers, memory is written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from ..model import Decoded, PromptTensors, Sam2
+from .belief import Belief
+from .config import TrackerConfig
+from .device import autocast
+from .frames import Answer, Frame
+from .memory_bank import BankSize, MemoryBank
+from .observation import Observation, observe
+from .presence import Herald
+from .prompts import Points, mask_tensor
+from .stopwatch import Stopwatch
+from .types import Prompt
+
+_FED_BACK_LIMIT = 32.0  # logits; what a correction sees of the answer that it corrects
+
+
+@dataclass
+class TrackedObject:
+    """An object that is being followed, or a copy of it that a correction is being carried forward on."""
+
+    id: int
+    row: int  # its place in the memory bank
+    mask_value: int
+    label: str
+    first_frame: int
+    newest_frame: int  # the last one that it was tracked or prompted on
+    belief: Belief
+    herald: Herald  # an object and its copy have the same one
+    points: Points = Points()  # of its newest prompted frame
+    points_frame: int = -1
+
+
+class Propagation:
+    """The network with its memory of all objects. Answers are left on their frames, beliefs with their objects."""
+
+    def __init__(self, model: Sam2, config: TrackerConfig, stopwatch: Stopwatch) -> None:
+        self._model = model
+        self._config = config
+        self._policy = config.policy
+        self._time = stopwatch.time
+        anchors = self._policy.anchors, self._policy.anchor_slots(config.history)
+        size = BankSize(config.max_objects + 1, config.max_prompted, config.history, *anchors)
+        self._bank = MemoryBank(model.config, size, model.device, counts_gaps=not self._policy.is_selective)
+
+    def track(self, objects: Sequence[TrackedObject], frame: Frame) -> None:
+        """Find objects on a frame by what is remembered of them, and remember what was found."""
+        with self._time("read_memory"), self._autocast():
+            memory = self._bank.read([object_.row for object_ in objects], frame.index)
+            conditioned = self._model.read_memory(frame.features, memory)
+        with self._time("decode"), self._autocast():
+            expected = [object_.belief.expected(frame.stamp) for object_ in objects]
+            decoded = self._model.decode(
+                conditioned,
+                frame.features,
+                None,
+                multimask=True,
+                choose=lambda candidates: self._policy.choose(candidates, expected),
+            )
+        with self._time("wait"):  # for the device
+            observations = observe(decoded, self._policy.anchors > 0)
+        for i, (object_, seen) in enumerate(zip(objects, observations)):
+            before = object_.belief
+            object_.belief = before.after(seen, frame.stamp, self._config.presence)
+            object_.newest_frame = frame.index
+            frame.answers[object_.id] = Answer(decoded.logits[i], seen, before, object_.belief)
+        with self._time("write_memory"), self._autocast():
+            self._remember(objects, frame, decoded)
+
+    def prompt(self, object_: TrackedObject, prompt: Prompt, frame: Frame) -> None:
+        """Apply a prompt to a frame; what was remembered of later frames is forgotten."""
+        points = (object_.points if object_.points_frame == frame.index else Points()).joined(prompt)
+        with self._autocast():
+            decoded = self._decode_prompt(prompt, points, frame, object_)
+            spatial = self._model.write_memory(frame.features, decoded.logits, decoded.occlusion_score, binarise=True)
+        starts = frame.index == object_.first_frame
+        is_prompted = starts or self._config.corrections_are_prompted or self.is_prompted(object_, frame)
+        self._bank.forget_from(object_.row, frame.index)
+        write = self._bank.write_prompted if is_prompted else self._bank.write
+        write([object_.row], frame.index, spatial, decoded.pointer)
+        object_.points, object_.points_frame = points, frame.index
+        earlier = frame.answers.get(object_.id)
+        (seen,) = observe(decoded, False)
+        self._trust(object_, frame, decoded.logits[0], seen, earlier.before if earlier else object_.belief)
+
+    def preview(self, prompt: Prompt, frame: Frame) -> Tensor:
+        """Logits (1, 1, S / 4, S / 4) of what a new object of this prompt would be."""
+        with self._autocast():
+            return self._decode_prompt(prompt, Points().joined(prompt), frame, None).logits
+
+    def carry(self, objects: Sequence[TrackedObject], frame: Frame) -> None:
+        """`track` objects on a buffered frame, but leave the frame as it is for those that were prompted on it."""
+        unprompted = [object_ for object_ in objects if not self.is_prompted(object_, frame)]
+        if unprompted:
+            self.track(unprompted, frame)
+        for object_ in objects:
+            if object_ not in unprompted:
+                answer = frame.answers[object_.id]
+                self._trust(object_, frame, answer.logits, answer.seen, object_.belief)
+
+    def is_prompted(self, object_: TrackedObject, frame: Frame) -> bool:
+        """Whether the object was prompted on that frame, and the frame is still remembered."""
+        return self._bank.is_prompted(object_.row, frame.index)
+
+    def copy(self, object_: TrackedObject, row: int) -> None:
+        """Remember in a row what is remembered of the object."""
+        self._bank.copy(object_.row, row)
+
+    def forget(self, object_: TrackedObject) -> None:
+        """Free the object's place."""
+        self._bank.clear(object_.row)
+
+    def _trust(self, object_: TrackedObject, frame: Frame, logits: Tensor, seen: Observation, before: Belief) -> None:
+        object_.belief = before.prompted(seen, frame.stamp)
+        object_.newest_frame = frame.index
+        frame.answers[object_.id] = Answer(logits, seen, before, object_.belief)
+
+    def _remember(self, objects: Sequence[TrackedObject], frame: Frame, decoded: Decoded) -> None:
+        """What the policy allows of a tracked frame."""
+        answers = [frame.answers[object_.id] for object_ in objects]
+        kept = [i for i, answer in enumerate(answers) if self._policy.remembers(answer, frame.stamp)]
+        if not kept:
+            return
+        rows, pointers = [objects[i].row for i in kept], decoded.pointer[kept]
+        spatial = self._model.write_memory(
+            frame.features, decoded.logits[kept], decoded.occlusion_score[kept], binarise=False
+        )
+        self._bank.write(rows, frame.index, spatial, pointers)
+        gaps = [frame.index - self._bank.newest_anchor(row) for row in rows]
+        anchors = [n for n, i in enumerate(kept) if self._policy.is_anchor(answers[i], gaps[n])]
+        if anchors:
+            self._bank.write_anchors([rows[n] for n in anchors], frame.index, spatial[anchors], pointers[anchors])
+
+    def _decode_prompt(self, prompt: Prompt, points: Points, frame: Frame, object_: TrackedObject | None) -> Decoded:
+        """The answer to a prompt for an object, or for one that is not known (None)."""
+        model, device = self._model, self._model.device
+        if prompt.mask is not None:
+            mask = mask_tensor(prompt.mask, model.config.image_size, device)
+            return model.decode_mask_prompt(frame.features, mask)
+        if object_ is None or frame.index == object_.first_frame:
+            conditioned = model.without_memory(frame.features)
+        else:
+            conditioned = model.read_memory(frame.features, self._bank.read([object_.row], frame.index))
+        earlier = frame.answers.get(object_.id) if object_ else None
+        fed_back = earlier.logits[None].clamp(-_FED_BACK_LIMIT, _FED_BACK_LIMIT) if earlier else None
+        prompts = PromptTensors(*points.tensors(frame.size, model.config.image_size, device), fed_back)
+        return model.decode(conditioned, frame.features, prompts, multimask=len(points) <= 1)
+
+    def _autocast(self) -> AbstractContextManager[object]:
+        return autocast(self._model.device, self._config.precision)
