@@ -12,7 +12,10 @@ from pathlib import Path
 from tqdm import tqdm
 
 from sam2_ros.model import load_model
+from sam2_ros.tracking import PresenceRules, TrackerConfig
 from sam2_ros.tracking.device import choose_device
+from sam2_ros.tracking.memory_policy import POLICIES
+from sam2_ros.training.absence import Told
 from sam2_ros.training.baselines import BASELINES
 from sam2_ros.training.davis import DatasetError, Sequence, read_dataset
 from sam2_ros.training.evaluation import (
@@ -46,6 +49,14 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--out", type=Path, default=Path("evaluate_out"), metavar="FOLDER", help="default: evaluate_out"
     )
+    events = parser.add_argument_group("lost and reacquired")
+    events.add_argument(
+        "--memory-policy", choices=POLICIES, default=TrackerConfig.memory_policy, help="default: %(default)s"
+    )
+    events.add_argument("--lost-after", type=float, default=1.0, metavar="SECONDS", help="default: 1")
+    events.add_argument(
+        "--rate", type=float, default=10.0, metavar="FPS", help="frames per second of the data set (default: 10)"
+    )
     add_model_options(parser)
 
 
@@ -53,12 +64,13 @@ def run(args: argparse.Namespace) -> int:
     """Evaluate, write and print the table. Raises ValueError, OSError or CheckpointError for what the user can mend."""
     sequences = read_dataset(args.dataset)[: args.max_sequences]
     method = _method(args)
+    patience = None if args.baseline else args.lost_after * args.rate
     args.out.mkdir(parents=True, exist_ok=True)
     results: list[tuple[Sequence, Evaluated]] = []
     skipped = 0
     for sequence in tqdm(sequences, unit="sequence"):
         try:
-            results.append((sequence, evaluate_sequence(sequence, method)))
+            results.append((sequence, evaluate_sequence(sequence, method, patience)))
         except DatasetError as error:
             skipped += 1
             print(f"skipped {sequence.name}: {error}", file=sys.stderr)
@@ -76,7 +88,8 @@ def _method(args: argparse.Namespace) -> Method:
     if args.baseline:
         return baseline_method(BASELINES[args.baseline])
     model = load_model(args.model, args.checkpoint, args.image_size, choose_device(args.device))
-    return model_method(model, args.prompt)
+    rules = PresenceRules(lost_after=args.lost_after)
+    return model_method(model, args.prompt, TrackerConfig(presence=rules, memory_policy=args.memory_policy), args.rate)
 
 
 def _write_json(
@@ -85,6 +98,7 @@ def _write_json(
     content = {
         "method": args.baseline or args.model,
         "prompt": "mask" if args.baseline else args.prompt,
+        "memory_policy": None if args.baseline else args.memory_policy,
         "summary": asdict(summary),
         "frames_per_second": rate,
         "skipped": skipped,
@@ -116,10 +130,22 @@ def _print_table(summary: Summary, rate: float, skipped: int) -> None:
         ("tracked again after a return", _share(summary.reacquired)),
         ("  delay in frames", "-" if summary.delay is None else f"{summary.delay:.1f}"),
         ("mistaken for a look-alike", _share(summary.mistaken)),
+        *_event_rows("lost", summary.lost),
+        *_event_rows("reacquired", summary.back),
         ("frames per second", f"{rate:.1f}"),
     ]
     for name, value in rows:
         print(f"{name:30}{value:>10}")
+
+
+def _event_rows(name: str, told: Told | None) -> list[tuple[str, str]]:
+    if told is None:
+        return []
+    return [
+        (f"told as {name}: precision", f"{_share(told.precision)}"),
+        ("  recall", _share(told.recall)),
+        ("  delay in frames", "-" if told.delay is None else f"{told.delay:.1f}"),
+    ]
 
 
 def _share(value: float | None) -> str:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from ..model import Sam2
-from ..tracking import Box, Click, Prompt, StreamingTracker, TrackerConfig
+from ..tracking import Box, Click, EventKind, Prompt, StreamingTracker, TrackerConfig
+from .absence import score_back, score_lost
 from .davis import Sequence
 from .metrics import ObjectScore, score_object
 
@@ -28,22 +30,31 @@ class Evaluated:
     seconds: float
 
 
-# Masks (H, W) bool of every frame, from frames and masks of objects on the first of them.
-Method = Callable[[Iterable[np.ndarray], dict[int, np.ndarray]], Iterator[dict[int, np.ndarray]]]
+@dataclass(frozen=True)
+class Answer:
+    """One frame: masks (H, W) bool by object, and what was told of whom."""
+
+    masks: dict[int, np.ndarray]
+    events: tuple[tuple[int, EventKind], ...] = ()
 
 
-def model_method(model: Sam2, kind: str) -> Method:
-    """Tracking with a model, each object started by a prompt of this kind."""
+# The answers to every frame, from frames and masks of objects on the first of them.
+Method = Callable[[Iterable[np.ndarray], dict[int, np.ndarray]], Iterator[Answer]]
 
-    def follow(frames: Iterable[np.ndarray], masks: dict[int, np.ndarray]) -> Iterator[dict[int, np.ndarray]]:
-        tracker = StreamingTracker(model, TrackerConfig(max_objects=len(masks), history=1))
+
+def model_method(model: Sam2, kind: str, config: TrackerConfig, rate: float) -> Method:
+    """Tracking with a model at `rate` frames per second, each object started by a prompt of this kind."""
+
+    def follow(frames: Iterable[np.ndarray], masks: dict[int, np.ndarray]) -> Iterator[Answer]:
+        tracker = StreamingTracker(model, replace(config, max_objects=len(masks), history=1))
         numbers: dict[int, int] = {}
         for t, frame in enumerate(frames):
-            result = tracker.step(frame, float(t))
+            result = tracker.step(frame, t / rate)
             if not numbers:
                 numbers = {tracker.add(make_prompt(kind, mask)): number for number, mask in masks.items()}
                 result = tracker.latest or result
-            yield {numbers[track.id]: track.mask for track in result.tracks}
+            told = tuple((numbers[event.track_id], event.kind) for event in result.events)
+            yield Answer({numbers[track.id]: track.mask for track in result.tracks}, told)
 
     return follow
 
@@ -51,11 +62,11 @@ def model_method(model: Sam2, kind: str) -> Method:
 def baseline_method(carry: Callable[[Iterable[np.ndarray], np.ndarray], Iterator[np.ndarray]]) -> Method:
     """Carrying each object's first mask along by simple means."""
 
-    def follow(frames: Iterable[np.ndarray], masks: dict[int, np.ndarray]) -> Iterator[dict[int, np.ndarray]]:
+    def follow(frames: Iterable[np.ndarray], masks: dict[int, np.ndarray]) -> Iterator[Answer]:
         kept = list(frames)
         carried = [carry(kept, mask) for mask in masks.values()]
         for found in zip(*carried):
-            yield dict(zip(masks, found))
+            yield Answer(dict(zip(masks, found)))
 
     return follow
 
@@ -72,10 +83,11 @@ def make_prompt(kind: str, mask: np.ndarray) -> Prompt:
     return Prompt(clicks=(Click(float(x), float(y)),))
 
 
-def evaluate_sequence(sequence: Sequence, method: Method) -> Evaluated:
+def evaluate_sequence(sequence: Sequence, method: Method, patience: float | None = None) -> Evaluated:
     """Scores of the objects of the first frame, on the frames that are annotated.
 
-    Raises DatasetError for a sequence that cannot be used.
+    With `patience`, frames after which an absent object counts as lost, events are scored too, if every frame is
+    annotated. Raises DatasetError for a sequence that cannot be used.
     """
     labels = sequence.labels()
     numbers = [int(number) for number in np.unique(labels[0]) if number]
@@ -83,10 +95,13 @@ def evaluate_sequence(sequence: Sequence, method: Method) -> Evaluated:
     annotated = {file.stem: i for i, file in enumerate(sequence.annotations)}
     places = [annotated.get(file.stem) for file in sequence.images]
     found = {number: np.zeros(labels.shape, bool) for number in numbers}
+    events: dict[tuple[int, EventKind], list[int]] = defaultdict(list)
     start = time.perf_counter()
-    for place, answer in zip(places, method(sequence.frames(), masks)):
+    for t, (place, answer) in enumerate(zip(places, method(sequence.frames(), masks))):
+        for event in answer.events:
+            events[event].append(t)
         if place is not None:
-            for number, mask in answer.items():
+            for number, mask in answer.masks.items():
                 found[number][place] = mask
     seconds = time.perf_counter() - start
     others = {a: b for pair in sequence.look_alikes for a, b in (pair, pair[::-1])}
@@ -94,7 +109,27 @@ def evaluate_sequence(sequence: Sequence, method: Method) -> Evaluated:
         score_object(sequence.name, number, found[number], labels == number, _mask_of(labels, others.get(number)))
         for number in numbers
     ]
+    if patience is not None and None not in places:
+        scores = [
+            _with_events(score, events, found[score.object], labels == score.object, patience) for score in scores
+        ]
     return Evaluated(tuple(scores), found, seconds)
+
+
+def _with_events(
+    score: ObjectScore,
+    events: dict[tuple[int, EventKind], list[int]],
+    found: np.ndarray,
+    true: np.ndarray,
+    patience: float,
+) -> ObjectScore:
+    seen = np.asarray(true.any(axis=(1, 2)))
+    on_object = [bool(2 * np.count_nonzero(a & b) > np.count_nonzero(a)) for a, b in zip(found, true)]
+    return replace(
+        score,
+        lost=score_lost(events[score.object, EventKind.LOST], seen, patience),
+        back=score_back(events[score.object, EventKind.REACQUIRED], seen, patience, on_object),
+    )
 
 
 def _mask_of(labels: np.ndarray, number: int | None) -> np.ndarray | None:

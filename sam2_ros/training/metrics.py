@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from .absence import Told
+
 BOUNDARY_TOLERANCE = 0.008  # of the picture's diagonal
 REACQUIRED_IOU = 0.5
 REACQUIRED_WITHIN = 5  # frames
@@ -56,6 +58,8 @@ class ObjectScore:
     returns: int
     delays: tuple[int, ...]
     mistaken: bool | None  # for its look-alike; None where it has none
+    lost: Told | None = None  # events; None where none are scored
+    back: Told | None = None
 
     @property
     def mean(self) -> float:
@@ -114,6 +118,8 @@ class Summary:
     reacquired: float | None
     delay: float | None
     mistaken: float | None
+    lost: Told | None
+    back: Told | None
 
 
 def summarise(scores: list[ObjectScore]) -> Summary:
@@ -132,4 +138,11 @@ def summarise(scores: list[ObjectScore]) -> Summary:
         reacquired=len(delays) / returns if returns else None,
         delay=float(np.mean(delays)) if delays else None,
         mistaken=float(np.mean(doubles)) if doubles else None,
+        lost=_sum([score.lost for score in scores]),
+        back=_sum([score.back for score in scores]),
     )
+
+
+def _sum(parts: list[Told | None]) -> Told | None:
+    counted = [part for part in parts if part is not None]
+    return sum(counted, Told()) if counted else None

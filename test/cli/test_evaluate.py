@@ -8,6 +8,7 @@ import pytest
 from safetensors.torch import load_file
 
 from sam2_ros.cli import main
+from sam2_ros.model import save_weights, seeded_model
 from sam2_ros.training import recipe
 from sam2_ros.training.davis import write_clip
 from sam2_ros.training.recipe import Recipe, Stage, Turn
@@ -35,6 +36,21 @@ def test_a_baseline_prints_a_table_and_writes_scores_and_pictures(
     assert scores["method"] == "copy" and scores["summary"]["region"] == 1.0
     assert scores["objects"][0]["sequence"] == "still"
     assert (out / "worst_still_1.png").exists()
+
+
+def test_the_memory_policy_and_what_was_told_are_reported(
+    dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    weights, out = tmp_path / "nano.safetensors", tmp_path / "out"
+    save_weights(seeded_model("nano", seed=0, occlusion_bias=-50.0), weights)  # sees nothing
+    arguments = ["--checkpoint", str(weights), "--image-size", "64", "--device", "cpu", "--out", str(out)]
+    arguments += ["--memory-policy", "motion_aware", "--lost-after", "0.25", "--rate", "10"]
+    assert main(["evaluate", str(dataset), *arguments]) == 0
+    table = dict(line.rsplit(maxsplit=1) for line in capsys.readouterr().out.splitlines())
+    assert table["told as lost: precision"] == "0.0%" and table["told as reacquired: precision"] == "-"
+    scores = json.loads((out / "scores.json").read_text())
+    assert scores["memory_policy"] == "motion_aware"
+    assert scores["summary"]["lost"] == {"told": 1, "right": 0, "due": 0, "delays": []}
 
 
 def test_a_sequence_that_cannot_be_used_is_named_skipped_and_counted(

@@ -1,5 +1,6 @@
 """Evaluation of simple ways to track, and of the real tracker."""
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import cv2
@@ -7,10 +8,13 @@ import numpy as np
 import pytest
 
 from sam2_ros.model import CONFIGS, seeded_model
+from sam2_ros.tracking import EventKind, TrackerConfig
+from sam2_ros.training.absence import Told
 from sam2_ros.training.baselines import copy, csrt, flow
 from sam2_ros.training.davis import Sequence, read_dataset, write_clip
 from sam2_ros.training.evaluation import (
     PROMPTS,
+    Answer,
     baseline_method,
     evaluate_sequence,
     make_prompt,
@@ -79,9 +83,38 @@ def test_a_click_on_a_ring_lies_on_the_ring() -> None:
 
 @pytest.mark.parametrize("kind", PROMPTS)
 def test_the_tracker_is_scored_with_every_prompt(sequence: Sequence, kind: str) -> None:
-    result = evaluate_sequence(sequence, model_method(seeded_model(CONFIGS["nano"].resized(64)), kind))
+    method = model_method(seeded_model(CONFIGS["nano"].resized(64)), kind, TrackerConfig(), rate=10.0)
+    result = evaluate_sequence(sequence, method)
     assert len(result.scores) == 1 and 0 <= result.scores[0].mean <= 1
     assert result.found[1].shape == (6, SIZE, SIZE) and result.seconds > 0
+
+
+def hidden(first: int, stop: int) -> Clip:
+    """The square that stands still and is away from one frame to another."""
+    clip = moving(step=0)
+    clip.labels[first:stop] = 0
+    return clip
+
+
+def tells(frames: Iterable[np.ndarray], masks: dict[int, np.ndarray]) -> Iterator[Answer]:
+    """Says on the fourth frame that the object is lost, and on the sixth that it is back."""
+    told = {3: ((1, EventKind.LOST),), 5: ((1, EventKind.REACQUIRED),)}
+    for t, _ in enumerate(frames):
+        yield Answer(masks, told.get(t, ()))
+
+
+def test_events_are_scored_by_the_frames_on_which_they_are_told(tmp_path: Path) -> None:
+    write_clip(tmp_path, "hidden", hidden(1, 4))
+    (score,) = evaluate_sequence(read_dataset(tmp_path)[0], tells, patience=1.0).scores
+    assert score.lost == Told(told=1, right=1, due=1, delays=(1,))
+    assert score.back == Told(told=1, right=1, due=1, delays=(1,))
+
+
+def test_events_are_not_scored_where_frames_are_not_annotated_or_nobody_asks(tmp_path: Path) -> None:
+    write_clip(tmp_path, "hidden", hidden(1, 4))
+    assert evaluate_sequence(read_dataset(tmp_path)[0], tells).scores[0].lost is None
+    (tmp_path / "Annotations" / "hidden" / "00004.png").unlink()
+    assert evaluate_sequence(read_dataset(tmp_path)[0], tells, patience=1.0).scores[0].lost is None
 
 
 def test_only_the_annotated_frames_are_scored(tmp_path: Path) -> None:

@@ -1,10 +1,12 @@
 """The scores on masks small enough to count by hand."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from sam2_ros.training.absence import Told
 from sam2_ros.training.metrics import boundary, region, score_object, summarise
 
 
@@ -97,6 +99,15 @@ def test_the_summary_is_a_mean_over_objects_and_rates_are_over_events() -> None:
     # One frame of absence among the ten that count.
     assert math.isclose(summary.region, (1.0 + 0.1) / 2)
     assert summary.reacquired == 0.5 and summary.delay == 0.0 and summary.mistaken is None
+
+
+def test_the_summary_adds_up_what_was_told() -> None:
+    true = np.stack([square(10)] * 4)
+    plain = score_object("a", 1, true, true)
+    told = [replace(plain, lost=Told(2, 1, 1, (3,)), back=Told(0, 0, 1)), replace(plain, lost=Told(1, 1, 0))]
+    summary = summarise([*told, plain])
+    assert summary.lost == Told(3, 2, 1, (3,)) and summary.back == Told(0, 0, 1)
+    assert summarise([plain]).lost is None
 
 
 def test_too_short_a_sequence_and_no_object_are_errors() -> None:
