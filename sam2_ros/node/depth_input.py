@@ -34,13 +34,10 @@ _GIVEN_UP_IMAGES = 3  # images in a row: then the next ones do not wait
 class DepthInput:
     """Takes images from the camera and hands them on in the same order; subscribed from construction to `close`."""
 
-    def __init__(
-        self, node: Node, parameters: Parameters, offer: Callable[[Frame], None], on_restart: Callable[[], None]
-    ) -> None:
+    def __init__(self, node: Node, parameters: Parameters, offer: Callable[[Frame], None]) -> None:
         self._node = node
         self._slop = parameters.depth_slop
         self._offer = offer
-        self._on_restart = on_restart  # image stamps went back
         self._waiting: Frame | None = None
         self._newest: AwaitedDepth | None = None  # of the newest image
         self._taken = 0.0  # when the newest image came, seconds on the steady clock
@@ -163,7 +160,6 @@ class DepthInput:
             for queue in synchronizer.queues:
                 queue.clear()
         self._stamps["image"].clear()
-        self._on_restart()
 
     def _distance(self, topic: str) -> float:
         """The smallest one between a stamp of a topic and one of an image (seconds)."""

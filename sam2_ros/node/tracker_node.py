@@ -35,7 +35,7 @@ from sam2_ros.node.parameters import ParameterError
 from sam2_ros.node.prompt_topics import PromptTopics
 from sam2_ros.node.requests import Requests
 from sam2_ros.node.services import Services
-from sam2_ros.node.session import Session
+from sam2_ros.node.session import MAX_REORDERING, Session
 from sam2_ros.node.statistics import Statistics
 from sam2_ros.node.transforms import Transforms
 from sam2_ros.node.worker import Frame, JobRefused, Worker
@@ -83,6 +83,7 @@ class TrackerNode(LifecycleNode):
         self._camera: Camera | None = None  # while active
         self._depth: DepthInput | None = None  # while active, where it is asked for and can be had
         self._transforms = Transforms(self)
+        self._newest_stamp = 0.0  # of the images, seconds
         self._inputs: list[Input] = []  # besides the camera, while active
         values = parameters.declare(self)
         self.add_on_set_parameters_callback(self._on_set_parameters)
@@ -127,7 +128,7 @@ class TrackerNode(LifecycleNode):
         if values.depth and values.target_frame:
             self._transforms.open()
         if values.depth and not features.problem_with("message_filters"):
-            self._depth = DepthInput(self, values, self._worker.offer, self._transforms.clear)
+            self._depth = DepthInput(self, values, self._worker.offer)
         self._camera = Camera(self, values, self._on_image)
         return result
 
@@ -185,6 +186,9 @@ class TrackerNode(LifecycleNode):
         received = time.perf_counter()
         self._statistics.received += 1
         frame = Frame(messages.seconds(message.header.stamp), message, received)
+        if frame.stamp < self._newest_stamp - MAX_REORDERING:
+            self._transforms.restart()
+        self._newest_stamp = frame.stamp
         if self._depth is not None:
             self._depth.take(frame)
         elif self._worker is not None:

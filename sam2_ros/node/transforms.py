@@ -57,10 +57,14 @@ class Transforms:
             raise TransformUnavailable(f"no transform from {source_frame!r} to {target_frame!r}: {error}") from error
         return matrix_of(found)
 
-    def clear(self) -> None:
-        """Forgets all that moves, because stamps went back."""
+    def restart(self) -> None:
+        """Starts afresh, because stamps went back.
+
+        To empty the buffer is not enough: by a message that was sent before and comes after, tf2 refuses what is older.
+        """
         if self._buffer is not None:
-            self._buffer.clear()
+            self.close()
+            self.open()
 
     def close(self) -> None:
         """Stops to listen."""

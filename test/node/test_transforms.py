@@ -74,19 +74,39 @@ def test_a_moving_frame_is_looked_up_where_it_was_at_the_stamp(node: Node, trans
     np.testing.assert_allclose(matrix[:3, 3], [1.5, 0.0, 0.0])
     with pytest.raises(TransformUnavailable, match="future"):
         transforms.lookup("base", "camera", Time(sec=103))
-    transforms.clear()
-    with pytest.raises(TransformUnavailable):
-        transforms.lookup("base", "camera", Time(sec=101))
 
 
-def test_static_frames_are_known_at_every_stamp_and_survive_clearing(node: Node, transforms: Transforms) -> None:
+def test_after_a_restart_nothing_of_before_is_in_the_way_of_older_stamps(node: Node, transforms: Transforms) -> None:
+    tf2_ros = pytest.importorskip("tf2_ros")
+    transforms.open()
+    broadcaster = tf2_ros.TransformBroadcaster(node)
+    deadline = time.monotonic() + PATIENCE
+    while node.count_publishers("/tf") * node.count_subscribers("/tf") == 0:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    for seconds in range(100, 120):
+        broadcaster.sendTransform(transform(seconds, x=1.0))
+    heard(node, transforms, "camera", Time(sec=100))  # the others are still to come
+    transforms.restart()
+    while True:
+        broadcaster.sendTransform([transform(10, x=3.0), transform(12, x=3.0)])
+        rclpy.spin_once(node, timeout_sec=0.05)
+        try:
+            matrix = transforms.lookup("base", "camera", Time(sec=11))
+            break
+        except TransformUnavailable:
+            assert time.monotonic() < deadline
+    np.testing.assert_allclose(matrix[:3, 3], [3.0, 0.0, 0.0])
+
+
+def test_static_frames_are_known_at_every_stamp_and_after_a_restart(node: Node, transforms: Transforms) -> None:
     tf2_ros = pytest.importorskip("tf2_ros")
     transforms.open()
     broadcaster = tf2_ros.StaticTransformBroadcaster(node)
     broadcaster.sendTransform(transform(100, x=0.25, child="left_eye"))
     heard(node, transforms, "left_eye", Time(sec=5))
-    transforms.clear()
-    matrix = transforms.lookup("base", "left_eye", Time(sec=900))
+    transforms.restart()
+    matrix = heard(node, transforms, "left_eye", Time(sec=900))
     np.testing.assert_allclose(matrix, matrix_of(transform(100, x=0.25)), atol=1e-12)
 
 
