@@ -36,6 +36,7 @@ PARAMETERS = {
     "device": (str, "auto, cpu, cuda or cuda:N" + FROM_FILE),
     "image_transport": (str, "raw or compressed" + FROM_FILE),
     "target_frame": (str, "frame of reference of positions and points, through tf2" + FROM_FILE),
+    "clicked_point": (bool, "true: RViz' Publish Point starts objects" + FROM_FILE),
     "use_sim_time": (bool, "true: the clock is the topic /clock" + FROM_FILE),
 }
 

@@ -48,7 +48,7 @@ class AwaitedDepth:
                 f"depth is in the frame {depth.header.frame_id!r}, the image in {self.header.frame_id!r}: "
                 f"{_REGISTERED}, or correct the driver's frame_id"
             )
-        return DepthImage(view_of(depth, layout), _intrinsics(info, size))
+        return DepthImage(view_of(depth, layout), intrinsics_of(info, size))
 
 
 def _check_size(what: str, found: tuple[int, int], expected: tuple[int, int], advice: str) -> None:
@@ -58,7 +58,7 @@ def _check_size(what: str, found: tuple[int, int], expected: tuple[int, int], ad
         )
 
 
-def _intrinsics(info: Any, size: tuple[int, int]) -> Intrinsics:
+def intrinsics_of(info: Any, size: tuple[int, int]) -> Intrinsics:
     """Of the rectified image (P), or of the raw one (K) where P is not filled, less region and binning.
 
     A camera_info without a size is taken to be of the image's.

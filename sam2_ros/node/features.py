@@ -20,6 +20,7 @@ class Feature:
 FEATURES: tuple[Feature, ...] = (
     Feature("depth", "message_filters", "3-D"),
     Feature("target_frame", "tf2_ros", "positions in another frame than the camera's"),
+    Feature("clicked_point", "tf2_ros", "clicking in RViz in another frame than the camera's"),
 )
 
 
@@ -32,11 +33,14 @@ def problem_with(package: str) -> str:
     return ""
 
 
-def missing(parameters: Parameters) -> list[str]:
-    """What is asked for and cannot be had, and what to do about it."""
+def missing(parameters: Parameters, by_default: bool = False) -> list[str]:
+    """What cannot be had and what to do about it, of what the user asked for, or of what is on by default."""
+    usual = Parameters()
     return [
         f"{feature.what} ({feature.wanted_by}) needs the ROS package {feature.package}, which cannot be imported "
         f"({problem}): `sudo apt install ros-$ROS_DISTRO-{feature.package.replace('_', '-')}`; everything else runs"
         for feature in FEATURES
-        if getattr(parameters, feature.wanted_by) and (problem := problem_with(feature.package))
+        if (wanted := getattr(parameters, feature.wanted_by))
+        and by_default == (wanted == getattr(usual, feature.wanted_by))
+        and (problem := problem_with(feature.package))
     ]

@@ -141,6 +141,9 @@ class Parameters:
         low=1,
         high=100,
     )
+    clicked_point: bool = _parameter(
+        True, "Start objects by /clicked_point, the topic of RViz' tool Publish Point; false: that is for others."
+    )
     publish_reliability: str = _parameter(
         "reliable", "Reliability of the results. reliable matches every subscriber.", choices=RELIABILITIES
     )

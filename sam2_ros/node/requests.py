@@ -28,6 +28,11 @@ class Requests:
         self._worker = worker
         self._tell = tell
 
+    @property
+    def view(self) -> View | None:
+        """The newest processed image."""
+        return self._session.view
+
     async def place(self, request: PromptRequest) -> tuple[View, Track]:
         """Starts or refines an object once the prompt's image is processed; the answer is that on the newest image.
 
@@ -77,7 +82,7 @@ class Requests:
     def reject(self, reason: str, header: Header, object_id: int = 0, label: str = "") -> None:
         """Tells by an event why a prompt cannot be used; one without a stamp was meant for the newest image."""
         self._node.get_logger().warning(f"prompt rejected: {reason}", throttle_duration_sec=1.0)
-        if not messages.seconds(header.stamp) and self._session.view is not None:
-            header = self._session.view.header
+        if not messages.seconds(header.stamp) and self.view is not None:
+            header = self.view.header
         event = Event(EventKind.PROMPT_REJECTED, object_id, messages.seconds(header.stamp), reason=reason)
         self._tell(event, header.frame_id, label)

@@ -26,6 +26,7 @@ from rclpy.parameter import Parameter
 from sam2_ros.model import CheckpointError
 from sam2_ros.node import features, messages, parameters
 from sam2_ros.node.camera import Camera
+from sam2_ros.node.clicked_point import ClickedPoint
 from sam2_ros.node.depth_input import DepthInput
 from sam2_ros.node.diagnostics import FAULTY, HEALTHY, WARNING, Health, device_values, diagnostic_array
 from sam2_ros.node.lifter import Lifter
@@ -109,6 +110,8 @@ class TrackerNode(LifecycleNode):
         lifter = Lifter(values.target_frame, self._transforms, self._statistics, logger) if values.depth else None
         self._outputs = Outputs(self, values, lifter)
         self._session = Session(tracker, self._outputs, self._statistics, self.get_logger())
+        for text in features.missing(values, by_default=True):
+            self.get_logger().info(text)
         self._missing = features.missing(values)
         for text in self._missing:
             self.get_logger().warning(text)
@@ -125,6 +128,8 @@ class TrackerNode(LifecycleNode):
         self._worker = Worker(self._session, self._statistics)
         self._requests = Requests(self, self._session, self._worker, self._tell)
         self._inputs = [PromptTopics(self, self._requests), self._transforms]
+        if values.clicked_point:
+            self._inputs.append(ClickedPoint(self, self._requests, self._transforms))
         if values.depth and values.target_frame:
             self._transforms.open()
         if values.depth and not features.problem_with("message_filters"):

@@ -110,6 +110,19 @@ def lift(mask: np.ndarray, depth: DepthImage) -> Surface | None:
     return Surface(_points(metres, window, depth.intrinsics, seen), window, seen)
 
 
+def project(point: np.ndarray, camera: Intrinsics) -> tuple[float, float]:
+    """Pixel (x, y) that shows a point (3,) in metres, inside the image or not.
+
+    Raises LiftingError for a point that is not before the camera.
+    """
+    x, y, z = map(float, point)
+    if not z > 0:
+        raise LiftingError(
+            f"({x:g}, {y:g}, {z:g}) m is not before the camera, which looks along z: choose a point that it sees"
+        )
+    return camera.fx * x / z + camera.cx, camera.fy * y / z + camera.cy
+
+
 def _points(metres: np.ndarray, window: tuple[slice, slice], camera: Intrinsics, seen: np.ndarray) -> np.ndarray:
     """(N, 3) float32, axis by axis in memory, which makes sums over all points twenty times faster."""
     rows, columns = (np.arange(part.start, part.stop, dtype=np.float32) for part in window)

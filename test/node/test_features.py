@@ -27,6 +27,14 @@ def test_what_nobody_asks_for_is_not_missed(table):
     assert features.missing(Parameters(checkpoint="")) == []
 
 
+def test_what_is_on_by_default_is_told_apart_from_what_the_user_asked_for(monkeypatch):
+    monkeypatch.setattr(features, "FEATURES", (Feature("model", "no_such_package", "something"),))
+    (text,) = features.missing(Parameters(), by_default=True)
+    assert "ROS package no_such_package" in text
+    assert features.missing(Parameters()) == []
+    assert features.missing(Parameters(model="sam2.1_hiera_tiny"), by_default=True) == []
+
+
 def test_every_feature_is_asked_for_by_a_parameter():
     for feature in features.FEATURES:
         assert hasattr(Parameters(), feature.wanted_by)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sam2_ros.tracking.lifting import DepthImage, Intrinsics, LiftingError, Surface, lift
+from sam2_ros.tracking.lifting import DepthImage, Intrinsics, LiftingError, Surface, lift, project
 
 HEIGHT, WIDTH = 480, 640  # pixels
 CAMERA = Intrinsics(fx=500.0, fy=400.0, cx=320.0, cy=240.0)
@@ -35,6 +35,17 @@ def lifted(mask: np.ndarray, depth: np.ndarray) -> Surface:
 def test_a_pixel_lies_where_its_ray_meets_its_depth() -> None:
     surface = lifted(rectangle(420, 200, 421, 201), plane(2.0))
     np.testing.assert_allclose(surface.points, [[(420 - 320) / 500 * 2, (200 - 240) / 400 * 2, 2.0]], rtol=1e-6)
+
+
+def test_a_point_is_seen_by_the_pixel_that_it_was_lifted_from() -> None:
+    (point,) = lifted(rectangle(420, 200, 421, 201), plane(2.0)).points
+    assert project(point, CAMERA) == pytest.approx((420, 200))
+
+
+@pytest.mark.parametrize("z", [0.0, -2.0, np.nan])
+def test_a_point_that_is_not_before_the_camera_is_seen_by_no_pixel(z: float) -> None:
+    with pytest.raises(LiftingError, match="is not before the camera"):
+        project(np.array([0.1, 0.2, z]), CAMERA)
 
 
 def test_every_pixel_of_a_mask_gives_a_point_in_the_order_of_the_image() -> None:

@@ -1,0 +1,188 @@
+"""RViz' tool Publish Point: a click in 3-D becomes a click in the image.
+
+RViz sends a point in its fixed frame, stamped with the time of the click on a clock that need not be the images'. What
+was pointed at is what it showed: the newest results. So the camera is taken to be where tf2 says it was on the newest
+image, or on the first later one that tf2 knows about, and the click is made on that image; the point's stamp counts for
+nothing. Like depth, this takes the image to be rectified.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+
+import numpy as np
+from geometry_msgs.msg import PointStamped
+from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+from rclpy.subscription import Subscription
+from rclpy.task import Future
+from sensor_msgs.msg import CameraInfo
+from std_msgs.msg import Header
+
+from sam2_ros.node import qos
+from sam2_ros.node.camera import explain_silence
+from sam2_ros.node.depth_conversion import intrinsics_of
+from sam2_ros.node.requests import Requests
+from sam2_ros.node.session import PromptRequest
+from sam2_ros.node.transforms import Transforms, TransformUnavailable
+from sam2_ros.node.worker import JobRefused
+from sam2_ros.tracking.lifting import LiftingError, project
+from sam2_ros.tracking.types import Click, Prompt, PromptError
+
+_PATIENCE = 1.0  # seconds that a click waits for what it needs to be placed
+_PERIOD = 0.05  # seconds between two attempts
+_MOST = 16  # clicks that wait at a time
+
+
+class NotYet(RuntimeError):
+    """What a click still lacks, and what to do if that goes on."""
+
+
+@dataclass(frozen=True)
+class Shot:
+    """An image on which a click can be made."""
+
+    header: Header
+    stamp: float  # seconds
+    size: tuple[int, int]  # (H, W) pixels
+
+    @property
+    def frame(self) -> str:
+        """The camera's optical frame. Raises PromptError where the image does not name it."""
+        if not self.header.frame_id:
+            raise PromptError("the images have no frame_id, expected the camera's optical frame: set it in the driver")
+        return self.header.frame_id
+
+
+class ClickedPoint:
+    """Subscribed from construction to `close`.
+
+    camera_info and /tf are listened to from the first click on only: a hundred messages of ten transforms a second
+    take a tenth of a core in Python.
+    """
+
+    def __init__(self, node: Node, requests: Requests, transforms: Transforms) -> None:
+        self._node = node
+        self._requests = requests
+        self._transforms = transforms
+        self._group = ReentrantCallbackGroup()  # a click that waits holds up no other one
+        profile = qos.profile("reliable", qos.PROMPTS_KEPT)
+        self._points = node.create_subscription(
+            PointStamped, "/clicked_point", self._on_point, profile, callback_group=self._group
+        )
+        self._infos: Subscription | None = None  # from the first click on
+        self._info: CameraInfo | None = None  # the newest
+        self._clicks = 0  # that are not placed yet
+        self._attempts: list[Future] = []  # to place them
+        steady = Clock(clock_type=ClockType.STEADY_TIME)  # simulated time may stand still
+        self._timer = node.create_timer(_PERIOD, self._on_timer, callback_group=self._group, clock=steady)
+        self._timer.cancel()
+
+    def close(self) -> None:
+        """Unsubscribes. Clicks that wait are rejected."""
+        self._node.destroy_subscription(self._points)
+        if self._infos is not None:
+            self._node.destroy_subscription(self._infos)
+        self._node.destroy_timer(self._timer)
+        for attempt in self._attempts:
+            attempt.set_exception(JobRefused("the node was deactivated before the click could be placed: click again"))
+
+    async def _on_point(self, message: PointStamped) -> None:
+        """A click that cannot be used is answered by an event."""
+        self._clicks += 1
+        try:
+            if self._clicks > _MOST:
+                raise PromptError(f"{_MOST} clicks are waiting already: click more slowly")
+            self._listen()
+            await self._requests.place(await self._located(message))
+        except (PromptError, LiftingError, JobRefused) as error:
+            self._requests.reject(f"clicked point: {error}", Header())
+        finally:
+            self._clicks -= 1
+
+    def _listen(self) -> None:
+        self._transforms.open()
+        if self._infos is None:
+            self._infos = self._node.create_subscription(
+                CameraInfo, "camera_info", self._on_info, qos.profile("best_effort", 1), callback_group=self._group
+            )
+
+    def _on_info(self, message: CameraInfo) -> None:
+        self._info = message
+
+    async def _located(self, message: PointStamped) -> PromptRequest:
+        """The click on the oldest image since it was made that it can be made on."""
+        _check(message)
+        deadline = time.monotonic() + _PATIENCE
+        shots: list[Shot] = []
+        while True:
+            self._add_newest(shots)
+            try:
+                return self._seen(message, shots)
+            except NotYet as error:
+                if time.monotonic() > deadline:
+                    raise PromptError(str(error)) from error
+            await self._next_attempt()
+
+    def _add_newest(self, shots: list[Shot]) -> None:
+        view = self._requests.view
+        if view is not None and (not shots or shots[-1].header is not view.header):
+            shots.append(Shot(view.header, view.stamp, view.rgb.shape[:2]))
+
+    def _seen(self, message: PointStamped, shots: list[Shot]) -> PromptRequest:
+        """Raises NotYet, and PromptError or LiftingError where it is of no use to wait."""
+        if not shots:
+            raise NotYet("no image has been processed yet: start the camera, and click again")
+        if self._info is None:
+            assert self._infos is not None
+            raise NotYet(explain_silence(self._node, self._infos, "camera_info", _PATIENCE))
+        for shot in shots:
+            try:
+                matrix = self._transforms.lookup(shot.frame, message.header.frame_id, shot.header.stamp)
+            except TransformUnavailable as error:
+                problem = str(error)
+                continue
+            point = matrix[:3] @ (message.point.x, message.point.y, message.point.z, 1.0)
+            return PromptRequest(Prompt(clicks=(_click(point, shot, self._info),)), stamp=shot.stamp)
+        raise NotYet(
+            f"{problem}; let /tf connect the two, stamped by the clock of the images, or choose {shot.frame!r} as "
+            "RViz' Fixed Frame"
+        )
+
+    def _next_attempt(self) -> Future:
+        attempt: Future = Future(executor=self._node.executor)
+        self._attempts.append(attempt)
+        if self._timer.is_canceled():
+            self._timer.reset()
+        return attempt
+
+    def _on_timer(self) -> None:
+        self._timer.cancel()
+        attempts, self._attempts = self._attempts, []
+        for attempt in attempts:
+            attempt.set_result(None)
+
+
+def _check(message: PointStamped) -> None:
+    """Raises PromptError for a point that is nowhere."""
+    point = message.point
+    if not message.header.frame_id:
+        raise PromptError("it has no frame_id, expected the frame that it is in, such as RViz' Fixed Frame")
+    if not all(map(math.isfinite, (point.x, point.y, point.z))):
+        raise PromptError(f"({point.x}, {point.y}, {point.z}) is not finite, expected metres")
+
+
+def _click(point: np.ndarray, shot: Shot, info: CameraInfo) -> Click:
+    """Where an image shows a point (3,) of the camera's frame. Raises PromptError and LiftingError."""
+    x, y = project(point, intrinsics_of(info, shot.size))
+    height, width = shot.size
+    if not (-0.5 <= x < width - 0.5 and -0.5 <= y < height - 0.5):
+        where = ", ".join(f"{value:g}" for value in np.round(point, 3))
+        raise PromptError(
+            f"({where}) m in {shot.frame!r} would be pixel ({x:.0f}, {y:.0f}), outside the image of {width}x{height}: "
+            "click on what the camera sees"
+        )
+    return Click(x, y)
