@@ -6,24 +6,37 @@ import numpy as np
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image, PointCloud2
+from visualization_msgs.msg import MarkerArray
 
 from sam2_ros.node import messages, qos
 from sam2_ros.node.clouds import cloud_message
 from sam2_ros.node.lifter import Lifted, Lifter
+from sam2_ros.node.markers import Markers
 from sam2_ros.node.session import Publication
 
 
 class DepthOutputs:
-    """Publishes for each image whose depth can be used."""
+    """Publishes for each image whose depth can be used; markers stay where they are on the others."""
 
     def __init__(self, node: LifecycleNode, profile: QoSProfile, lifter: Lifter) -> None:
         self._node = node
         self._lifter = lifter
         self._points = node.create_lifecycle_publisher(PointCloud2, "~/points", profile)
         self._target_depth = node.create_lifecycle_publisher(Image, "~/target_depth", profile)
+        self._markers = node.create_lifecycle_publisher(MarkerArray, "~/markers", profile)
+        self._drawing = Markers()
 
     def publish(self, publication: Publication, with_positions: bool) -> Lifted | None:
         """Returns the lifted objects if `with_positions`, or if they had to be lifted anyway."""
+        is_drawn = qos.is_wanted(self._markers)
+        lifted = self._lifted(publication, with_positions or is_drawn)
+        if is_drawn:
+            message = self._drawing.update(publication.result, publication.view.header, lifted)
+            if message.markers:
+                self._markers.publish(message)
+        return lifted
+
+    def _lifted(self, publication: Publication, with_positions: bool) -> Lifted | None:
         is_lifted = with_positions or qos.is_wanted(self._points)
         if not is_lifted and not qos.is_wanted(self._target_depth):
             return None
@@ -42,5 +55,5 @@ class DepthOutputs:
 
     def destroy(self) -> None:
         """Takes the topics away."""
-        for publisher in (self._points, self._target_depth):
+        for publisher in (self._points, self._target_depth, self._markers):
             self._node.destroy_lifecycle_publisher(publisher)

@@ -107,7 +107,7 @@ def _tint(region: np.ndarray, colour: tuple[int, int, int], opacity: float, mask
 
 def _caption(canvas: np.ndarray, track: Track, stamp: float, taken: list[_Place], style: _Style) -> _Place:
     """Writes what is known of an object where it covers no other caption, and says where."""
-    text = _describe(track, stamp)
+    text = describe(track, stamp)
     (width, _), _ = cv2.getTextSize(text, _FONT, style.scale, 1)
     width, height = width + 4 * style.margin, style.height + 3 * style.margin
     place = _free_place(canvas, track.box, (width, height), taken, style)
@@ -115,7 +115,8 @@ def _caption(canvas: np.ndarray, track: Track, stamp: float, taken: list[_Place]
     return place
 
 
-def _describe(track: Track, stamp: float) -> str:
+def describe(track: Track, stamp: float) -> str:
+    """Id, label and state in one line, and for how many seconds an object has been absent at `stamp`."""
     name = shorten(f"{track.id} {track.label}", 28)
     if track.state is TrackState.VISIBLE:
         return f"{name}  visible {track.presence:.2f}"
