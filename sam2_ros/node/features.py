@@ -18,6 +18,7 @@ class Feature:
 
 
 FEATURES: tuple[Feature, ...] = (
+    Feature("detections", "vision_msgs", "detector boxes"),
     Feature("depth", "message_filters", "3-D"),
     Feature("target_frame", "tf2_ros", "positions in another frame than the camera's"),
     Feature("clicked_point", "tf2_ros", "clicking in RViz in another frame than the camera's"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from typing import TYPE_CHECKING
 
 import numpy as np
 from builtin_interfaces.msg import Time
@@ -10,13 +11,16 @@ from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import Image
 
 from sam2_ros.msg import TrackArray, TrackEvent
-from sam2_ros.node import messages, qos
+from sam2_ros.node import features, messages, qos
 from sam2_ros.node.depth_outputs import DepthOutputs
 from sam2_ros.node.lifter import Lifter
 from sam2_ros.node.parameters import Parameters
 from sam2_ros.node.session import Publication
 from sam2_ros.tracking import overlay
 from sam2_ros.tracking.types import Event
+
+if TYPE_CHECKING:
+    from sam2_ros.node.detections import DetectionOutput
 
 
 class Outputs:
@@ -33,6 +37,11 @@ class Outputs:
         self._overlay = node.create_lifecycle_publisher(Image, "~/overlay", results)
         self._events = node.create_lifecycle_publisher(TrackEvent, "~/events", events)
         self._in_depth = DepthOutputs(node, results, lifter) if lifter else None
+        self._detections: DetectionOutput | None = None
+        if parameters.detections and not features.problem_with("vision_msgs"):
+            from sam2_ros.node.detections import DetectionOutput
+
+            self._detections = DetectionOutput(node, results)
         self._times: dict[float, Time] = {}  # the exact stamps behind the tracker's seconds
         self._recent: deque[float] = deque(maxlen=parameters.history)  # those that a prompt can still refer to
         self._labels: dict[int, str] = {}
@@ -64,6 +73,8 @@ class Outputs:
         if qos.is_wanted(self._overlay):
             picture = overlay.draw(publication.view.rgb, result)
             self._overlay.publish(messages.image_message(picture, "rgb8", header))
+        if self._detections:
+            self._detections.publish(result, header)
         self._labels.update({track.id: track.label for track in result.tracks})
         for event in publication.events:
             self.publish_event(event, header.frame_id, self._labels.get(event.track_id, ""))
@@ -79,6 +90,8 @@ class Outputs:
             self._node.destroy_lifecycle_publisher(publisher)
         if self._in_depth:
             self._in_depth.destroy()
+        if self._detections:
+            self._detections.destroy()
 
     def _time_of(self, stamp: float) -> Time:
         return self._times.get(stamp) or messages.nearest_time(stamp)

@@ -125,6 +125,36 @@ class Parameters:
         "What objects are remembered by. reference: every image, as SAM 2 does; the others leave out where it is away.",
         choices=tuple(POLICIES),
     )
+    detections: bool = _parameter(
+        True, "Detector boxes: subscribe to ~/detections and publish ~/detections_out (vision_msgs/Detection2DArray)."
+    )
+    detection_classes: str = _parameter(
+        "",
+        "Classes whose boxes count, separated by commas, as the detector calls them. Empty: all.",
+        at_run_time=True,
+    )
+    detection_min_score: float = _parameter(0.5, "Score from which a box counts.", low=0.0, high=1.0, at_run_time=True)
+    detection_min_hits: int = _parameter(
+        3,
+        "Arrays of detections in which an object has to be seen before it is followed.",
+        low=1,
+        high=100,
+        at_run_time=True,
+    )
+    detection_max_per_class: int = _parameter(
+        0,
+        "Objects of one class that are followed, lost ones not counted. 0: any number.",
+        low=0,
+        high=254,
+        at_run_time=True,
+    )
+    detection_retire_after: float = _parameter(
+        0.0,
+        "Seconds of image time without a box after which an object that a box started is removed. 0: never.",
+        low=0.0,
+        high=3600.0,
+        at_run_time=True,
+    )
     image_transport: str = _parameter(
         "raw",
         "raw: sensor_msgs/Image on `image`. compressed: CompressedImage on `image/compressed`.",

@@ -44,13 +44,14 @@ class Requests:
             lambda session: session.answer(track_id), is_ready=lambda: self._session.has_arrived(track_id)
         )
 
-    async def perform(self, act: Callable[[Session], Answer], frame: float | None) -> Answer:
-        """What `act` answers on the worker's thread, once the frame of that stamp is processed.
+    async def perform(self, act: Callable[[Session], Answer], frame: float | None, keeps_frame: bool = True) -> Answer:
+        """What `act` answers on the worker's thread, once the frame of that stamp or a newer one is processed.
 
         Raises PromptError and JobRefused.
         """
         patience = self._node.get_parameter("prompt_timeout").value
-        return await self._submit(act, frame=frame, deadline=time.monotonic() + patience)
+        deadline = time.monotonic() + patience
+        return await self._submit(act, frame=frame, keeps_frame=keeps_frame, deadline=deadline)
 
     async def _submit(self, act: Callable[[Session], Answer], **conditions: Any) -> Answer:
         """`conditions` are those of a Job."""

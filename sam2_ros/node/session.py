@@ -17,6 +17,8 @@ from sam2_ros.node.image_conversion import ImageError, to_rgb
 from sam2_ros.node.statistics import Statistics
 from sam2_ros.node.worker import Frame
 from sam2_ros.tracking import StreamingTracker
+from sam2_ros.tracking.detection_guide import DetectionGuide
+from sam2_ros.tracking.detections import Detection, DetectionConfig, DetectionReport
 from sam2_ros.tracking.types import Event, FrameResult, Prompt, PromptError, Track
 
 # Seconds: a frame that is older than the newest by less than this came late; by more, the clock was set back.
@@ -69,6 +71,7 @@ class Session:
 
     def __init__(self, tracker: StreamingTracker, sink: Sink, statistics: Statistics, logger: Any) -> None:
         self._tracker = tracker
+        self._guide = DetectionGuide(tracker, DetectionConfig())
         self._sink = sink
         self._statistics = statistics
         self._logger = logger
@@ -138,6 +141,12 @@ class Session:
                 self._tracker.refine(request.object_id, request.prompt, request.stamp)
                 return request.object_id
             return self._tracker.add(request.prompt, request.stamp)
+
+    def guide(self, detections: Sequence[Detection], stamp: float, config: DetectionConfig) -> DetectionReport:
+        """Lets a detector's boxes start, correct and remove objects. Raises PromptError."""
+        self._guide.config = config
+        with self._noticing_changes():
+            return self._guide.apply(detections, stamp)
 
     @property
     def is_behind(self) -> bool:

@@ -3,12 +3,47 @@
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import Counter, deque
 
 import numpy as np
 
+from sam2_ros.tracking.detections import DetectionReport, Ignored
+
 _WINDOW = 200  # processed frames over which times are taken
 _RATE_SECONDS = 5.0  # over which the rate is taken
+
+
+class DetectionStatistics:
+    """Counts of arrays of detections, and of their boxes."""
+
+    def __init__(self) -> None:
+        self.received = 0
+        self.dropped = 0  # for newer ones
+        self.refused = 0  # could not be used: no such image, another frame_id, ...
+        self.problem = ""  # of the newest ones; empty: there is none
+        self._boxes = 0
+        self._ignored: Counter[Ignored] = Counter()
+        self._times: deque[float] = deque(maxlen=_WINDOW)  # seconds spent on an array, without catching up
+
+    def count(self, report: DetectionReport, seconds: float) -> None:
+        """One array was applied."""
+        self._boxes += report.boxes
+        self._ignored.update(report.ignored)
+        self._times.append(seconds)
+
+    def values(self) -> dict[str, str]:
+        """Everything by name, as text; nothing where nothing came."""
+        if not self.received:
+            return {}
+        reasons = ", ".join(f"{count} {reason.value}" for reason, count in self._ignored.items())
+        return {
+            "detections received": str(self.received),
+            "detections dropped": str(self.dropped),
+            "detections refused": str(self.refused),
+            "detections median (ms)": f"{1e3 * np.median(self._times or [0.0]):.2f}",
+            "boxes received": str(self._boxes),
+            "boxes ignored": reasons or "0",
+        }
 
 
 class Statistics:
@@ -24,6 +59,7 @@ class Statistics:
         self.failing = ""  # why the newest frame failed; empty: it did not
         self.last_error = ""
         self.depth_problem = ""  # why the newest frame has no positions; empty: it has, or they were not asked for
+        self.detections = DetectionStatistics()
         self._latencies: deque[float] = deque(maxlen=_WINDOW)  # seconds from receiving an image to having published
         self._overheads: deque[float] = deque(maxlen=_WINDOW)  # of these, spent outside the tracker
         self._catch_ups: deque[float] = deque(maxlen=_WINDOW)  # seconds spent on late prompts between two frames
@@ -72,5 +108,6 @@ class Statistics:
             "frames out of order": str(self.out_of_order),
             "frames unusable": str(self.unusable),
             "objects": str(self.objects),
+            **self.detections.values(),
             "last error": self.last_error,
         }

@@ -130,6 +130,10 @@ class TrackerNode(LifecycleNode):
         self._inputs = [PromptTopics(self, self._requests), self._transforms]
         if values.clicked_point:
             self._inputs.append(ClickedPoint(self, self._requests, self._transforms))
+        if values.detections and not features.problem_with("vision_msgs"):
+            from sam2_ros.node.detections import DetectionInput
+
+            self._inputs.append(DetectionInput(self, self._requests, self._statistics))
         if values.depth and values.target_frame:
             self._transforms.open()
         if values.depth and not features.problem_with("message_filters"):
@@ -238,6 +242,8 @@ class TrackerNode(LifecycleNode):
             return Health(WARNING, reason)
         if self._statistics.depth_problem:
             return Health(WARNING, self._statistics.depth_problem)
+        if self._statistics.detections.problem:
+            return Health(WARNING, self._statistics.detections.problem)
         if self._missing:
             return Health(WARNING, "; ".join(self._missing))
         return Health(HEALTHY, "paused by ~/enable" if self._worker.paused else "tracking")

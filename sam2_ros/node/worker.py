@@ -46,6 +46,7 @@ class Job:
     frame: float | None = AT_ONCE  # stamp of the frame that it waits for
     deadline: float = float("inf")  # seconds on the steady clock
     is_ready: Callable[[], bool] = lambda: True  # what it waits for besides the frame
+    keeps_frame: bool = True  # whether that frame waits for its turn, however many newer ones there are
 
     def is_due(self, newest: float | None) -> bool:
         """Whether it can run after the frame of this stamp (None: there has been no frame)."""
@@ -186,7 +187,7 @@ class Worker:
             return taken
 
     def _is_awaited(self, frame: Frame) -> bool:
-        return any(job.frame == frame.stamp for job in self._jobs)
+        return any(job.keeps_frame and job.frame == frame.stamp for job in self._jobs)
 
     def _why_late(self, job: Job) -> str:
         if self._paused:

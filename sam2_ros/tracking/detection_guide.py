@@ -58,7 +58,7 @@ class DetectionGuide:
 
     def __init__(self, tracker: StreamingTracker, config: DetectionConfig) -> None:
         self._tracker = tracker
-        self._config = config
+        self.config = config  # may be replaced from one call to the next
         self._candidates = Candidates(config.max_boxes)
         self._followed: dict[int, _Followed] = {}  # by track id
         self._newest: float | None = None  # stamp of the newest image with detections
@@ -70,13 +70,13 @@ class DetectionGuide:
         """
         scene = _Scene(self._tracker.result_at(stamp))
         elapsed = self._advance(scene.result.stamp)
-        scene.boxes = sift(detections, scene.result.size, self._config, scene.ignored)
+        scene.boxes = sift(detections, scene.result.size, self.config, scene.ignored)
         self._match(scene, elapsed)
         self._correct(scene)
         explained = {i for i, _ in scene.matches}
         rest = [box for i, box in enumerate(scene.boxes) if i not in explained]
         self._candidates.update(rest, scene.result.stamp)
-        ripe = self._candidates.ripe(self._config.min_hits, scene.result.stamp)
+        ripe = self._candidates.ripe(self.config.min_hits, scene.result.stamp)
         # Who has vanished is asked for all of them first, for each that is followed is a rival less.
         for candidate, vanished in [(candidate, self._vanished(candidate, scene)) for candidate in ripe]:
             self._follow(candidate, vanished, scene)
@@ -121,11 +121,11 @@ class DetectionGuide:
         for entry in self._followed.values():
             entry.unsupported += elapsed
         overlaps = _overlaps(scene.boxes, tracks)
-        scene.matches = assign(overlaps, self._config.match_overlap)
+        scene.matches = assign(overlaps, self.config.match_overlap)
         for i, j in scene.matches:
             entry, box = self._followed[tracks[j].id], scene.boxes[i].box
             entry.unsupported = 0.0
-            if overlaps[i, j] >= self._config.drift_overlap:
+            if overlaps[i, j] >= self.config.drift_overlap:
                 entry.disagreements, entry.detected = 0, box
             elif _is_doubtful(overlaps, i, j) or not self._continues(entry.detected, box):
                 entry.disagreements = 0
@@ -134,24 +134,24 @@ class DetectionGuide:
 
     def _continues(self, before: Box | None, box: Box) -> bool:
         """Whether a detector still sees what it saw before, not something beside it."""
-        return before is None or box_overlaps([before], [box])[0, 0] >= self._config.drift_overlap
+        return before is None or box_overlaps([before], [box])[0, 0] >= self.config.drift_overlap
 
     def _correct(self, scene: _Scene) -> None:
         """Puts masks right that have left their boxes for a while, but not for another object."""
         for i, j in scene.matches:
             track = scene.result.tracks[j]
             entry = self._followed[track.id]
-            if entry.disagreements < self._config.min_hits or self._tracker.is_behind(track.id):
+            if entry.disagreements < self.config.min_hits or self._tracker.is_behind(track.id):
                 continue
             entry.disagreements = 0
-            mask = self._find(scene.boxes[i], scene, self._config.drift_overlap)
+            mask = self._find(scene.boxes[i], scene, self.config.drift_overlap)
             if mask is None or mask_share(mask, track.mask) < _SAME_OBJECT or self._is_followed(mask, scene, track.id):
                 continue
             self._tracker.refine(track.id, Prompt(mask=mask), scene.result.stamp)
             scene.corrected.append(track.id)
 
     def _retire(self, scene: _Scene) -> None:
-        limit = self._config.retire_after
+        limit = self.config.retire_after
         for track_id, entry in list(self._followed.items()):
             if limit and entry.by_detector and entry.unsupported > limit:
                 self._tracker.remove(track_id, f"no detection for {entry.unsupported:.1f} s")
@@ -168,7 +168,7 @@ class DetectionGuide:
         if vanished is None and (reason := self._no_room_for(detection.kind)):
             scene.ignored[reason] += 1
             return
-        mask = self._find(detection, scene, self._config.match_overlap)
+        mask = self._find(detection, scene, self.config.match_overlap)
         if mask is None or self._is_followed(mask, scene):
             scene.ignored[Ignored.NOTHING if mask is None else Ignored.FOLLOWED] += 1
             self._candidates.put_off(candidate)
@@ -201,7 +201,7 @@ class DetectionGuide:
         if len(absent) != 1 or absent[0].id not in known or candidate.first_seen <= absent[0].last_seen:
             return None
         before = self._followed[absent[0].id].box
-        is_near = box_overlaps([before], [box])[0, 0] >= self._config.match_overlap
+        is_near = box_overlaps([before], [box])[0, 0] >= self.config.match_overlap
         is_alike = 1 / _AREA_FACTOR <= _area(box) / _area(before) <= _AREA_FACTOR
         return absent[0].id if is_near or (len(brothers) == 1 and is_alike) else None
 
@@ -223,7 +223,7 @@ class DetectionGuide:
         latest = self._tracker.latest
         lost = {track.id for track in latest.tracks if track.state is TrackState.LOST} if latest else set()
         count = sum(kind_of(label) == kind for track_id, label in labels.items() if track_id not in lost)
-        return Ignored.CLASS_FULL if 0 < self._config.max_per_class <= count else None
+        return Ignored.CLASS_FULL if 0 < self.config.max_per_class <= count else None
 
     def _find(self, detection: Detection, scene: _Scene, least: float) -> np.ndarray | None:
         """The mask that the network finds in a box, if it fills it."""
@@ -234,7 +234,7 @@ class DetectionGuide:
     def _is_followed(self, mask: np.ndarray, scene: _Scene, but: int = 0) -> bool:
         """Whether an object, `but` for one, has largely the same mask."""
         others = [track.mask for track in scene.result.tracks if track.id != but] + scene.found
-        return any(mask_overlap(mask, other) >= self._config.duplicate_overlap for other in others)
+        return any(mask_overlap(mask, other) >= self.config.duplicate_overlap for other in others)
 
     def _is_by_detector(self, track_id: int) -> bool:
         return track_id in self._followed and self._followed[track_id].by_detector
