@@ -53,7 +53,8 @@ ISAAC = {
     "~/detections_out": "/segment_anything2/detections",
 }
 
-SHOWN_IN_RVIZ = ("overlay", "masks", "markers", "points")  # topics of the node that config/track.rviz names
+# What config/track.rviz shows: topics that the node reads, and its own.
+READ, PUBLISHED = ("image", "depth", "camera_info"), ("overlay", "masks", "markers", "points")
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -80,6 +81,11 @@ def generate_launch_description() -> LaunchDescription:
                 "log_level", default_value="info", description="debug, info, warn, error or fatal, for the node"
             ),
             DeclareLaunchArgument("rviz", default_value="false", description="true: show the results in RViz"),
+            DeclareLaunchArgument(
+                "fixed_frame",
+                default_value="",
+                description="RViz' Fixed Frame (empty: target_frame, or without one as in config/track.rviz)",
+            ),
             DeclareLaunchArgument(
                 "isaac",
                 default_value="false",
@@ -210,18 +216,23 @@ def logger(namespace: str) -> str:
 
 
 def start_rviz(context: LaunchContext) -> list:
-    """RViz, whose displays name the topics of a node without namespace."""
+    """RViz, with what the tracker reads and publishes."""
     arguments = context.launch_configurations
-    prefix = "".join(f"/{part}" for part in arguments["namespace"].split("/") if part)
-    image = arguments["image"]
+    frame = arguments["fixed_frame"] or arguments["target_frame"]
     return [
         Node(
             package="rviz2",
             executable="rviz2",
-            arguments=["-d", str(CONFIG / "track.rviz")],
-            remappings=[
-                ("/image", image if image.startswith("/") else f"{prefix}/{image}"),
-                *((f"/{NODE}/{topic}", f"{prefix}/{NODE}/{topic}") for topic in SHOWN_IN_RVIZ),
-            ],
+            arguments=["-d", str(CONFIG / "track.rviz"), *(["-f", frame] if frame else [])],
+            parameters=[{"use_sim_time": convert("use_sim_time", bool, arguments["use_sim_time"] or "false")}],
+            remappings=rviz_remappings(arguments),
         )
     ]
+
+
+def rviz_remappings(arguments: dict[str, str]) -> list[tuple[str, str]]:
+    """From the topics of config/track.rviz, which are those of a node without namespace."""
+    prefix = "".join(f"/{part}" for part in arguments["namespace"].split("/") if part)
+    topics = dict(remappings(arguments))
+    read = [(f"/{name}", topics[name] if topics[name].startswith("/") else f"{prefix}/{topics[name]}") for name in READ]
+    return [*read, *((f"/{NODE}/{name}", f"{prefix}/{NODE}/{name}") for name in PUBLISHED)]

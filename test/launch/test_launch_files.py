@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+import yaml
 
 pytest.importorskip("launch_ros.actions", reason="needs `launch` and `launch_ros` of a ROS 2 distribution")
 
@@ -94,6 +95,23 @@ def test_topics_are_remapped(track: ModuleType, given: dict[str, str], name: str
 
 def test_outputs_keep_their_names_unless_isaac_is_to_read_them(track: ModuleType) -> None:
     assert not [name for name, _ in track.remappings(TOPICS_AS_THEY_ARE) if name.startswith("~/")]
+
+
+def test_rviz_shows_the_topics_of_this_tracker_and_its_camera(track: ModuleType) -> None:
+    given = {"namespace": "arm/left", "image": "/camera/image_raw", "depth": "depth_raw"}
+    shown = dict(track.rviz_remappings(TOPICS_AS_THEY_ARE | given))
+    assert shown["/image"] == "/camera/image_raw"
+    assert shown["/camera_info"] == "/camera/camera_info"
+    assert shown["/depth"] == "/arm/left/depth_raw"
+    assert shown["/sam2_tracker/markers"] == "/arm/left/sam2_tracker/markers"
+
+
+def test_every_topic_that_rviz_shows_is_remapped(track: ModuleType) -> None:
+    displays = yaml.safe_load((ROOT / "config" / "track.rviz").read_text())["Visualization Manager"]["Displays"]
+    topics = {display["Topic"]["Value"] for display in displays if "Topic" in display}
+    topics |= {display[name] for display in displays for name in display if name.endswith(" Topic")}
+    remapped = dict(track.rviz_remappings(TOPICS_AS_THEY_ARE | {"namespace": ""}))
+    assert topics | {"/camera_info"} == set(remapped)
 
 
 @pytest.mark.parametrize(("chosen", "expected"), [(None, "LARGE_DATA"), ("UDPv4", "UDPv4")])
