@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -20,12 +19,13 @@ from sensor_msgs.msg import CameraInfo, Image
 from sam2_ros.node import qos
 from sam2_ros.node.camera import explain_silence
 from sam2_ros.node.depth_conversion import AwaitedDepth
+from sam2_ros.node.depth_watch import TOPICS, DepthWatch
 from sam2_ros.node.messages import seconds
 from sam2_ros.node.parameters import Parameters
 from sam2_ros.node.session import MAX_REORDERING
 from sam2_ros.node.worker import Frame
 
-_KEPT = 8  # messages of each topic that may still find their image, and stamps for the complaint
+_KEPT = 8  # messages of each topic that may still find their image
 _PATIENCE = 0.1  # seconds for which an image waits where no other one comes
 _GIVEN_UP_AFTER = 1.0  # seconds in which depth came for no image, and for
 _GIVEN_UP_IMAGES = 3  # images in a row: then the next ones do not wait
@@ -35,34 +35,31 @@ class DepthInput:
     """Takes images from the camera and hands them on in the same order; subscribed from construction to `close`."""
 
     def __init__(self, node: Node, parameters: Parameters, offer: Callable[[Frame], None]) -> None:
+        import message_filters
+
         self._node = node
-        self._slop = parameters.depth_slop
         self._offer = offer
         self._waiting: Frame | None = None
         self._newest: AwaitedDepth | None = None  # of the newest image
         self._taken = 0.0  # when the newest image came, seconds on the steady clock
         self._in_vain = 0  # images since the last whose depth came before the next image
         self._in_time = time.monotonic()  # when that was
-        self._without = 0  # images since the last that met its depth
-        self._without_since = 0.0  # seconds on the steady clock
         self._is_exact = False  # whether the last image that met its depth did so at the same stamp
-        self._stamps = {topic: deque[float](maxlen=_KEPT) for topic in ("image", "depth", "camera_info")}
-        self._heard = dict.fromkeys(("depth", "camera_info"), time.monotonic())
-        import message_filters
-
+        self._stamp = -math.inf  # of the newest image
+        self._watch = DepthWatch(parameters.depth_slop)
         self._images = message_filters.SimpleFilter()
         profile = qos.profile(parameters.image_reliability, _KEPT)
         self._topics = {
             topic: message_filters.Subscriber(node, kind, topic, qos_profile=profile)
-            for topic, kind in (("depth", Image), ("camera_info", CameraInfo))
+            for topic, kind in zip(TOPICS, (Image, CameraInfo))
         }
         for topic, subscriber in self._topics.items():
             subscriber.registerCallback(self._note, topic)
         inputs = [self._images, *self._topics.values()]
         self._synchronizers = [message_filters.TimeSynchronizer(inputs, _KEPT)]
         self._synchronizers[0].registerCallback(self._on_exact)
-        if self._slop:
-            self._synchronizers.append(message_filters.ApproximateTimeSynchronizer(inputs, _KEPT, self._slop / 1000))
+        if slop := parameters.depth_slop:
+            self._synchronizers.append(message_filters.ApproximateTimeSynchronizer(inputs, _KEPT, slop / 1000))
             self._synchronizers[1].registerCallback(self._on_close)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._timer = node.create_timer(_PATIENCE / 2, self._on_timer, clock=steady)
@@ -71,10 +68,10 @@ class DepthInput:
         """Hands the image on once its depth is there, or cannot be waited for."""
         self._release()
         self._taken = time.monotonic()
-        stamps = self._stamps["image"]
-        if stamps and frame.stamp < stamps[-1] - MAX_REORDERING:
+        if frame.stamp < self._stamp - MAX_REORDERING:
             self._restart()
-        stamps.append(frame.stamp)
+        self._stamp = frame.stamp
+        self._watch.hear("image", frame.stamp)
         self._newest = AwaitedDepth(frame.message.header)
         self._waiting = replace(frame, depth=self._newest)
         self._in_vain += 1
@@ -84,26 +81,11 @@ class DepthInput:
 
     def problem(self, timeout: float) -> str:
         """What keeps images and depth from meeting for `timeout` seconds or longer; empty: nothing does."""
-        now = time.monotonic()
-        if not self._without or now - self._without_since < timeout or now - self._taken > timeout:
-            return ""
-        for topic, heard in self._heard.items():
-            if now - heard > timeout:
-                silence = explain_silence(self._node, self._topics[topic].sub, topic, now - heard)
-                return f"{silence}; tracking goes on in 2-D"
-        complaint = f"image, depth and camera_info have not met for {now - self._without_since:.1f} s"
-        apart = {topic: 1000 * self._distance(topic) for topic in self._topics}
-        farthest = max(apart.values())
-        if farthest <= self._slop:
-            return (
-                f"{complaint} in time: their stamps agree, but depth comes when its image's results are out already; "
-                "let it be computed on the camera, or lower its resolution; tracking goes on in 2-D"
-            )
-        numbers = " and ".join(f"of {topic} by {distance:.1f} ms" for topic, distance in apart.items())
-        return (
-            f"{complaint}: the stamps nearest to an image's differ, {numbers}, and depth_slop is {self._slop:g} ms: "
-            f"let the driver stamp all three alike, or set depth_slop above {farthest:.1f}; tracking goes on in 2-D"
-        )
+
+        def explain(topic: str, silence: float) -> str:
+            return explain_silence(self._node, self._topics[topic].sub, topic, silence)
+
+        return self._watch.problem(timeout, explain)
 
     def close(self) -> None:
         """Unsubscribes."""
@@ -113,8 +95,7 @@ class DepthInput:
         self._waiting = None
 
     def _note(self, message: Any, topic: str) -> None:
-        self._heard[topic] = time.monotonic()
-        self._stamps[topic].append(seconds(message.header.stamp))
+        self._watch.hear(topic, seconds(message.header.stamp))
 
     def _on_exact(self, awaited: AwaitedDepth, depth: Image, info: CameraInfo) -> None:
         awaited.found = depth, info
@@ -133,7 +114,7 @@ class DepthInput:
         if self._waiting is not None and self._waiting.depth is awaited:
             self._release()
         elif not awaited.is_missed:
-            self._without = 0
+            self._watch.meet()
 
     def _release(self) -> None:
         """Hands on the image that waits."""
@@ -142,12 +123,10 @@ class DepthInput:
         frame, self._waiting = self._waiting, None
         assert frame.depth is not None
         if frame.depth.found is not None:
-            self._without = 0
+            self._watch.meet()
             self._is_exact = frame.depth.is_exact
         else:
-            self._without += 1
-            if self._without == 1:
-                self._without_since = time.monotonic()
+            self._watch.miss()
         self._offer(frame)
 
     def _on_timer(self) -> None:
@@ -159,9 +138,4 @@ class DepthInput:
         for synchronizer in self._synchronizers:
             for queue in synchronizer.queues:
                 queue.clear()
-        self._stamps["image"].clear()
-
-    def _distance(self, topic: str) -> float:
-        """The smallest one between a stamp of a topic and one of an image (seconds)."""
-        stamps, images = self._stamps[topic], self._stamps["image"]
-        return min((abs(stamp - image) for stamp in stamps for image in images), default=math.inf)
+        self._watch.forget()

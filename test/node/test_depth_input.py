@@ -43,13 +43,13 @@ class Scene:
 
     def measure(self, stamp: float, topics: str = "depth camera_info") -> None:
         """Depth and camera_info arrive."""
-        heard = dict(self.input._heard)
+        heard = dict(self.input._watch._heard)
         header = Header(stamp=nearest_time(stamp))
         if "camera_info" in topics:
             self._info.publish(CameraInfo(header=header))
         if "depth" in topics:
             self._depth.publish(Image(header=header))
-        self.spin_until(lambda: all(self.input._heard[topic] > heard[topic] for topic in topics.split()))
+        self.spin_until(lambda: all(self.input._watch._heard[topic] > heard[topic] for topic in topics.split()))
 
     def spin(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds
@@ -198,53 +198,23 @@ def test_closed_it_leaves_no_subscriptions(scene: Scene) -> None:
 # ---- what is said where they do not meet
 
 
-def test_there_is_nothing_to_say_while_depth_comes_now_and_then(scene: Scene) -> None:
-    scene.subscribe()
-    for i in range(5):
-        scene.measure(1.0 + 2 * i)
-        scene.image(1.0 + 2 * i)
-        scene.image(2.0 + 2 * i)
-        scene.spin(0.1)
-    assert scene.input.problem(0.3) == ""
-
-
 def test_the_silent_topic_is_named(scene: Scene) -> None:
     scene.subscribe()
-    for i in range(5):
+    for i in range(7):
         scene.measure(1.0 + i, "depth")
         scene.image(1.0 + i)
-        scene.spin(0.1)
-    assert scene.input.problem(0.3).startswith("no camera_info on /camera_info for 0.")
+        scene.spin(0.2)
+    assert scene.input.problem(0.8).startswith("no camera_info on /camera_info for ")
     assert scene.input.problem(30.0) == ""
-
-
-def test_the_distance_of_the_stamps_is_told(scene: Scene) -> None:
-    scene.subscribe(replace(PARAMETERS, depth_slop=5.0))
-    for i in range(5):
-        scene.measure(1.007 + i, "depth")
-        scene.measure(1.0 + i, "camera_info")
-        scene.image(1.0 + i)
-        scene.spin(0.1)
-    told = scene.input.problem(0.3)
-    assert "of depth by 7.0 ms and of camera_info by 0.0 ms, and depth_slop is 5 ms" in told
-    assert "set depth_slop above 7.0" in told
 
 
 def test_depth_that_always_comes_too_late_is_told_apart(scene: Scene) -> None:
     scene.subscribe()
-    for i in range(5):
+    for i in range(7):
         scene.image(1.0 + i)
         scene.image(1.5 + i)
         for frame in scene.offered[2 * i :]:
             assert frame.depth is not None and frame.depth.read((1, 1)) is None  # as its results are published
         scene.measure(1.0 + i)
-        scene.spin(0.1)
-    assert "their stamps agree, but depth comes when its image's results are out" in scene.input.problem(0.3)
-
-
-def test_a_camera_that_stops_is_not_blamed_on_depth(scene: Scene) -> None:
-    scene.subscribe()
-    scene.image(1.0)
-    scene.image(2.0)
-    scene.spin(0.4)
-    assert scene.input.problem(0.3) == ""
+        scene.spin(0.2)
+    assert "their stamps agree, but depth comes when its image's results are out" in scene.input.problem(0.8)
