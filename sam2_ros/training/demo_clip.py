@@ -1,29 +1,34 @@
 """Makes the demo clip that the package carries: of two look-alikes one is hidden wholly, then leaves and returns.
 
-    python -m sam2_ros.training.demo_clip sam2_ros/demo_data/clip.mp4
+    python -m sam2_ros.training.demo_clip sam2_ros/demo_data
 
-A click at CLICK on the first frame starts the target. No photograph is used: the clip is free of others' rights.
+Beside clip.mp4 it writes detections.json, what a slow detector would say of the target's first frames. A click at CLICK
+on the first frame starts the target, too. No photograph is used: the clip is free of others' rights.
 """
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 
+from ..tracking.masks import bounding_box
 from ..tracking.video import VideoWriter
 from .motion import Course
 from .shapes import SPRITE, Part, block, creature, similarity
 from .synthetic import Actor, Clip, draw, fit_sprites
 from .textures import noise_texture, plain_texture, unit_grid
 
-FRAMES = 120
+FRAMES = 150
 RATE = 30.0
 SIZE = (360, 480)  # height, width in pixels
 CLICK = (96, 150)  # x, y on the first frame: the target, label 1
 LOOK_ALIKE = 2  # label of the other block
+DETECTED = (0, 4, 8, 12)  # frames on which the detector saw the target
 _SIDE = 480  # it is painted on a square, of which the middle is kept
 
 
@@ -52,12 +57,24 @@ def demo_clip() -> Clip:
     return Clip(frames, labels, ((1, LOOK_ALIKE),))
 
 
-def write_demo_clip(path: Path) -> None:
-    """The clip as an mp4."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with VideoWriter(path, RATE) as video:
-        for frame in demo_clip().frames:
+def detections(clip: Clip) -> list[dict[str, Any]]:
+    """Boxes (left, top, right, bottom in pixels) around the target, by frame."""
+    boxes = {frame: bounding_box(clip.labels[frame] == 1) for frame in DETECTED}
+    return [
+        {"frame": frame, "label": "block", "score": 0.9, "box": [box.x0, box.y0, box.x1, box.y1]}
+        for frame, box in boxes.items()
+        if box is not None
+    ]
+
+
+def write_demo_data(folder: Path) -> None:
+    """The clip and what a detector says of it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    clip = demo_clip()
+    with VideoWriter(folder / "clip.mp4", RATE) as video:
+        for frame in clip.frames:
             video.write(frame)
+    (folder / "detections.json").write_text(json.dumps(detections(clip), indent=1) + "\n")
 
 
 def _toy_block() -> tuple[Part, ...]:
@@ -84,22 +101,22 @@ def _table() -> np.ndarray:
 
 
 def _target_course() -> Course:
-    """Behind the pillar and on, out on the right, back further down."""
-    times = [0, 12, 36, 50, 66, 72, 82, 96, 106, 119]
+    """Behind the pillar and on, out on the right for a good second, back further down."""
+    times = [0, 12, 36, 50, 66, 72, 82, 118, 130, 149]
     places = [(0.2, 0.44), (0.22, 0.43), (0.52, 0.42), (0.52, 0.42), (0.8, 0.42), (0.8, 0.42)]
     places += [(1.15, 0.45), (1.15, 0.6), (0.82, 0.62), (0.74, 0.66)]
     return _course(times, places, (0.085, 0.085), [0, 0.1, 0.5, 0.5, 0.2, 0.2, 0.4, 0.6, 0.3, 0.1])
 
 
 def _look_alike_course() -> Course:
-    times = [0, 30, 60, 90, 119]
+    times = [0, 37, 75, 112, 149]
     return _course(
         times, [(0.14, 0.76), (0.2, 0.72), (0.26, 0.76), (0.2, 0.7), (0.14, 0.74)], (0.08, 0.08), [1, 1.2, 1.0, 0.8, 1]
     )
 
 
 def _creature_course() -> Course:
-    times = [0, 40, 80, 119]
+    times = [0, 50, 100, 149]
     return _course(times, [(0.85, 0.25), (0.75, 0.3), (0.88, 0.24), (0.78, 0.28)], (0.08, 0.08), [0, 0.4, 0.1, 0.5])
 
 
@@ -116,4 +133,4 @@ def _course(
 
 
 if __name__ == "__main__":
-    write_demo_clip(Path(sys.argv[1]))
+    write_demo_data(Path(sys.argv[1]))
