@@ -33,7 +33,12 @@ def generate_launch_description() -> LaunchDescription:
             DeclareLaunchArgument(
                 "click",
                 default_value="",
-                description="X,Y of the object in pixels of the first frame (empty: that of our clip)",
+                description="X,Y of the object in pixels of the first frame (empty: see detections)",
+            ),
+            DeclareLaunchArgument(
+                "detections",
+                default_value="",
+                description="file of boxes, as a detector finds them in the video (empty: our clip has its own)",
             ),
             DeclareLaunchArgument(
                 "rate", default_value="30.0", description="frames per second of overlay.mp4, best the video's"
@@ -75,8 +80,8 @@ def start_camera_and_recorder(context: LaunchContext) -> list:
         Node(
             package="sam2_ros",
             executable="player",
-            parameters=[{"video": arguments["video"], "click": arguments["click"]}],
-            remappings=[("prompt", f"{TRACKER}/prompt")],
+            parameters=[{name: arguments[name] for name in ("video", "click", "detections")}],
+            remappings=[(topic, f"{TRACKER}/{topic}") for topic in ("prompt", "detections")],
             output="screen",
         ),
     ]

@@ -2,8 +2,8 @@
 
     python -m sam2_ros.training.demo_clip sam2_ros/demo_data
 
-Beside clip.mp4 it writes detections.json, what a slow detector would say of the target's first frames. A click at CLICK
-on the first frame starts the target, too. No photograph is used: the clip is free of others' rights.
+Beside clip.mp4 it writes detections.json, what a slow detector would say of the target. A click at CLICK on the first
+frame starts the target, too. No photograph is used: the clip is free of others' rights.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ RATE = 30.0
 SIZE = (360, 480)  # height, width in pixels
 CLICK = (96, 150)  # x, y on the first frame: the target, label 1
 LOOK_ALIKE = 2  # label of the other block
-DETECTED = (0, 4, 8, 12)  # frames on which the detector saw the target
+DETECTED_EVERY = 4  # frames
+DETECTED_SHARE = 0.9  # of the target has to be in view
 _SIDE = 480  # it is painted on a square, of which the middle is kept
 
 
@@ -59,7 +60,9 @@ def demo_clip() -> Clip:
 
 def detections(clip: Clip) -> list[dict[str, Any]]:
     """Boxes (left, top, right, bottom in pixels) around the target, by frame."""
-    boxes = {frame: bounding_box(clip.labels[frame] == 1) for frame in DETECTED}
+    target = clip.labels == 1
+    least = DETECTED_SHARE * target[0].sum()
+    boxes = {t: bounding_box(target[t]) for t in range(0, FRAMES, DETECTED_EVERY) if target[t].sum() >= least}
     return [
         {"frame": frame, "label": "block", "score": 0.9, "box": [box.x0, box.y0, box.x1, box.y1]}
         for frame, box in boxes.items()
@@ -74,7 +77,8 @@ def write_demo_data(folder: Path) -> None:
     with VideoWriter(folder / "clip.mp4", RATE) as video:
         for frame in clip.frames:
             video.write(frame)
-    (folder / "detections.json").write_text(json.dumps(detections(clip), indent=1) + "\n")
+    lines = ",\n".join(json.dumps(entry) for entry in detections(clip))
+    (folder / "detections.json").write_text(f"[\n{lines}\n]\n")
 
 
 def _toy_block() -> tuple[Part, ...]:

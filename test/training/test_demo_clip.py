@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sam2_ros.training.demo_clip import CLICK, DETECTED, FRAMES, LOOK_ALIKE, RATE, SIZE, demo_clip, detections
+from sam2_ros.training.demo_clip import CLICK, FRAMES, LOOK_ALIKE, RATE, SIZE, demo_clip, detections
 from sam2_ros.training.synthetic import Clip
 
 
@@ -42,9 +42,9 @@ def test_a_look_alike_stays_in_view_all_the_time(clip: Clip) -> None:
     assert np.abs(target - other).max() < 25
 
 
-def test_the_detector_sees_the_target_only_on_its_first_frames(clip: Clip) -> None:
+def test_the_detector_sees_the_target_where_nearly_all_of_it_is_in_view(clip: Clip) -> None:
     found = detections(clip)
-    assert [entry["frame"] for entry in found] == list(DETECTED)
+    assert found[0]["frame"] == 0 and len(found) >= 10
     for entry in found:
         x0, y0, x1, y1 = map(int, entry["box"])
         target = clip.labels[entry["frame"]] == 1

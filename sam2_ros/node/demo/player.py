@@ -1,14 +1,17 @@
-"""The executable `player`: a video file as a camera, in real time, and a click on its first frame.
+"""The executable `player`: a video file as a camera, in real time, and what starts an object in it.
 
-The camera starts once somebody listens. Publishes `image` (or `image/compressed`) and `prompt`.
+That is a click on the first frame, or the boxes that a slow detector finds: they come `detector_latency` seconds after
+their frame. The camera starts once somebody listens. Publishes `image` (or `image/compressed`), `prompt`, `detections`.
 """
 
 from __future__ import annotations
 
 import array
+import json
 import sys
+from collections import defaultdict
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import cv2
 import numpy as np
@@ -27,20 +30,28 @@ from sam2_ros.tracking.video import VideoError, probe, read_frames
 
 CLIP = Path(__file__).parents[2] / "demo_data" / "clip.mp4"  # ours, see sam2_ros.training.demo_clip
 CLIP_CLICK = "96,150"  # of its target on the first frame (pixels)
+CLIP_DETECTIONS = CLIP.with_name("detections.json")
 
 _TRAIL = 5.0  # seconds in which the last frames are taken: DDS forgets those of a camera that has gone
 _LEAD = 1.0  # seconds between the first listener and the first frame, in which the transport connects
 
 
 class Player(Node):
-    """Plays one video once. Raises VideoError for one that cannot be read, ValueError for a malformed click."""
+    """Plays one video once.
+
+    Raises VideoError for one that cannot be read, ValueError for a malformed click or file of detections, OSError where
+    there is no such file, and ImportError where there are detections, but no vision_msgs.
+    """
 
     def __init__(self) -> None:
         super().__init__("player")
         video = self.declare_parameter("video", "").value  # empty: our own clip
         self._path = video or str(CLIP)
-        click = self.declare_parameter("click", "").value or ("" if video else CLIP_CLICK)  # empty: no prompt
+        click = self.declare_parameter("click", "").value  # empty: no prompt
         self._click = parse_click(click) if click else None
+        file = self.declare_parameter("detections", "").value or ("" if video or click else str(CLIP_DETECTIONS))
+        self._latency = self.declare_parameter("detector_latency", 0.3).value  # seconds
+        self._detections = Detections(self, Path(file)) if file else None
         self._is_compressed = self.declare_parameter("compressed", False).value
         probe(self._path)
         kind, topic = (CompressedImage, "image/compressed") if self._is_compressed else (Image, "image")
@@ -60,6 +71,9 @@ class Player(Node):
             if not self.get_clock().sleep_until(due):
                 raise ExternalShutdownException()
             self._images.publish(message)
+            if self._detections is not None:
+                self._detections.see(count, message.header)
+                self._detections.publish(until=due - Duration(seconds=self._latency))
             count += 1
         return count
 
@@ -68,7 +82,9 @@ class Player(Node):
         self.get_clock().sleep_for(Duration(seconds=_TRAIL))
 
     def _wait_for_listeners(self) -> None:
-        publishers = [self._images] if self._click is None else [self._images, self._prompts]
+        publishers = [self._images]
+        publishers += [] if self._click is None else [self._prompts]
+        publishers += [] if self._detections is None else [self._detections.publisher]
         while any(publisher.get_subscription_count() == 0 for publisher in publishers):
             rclpy.spin_once(self, timeout_sec=0.05)
 
@@ -79,6 +95,47 @@ class Player(Node):
         return CompressedImage(
             header=header, format="rgb8; jpeg compressed bgr8", data=array.array("B", jpeg.tobytes())
         )
+
+
+class Detections:
+    """What a detector sees in a video: a list of {"frame", "label", "score", "box": [x0, y0, x1, y1]} in JSON."""
+
+    def __init__(self, node: Node, file: Path) -> None:
+        from vision_msgs.msg import Detection2DArray
+
+        self.publisher = node.create_publisher(Detection2DArray, "detections", qos.profile("reliable", 10))
+        self._seen: list[Any] = []  # arrays that are not published yet, oldest first
+        self._by_frame: dict[int, list[dict[str, Any]]] = defaultdict(list)
+        try:
+            for entry in json.loads(file.read_text()):
+                self._by_frame[entry["frame"]].append(entry)
+        except (json.JSONDecodeError, TypeError, KeyError) as error:
+            raise ValueError(
+                f"{file} cannot be read ({error!r}), expected a list of frame, label, score and box"
+            ) from error
+
+    def see(self, frame: int, header: Header) -> None:
+        """The detector begins to think about a frame."""
+        if frame in self._by_frame:
+            boxes = [_detection(header, entry) for entry in self._by_frame[frame]]
+            self._seen.append(self.publisher.msg_type(header=header, detections=boxes))
+
+    def publish(self, until: Time) -> None:
+        """What was seen on the frames up to that stamp."""
+        while self._seen and Time.from_msg(self._seen[0].header.stamp, until.clock_type) <= until:
+            self.publisher.publish(self._seen.pop(0))
+
+
+def _detection(header: Header, entry: dict[str, Any]) -> Any:
+    from vision_msgs.msg import Detection2D, ObjectHypothesisWithPose
+
+    left, top, right, bottom = entry["box"]
+    found = ObjectHypothesisWithPose()
+    found.hypothesis.class_id, found.hypothesis.score = entry["label"], float(entry["score"])
+    message = Detection2D(header=header, results=[found])
+    message.bbox.center.position.x, message.bbox.center.position.y = (left + right) / 2, (top + bottom) / 2
+    message.bbox.size_x, message.bbox.size_y = float(right - left), float(bottom - top)
+    return message
 
 
 def parse_click(text: str) -> Click:
@@ -102,7 +159,7 @@ def main() -> NoReturn:
         frames = player.play()
         player.get_logger().info(f"played {frames} frames")
         player.linger()
-    except (VideoError, ValueError) as error:
+    except (VideoError, ValueError, OSError, ImportError) as error:
         print(f"player: {error}", file=sys.stderr)
         farewell.leave(2)
     except (KeyboardInterrupt, ExternalShutdownException):

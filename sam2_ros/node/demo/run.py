@@ -1,6 +1,8 @@
 """The demo, without `ros2 launch`: a player, the tracker and a recorder, each in a process of its own.
 
 python -m sam2_ros.node.demo.run [--video FILE] [--click X,Y] [--model NAME]
+
+In our own clip a slow detector starts the object, in other videos a click.
 """
 
 from __future__ import annotations
@@ -21,11 +23,13 @@ from lifecycle_msgs.srv import ChangeState
 from rclpy.client import Client
 from rclpy.executors import ExternalShutdownException
 
-from sam2_ros.node.demo.player import CLIP, CLIP_CLICK, parse_click
+from sam2_ros.node.demo.player import CLIP, CLIP_CLICK, CLIP_DETECTIONS, parse_click
+from sam2_ros.node.features import problem_with
 from sam2_ros.tracking.video import VideoError, VideoInfo, probe
 
 _TRACKER = "sam2_tracker"
 _RECORDED = ("tracks", "events", "overlay")
+_GIVEN = ("prompt", "detections")
 _STARTING = 120.0  # seconds that the programs may take to come up
 _MEETING = 1.0  # seconds in which two programs connect after they have seen each other: before that data is lost
 _LOADING = 300.0  # seconds that a model may take to load
@@ -111,7 +115,8 @@ class Demo:
         self._wait_for(lambda: all(map(self._node.count_subscribers, topics.values())), _STARTING)
         time.sleep(_MEETING)
         self._change(client, Transition.TRANSITION_ACTIVATE)
-        self._start("player", "sam2_ros.node.demo.player", self._camera, {"prompt": f"/{_TRACKER}/prompt"}, log=True)
+        topics = {name: f"/{_TRACKER}/{name}" for name in _GIVEN}
+        self._start("player", "sam2_ros.node.demo.player", self._camera, topics, log=True)
         self._wait_for(lambda: recorder.process.poll() == 0)
 
     def _start(
@@ -162,13 +167,17 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _choose_click(click: str | None, video: Path, info: VideoInfo) -> str:
-    """The click that was given, that of our own clip, or the centre. Raises ValueError."""
-    if click is None:
-        height, width = info.size
-        return CLIP_CLICK if video == CLIP else f"{width // 2},{height // 2}"
+def _choose_start(click: str | None, video: Path, info: VideoInfo) -> tuple[str, dict[str, Any]]:
+    """How the object is started, in words and as parameters of the player. Raises ValueError for a malformed click.
+
+    In our own clip that is a detector, where its messages can be had.
+    """
+    if click is None and video == CLIP and not problem_with("vision_msgs"):
+        return "what a slow detector finds", {"detections": CLIP_DETECTIONS}
+    height, width = info.size
+    click = click or (CLIP_CLICK if video == CLIP else f"{width // 2},{height // 2}")
     parse_click(click)
-    return click
+    return f"what is at {click}", {"click": click}
 
 
 def main(command_line: Sequence[str] | None = None) -> int:
@@ -176,13 +185,10 @@ def main(command_line: Sequence[str] | None = None) -> int:
     arguments = _parse(command_line)
     try:
         info = probe(arguments.video)
-        click = _choose_click(arguments.click, arguments.video, info)
+        start, given = _choose_start(arguments.click, arguments.video, info)
         arguments.output.mkdir(parents=True, exist_ok=True)
-        print(
-            f"{arguments.model} follows what is at {click} in {arguments.video.name}, as a camera would see it",
-            flush=True,
-        )
-        camera = {"video": arguments.video, "click": click}
+        print(f"{arguments.model} follows {start} in {arguments.video.name}, as a camera would see it", flush=True)
+        camera = {"video": arguments.video, **given}
         network = {"model": arguments.model, "checkpoint": arguments.checkpoint}
         with Demo(camera, network, arguments.output) as demo:
             demo.run(info)

@@ -1,0 +1,65 @@
+"""What the demo's camera says of its video."""
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+import rclpy
+from rclpy.node import Node
+from rclpy.time import Time
+from std_msgs.msg import Header
+
+from sam2_ros.node import qos
+from sam2_ros.node.demo.player import CLIP_CLICK, CLIP_DETECTIONS, Detections, parse_click
+
+vision_msgs = pytest.importorskip("vision_msgs.msg")
+
+
+@pytest.fixture
+def node(ros: None):
+    node = rclpy.create_node("detector")
+    yield node
+    node.destroy_node()
+
+
+def file_of(folder: Path, content: object) -> Path:
+    path = folder / "detections.json"
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    return path
+
+
+def at(seconds: int) -> Header:
+    return Header(stamp=Time(seconds=seconds).to_msg(), frame_id="camera")
+
+
+def test_detections_carry_their_frames_header_and_come_when_they_are_due(node: Node, tmp_path: Path) -> None:
+    box = {"label": "cup", "score": 0.5, "box": [10, 20, 30, 60]}
+    detections = Detections(node, file_of(tmp_path, [{"frame": 0, **box}, {"frame": 2, **box}, {"frame": 2, **box}]))
+    heard: list = []
+    node.create_subscription(vision_msgs.Detection2DArray, "detections", heard.append, qos.profile("reliable", 10))
+    while not detections.publisher.get_subscription_count():
+        time.sleep(0.01)
+    for frame in range(3):
+        detections.see(frame, at(100 + frame))
+        detections.publish(until=Time(seconds=101))
+    detections.publish(until=Time(seconds=102))
+    while len(heard) < 2:
+        rclpy.spin_once(node, timeout_sec=0.1)
+    assert [(array.header, len(array.detections)) for array in heard] == [(at(100), 1), (at(102), 2)]
+    found = heard[0].detections[0]
+    assert (found.results[0].hypothesis.class_id, found.results[0].hypothesis.score) == ("cup", 0.5)
+    centre = found.bbox.center.position
+    assert (centre.x, centre.y, found.bbox.size_x, found.bbox.size_y) == (20.0, 40.0, 20.0, 40.0)
+
+
+@pytest.mark.parametrize("content", ["{", "[1]", '[{"label": "cup"}]'])
+def test_a_malformed_file_of_detections_is_refused(node: Node, tmp_path: Path, content: str) -> None:
+    with pytest.raises(ValueError, match="expected a list of frame, label, score and box"):
+        Detections(node, file_of(tmp_path, content))
+
+
+def test_the_click_on_our_clip_lies_in_the_first_box_of_its_detector() -> None:
+    x0, y0, x1, y1 = json.loads(CLIP_DETECTIONS.read_text())[0]["box"]
+    click = parse_click(CLIP_CLICK)
+    assert x0 < click.x < x1 and y0 < click.y < y1
