@@ -31,7 +31,7 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run_demo(*arguments: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "sam2_ros.node.demo.run", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=240, env=os.environ)
+    return subprocess.run(command, capture_output=True, text=True, timeout=900, env=os.environ)
 
 
 def test_the_demo_leaves_a_video_a_timeline_and_a_table_and_sums_up(video, weights, tmp_path):
