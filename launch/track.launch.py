@@ -37,13 +37,15 @@ PARAMETERS = {
     "image_transport": (str, "raw or compressed" + FROM_FILE),
     "target_frame": (str, "frame of reference of positions and points, through tf2" + FROM_FILE),
     "clicked_point": (bool, "true: RViz' Publish Point starts objects" + FROM_FILE),
+    "detection_classes": (str, "classes whose boxes count, separated by commas, such as cup,bowl" + FROM_FILE),
     "use_sim_time": (bool, "true: the clock is the topic /clock" + FROM_FILE),
 }
 
-# Arguments that stand for a topic that the node reads and knows by the same name.
+# Arguments that stand for a topic that the node reads and knows by the same name, with or without `~/`.
 TOPICS = {
     "image": ("image", "the camera's image topic"),
     "camera_info": ("", "its calibration (empty: the topic camera_info beside the image)"),
+    "detections": ("", "a detector's boxes, vision_msgs/Detection2DArray (empty: detections beside the node's topics)"),
     "depth": ("", "depth that is registered to the image; turns 3-D on (empty: as in the parameter files)"),
 }
 
@@ -203,6 +205,8 @@ def remappings(arguments: dict[str, str]) -> list[tuple[str, str]]:
     """The node's names of topics, and what they are to be."""
     image = arguments["image"]
     topics = {name: arguments[name] for name in TOPICS} | {"image/compressed": f"{image}/compressed"}
+    if detections := topics.pop("detections"):
+        topics["~/detections"] = detections
     topics["depth"] = topics["depth"] or "depth"
     topics["camera_info"] = topics["camera_info"] or "/".join([*image.split("/")[:-1], "camera_info"])
     if convert("isaac", bool, arguments["isaac"]):

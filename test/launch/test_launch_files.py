@@ -72,7 +72,7 @@ def test_a_topic_of_depth_turns_3d_on(track: ModuleType) -> None:
     assert track.parameters(arguments)[-1] == {"depth": True, "target_frame": "base"}
 
 
-TOPICS_AS_THEY_ARE = {"image": "image", "camera_info": "", "depth": "", "isaac": "false"}
+TOPICS_AS_THEY_ARE = {"image": "image", "camera_info": "", "detections": "", "depth": "", "isaac": "false"}
 
 
 @pytest.mark.parametrize(
@@ -85,6 +85,7 @@ TOPICS_AS_THEY_ARE = {"image": "image", "camera_info": "", "depth": "", "isaac":
         ({}, "camera_info", "camera_info"),
         ({}, "depth", "depth"),
         ({"depth": "/arm/left/depth"}, "depth", "/arm/left/depth"),
+        ({"detections": "/yolo/detections"}, "~/detections", "/yolo/detections"),
         ({"isaac": "true"}, "~/target_mask", "/segment_anything2/binary_segmentation_mask"),
         ({"isaac": "true"}, "~/detections_out", "/segment_anything2/detections"),
     ],
@@ -93,7 +94,7 @@ def test_topics_are_remapped(track: ModuleType, given: dict[str, str], name: str
     assert dict(track.remappings(TOPICS_AS_THEY_ARE | given))[name] == expected
 
 
-def test_outputs_keep_their_names_unless_isaac_is_to_read_them(track: ModuleType) -> None:
+def test_the_node_s_topics_keep_their_names_unless_others_are_asked_for(track: ModuleType) -> None:
     assert not [name for name, _ in track.remappings(TOPICS_AS_THEY_ARE) if name.startswith("~/")]
 
 
