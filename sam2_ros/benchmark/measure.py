@@ -83,7 +83,12 @@ def workload(frames: Sequence[np.ndarray], objects: int) -> Workload:
 
 def our_steps(model: Sam2, work: Workload, precision: str) -> Steps:
     """The streaming tracker, from the frame as the camera gives it to masks of its size; without end."""
-    tracker = StreamingTracker(model, TrackerConfig(max_objects=len(work.clicks), precision=precision))
+    config = TrackerConfig(
+        max_objects=len(work.clicks),
+        memory_policy="reference",  # reads a full memory, whatever is seen on these frames
+        precision=precision,
+    )
+    tracker = StreamingTracker(model, config)
     for index in count():
         tracker.step(work.frames[index % len(work.frames)], index * _PERIOD)
         if index == 0:

@@ -20,7 +20,7 @@ class TrackerConfig:
     history: int = 16  # frames on which a prompt can still be applied
     stamp_tolerance: float = 0.0  # seconds by which a prompt may miss the frame that it is applied to
     presence: PresenceRules = PresenceRules()
-    memory_policy: str = "reference"
+    memory_policy: str = "guarded"
     # The reference does not remember a correction as a prompted frame, though its training does.
     corrections_are_prompted: bool = True
     # A late prompt is carried forward at once, or by calls of `catch_up`, between which other frames can be tracked.
