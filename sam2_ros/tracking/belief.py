@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from .motion import Motion
 from .observation import Observation
@@ -15,22 +15,23 @@ class Belief:
     """Whether the object is in view, and how it moves."""
 
     presence: Presence
-    motion: Motion | None = None  # None while it is out of view
+    motion: Motion | None = None  # None while it is out of view, and where nobody asks
 
-    def after(self, seen: Observation, stamp: float, rules: PresenceRules) -> Belief:
+    def after(self, seen: Observation, stamp: float, rules: PresenceRules, follow_motion: bool) -> Belief:
         """With one more frame."""
-        return self._moved(self.presence.after(seen, stamp, rules), seen, stamp)
+        presence = self.presence.after(seen, stamp, rules)
+        return Belief(presence, self._moved(presence, seen, stamp) if follow_motion else None)
 
-    def prompted(self, seen: Observation, stamp: float) -> Belief:
+    def prompted(self, seen: Observation, stamp: float, follow_motion: bool) -> Belief:
         """With what the network makes of a prompt."""
-        return self._moved(self.presence.prompted(seen, stamp), seen, stamp)
+        presence = self.presence.prompted(seen, stamp)
+        return Belief(presence, self._moved(presence, seen, stamp) if follow_motion else None)
 
     def expected(self, stamp: float) -> Box | None:
         """Where the object should be by now, None where one cannot say."""
         return self.motion.expected(stamp) if self.motion and self.motion.is_steady else None
 
-    def _moved(self, presence: Presence, seen: Observation, stamp: float) -> Belief:
+    def _moved(self, presence: Presence, seen: Observation, stamp: float) -> Motion | None:
         if presence.state is not TrackState.VISIBLE or seen.box is None:
-            return replace(self, presence=presence, motion=None)
-        motion = self.motion.after(seen.box, stamp) if self.motion else Motion.start(seen.box, stamp)
-        return replace(self, presence=presence, motion=motion)
+            return None
+        return self.motion.after(seen.box, stamp) if self.motion else Motion.start(seen.box, stamp)

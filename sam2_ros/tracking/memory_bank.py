@@ -19,7 +19,6 @@ from ..model import Memory, ModelConfig
 from ..model.config import NUM_MEMORY_ROWS, NUM_RECENT, POINTER_REACH
 
 _EMPTY = -1
-_NEVER = -(2**31)
 
 
 @dataclass(frozen=True)
@@ -57,9 +56,9 @@ class MemoryBank:
     def __init__(self, config: ModelConfig, size: BankSize, device: torch.device, counts_gaps: bool = True) -> None:
         self._counts_gaps = counts_gaps
         self._anchors = size.anchors
-        self._is_prompted = slice(0, size.prompted)
-        self._is_anchor = slice(size.prompted, size.prompted + size.anchor_slots)
-        self._is_recent = slice(size.prompted + size.anchor_slots, None)
+        self._prompted_slots = slice(0, size.prompted)
+        self._anchor_slots = slice(size.prompted, size.prompted + size.anchor_slots)
+        self._recent_slots = slice(size.prompted + size.anchor_slots, None)
         lasting = size.prompted + size.anchor_slots
         spatial_slots = lasting + NUM_RECENT + size.history
         pointer_slots = lasting + POINTER_REACH + size.history
@@ -72,31 +71,31 @@ class MemoryBank:
 
     def write(self, rows: Sequence[int], frame: int, spatial: Tensor, pointers: Tensor) -> None:
         """Remember a tracked frame: spatial (N, h * w, 64) and pointers (N, C) of N objects."""
-        self._put(self._is_recent, rows, frame, spatial, pointers)
+        self._put(self._recent_slots, rows, frame, spatial, pointers)
 
     def write_prompted(self, rows: Sequence[int], frame: int, spatial: Tensor, pointers: Tensor) -> None:
         """Remember a prompted frame, for the oldest one if there are too many.
 
         Where that frame was tracked before, `forget_from` it first, or it is read twice.
         """
-        self._put(self._is_prompted, rows, frame, spatial, pointers)
+        self._put(self._prompted_slots, rows, frame, spatial, pointers)
 
     def write_anchors(self, rows: Sequence[int], frame: int, spatial: Tensor, pointers: Tensor) -> None:
         """Remember a tracked frame for long, for the oldest anchor if there are too many."""
-        self._put(self._is_anchor, rows, frame, spatial, pointers)
+        self._put(self._anchor_slots, rows, frame, spatial, pointers)
 
     def is_prompted(self, row: int, frame: int) -> bool:
         """Whether the object was prompted on that frame, and the frame is still remembered."""
-        return bool((self._spatial_frame[row, self._is_prompted] == frame).any())
+        return bool((self._spatial_frame[row, self._prompted_slots] == frame).any())
 
     def newest_anchor(self, row: int) -> int:
         """Number of the frame, a negative one where there is none."""
-        return int(self._spatial_frame[row, self._is_anchor].max(initial=_NEVER))
+        return int(self._spatial_frame[row, self._anchor_slots].max(initial=_EMPTY))
 
     def forget_from(self, row: int, frame: int) -> None:
         """Drop the tracked frames from that one on, for they are to be tracked anew; prompted frames stay."""
         for frames in (self._spatial_frame[row], self._pointer_frame[row]):
-            tracked = frames[self._is_prompted.stop :]
+            tracked = frames[self._prompted_slots.stop :]
             tracked[tracked >= frame] = _EMPTY
 
     def copy(self, source: int, target: int) -> None:
@@ -156,15 +155,15 @@ class MemoryBank:
         ]
 
     def _prompted_entries(self, frames: np.ndarray, frame: int) -> list[_Entry]:
-        then = frames[self._is_prompted]
+        then = frames[self._prompted_slots]
         return [_Entry(int(slot), frame - int(then[slot]), True) for slot in np.flatnonzero(then != _EMPTY)]
 
     def _anchor_entries(self, frames: np.ndarray, frame: int) -> list[_Entry]:
-        slots = _newest(frames, self._is_anchor, frame)[: self._anchors]
+        slots = _newest(frames, self._anchor_slots, frame)[: self._anchors]
         return [_Entry(slot, frame - int(frames[slot]), True) for slot in slots]
 
     def _recent_entries(self, frames: np.ndarray, frame: int, reach: int) -> list[_Entry]:
-        slots = _newest(frames, self._is_recent, frame)[:reach]
+        slots = _newest(frames, self._recent_slots, frame)[:reach]
         if not self._counts_gaps:
             return [_Entry(slot, place + 1, False) for place, slot in enumerate(slots)]
         entries = [_Entry(slot, frame - int(frames[slot]), False) for slot in slots]

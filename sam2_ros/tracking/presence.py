@@ -14,11 +14,11 @@ from .observation import Observation
 from .types import Box, Event, EventKind, TrackState
 
 # Of a plausible return
-_LEAST_IOU = 0.5  # predicted
+_LEAST_SURE = 0.5  # share of the usual predicted IoU
 _AREA_FACTOR = 4.0  # by which the area may differ from the usual one; grows by as much in every second of absence
 _SPEED = 1.0  # picture sides per second that an object may move out of sight, beyond its own size
 
-_RECENT = 10  # sightings whose median area is the usual one
+_RECENT = 10  # sightings whose medians are what is usual
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,7 @@ class Presence:
     state: TrackState = TrackState.VISIBLE
     box: Box | None = None  # where it was last seen, in shares of the picture
     areas: tuple[float, ...] = ()  # of the newest sightings
+    ious: tuple[float, ...] = ()  # predicted, likewise
     doubted: _Return | None = None
 
     def after(self, seen: Observation, stamp: float, rules: PresenceRules) -> Presence:
@@ -92,7 +93,9 @@ class Presence:
         return replace(self, state=state, doubted=None)
 
     def _sighted(self, seen: Observation, stamp: float) -> Presence:
-        return Presence(stamp, TrackState.VISIBLE, seen.box, (*self.areas[1 - _RECENT :], seen.area))
+        areas = (*self.areas[1 - _RECENT :], seen.area)
+        ious = (*self.ious[1 - _RECENT :], seen.predicted_iou)
+        return Presence(stamp, TrackState.VISIBLE, seen.box, areas, ious)
 
     def _weigh(self, seen: Observation, stamp: float, rules: PresenceRules) -> _Return | None:
         """What this frame makes of a possible return."""
@@ -101,7 +104,7 @@ class Presence:
         fresh = _Return(seen.box, seen.area, stamp, 1)
         if not rules.return_frames:
             return fresh
-        if seen.predicted_iou < _LEAST_IOU:
+        if self.ious and seen.predicted_iou < _LEAST_SURE * median(self.ious):
             return None
         if self.box and not _is_near(self.box, median(self.areas), fresh, stamp - self.last_seen):
             return None

@@ -46,6 +46,7 @@ class Propagation:
         self._model = model
         self._config = config
         self._policy = config.policy
+        self._follows_motion = config.policy.motion_weight > 0
         self._time = stopwatch.time
         anchors = self._policy.anchors, self._policy.anchor_slots(config.history)
         size = BankSize(config.max_objects + 1, config.max_prompted, config.history, *anchors)
@@ -69,7 +70,7 @@ class Propagation:
             observations = observe(decoded, self._policy.anchors > 0)
         for i, (object_, seen) in enumerate(zip(objects, observations)):
             before = object_.belief
-            object_.belief = before.after(seen, frame.stamp, self._config.presence)
+            object_.belief = before.after(seen, frame.stamp, self._config.presence, self._follows_motion)
             object_.newest_frame = frame.index
             frame.answers[object_.id] = Answer(decoded.logits[i], seen, before, object_.belief)
         with self._time("write_memory"), self._autocast():
@@ -98,13 +99,15 @@ class Propagation:
 
     def carry(self, objects: Sequence[TrackedObject], frame: Frame) -> None:
         """`track` objects on a buffered frame, but leave the frame as it is for those that were prompted on it."""
-        unprompted = [object_ for object_ in objects if not self.is_prompted(object_, frame)]
-        if unprompted:
-            self.track(unprompted, frame)
+        to_track = []
         for object_ in objects:
-            if object_ not in unprompted:
+            if self.is_prompted(object_, frame):
                 answer = frame.answers[object_.id]
                 self._trust(object_, frame, answer.logits, answer.seen, object_.belief)
+            else:
+                to_track.append(object_)
+        if to_track:
+            self.track(to_track, frame)
 
     def is_prompted(self, object_: TrackedObject, frame: Frame) -> bool:
         """Whether the object was prompted on that frame, and the frame is still remembered."""
@@ -119,7 +122,7 @@ class Propagation:
         self._bank.clear(object_.row)
 
     def _trust(self, object_: TrackedObject, frame: Frame, logits: Tensor, seen: Observation, before: Belief) -> None:
-        object_.belief = before.prompted(seen, frame.stamp)
+        object_.belief = before.prompted(seen, frame.stamp, self._follows_motion)
         object_.newest_frame = frame.index
         frame.answers[object_.id] = Answer(logits, seen, before, object_.belief)
 
