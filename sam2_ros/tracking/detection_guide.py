@@ -163,7 +163,7 @@ class DetectionGuide:
     def _follow(self, candidate: Candidate, vanished: int | None, scene: _Scene) -> None:
         """Finds the vanished object again where the candidate is, or starts a new one; or says why not."""
         detection, stamp = candidate.newest, scene.result.stamp
-        if self._may_be_on_its_way(detection.kind, scene):
+        if self._may_be_known(detection.kind, scene):
             return
         if vanished is None and (reason := self._no_room_for(detection.kind)):
             scene.ignored[reason] += 1
@@ -205,11 +205,13 @@ class DetectionGuide:
         is_alike = 1 / _AREA_FACTOR <= _area(box) / _area(before) <= _AREA_FACTOR
         return absent[0].id if is_near or (len(brothers) == 1 and is_alike) else None
 
-    def _may_be_on_its_way(self, kind: str, scene: _Scene) -> bool:
-        """Whether an object that has yet to be carried forward to this image, or began later, may be such a box."""
-        on_image = {track.id for track in scene.result.tracks}
+    def _may_be_known(self, kind: str, scene: _Scene) -> bool:
+        """Whether it may be an object that is yet to be carried forward to this image, began later or is back since."""
+        latest = self._tracker.latest
+        visible = {track.id for track in latest.tracks if track.box is not None} if latest else set()
+        settled = {track.id for track in scene.result.tracks if track.box is not None or track.id not in visible}
         return any(
-            (track_id not in on_image or self._tracker.is_behind(track_id))
+            (track_id not in settled or self._tracker.is_behind(track_id))
             and (kind_of(label) == kind or not self._is_by_detector(track_id))
             for track_id, label in self._tracker.labels.items()
             if track_id not in scene.started + scene.returned
