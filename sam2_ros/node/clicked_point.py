@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import math
 import time
+from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,7 +34,6 @@ from sam2_ros.node.worker import JobRefused
 from sam2_ros.tracking.lifting import LiftingError, project
 from sam2_ros.tracking.types import Click, Prompt, PromptError
 
-_PATIENCE = 1.0  # seconds that a click waits for what it needs to be placed
 _PERIOD = 0.05  # seconds between two attempts
 _MOST = 16  # clicks that wait at a time
 
@@ -75,11 +76,17 @@ class ClickedPoint:
         )
         self._infos: Subscription | None = None  # from the first click on
         self._info: CameraInfo | None = None  # the newest
+        self._is_closed = False
         self._clicks = 0  # that are not placed yet
         self._attempts: list[Future] = []  # to place them
         steady = Clock(clock_type=ClockType.STEADY_TIME)  # simulated time may stand still
         self._timer = node.create_timer(_PERIOD, self._on_timer, callback_group=self._group, clock=steady)
         self._timer.cancel()
+
+    @property
+    def _patience(self) -> float:
+        """Seconds that a click waits for what it needs to be placed; the image may be one that is yet to come."""
+        return self._node.get_parameter("prompt_timeout").value
 
     def close(self) -> None:
         """Unsubscribes. Clicks that wait are rejected."""
@@ -87,8 +94,8 @@ class ClickedPoint:
         if self._infos is not None:
             self._node.destroy_subscription(self._infos)
         self._node.destroy_timer(self._timer)
-        for attempt in self._attempts:
-            attempt.set_exception(JobRefused("the node was deactivated before the click could be placed: click again"))
+        self._is_closed = True
+        self._let_try()
 
     async def _on_point(self, message: PointStamped) -> None:
         """A click that cannot be used is answered by an event."""
@@ -116,9 +123,9 @@ class ClickedPoint:
     async def _located(self, message: PointStamped) -> PromptRequest:
         """The click on the oldest image since it was made that it can be made on."""
         _check(message)
-        deadline = time.monotonic() + _PATIENCE
-        shots: list[Shot] = []
-        while True:
+        deadline = time.monotonic() + self._patience
+        shots: deque[Shot] = deque(maxlen=self._node.get_parameter("history").value)  # no prompt reaches back further
+        while not self._is_closed:
             self._add_newest(shots)
             try:
                 return self._seen(message, shots)
@@ -126,19 +133,20 @@ class ClickedPoint:
                 if time.monotonic() > deadline:
                     raise PromptError(str(error)) from error
             await self._next_attempt()
+        raise JobRefused("the node was deactivated before the click could be placed: click again")
 
-    def _add_newest(self, shots: list[Shot]) -> None:
+    def _add_newest(self, shots: deque[Shot]) -> None:
         view = self._requests.view
         if view is not None and (not shots or shots[-1].header is not view.header):
             shots.append(Shot(view.header, view.stamp, view.rgb.shape[:2]))
 
-    def _seen(self, message: PointStamped, shots: list[Shot]) -> PromptRequest:
+    def _seen(self, message: PointStamped, shots: Sequence[Shot]) -> PromptRequest:
         """Raises NotYet, and PromptError or LiftingError where it is of no use to wait."""
         if not shots:
             raise NotYet("no image has been processed yet: start the camera, and click again")
         if self._info is None:
             assert self._infos is not None
-            raise NotYet(explain_silence(self._node, self._infos, "camera_info", _PATIENCE))
+            raise NotYet(explain_silence(self._node, self._infos, "camera_info", self._patience))
         for shot in shots:
             try:
                 matrix = self._transforms.lookup(shot.frame, message.header.frame_id, shot.header.stamp)
@@ -161,6 +169,9 @@ class ClickedPoint:
 
     def _on_timer(self) -> None:
         self._timer.cancel()
+        self._let_try()
+
+    def _let_try(self) -> None:
         attempts, self._attempts = self._attempts, []
         for attempt in attempts:
             attempt.set_result(None)
