@@ -112,7 +112,7 @@ class Parameters:
         0.5, "An object in view counts as absent below this presence; the network itself says 0.5.", low=0.5, high=1.0
     )
     appear_above: float = _parameter(
-        0.5, "An absent object counts as in view from this presence on.", low=0.5, high=1.0
+        0.6, "An absent object counts as in view from this presence on.", low=0.5, high=1.0
     )
     return_frames: int = _parameter(
         3,

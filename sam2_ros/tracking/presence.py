@@ -26,7 +26,7 @@ class PresenceRules:
     """Presence is 0..1; durations are seconds of image time since the object was last seen."""
 
     vanish_below: float = 0.5  # an object in view is absent below this presence; the network itself says 0.5
-    appear_above: float = 0.5  # an absent one is in view from this presence on
+    appear_above: float = 0.6  # an absent one is in view from this presence on
     occluded_after: float = 0.2  # shorter absences are not told
     lost_after: float = 1.0
     remove_after: float = 0.0  # 0: never

@@ -175,7 +175,7 @@ def test_it_may_come_back_the_farther_away_the_longer_it_was_gone(follower: Foll
 
 
 def test_every_return_is_believed_where_that_is_wished() -> None:
-    follower = Follower(PresenceRules(occluded_after=0.0, return_frames=0))
+    follower = Follower(PresenceRules(appear_above=0.5, occluded_after=0.0, return_frames=0))
     follower.lose()
     assert kinds(follower.see(seen(0.51, Box(0, 0, 1, 1), area=0.9, predicted_iou=0.1))) == [EventKind.REACQUIRED]
 
