@@ -1,0 +1,28 @@
+"""Bounds and choices of the tracker."""
+
+import pytest
+
+from sam2_ros.tracking import TrackerConfig
+from sam2_ros.tracking.memory_policy import POLICIES
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"max_objects": 0},
+        {"max_objects": 255},
+        {"history": 0},
+        {"max_prompted": 0},
+        {"stamp_tolerance": -1.0},
+        {"memory_policy": "elephant"},
+        {"precision": "int4"},
+    ],
+)
+def test_impossible_configurations_are_rejected(wrong: dict) -> None:
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        TrackerConfig(**wrong)
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_every_memory_policy_can_be_chosen_by_name(name: str) -> None:
+    assert TrackerConfig(memory_policy=name).policy is POLICIES[name]
