@@ -239,6 +239,6 @@ class Session:
         self._logger.warning(f"every object was forgotten: {reason}")
 
     def _target(self, result: FrameResult) -> Track | None:
-        """The selected object; as long as none is selected, the one that has been followed for longest."""
+        """The selected object, and no other once it is gone; as long as none is selected, the one followed longest."""
         tracks = {track.id: track for track in result.tracks}
-        return tracks.get(self._selected) or tracks.get(min(tracks, default=0))
+        return tracks.get(self._selected or min(tracks, default=0))

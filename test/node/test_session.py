@@ -146,14 +146,25 @@ def test_the_target_is_the_oldest_object_unless_another_one_is_selected(session,
     show(session, 1.0)
     first, second = (session.place(MIDDLE) for _ in range(2))
     targets = []
-    for act in (lambda: None, lambda: session.select(second), lambda: session.remove(second)):
+    for act in (lambda: None, lambda: session.remove(first)):
         act()
         show(session, session.newest + 0.1)
         targets.append(told[-1].target.id)
-    assert targets == [first, second, first]
-    session.remove(first)
+    assert targets == [first, second]
+
+
+def test_no_other_object_takes_the_place_of_a_selected_one_that_is_gone(session, told):
+    show(session, 1.0)
+    first, second = (session.place(MIDDLE) for _ in range(2))
+    session.select(second)
+    show(session, session.newest + 0.1)
+    assert told[-1].target.id == second
+    session.remove(second)
     session.flush()
     assert told[-1].target is None
+    session.select(first)
+    session.flush()
+    assert told[-1].target.id == first
 
 
 def test_selecting_an_unknown_object_is_refused(session):
