@@ -97,3 +97,14 @@ def test_an_index_out_of_reach_is_named_and_tried_again_the_next_time(machine: P
         said = set_up(machine, TORCH="torch==2.13.0", PIP_NO_INDEX="1", PIP_FIND_LINKS="")
         assert "pip could not install torch==2.13.0" in said
         assert "is the package index reachable" in said
+
+
+@pytest.mark.parametrize(("is_there", "said"), [(True, ""), (False, "built\n")])
+def test_vision_msgs_is_never_built_beside_a_real_one(tmp_path: Path, is_there: bool, said: str) -> None:
+    (tmp_path / "bin").mkdir()
+    add_program(tmp_path, "python", f"exit {0 if is_there else 1}")
+    text = (ROOT / ".ci" / "setup.sh").read_text()
+    step = text[text.index("vision_msgs() {") :].split("\n}\n")[0] + "\n}"
+    script = f"set -euo pipefail; venv={tmp_path}; build_messages() {{ echo built; }}\n{step}\nvision_msgs"
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, said), done.stderr

@@ -128,6 +128,17 @@ def test_a_frame_that_a_job_waits_for_is_not_replaced(worker, diary, statistics)
     assert statistics.dropped == 1
 
 
+def test_a_job_that_keeps_no_frame_runs_after_the_one_that_replaced_it(worker, diary, statistics):
+    diary.hold(worker, 1.0)
+    worker.submit(replace(diary.job("detections", 2.0), keeps_frame=False))
+    for stamp in (2.0, 3.0):
+        worker.offer(frame(stamp))
+    diary.gate.set()
+    diary.wait_for(3.0, "detections")
+    assert 2.0 not in diary.entries and statistics.dropped == 1
+    assert diary.entries.index(3.0) < diary.entries.index("detections")
+
+
 def test_a_job_without_a_frame_runs_at_once(worker, diary):
     worker.submit(diary.job("remove"))
     diary.wait_for("remove", "flush")
