@@ -12,10 +12,8 @@ from __future__ import annotations
 
 import functools
 import gc
-import time
 import traceback
 from collections.abc import Callable
-from typing import Any, Protocol
 
 import torch
 from diagnostic_msgs.msg import DiagnosticArray
@@ -24,35 +22,24 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from rclpy.parameter import Parameter
 
 from sam2_ros.model import CheckpointError
-from sam2_ros.node import features, messages, parameters
-from sam2_ros.node.camera import Camera
-from sam2_ros.node.clicked_point import ClickedPoint
-from sam2_ros.node.depth_input import DepthInput
-from sam2_ros.node.diagnostics import FAULTY, HEALTHY, WARNING, Health, device_values, diagnostic_array
+from sam2_ros.node import features, parameters
+from sam2_ros.node.active import Active
+from sam2_ros.node.diagnostics import HEALTHY, WARNING, Health, device_values, diagnostic_array
 from sam2_ros.node.lifter import Lifter
 from sam2_ros.node.loading import build_tracker
 from sam2_ros.node.outputs import Outputs
 from sam2_ros.node.parameters import ParameterError
-from sam2_ros.node.prompt_topics import PromptTopics
 from sam2_ros.node.requests import Requests
 from sam2_ros.node.services import Services
-from sam2_ros.node.session import MAX_REORDERING, Session
+from sam2_ros.node.session import Session
 from sam2_ros.node.statistics import Statistics
 from sam2_ros.node.transforms import Transforms
-from sam2_ros.node.worker import Frame, JobRefused, Worker
+from sam2_ros.node.worker import JobRefused
 from sam2_ros.tracking.types import Event
 
 Transition = Callable[["TrackerNode", LifecycleState], TransitionCallbackReturn]
 
 _INACTIVE = "the node is not active: bring it to active (`ros2 lifecycle set NODE configure`, then `activate`)"
-_REPEAT = 5.0  # seconds between two log lines of the same kind
-
-
-class Input(Protocol):
-    """Subscribed from construction on."""
-
-    def close(self) -> None:
-        """Unsubscribes."""
 
 
 def _logged(transition: Transition) -> Transition:
@@ -79,13 +66,8 @@ class TrackerNode(LifecycleNode):
         self._outputs: Outputs | None = None  # while configured
         self._device: torch.device | None = None  # while configured
         self._missing: list[str] = []  # features that were asked for and cannot be had
-        self._worker: Worker | None = None  # while active
-        self._requests: Requests | None = None  # while active
-        self._camera: Camera | None = None  # while active
-        self._depth: DepthInput | None = None  # while active, where it is asked for and can be had
+        self._active: Active | None = None  # while active
         self._transforms = Transforms(self)
-        self._newest_stamp = 0.0  # of the images, seconds
-        self._inputs: list[Input] = []  # besides the camera, while active
         values = parameters.declare(self)
         self.add_on_set_parameters_callback(self._on_set_parameters)
         Services(self, self._active_requests)
@@ -124,21 +106,9 @@ class TrackerNode(LifecycleNode):
         """Starts to follow."""
         assert self._session is not None
         result = super().on_activate(state)
-        values = parameters.read(self)
-        self._worker = Worker(self._session, self._statistics)
-        self._requests = Requests(self, self._session, self._worker, self._tell)
-        self._inputs = [PromptTopics(self, self._requests), self._transforms]
-        if values.clicked_point:
-            self._inputs.append(ClickedPoint(self, self._requests, self._transforms))
-        if values.detections and not features.problem_with("vision_msgs"):
-            from sam2_ros.node.detections import DetectionInput
-
-            self._inputs.append(DetectionInput(self, self._requests, self._statistics))
-        if values.depth and values.target_frame:
-            self._transforms.open()
-        if values.depth and not features.problem_with("message_filters"):
-            self._depth = DepthInput(self, values, self._worker.offer)
-        self._camera = Camera(self, values, self._on_image)
+        self._active = Active(
+            self, parameters.read(self), self._session, self._statistics, self._transforms, self._tell
+        )
         return result
 
     @_logged
@@ -167,19 +137,9 @@ class TrackerNode(LifecycleNode):
 
     def stop(self) -> None:
         """Unsubscribes and waits for the worker; to be called before the node is destroyed."""
-        for entry in self._inputs:
-            entry.close()
-        self._inputs = []
-        self._requests = None
-        if self._camera is not None:
-            self._camera.close()
-            self._camera = None
-        if self._depth is not None:
-            self._depth.close()
-            self._depth = None
-        if self._worker is not None:
-            self._worker.close()
-            self._worker = None
+        if self._active is not None:
+            active, self._active = self._active, None
+            active.close()
 
     def _free(self) -> None:
         if self._outputs is not None:
@@ -189,28 +149,16 @@ class TrackerNode(LifecycleNode):
         if torch.cuda.is_initialized():
             torch.cuda.empty_cache()
 
-    # Images and requests
-
-    def _on_image(self, message: Any) -> None:
-        received = time.perf_counter()
-        self._statistics.received += 1
-        frame = Frame(messages.seconds(message.header.stamp), message, received)
-        if frame.stamp < self._newest_stamp - MAX_REORDERING:
-            self._transforms.restart()
-        self._newest_stamp = frame.stamp
-        if self._depth is not None:
-            self._depth.take(frame)
-        elif self._worker is not None:
-            self._worker.offer(frame)
+    # Requests
 
     def _tell(self, event: Event, frame_id: str, label: str) -> None:
         if self._outputs is not None:  # a request may be refused because the node is being cleaned up
             self._outputs.publish_event(event, frame_id, label)
 
     def _active_requests(self) -> Requests:
-        if self._requests is None:
+        if self._active is None:
             raise JobRefused(_INACTIVE)
-        return self._requests
+        return self._active.requests
 
     # Parameters and diagnostics
 
@@ -228,22 +176,9 @@ class TrackerNode(LifecycleNode):
         self._diagnostics.publish(diagnostic_array(self.get_name(), stamp, self._health(), values))
 
     def _health(self) -> Health:
-        if self._camera is None or self._worker is None:
+        if self._active is None:
             return Health(HEALTHY, "unconfigured" if self._session is None else "inactive")
-        timeout = self.get_parameter("image_timeout").value
-        if self._camera.silence > timeout:
-            reason = self._camera.explain_silence()
-            self.get_logger().warning(reason, throttle_duration_sec=_REPEAT)
-            return Health(WARNING, reason)
-        if self._statistics.failing:
-            return Health(FAULTY, self._statistics.failing)
-        if self._depth is not None and (reason := self._depth.problem(timeout)):
-            self.get_logger().warning(reason, throttle_duration_sec=_REPEAT)
-            return Health(WARNING, reason)
-        if self._statistics.depth_problem:
-            return Health(WARNING, self._statistics.depth_problem)
-        if self._statistics.detections.problem:
-            return Health(WARNING, self._statistics.detections.problem)
-        if self._missing:
+        health = self._active.health()
+        if self._missing and health.level == HEALTHY:
             return Health(WARNING, "; ".join(self._missing))
-        return Health(HEALTHY, "paused by ~/enable" if self._worker.paused else "tracking")
+        return health

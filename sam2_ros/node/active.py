@@ -1,0 +1,100 @@
+"""All that exists while the node is active: its inputs, and the worker that they feed."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Protocol
+
+from rclpy.lifecycle import LifecycleNode
+
+from sam2_ros.node import features, messages
+from sam2_ros.node.camera import Camera
+from sam2_ros.node.clicked_point import ClickedPoint
+from sam2_ros.node.depth_input import DepthInput
+from sam2_ros.node.diagnostics import FAULTY, HEALTHY, WARNING, Health
+from sam2_ros.node.parameters import Parameters
+from sam2_ros.node.prompt_topics import PromptTopics
+from sam2_ros.node.requests import Requests, Tell
+from sam2_ros.node.session import MAX_REORDERING, Session
+from sam2_ros.node.statistics import Statistics
+from sam2_ros.node.transforms import Transforms
+from sam2_ros.node.worker import Frame, Worker
+
+_REPEAT = 5.0  # seconds between two log lines of the same kind
+
+
+class Input(Protocol):
+    """Subscribed from construction on."""
+
+    def close(self) -> None:
+        """Unsubscribes."""
+
+
+class Active:
+    """Subscribed from construction to `close`. `tell` publishes the events of prompts that were rejected."""
+
+    def __init__(
+        self,
+        node: LifecycleNode,
+        parameters: Parameters,
+        session: Session,
+        statistics: Statistics,
+        transforms: Transforms,
+        tell: Tell,
+    ) -> None:
+        self._node = node
+        self._statistics = statistics
+        self._transforms = transforms
+        self._newest_stamp = 0.0  # of the images, seconds
+        self._worker = Worker(session, statistics)
+        self.requests = Requests(node, session, self._worker, tell)
+        self._depth: DepthInput | None = None
+        if parameters.depth and parameters.target_frame:
+            transforms.open()
+        if parameters.depth and not features.problem_with("message_filters"):
+            self._depth = DepthInput(node, parameters, self._worker.offer)
+        self._camera = Camera(node, parameters, self._on_image)
+        self._inputs: list[Input] = [PromptTopics(node, self.requests), *filter(None, [self._depth]), self._camera]
+        if parameters.clicked_point:
+            self._inputs.append(ClickedPoint(node, self.requests, transforms))
+        if parameters.detections and not features.problem_with("vision_msgs"):
+            from sam2_ros.node.detections import DetectionInput
+
+            self._inputs.append(DetectionInput(node, self.requests, statistics))
+
+    def close(self) -> None:
+        """Unsubscribes and waits for the worker."""
+        for entry in self._inputs:
+            entry.close()
+        self._transforms.close()
+        self._worker.close()
+
+    def health(self) -> Health:
+        """How the stream is doing; what is wrong with an input is logged, too."""
+        timeout = self._node.get_parameter("image_timeout").value
+        if self._camera.silence > timeout:
+            return self._warn(self._camera.explain_silence())
+        if self._statistics.failing:
+            return Health(FAULTY, self._statistics.failing)
+        if self._depth is not None and (reason := self._depth.problem(timeout)):
+            return self._warn(reason)
+        for reason in (self._statistics.depth_problem, self._statistics.detections.problem):
+            if reason:
+                return Health(WARNING, reason)
+        return Health(HEALTHY, "paused by ~/enable" if self._worker.paused else "tracking")
+
+    def _warn(self, reason: str) -> Health:
+        self._node.get_logger().warning(reason, throttle_duration_sec=_REPEAT)
+        return Health(WARNING, reason)
+
+    def _on_image(self, message: Any) -> None:
+        received = time.perf_counter()
+        self._statistics.received += 1
+        frame = Frame(messages.seconds(message.header.stamp), message, received)
+        if frame.stamp < self._newest_stamp - MAX_REORDERING:
+            self._transforms.restart()
+        self._newest_stamp = frame.stamp
+        if self._depth is not None:
+            self._depth.take(frame)
+        else:
+            self._worker.offer(frame)
