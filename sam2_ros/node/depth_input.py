@@ -1,7 +1,7 @@
 """Images meet their depth and camera_info: at exactly the same stamp first, else within `depth_slop`.
 
-An image that is ready never waits for long: it goes on without its depth when the next image comes, and at once
-while depth is missing. Depth that comes before the image's results are published still counts.
+An image never waits for long: it goes on without its depth when the next image comes, and at once when depth has
+been missing for a while. Depth that comes before the image's results are published still counts.
 """
 
 from __future__ import annotations
