@@ -33,7 +33,7 @@ CLIP_CLICK = "96,150"  # of its target on the first frame (pixels)
 CLIP_DETECTIONS = CLIP.with_name("detections.json")
 
 _TRAIL = 5.0  # seconds in which the last frames are taken: DDS forgets those of a camera that has gone
-_LEAD = 1.0  # seconds between the first listener and the first frame, in which the transport connects
+_LEAD = 2.0  # seconds between the first listener and the first frame, in which the transport connects
 
 
 class Player(Node):
