@@ -68,10 +68,9 @@ _worlds = (f"world_{number}" for number in itertools.count())
 class World:
     """A frame of reference, another one for each test: the camera moves along its x axis and looks along z."""
 
-    def __init__(self, robot) -> None:
-        tf2_ros = pytest.importorskip("tf2_ros")
+    def __init__(self, robot, broadcaster) -> None:
         self._robot = robot
-        self._broadcaster = tf2_ros.TransformBroadcaster(robot.node)
+        self._broadcaster = broadcaster
         self.frame = next(_worlds)
 
     def tell(self, *places: tuple[float, float]) -> None:
@@ -92,9 +91,20 @@ class World:
         )
 
 
+@pytest.fixture(scope="module")
+def broadcaster(shared_robot, shared_rviz: Rviz):
+    """Of transforms, to a node that has met it: it listens from its first click on."""
+    tf2_ros = pytest.importorskip("tf2_ros")
+    broadcaster = tf2_ros.TransformBroadcaster(shared_robot.node)
+    shared_rviz.click(0.0, 0.0, 1.0, frame="moon")
+    shared_robot.wait_for(lambda: shared_robot.node.count_subscribers("/tf"), "subscription to /tf")
+    shared_robot.wait_for_event(TrackEvent.PROMPT_REJECTED)
+    return broadcaster
+
+
 @pytest.fixture
-def world(robot) -> World:
-    return World(robot)
+def world(broadcaster, robot) -> World:
+    return World(robot, broadcaster)
 
 
 def look(track: Track) -> tuple:
