@@ -16,8 +16,7 @@ import numpy as np
 
 from .candidates import Candidate, Candidates
 from .detections import Detection, DetectionConfig, DetectionReport, Ignored, kind_of, sift
-from .masks import bounding_box
-from .overlap import assign, box_overlaps, mask_overlap, mask_share
+from .overlap import assign, box_overlaps, filling, mask_overlap, mask_share
 from .tracker import StreamingTracker
 from .types import Box, FrameResult, Prompt, PromptError, Track, TrackState
 
@@ -230,8 +229,7 @@ class DetectionGuide:
     def _find(self, detection: Detection, scene: _Scene, least: float) -> np.ndarray | None:
         """The mask that the network finds in a box, if it fills it."""
         mask = self._tracker.preview(Prompt(box=detection.box), scene.result.stamp)
-        around = bounding_box(mask)
-        return mask if around and box_overlaps([around], [detection.box])[0, 0] >= least else None
+        return mask if filling(mask, detection.box) >= least else None
 
     def _is_followed(self, mask: np.ndarray, scene: _Scene, but: int = 0) -> bool:
         """Whether an object, `but` for one, has largely the same mask."""

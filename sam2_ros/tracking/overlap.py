@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from .masks import bounding_box
 from .types import Box
 
 
@@ -17,6 +19,20 @@ def box_overlaps(boxes: Sequence[Box], others: Sequence[Box]) -> np.ndarray:
     height = np.minimum(one[..., 3], two[..., 3]) - np.maximum(one[..., 1], two[..., 1])
     common = width.clip(0) * height.clip(0)
     return common / np.maximum(_areas(one) + _areas(two) - common, np.finfo(float).tiny)
+
+
+def filling(mask: np.ndarray, box: Box) -> float:
+    """How well a mask (H, W) bool fills a box: overlap of the box and what is around the mask inside.
+
+    A few pixels elsewhere do not count; a mask that lies outside for the greater part fills nothing.
+    """
+    rows, columns = slice(int(box.y0), math.ceil(box.y1)), slice(int(box.x0), math.ceil(box.x1))
+    inside = np.zeros_like(mask)
+    inside[rows, columns] = mask[rows, columns]
+    around = bounding_box(inside)
+    if around is None or 2 * np.count_nonzero(inside) < np.count_nonzero(mask):
+        return 0.0
+    return float(box_overlaps([around], [box])[0, 0])
 
 
 def mask_overlap(mask: np.ndarray, other: np.ndarray) -> float:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sam2_ros.tracking import Box
-from sam2_ros.tracking.overlap import assign, box_overlaps, mask_overlap, mask_share
+from sam2_ros.tracking.overlap import assign, box_overlaps, filling, mask_overlap, mask_share
 
 
 def mask(x0: int, x1: int) -> np.ndarray:
@@ -32,6 +32,20 @@ def test_masks_overlap_by_union_and_share_by_the_smaller_one() -> None:
     assert mask_overlap(mask(0, 10), mask(5, 10)) == 0.5
     assert mask_share(mask(0, 10), mask(5, 10)) == 1
     assert mask_overlap(mask(0, 0), mask(0, 0)) == mask_share(mask(0, 0), mask(0, 9)) == 0
+
+
+def test_a_mask_fills_a_box_by_what_is_around_it_inside() -> None:
+    assert filling(mask(2, 12), Box(2, 0, 12, 4)) == 1
+    assert filling(mask(2, 7), Box(2, 0, 12, 4)) == pytest.approx(0.5)
+    assert filling(mask(0, 0), Box(2, 0, 12, 4)) == 0
+
+
+def test_pixels_elsewhere_do_not_keep_a_mask_from_filling_a_box() -> None:
+    assert filling(mask(2, 6) | mask(18, 19), Box(2, 0, 6, 4)) == 1
+
+
+def test_a_mask_that_lies_mostly_elsewhere_does_not_fill_a_box() -> None:
+    assert filling(mask(0, 20), Box(2, 0, 11, 4)) == 0
 
 
 def test_assignment_takes_the_largest_sum_not_the_largest_pair() -> None:
