@@ -37,7 +37,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def run(args: argparse.Namespace) -> int:
     """Train. Raises ValueError, OSError or CheckpointError for what the user can put right."""
     recipe = RECIPES[args.config]
-    if recipe.frozen and args.checkpoint is None:
+    if recipe.goes_on and args.checkpoint is None:
         raise ValueError(f"{args.config} goes on from trained weights; give them with --checkpoint")
     folder = args.out or Path("runs") / args.config
     clips = VideoClips(args.data) if args.data else _synthetic_clips(recipe, folder, args.photographs)
@@ -50,7 +50,14 @@ def _synthetic_clips(recipe: Recipe, folder: Path, photograph_folder: Path | Non
     if photograph_folder is not None and not photograph_folder.is_dir():
         raise ValueError(f"{photograph_folder} is no folder; expected one with photographs")
     photographs = load_photographs(photograph_folder, folder / "photographs.npz")
-    return ClipStore(folder / "clips", photographs, recipe.seed, recipe.synthetic_clips)
+    return ClipStore(
+        folder / "clips",
+        photographs,
+        recipe.seed,
+        recipe.synthetic_clips,
+        recipe.clip_frames,
+        recipe.clip_size,
+    )
 
 
 def _device(name: str) -> torch.device:

@@ -17,6 +17,7 @@ from sam2_ros.training.textures import Photograph
 log = logging.getLogger(__name__)
 
 _ZOOMED = 0.75  # of the samples are zoomed onto an object
+_TRIES = 12  # stretches of a clip that are looked at for an absence
 
 
 class Clips(Protocol):
@@ -134,16 +135,18 @@ class View:
     least_area: float = 0.0
 
 
-def draw_sample(rng: np.random.Generator, frames: np.ndarray, labels: np.ndarray, view: View) -> Sample | None:
+def draw_sample(
+    rng: np.random.Generator, frames: np.ndarray, labels: np.ndarray, view: View, absence: bool = False
+) -> Sample | None:
     """A part of a clip seen anew: cropped, mirrored, recoloured, reversed half of the time.
 
-    Keeps objects that can be seen on its first frame; None where there is none.
+    Keeps objects that can be seen on its first frame; with `absence` one of them leaves or is hidden later, and
+    returns where the clip has it so. None where there is no such part or object.
     """
-    start, step = _stretch(rng, len(frames), view.length)
-    chosen = np.arange(start, start + step * view.length, step)
-    if rng.random() < 0.5:
-        chosen = chosen[::-1]
-    frames, labels = _crop(rng, frames[chosen], labels[chosen], view)
+    stretch = _absence(rng, labels, view.length) if absence else _any_stretch(rng, len(frames), view.length)
+    if stretch is None:
+        return None
+    frames, labels = _crop(rng, frames[stretch.frames], labels[stretch.frames], view, stretch.target)
     if rng.random() < 0.5:
         frames, labels = frames[:, :, ::-1], labels[:, :, ::-1]
     count = int(labels.max())
@@ -154,25 +157,51 @@ def draw_sample(rng: np.random.Generator, frames: np.ndarray, labels: np.ndarray
     present = np.flatnonzero(visible[0] & (areas >= view.least_area * view.size**2))
     if not len(present):
         return None
-    kept = rng.permutation(present)[: view.objects]
+    kept = rng.permutation(present)
+    kept = kept[np.argsort(kept + 1 != stretch.target, kind="stable")][: view.objects]
     visible = visible[:, kept].T
     masks = (labels[None] == (kept + 1)[:, None, None, None]) & visible[..., None, None]
     return Sample(_recolour(rng, frames), masks, visible)
 
 
-def _stretch(rng: np.random.Generator, available: int, length: int) -> tuple[int, int]:
-    """First frame and step of `length` frames among the `available` ones."""
+@dataclass(frozen=True)
+class _Stretch:
+    """Numbers of the frames, and the label of the object that they are about; None for no one."""
+
+    frames: np.ndarray
+    target: int | None = None
+
+
+def _any_stretch(rng: np.random.Generator, available: int, length: int) -> _Stretch:
+    """`length` frames with equal steps among the `available` ones, backwards half of the time."""
     step = int(rng.integers(1, max(1, available // length) + 1))
-    return int(rng.integers(available - step * (length - 1))), step
+    start = int(rng.integers(available - step * (length - 1)))
+    frames = np.arange(start, start + step * length, step)
+    return _Stretch(frames[::-1] if rng.random() < 0.5 else frames)
+
+
+def _absence(rng: np.random.Generator, labels: np.ndarray, length: int) -> _Stretch | None:
+    """A stretch on whose first frame an object is seen that is away later; with a return where there is one."""
+    seen = visible_objects(labels, int(labels.max()))
+    gone: list[_Stretch] = []
+    returned: list[_Stretch] = []
+    for _ in range(_TRIES):
+        stretch = _any_stretch(rng, len(labels), length).frames
+        for label in np.flatnonzero(seen[stretch[0]] & ~seen[stretch].all(axis=0)):
+            course = seen[stretch, label].astype(int)
+            chosen = returned if (np.diff(course) > 0).any() else gone
+            chosen.append(_Stretch(stretch, int(label) + 1))
+    options = returned or gone
+    return options[rng.integers(len(options))] if options else None
 
 
 def _crop(
-    rng: np.random.Generator, frames: np.ndarray, labels: np.ndarray, view: View
+    rng: np.random.Generator, frames: np.ndarray, labels: np.ndarray, view: View, target: int | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The same rectangle of every frame, resized to a square: mostly one in which some object is of a fair size."""
+    """The same rectangle of every frame, resized to a square: mostly one in which an object is of a fair size."""
     side = frames.shape[1]
-    numbers = np.unique(labels[0])[1:] if rng.random() < _ZOOMED else ()
-    if len(numbers):
+    numbers = np.unique(labels[0][labels[0] > 0]) if target is None else [target]
+    if len(numbers) and (target is not None or rng.random() < _ZOOMED):
         ys, xs = np.nonzero(labels[0] == rng.choice(numbers))
         share = np.exp(rng.uniform(*np.log(view.zoom)))
         window, centre = np.sqrt(len(xs) / share), np.array([xs.mean(), ys.mean()])

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 import torch.distributed as dist
 from torch import Tensor
-from torch.nn.attention import SDPBackend, sdpa_kernel
 from tqdm import tqdm
 
 from sam2_ros.model import Sam2, save_weights
@@ -80,6 +80,7 @@ def _join_ranks() -> tuple[int, int]:
     """This process' number and their count; torchrun says so in the environment."""
     if "RANK" not in os.environ:
         return 0, 1
+    cv2.setNumThreads(1)
     if not dist.is_initialized():
         dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
     return dist.get_rank(), dist.get_world_size()
@@ -103,10 +104,12 @@ def _start(recipe: Recipe, folder: Path, device: torch.device, start: Path | Non
         model, optimizer = _prepare(_first_model(recipe, start), recipe, device)
         return Progress(0, model, {key: value.clone() for key, value in model.state_dict().items()}, optimizer)
     state = torch.load(file, map_location=device, weights_only=True)
-    if state["model_name"] != recipe.model:
-        raise TrainingError(
-            f"{file} is a training of model {state['model_name']}, expected {recipe.model}: choose another folder"
-        )
+    for what, found, expected in (
+        ("model", state["model_name"], recipe.model),
+        ("recipe", state.get("recipe"), recipe.name),
+    ):
+        if found != expected:
+            raise TrainingError(f"{file} is a training of {what} {found}, expected {expected}: choose another folder")
     stage = recipe.stage_at(min(state["step"], recipe.steps - 1))
     model, optimizer = _prepare(Sam2(named_config(recipe.model, stage.image_size)), recipe, device)
     model.load_state_dict(state["weights"])
@@ -135,10 +138,12 @@ def _enter_stage(recipe: Recipe, progress: Progress, device: torch.device) -> No
 
 
 def learning_rate(recipe: Recipe, step: int) -> float:
-    """Linear warm-up, then half a cosine down to a hundredth."""
+    """Linear warm-up, a constant, then half a cosine down to a hundredth over the last `cool_down` of the steps."""
     if step < recipe.warm_up:
         return recipe.learning_rate * (step + 1) / recipe.warm_up
-    share = (step - recipe.warm_up) / max(1, recipe.steps - recipe.warm_up)
+    end = recipe.horizon or recipe.steps
+    last = max(1, round(recipe.cool_down * (end - recipe.warm_up)))
+    share = max(0.0, 1 - (end - step) / last)
     return recipe.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * share)))
 
 
@@ -154,7 +159,7 @@ def _step(
     turn = stage.turns[progress.step % len(stage.turns)]
     for _ in range(stage.accumulate):
         batch = _draw_batch(rng, clips, stage, turn, device)
-        with torch.autocast(device.type, torch.bfloat16), _attention(device):
+        with _precision(device):
             answers = unroll(progress.model, batch, _random_course(rng, recipe, stage, turn), rng)
         mean = _mean(answers)
         if not torch.isfinite(mean.total):
@@ -171,9 +176,9 @@ def _step(
     return mean, float(norm)
 
 
-def _attention(device: torch.device) -> contextlib.AbstractContextManager[None]:
-    """On the CPU the backward pass of fused bfloat16 attention is several times slower than the plain one."""
-    return sdpa_kernel(SDPBackend.MATH) if device.type == "cpu" else contextlib.nullcontext()
+def _precision(device: torch.device) -> contextlib.AbstractContextManager[Any]:
+    """bfloat16 on a GPU; a CPU spends more on the conversions than it gains."""
+    return contextlib.nullcontext() if device.type == "cpu" else torch.autocast(device.type, torch.bfloat16)
 
 
 def _sum_gradients(parameters: list[torch.nn.Parameter]) -> None:
@@ -199,7 +204,7 @@ def _draw_batch(rng: np.random.Generator, clips: Clips, stage: Stage, turn: Turn
     view = View(turn.frames, stage.image_size, stage.objects, stage.zoom, stage.least_area)
     while len(samples) < turn.clips:
         frames, labels = clips.clip(int(rng.integers(len(clips))))
-        sample = draw_sample(rng, frames, labels, view)
+        sample = draw_sample(rng, frames, labels, view, turn.frames > 1 and rng.random() < stage.absence)
         if sample is not None:
             samples.append(sample)
     return collate(samples, device)
@@ -231,6 +236,7 @@ def _save(recipe: Recipe, progress: Progress, folder: Path) -> None:
     """State and averaged weights; the earlier files survive until the new ones are complete."""
     state: dict[str, Any] = {
         "model_name": recipe.model,
+        "recipe": recipe.name,
         "step": progress.step,
         "weights": progress.model.state_dict(),
         "average": progress.average,

@@ -9,7 +9,7 @@ from .losses import PixelLoss
 
 @dataclass(frozen=True)
 class Turn:
-    """The batch of a step: so many clips of so many frames; a single frame is a still image."""
+    """The batch of a step, on every device: so many clips of so many frames; a single frame is a still image."""
 
     frames: int
     clips: int
@@ -31,18 +31,23 @@ class Stage:
     teacher: float = 0.0
     zoom: tuple[float, float] = (0.03, 0.45)
     least_area: float = 0.0
+    absence: float = 0.0  # share of the clips in which an object leaves or is hidden, mostly to return
     pixel_loss: PixelLoss = PixelLoss.FOCAL
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """A whole training. Stages follow one another under one learning rate schedule: warm-up, then cosine."""
+    """A whole training. Stages follow one another under one learning rate schedule: warm-up, constant, cosine."""
 
     name: str
     model: str
     stages: tuple[Stage, ...]
     learning_rate: float
+    cool_down: float = 1.0  # share of the steps after warm-up in which the learning rate falls
+    horizon: int | None = None  # step at which it would be down, that of the end by default
     synthetic_clips: int = 6000
+    clip_frames: int = 8
+    clip_size: int = 192  # pixels
     seed: int = 1
     warm_up: int = 200
     weight_decay: float = 0.05
@@ -51,6 +56,7 @@ class Recipe:
     correct_first: float = 0.3  # share of clips with corrective clicks on the first frame
     correct_later: float = 0.3  # share of clips in which a second frame is prompted
     corrections: int = 2  # clicks on such a frame
+    goes_on: bool = False  # starts from trained weights
     frozen: tuple[str, ...] = ()  # parameters whose names start so keep their values
 
     @property
@@ -68,7 +74,7 @@ class Recipe:
 
 
 _STILLS = Turn(frames=1, clips=28)
-_LEARN_FASTER = PixelLoss.CROSS_ENTROPY
+_FASTER = PixelLoss.CROSS_ENTROPY
 
 RECIPES = {
     "nano": Recipe(
@@ -77,11 +83,53 @@ RECIPES = {
         stages=(
             Stage(1000, 128, (Turn(2, 12),), teacher=0.5, least_area=0.015),
             Stage(600, 128, (Turn(4, 8),), teacher=0.2, least_area=0.006),
-            Stage(1300, 128, (_STILLS, Turn(2, 14)), 2, 1, 0.3, (0.05, 0.45), 0.02, _LEARN_FASTER),
-            Stage(1100, 128, (_STILLS, Turn(4, 8), Turn(8, 4)), 2, 1, 0.3, (0.04, 0.4), 0.02, _LEARN_FASTER),
-            Stage(900, 192, (Turn(1, 14), Turn(4, 4), Turn(8, 2)), 2, 1, 0.3, (0.02, 0.3), 0.02, _LEARN_FASTER),
+            Stage(1300, 128, (_STILLS, Turn(2, 14)), 2, 1, 0.3, (0.05, 0.45), 0.02, pixel_loss=_FASTER),
+            Stage(1100, 128, (_STILLS, Turn(4, 8), Turn(8, 4)), 2, 1, 0.3, (0.04, 0.4), 0.02, pixel_loss=_FASTER),
+            Stage(900, 192, (Turn(1, 14), Turn(4, 4), Turn(8, 2)), 2, 1, 0.3, (0.02, 0.3), 0.02, pixel_loss=_FASTER),
         ),
         learning_rate=8e-4,
+        clip_norm=1.0,
+        ema_decay=0.997,
+        correct_first=0.1,
+        correct_later=0.1,
+        corrections=1,
+    ),
+    # Starts from weights of the above, on two cores: `torchrun --nproc-per-node 2`.
+    "nano_on": Recipe(
+        name="nano_on",
+        model="nano",
+        stages=(
+            Stage(
+                400,
+                192,
+                (Turn(8, 3), Turn(4, 5), Turn(8, 3), Turn(1, 12)),
+                teacher=0.1,
+                zoom=(0.015, 0.3),
+                least_area=0.006,
+                absence=0.6,
+                pixel_loss=_FASTER,
+            ),
+            # At the size of use, with objects as small as they are there.
+            Stage(
+                700,
+                256,
+                (Turn(8, 2), Turn(4, 4), Turn(8, 2), Turn(16, 1), Turn(1, 10)),
+                objects=4,
+                zoom=(0.004, 0.2),
+                least_area=0.0015,
+                absence=0.6,
+                pixel_loss=_FASTER,
+            ),
+        ),
+        learning_rate=5e-4,
+        cool_down=0.73,
+        horizon=1350,
+        synthetic_clips=2500,
+        clip_frames=20,
+        clip_size=224,
+        seed=7,
+        warm_up=50,
+        goes_on=True,
         clip_norm=1.0,
         ema_decay=0.997,
         correct_first=0.1,
@@ -95,6 +143,7 @@ RECIPES = {
         stages=(Stage(500, 192, (Turn(8, 2),), objects=2, zoom=(0.02, 0.3)),),
         learning_rate=5e-5,
         warm_up=50,
+        goes_on=True,
         frozen=("trunk.",),
     ),
     "finetune_tiny": Recipe(
@@ -103,6 +152,7 @@ RECIPES = {
         stages=(Stage(1000, 1024, (Turn(8, 1),), objects=2, accumulate=4, zoom=(0.02, 0.3)),),
         learning_rate=5e-6,
         warm_up=50,
+        goes_on=True,
         frozen=("trunk.",),
     ),
 }

@@ -35,6 +35,12 @@ def test_the_learning_rate_warms_up_and_falls_to_a_hundredth() -> None:
     assert rates == pytest.approx([5e-4, 1e-3, 1e-3, 0.505e-3, 1e-5])
 
 
+def test_the_learning_rate_stays_until_it_cools_down() -> None:
+    recipe = replace(RECIPE, stages=(Stage(102, 64, (Turn(1, 2),)),), cool_down=0.4)
+    rates = [learning_rate(recipe, step) for step in (0, 1, 30, 62, 82, 102)]
+    assert rates == pytest.approx([5e-4, 1e-3, 1e-3, 1e-3, 0.505e-3, 1e-5])
+
+
 def test_a_stage_follows_the_other() -> None:
     assert [RECIPE.stage_at(step).image_size for step in range(4)] == [64, 64, 96, 96]
 
@@ -64,6 +70,12 @@ def test_a_training_that_was_killed_ends_with_the_same_weights(
 def test_a_state_of_another_model_is_refused(store: ClipStore, tmp_path: Path) -> None:
     torch.save({"model_name": "sam2.1_hiera_tiny"}, tmp_path / "state.pt")
     with pytest.raises(TrainingError, match="sam2.1_hiera_tiny, expected nano"):
+        train(RECIPE, store, tmp_path, CPU)
+
+
+def test_a_state_of_another_recipe_is_refused(store: ClipStore, tmp_path: Path) -> None:
+    torch.save({"model_name": "nano", "recipe": "long"}, tmp_path / "state.pt")
+    with pytest.raises(TrainingError, match="recipe long, expected short: choose another folder"):
         train(RECIPE, store, tmp_path, CPU)
 
 

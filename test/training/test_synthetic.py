@@ -128,3 +128,21 @@ def test_a_view_is_zoomed_onto_an_object_and_small_ones_are_left_out() -> None:
             shares.append(sample.masks.mean())
     assert len(shares) > 15 and min(shares) >= 0.1
     assert 0.15 < np.median(shares) < 0.35
+
+
+def test_a_sample_with_an_absence_shows_an_object_that_leaves_and_returns_where_there_is_one() -> None:
+    rng = np.random.default_rng(0)
+    frames, labels = np.zeros((12, 64, 64, 3), np.uint8), np.zeros((12, 64, 64), np.uint8)
+    labels[:, 8:24, 8:24] = 1  # stays
+    labels[:5, 40:56, 40:56] = labels[8:, 40:56, 40:56] = 2  # is away on frames 5 to 7
+    for _ in range(10):
+        sample = draw_sample(rng, frames, labels, View(length=6, size=32, objects=1), absence=True)
+        assert sample is not None
+        course = sample.visible[0].astype(int)
+        assert course[0] and np.diff(course).min() < 0 < np.diff(course).max()
+
+
+def test_where_no_object_is_ever_away_there_is_no_sample_with_an_absence() -> None:
+    frames, labels = np.zeros((8, 64, 64, 3), np.uint8), np.zeros((8, 64, 64), np.uint8)
+    labels[:, 8:24, 8:24] = 1
+    assert draw_sample(np.random.default_rng(0), frames, labels, View(4, 32, 1), absence=True) is None
