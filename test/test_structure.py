@@ -16,6 +16,7 @@ ALLOWED = {
     "tracking": {"torch", "numpy", "cv2", "imageio_ffmpeg", "matplotlib", "scipy", "tqdm", "sam2_ros.model"},
     "training": {
         *("torch", "numpy", "cv2", "scipy", "tqdm", "matplotlib", "safetensors", "skimage", "yaml", "PIL"),
+        "pycocotools",
         *("sam2_ros.model", "sam2_ros.tracking"),
     },
 }

@@ -12,6 +12,7 @@ from sam2_ros.tracking.device import choose_device
 from sam2_ros.training.data import Clips, ClipStore, VideoClips
 from sam2_ros.training.engine import train
 from sam2_ros.training.recipe import RECIPES, Recipe
+from sam2_ros.training.sav import SavClips, is_sav
 from sam2_ros.training.textures import load_photographs
 
 
@@ -29,7 +30,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--photographs", type=Path, metavar="FOLDER", help="textures beside those that scikit-image brings along"
     )
-    parser.add_argument("--data", type=Path, metavar="FOLDER", help="videos in DAVIS' layout, not synthetic clips")
+    parser.add_argument(
+        "--data", type=Path, metavar="FOLDER", help="recordings in DAVIS' layout or SA-V's, in place of synthetic clips"
+    )
     parser.add_argument("--checkpoint", type=Path, metavar="FILE", help="weights to start from (default: from nothing)")
     parser.add_argument("--device", default="auto", help="auto (a GPU if there is one), cpu, cuda or cuda:N")
 
@@ -40,10 +43,14 @@ def run(args: argparse.Namespace) -> int:
     if recipe.goes_on and args.checkpoint is None:
         raise ValueError(f"{args.config} goes on from trained weights; give them with --checkpoint")
     folder = args.out or Path("runs") / args.config
-    clips = VideoClips(args.data) if args.data else _synthetic_clips(recipe, folder, args.photographs)
+    clips = _recordings(args.data) if args.data else _synthetic_clips(recipe, folder, args.photographs)
     weights = train(recipe, clips, folder, _device(args.device), args.checkpoint)
     print(f"{weights}: the averaged weights; `sam2_ros track VIDEO --checkpoint {weights}` tries them")
     return 0
+
+
+def _recordings(folder: Path) -> Clips:
+    return SavClips(folder) if is_sav(folder) else VideoClips(folder)
 
 
 def _synthetic_clips(recipe: Recipe, folder: Path, photograph_folder: Path | None) -> Clips:

@@ -1,0 +1,107 @@
+"""SA-V: videos with masklets, run-length masks in a JSON file beside each video (Ravi et al. 2024, section 5)."""
+
+from __future__ import annotations
+
+import json
+import logging
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from pycocotools import mask as run_lengths
+
+from sam2_ros.tracking.video import VideoError, probe, read_frames
+from sam2_ros.training.davis import DatasetError
+
+log = logging.getLogger(__name__)
+
+_ANNOTATION = "_manual.json"  # <video>_manual.json belongs to <video>.mp4; masklets that people drew or accepted
+_EVERY = 4  # frames of the video from one annotated frame to the next: 24 and 6 per second
+_MOST_OBJECTS = 255
+
+
+def is_sav(folder: Path) -> bool:
+    """Whether the folder holds masklets of SA-V."""
+    return next(folder.rglob("*" + _ANNOTATION), None) is not None
+
+
+class SavClips:
+    """Clips of `frames` annotated frames out of SA-V, brought to squares of `size` pixels.
+
+    What cannot be read is named, left out and counted in `skipped`; raises DatasetError where nothing remains.
+    """
+
+    def __init__(self, folder: Path, frames: int = 8, size: int = 256) -> None:
+        self.frames, self.size = frames, size
+        self.skipped = 0
+        self._clips: list[tuple[Path, int]] = []  # annotation, first annotated frame
+        for file in sorted(folder.rglob("*" + _ANNOTATION)):
+            try:
+                length = _checked_length(file)
+                if length < frames:
+                    raise DatasetError(f"{file} has {length} annotated frames, expected at least {frames}")
+            except (DatasetError, VideoError) as error:
+                self.skipped += 1
+                log.warning("skipped %s: %s", file.name, error)
+                continue
+            self._clips += [(file, start) for start in range(0, length - frames + 1, max(1, frames // 2))]
+        if not self._clips:
+            raise DatasetError(
+                f"{folder} has no video with {frames} annotated frames or more that can be read; expected "
+                f"<video>.mp4 and <video>{_ANNOTATION}"
+            )
+
+    def __len__(self) -> int:
+        return len(self._clips)
+
+    def clip(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Frames (T, S, S, 3) and labels (T, S, S), both uint8. Raises DatasetError for a video that ends early."""
+        file, start = self._clips[index]
+        stop = start + self.frames
+        shown = islice(read_frames(_video_of(file)), start * _EVERY, (stop - 1) * _EVERY + 1, _EVERY)
+        square = (self.size, self.size)
+        pictures = [cv2.resize(frame, square, interpolation=cv2.INTER_AREA) for frame, _ in shown]
+        if len(pictures) < self.frames:
+            raise DatasetError(f"{_video_of(file)} ends before its annotations; take it out or download it again")
+        labels = [_labels(frame, self.size) for frame in _masklets(file)[start:stop]]
+        return np.stack(pictures), np.stack(labels)
+
+
+def _video_of(annotation: Path) -> Path:
+    return annotation.with_name(annotation.name.removesuffix(_ANNOTATION) + ".mp4")
+
+
+def _masklets(file: Path) -> list[list[dict[str, Any]]]:
+    """Per annotated frame the run-length masks of the objects. Raises DatasetError for another file."""
+    try:
+        masklets = json.loads(file.read_text())["masklet"]
+        if not all(len(frame) == len(masklets[0]) <= _MOST_OBJECTS for frame in masklets):
+            raise ValueError(f"not as many masks on every frame, or more than {_MOST_OBJECTS}")
+    except (ValueError, KeyError, TypeError, IndexError) as error:
+        raise DatasetError(f"{file} is no annotation of SA-V ({error!r})") from error
+    return list(masklets)
+
+
+def _checked_length(file: Path) -> int:
+    """The annotated frames. Raises DatasetError or VideoError where annotation or video cannot be used."""
+    masklets = _masklets(file)
+    height, width = probe(_video_of(file)).size
+    try:
+        shapes = {tuple(run_lengths.decode(mask).shape) for mask in masklets[0]}
+    except (ValueError, KeyError, TypeError) as error:
+        raise DatasetError(f"{file} holds a mask that cannot be decoded ({error!r})") from error
+    if shapes != {(height, width)}:
+        raise DatasetError(f"the masks of {file} have the shapes {sorted(shapes)}, its video has {(height, width)}")
+    return len(masklets)
+
+
+def _labels(masks: list[dict[str, Any]], size: int) -> np.ndarray:
+    """(S, S) uint8; where objects overlap the smaller one is seen, since the larger has it as a part."""
+    decoded = [run_lengths.decode(mask) for mask in masks]
+    labels = np.zeros((size, size), np.uint8)
+    for number in np.argsort([-int(mask.sum()) for mask in decoded], kind="stable"):
+        small = cv2.resize(decoded[number], (size, size), interpolation=cv2.INTER_NEAREST)
+        labels[small > 0] = number + 1
+    return labels

@@ -1,0 +1,65 @@
+"""`sam2_ros train` as it is called; a training on synthetic clips is in test_evaluate.py."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pycocotools import mask as run_lengths
+
+from sam2_ros.cli import main
+from sam2_ros.tracking.video import VideoWriter
+from sam2_ros.training.davis import write_clip
+from sam2_ros.training.recipe import RECIPES, Recipe, Stage, Turn
+from sam2_ros.training.synthetic import Clip
+
+FRAMES = 8
+
+
+def write_davis(folder: Path) -> None:
+    frames, labels = np.full((FRAMES, 64, 64, 3), 90, np.uint8), np.zeros((FRAMES, 64, 64), np.uint8)
+    frames[:, 10:50, 12:52], labels[:, 10:50, 12:52] = (250, 0, 0), 1
+    write_clip(folder, "still", Clip(frames, labels))
+
+
+def write_sav(folder: Path) -> None:
+    folder.mkdir()
+    with VideoWriter(folder / "still.mp4", 24) as video:
+        for _ in range(4 * FRAMES):
+            video.write(np.full((64, 64, 3), 90, np.uint8))
+    packed = run_lengths.encode(np.asfortranarray(np.eye(64, dtype=np.uint8).cumsum(axis=0, dtype=np.uint8)))
+    mask = {"size": packed["size"], "counts": packed["counts"].decode()}
+    (folder / "still_manual.json").write_text(json.dumps({"masklet": [[mask]] * FRAMES}))
+
+
+@pytest.mark.parametrize("write", [write_davis, write_sav])
+def test_recordings_take_the_place_of_synthetic_clips(
+    write: Callable[[Path], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "recordings")
+    short = Recipe("nano", "nano", (Stage(1, 64, (Turn(2, 1),)),), learning_rate=1e-3)
+    monkeypatch.setitem(RECIPES, "nano", short)
+    out = tmp_path / "run"
+    command = ["train", "nano", "--data", str(tmp_path / "recordings"), "--out", str(out), "--device", "cpu"]
+    assert main(command) == 0
+    assert (out / "nano.safetensors").exists() and not (out / "clips").exists()
+
+
+def test_a_folder_without_recordings_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "nano", "--data", str(tmp_path), "--out", str(tmp_path / "run")]) == 1
+    assert "expected a data set in DAVIS' layout" in capsys.readouterr().err
+
+
+def test_a_folder_of_photographs_that_does_not_exist_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["train", "nano", "--photographs", str(tmp_path / "none"), "--out", str(tmp_path / "run")]
+    assert main(command) == 1
+    assert "none is no folder; expected one with photographs" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", [name for name, recipe in RECIPES.items() if recipe.goes_on])
+def test_a_recipe_that_goes_on_from_weights_asks_for_them(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", name]) == 1
+    assert f"{name} goes on from trained weights; give them with --checkpoint" in capsys.readouterr().err
