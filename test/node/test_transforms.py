@@ -4,6 +4,7 @@ import sys
 import time
 from collections.abc import Iterator
 from math import pi
+from typing import Any
 
 import numpy as np
 import pytest
@@ -61,7 +62,8 @@ def test_a_transform_becomes_the_matrix_that_takes_points_to_the_target_frame() 
     np.testing.assert_allclose(matrix @ [1.0, 0.0, 0.5, 1.0], [3.0, 1.0, 0.5, 1.0], atol=1e-12)
 
 
-def test_a_moving_frame_is_looked_up_where_it_was_at_the_stamp(node: Node, transforms: Transforms) -> None:
+def broadcaster_to(node: Node, transforms: Transforms) -> Any:
+    """A tf2_ros.TransformBroadcaster that the transforms listen to."""
     tf2_ros = pytest.importorskip("tf2_ros")
     transforms.open()
     broadcaster = tf2_ros.TransformBroadcaster(node)
@@ -69,6 +71,11 @@ def test_a_moving_frame_is_looked_up_where_it_was_at_the_stamp(node: Node, trans
     while node.count_publishers("/tf") * node.count_subscribers("/tf") == 0:
         assert time.monotonic() < deadline
         time.sleep(0.05)
+    return broadcaster
+
+
+def test_a_moving_frame_is_looked_up_where_it_was_at_the_stamp(node: Node, transforms: Transforms) -> None:
+    broadcaster = broadcaster_to(node, transforms)
     broadcaster.sendTransform([transform(100, x=1.0), transform(102, x=2.0)])
     matrix = heard(node, transforms, "camera", Time(sec=101))
     np.testing.assert_allclose(matrix[:3, 3], [1.5, 0.0, 0.0])
@@ -77,13 +84,8 @@ def test_a_moving_frame_is_looked_up_where_it_was_at_the_stamp(node: Node, trans
 
 
 def test_after_a_restart_nothing_of_before_is_in_the_way_of_older_stamps(node: Node, transforms: Transforms) -> None:
-    tf2_ros = pytest.importorskip("tf2_ros")
-    transforms.open()
-    broadcaster = tf2_ros.TransformBroadcaster(node)
+    broadcaster = broadcaster_to(node, transforms)
     deadline = time.monotonic() + PATIENCE
-    while node.count_publishers("/tf") * node.count_subscribers("/tf") == 0:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
     for seconds in range(100, 120):
         broadcaster.sendTransform(transform(seconds, x=1.0))
     heard(node, transforms, "camera", Time(sec=100))  # the others are still to come
