@@ -44,9 +44,9 @@ class Attention(nn.Module):
         self.value = nn.Linear(source_width, inner_width)
         self.out = nn.Linear(inner_width, width)
 
-    def forward(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        """(B, L, width), (B, M, source), (B, M, source) -> (B, L, width)"""
-        return self.attend(self.query(query), self.key(key), self.value(value))
+    def forward(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> Tensor:
+        """(B, L, width), (B, M, source), (B, M, source) -> (B, L, width); `mask` as in `attend`"""
+        return self.attend(self.query(query), self.key(key), self.value(value), mask)
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> Tensor:
         """The same from projected inputs; `mask` (B, 1, 1, M) is False where a key is not to be seen."""

@@ -45,17 +45,22 @@ class TwoWayLayer(nn.Module):
         self.from_image = Attention(width, _HEADS, width // 2)
         self.norm4 = nn.LayerNorm(width)
 
-    def forward(self, tokens: Tensor, image: Tensor, origin: Tensor, place: Tensor) -> tuple[Tensor, Tensor]:
-        """Tokens (N, L, C) and image (N, hw, C); `origin` and `place` are added to them where they are matched."""
+    def forward(
+        self, tokens: Tensor, image: Tensor, origin: Tensor, place: Tensor, seen: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """Tokens (N, L, C) and image (N, hw, C); `origin` and `place` are added to them where they are matched.
+
+        `seen` (N, 1, 1, L) is False for tokens that nothing attends to.
+        """
         if self.first:
-            tokens = self.among_tokens(tokens, tokens, tokens)
+            tokens = self.among_tokens(tokens, tokens, tokens, seen)
         else:
             named = tokens + origin
-            tokens = tokens + self.among_tokens(named, named, tokens)
+            tokens = tokens + self.among_tokens(named, named, tokens, seen)
         tokens = self.norm1(tokens)
         tokens = self.norm2(tokens + self.to_image(tokens + origin, image + place, image))
         tokens = self.norm3(tokens + self.mlp(tokens))
-        image = self.norm4(image + self.from_image(image + place, tokens + origin, tokens))
+        image = self.norm4(image + self.from_image(image + place, tokens + origin, tokens, seen))
         return tokens, image
 
 
@@ -85,9 +90,11 @@ class MaskDecoder(nn.Module):
         prompt_tokens: Tensor,
         dense: Tensor,
         place: Tensor,
+        token_mask: Tensor | None = None,
     ) -> Candidates:
         """
-        conditioned (N or 1, C, h, w), prompt_tokens (N, L, C), dense (N or 1, C, h, w), place (h * w, C)
+        conditioned (N or 1, C, h, w), prompt_tokens (N, L, C), dense (N or 1, C, h, w), place (h * w, C),
+        token_mask (N, L) bool, which prompt tokens are to be seen, None for all
         """
         own = torch.cat((self.occlusion_token, self.iou_token, self.mask_tokens))
         origin = torch.cat((own.expand(len(prompt_tokens), -1, -1), prompt_tokens), dim=1)
@@ -95,9 +102,11 @@ class MaskDecoder(nn.Module):
         height, width = map_.shape[-2:]
         image = map_.flatten(2).transpose(1, 2).expand(len(origin), -1, -1)
 
+        seen = None if token_mask is None else F.pad(token_mask, (len(own), 0), value=True)[:, None, None]
+
         tokens = origin
         for layer in self.layers:
-            tokens, image = layer(tokens, image, origin, place)
+            tokens, image = layer(tokens, image, origin, place, seen)
         tokens = self.norm(tokens + self.last_look(tokens + origin, image + place, image))
 
         mask_tokens = tokens[:, 2 : 2 + _MASKS]

@@ -6,6 +6,7 @@ from enum import IntEnum
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .config import ModelConfig
@@ -29,6 +30,7 @@ class PromptTensors(NamedTuple):
     points: Tensor  # (N, L, 2) x, y in pixels of the square input
     labels: Tensor  # (N, L) long, PointLabel
     mask_logits: Tensor | None = None  # (N, 1, S / 4, S / 4) an earlier answer to improve on
+    valid: Tensor | None = None  # (N, L) bool, None where all points are; the others only fill up and are not seen
 
 
 class PromptEncoder(nn.Module):
@@ -60,6 +62,10 @@ class PromptEncoder(nn.Module):
         kinds = torch.cat(tuple(self.kinds))[prompts.labels.clamp(min=0)]
         tokens = torch.where(labels >= 0, placed + kinds, self.padding)
         return torch.cat((tokens, self.padding.expand(len(tokens), 1, -1)), dim=1)
+
+    def token_mask(self, prompts: PromptTensors) -> Tensor | None:
+        """(N, L + 1) bool: which of the tokens of `encode_points` are to be seen; None for all."""
+        return None if prompts.valid is None else F.pad(prompts.valid, (0, 1), value=True)
 
     def no_points(self, count: int) -> Tensor:
         """(count, 2, C): the tokens of a prompt without points."""

@@ -84,12 +84,12 @@ class Sam2(nn.Module):
         Several points or a box are clear enough for the single mask.
         """
         if prompts is None:
-            tokens = self.prompt_encoder.no_points(len(conditioned))
+            tokens, token_mask = self.prompt_encoder.no_points(len(conditioned)), None
             dense = self.prompt_encoder.encode_mask(None)
         else:
-            tokens = self.prompt_encoder.encode_points(prompts)
+            tokens, token_mask = self.prompt_encoder.encode_points(prompts), self.prompt_encoder.token_mask(prompts)
             dense = self.prompt_encoder.encode_mask(prompts.mask_logits)
-        candidates = self._candidates(conditioned, features, tokens, dense)
+        candidates = self._candidates(conditioned, features, tokens, dense, token_mask)
         rows = torch.arange(len(tokens), device=tokens.device)
         best = choose(candidates) if multimask else choose_clear(candidates)
         present = candidates.occlusion_score > 0
@@ -127,9 +127,16 @@ class Sam2(nn.Module):
             memory = memory + (absent * self.absent_memory)[..., None, None]
         return memory.flatten(2).transpose(1, 2)
 
-    def _candidates(self, conditioned: Tensor, features: ImageFeatures, tokens: Tensor, dense: Tensor) -> Candidates:
+    def _candidates(
+        self,
+        conditioned: Tensor,
+        features: ImageFeatures,
+        tokens: Tensor,
+        dense: Tensor,
+        token_mask: Tensor | None = None,
+    ) -> Candidates:
         place = self.prompt_encoder.position.grid(conditioned.shape[-1])
-        return self.mask_decoder(conditioned, features, tokens, dense, place)
+        return self.mask_decoder(conditioned, features, tokens, dense, place, token_mask)
 
 
 def _as_logits(probability: Tensor) -> Tensor:

@@ -57,6 +57,25 @@ def test_an_earlier_answer_changes_the_next(model: Sam2, features: ImageFeatures
     assert not torch.allclose(first.logits, model.decode(conditioned, features, earlier, multimask=False).logits)
 
 
+@pytest.mark.parametrize("multimask", [True, False])
+def test_points_that_only_fill_up_a_prompt_change_nothing(
+    model: Sam2, features: ImageFeatures, multimask: bool
+) -> None:
+    conditioned, prompts = model.without_memory(features), clicks((20.0, 30.0), (40.0, 30.0))
+    filled_up = PromptTensors(
+        torch.cat((prompts.points, torch.full((1, 5, 2), 50.0)), dim=1),
+        torch.cat((prompts.labels, torch.full((1, 5), int(PointLabel.POSITIVE))), dim=1),
+        valid=torch.arange(7)[None] < 2,
+    )
+    plain = model.decode(conditioned, features, prompts, multimask)
+    filled = model.decode(conditioned, features, filled_up, multimask)
+    assert torch.allclose(plain.candidates.logits, filled.candidates.logits, rtol=0, atol=1e-5)
+    assert torch.allclose(plain.candidates.predicted_iou, filled.candidates.predicted_iou, rtol=0, atol=1e-5)
+    assert torch.allclose(plain.pointer, filled.pointer, rtol=0, atol=1e-5)
+    unmasked = model.decode(conditioned, features, filled_up._replace(valid=None), multimask)
+    assert not torch.allclose(plain.pointer, unmasked.pointer, atol=1e-2)
+
+
 def test_an_absent_object_has_no_mask_and_a_pointer_of_its_own(blind_model: Sam2) -> None:
     features = blind_model.encode_image(torch.zeros(1, 3, 256, 256))
     decoded = blind_model.decode(blind_model.without_memory(features), features, None, multimask=True)
