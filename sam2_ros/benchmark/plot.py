@@ -1,29 +1,74 @@
-"""A picture of time and memory from frame to frame."""
+"""Pictures of time and memory: against objects, against the size of the input, or from frame to frame."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from .measure import MEGABYTE, Measurement
+from .measure import Measurement
+from .memory import MEGABYTE
+from .table import Run
+
+_LONG = 1000  # frames from which on single ones cannot be told apart
 
 
-def write_plot(measurements: Mapping[str, Measurement], path: Path) -> None:
-    """Writes a PNG with a line for every measurement, by its name."""
-    figure = Figure(figsize=(10, 6), layout="constrained")
-    time, memory = figure.subplots(2, 1, sharex=True)
-    for name, measurement in measurements.items():
-        frames = np.arange(len(measurement.latencies))
-        time.plot(frames, 1e3 * measurement.latencies, linewidth=0.8, label=name)
-        memory.plot(frames, (measurement.resident - measurement.resident[0]) / MEGABYTE, linewidth=1.2)
-    time.set_ylabel("time (ms)")
-    time.set_ylim(bottom=0)
-    memory.set_ylabel("memory added since warm-up (MB)")
-    memory.set_xlabel("frame")
-    for axes in (time, memory):
-        axes.grid(color="#d5dade", linewidth=0.6)
-    figure.legend(loc="outside upper center", ncols=4, frameon=False)
-    figure.savefig(path, dpi=120)
+def write_plot(runs: Sequence[Run], path: Path) -> None:
+    """Writes a PNG: against objects where there are several counts, else against sizes, else over the frames."""
+    several_sizes = len({run.image_size for run in runs}) > 1
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    axes = figure.subplots(2, 1, sharex=True)
+    if len({run.objects for run in runs}) > 1:
+        _against(runs, lambda run: run.objects, lambda run: f", input {run.image_size}" if several_sizes else "", axes)
+        axes[1].set_xlabel("objects")
+    elif several_sizes:
+        _against(runs, lambda run: run.image_size, lambda _: "", axes)
+        axes[1].set_xlabel("side of the input (pixels)")
+    else:
+        _over_frames(runs[0], axes)
+        axes[1].set_xlabel("frame")
+    axes[0].set_ylabel("time per frame (ms)")
+    for each in axes:
+        each.set_ylim(bottom=0)
+        each.grid(color="#d5dade", linewidth=0.6)
+        each.spines[["top", "right"]].set_visible(False)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=4, frameon=False)
+    figure.savefig(path, dpi=100)
+
+
+def _against(
+    runs: Sequence[Run], place: Callable[[Run], int], suffix: Callable[[Run], str], axes: Sequence[Axes]
+) -> None:
+    """A line for each contestant, and for each kind of run that the suffix tells apart."""
+    lines: dict[str, list[tuple[int, Measurement]]] = {}
+    for run in runs:
+        for name, m in run.measurements.items():
+            lines.setdefault(name + suffix(run), []).append((place(run), m))
+    for label, points in lines.items():
+        points.sort(key=lambda point: point[0])
+        where = [x for x, _ in points]
+        axes[0].plot(where, [1e3 * m.speed.median for _, m in points], "o-", markersize=4, label=label)
+        axes[1].plot(where, [m.peak / MEGABYTE for _, m in points], "o-", markersize=4)
+    axes[1].set_xticks(sorted({place(run) for run in runs}))
+    axes[1].set_ylabel("memory at its peak (MB)")
+
+
+def _over_frames(run: Run, axes: Sequence[Axes]) -> None:
+    """Long runs by the medians of a hundred spans of frames."""
+    for name, m in run.measurements.items():
+        count = len(m.latencies)
+        span = count // 100 if count >= _LONG else 1
+        frames = np.arange(count // span) * span
+        label = name if span == 1 else f"{name}, medians of {span} frames"
+        axes[0].plot(frames, _medians(1e3 * m.latencies, span), linewidth=1.0, label=label)
+        axes[1].plot(frames, _medians(m.memory / MEGABYTE, span), linewidth=1.2)
+    axes[1].set_ylabel("memory (MB)")
+
+
+def _medians(values: np.ndarray, span: int) -> np.ndarray:
+    """Of each `span` values; what is left over at the end does not count."""
+    count = len(values) // span
+    return np.median(values[: count * span].reshape(count, span), axis=1)

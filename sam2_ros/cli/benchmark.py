@@ -5,28 +5,30 @@ from __future__ import annotations
 import argparse
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterator
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from tqdm import tqdm
 
+from sam2_ros.benchmark import table
 from sam2_ros.benchmark.lifting import LIFTING_TARGET, measure_lifting
-from sam2_ros.benchmark.measure import MEGABYTE, Measurement, Workload, drawn_frames, measure, our_steps, workload
+from sam2_ros.benchmark.measure import Steps, measure
+from sam2_ros.benchmark.ours import our_steps
 from sam2_ros.benchmark.plot import write_plot
+from sam2_ros.benchmark.table import Run
+from sam2_ros.benchmark.workload import Workload, drawn_frames, workload
 from sam2_ros.model import CheckpointError, Sam2, load_model, seeded_model
 from sam2_ros.model.config import named_config
-from sam2_ros.tracking.device import choose_device, choose_precision
+from sam2_ros.tracking.device import PRECISIONS, choose_device, choose_precision
 from sam2_ros.tracking.video import read_frames
 
-from .options import add_model_options, whole_number
+from .options import add_model_options, whole_number, whole_numbers
 
 _VIDEO_FRAMES = 32  # of a video; they are shown over and over
-_OURS, _REFERENCE = "sam2_ros", "reference"
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -34,21 +36,42 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = subparsers.add_parser(
         "benchmark",
         help="measure speed and memory",
-        description="Tracks objects on the same frames over and over and prints what a frame takes. The long run "
-        "`--frames 10000 --objects 3` shows that memory does not grow.",
+        description="Tracks objects on the same frames over and over and prints what a frame takes. Everything that "
+        "is compared takes turns, frame by frame. The long run `--frames 10000 --objects 3` shows that memory does "
+        "not grow.",
     )
-    add_model_options(parser)
+    add_model_options(parser, several_sizes=True)
     parser.add_argument(
-        "--objects", type=_counts, default=[1, 3, 8], metavar="N,N,...", help="a run for each (default: 1,3,8)"
+        "--objects", type=whole_numbers, default=[1, 3, 8], metavar="N,N,...", help="a run for each (default: 1,3,8)"
+    )
+    parser.add_argument(
+        "--precision",
+        type=_precisions,
+        default=["auto"],
+        metavar="NAME,...",
+        help="auto, float32, bfloat16, or several",
     )
     parser.add_argument("--frames", type=whole_number, default=100, metavar="N", help="that count (default: 100)")
     parser.add_argument("--warm-up", type=whole_number, default=20, metavar="N", help="frames before (default: 20)")
     parser.add_argument("--video", type=Path, metavar="FILE", help="take its frames (default: drawn, 640 x 480)")
-    parser.add_argument("--reference", type=Path, metavar="DIR", help="a checkout of facebookresearch/sam2 to run too")
+    parser.add_argument(
+        "--reference",
+        type=Path,
+        metavar="DIR",
+        help="a checkout of facebookresearch/sam2 to compare with; on a GPU it runs with vos_optimized",
+    )
+    parser.add_argument(
+        "--reference-precision",
+        type=_precisions,
+        metavar="NAME,...",
+        help="of the reference; ratios are to the first (default: float32, on a GPU bfloat16)",
+    )
     parser.add_argument("--node", action="store_true", help="measure what the node adds to the model, instead")
     parser.add_argument("--lifting", action="store_true", help="measure lifting masks to 3-D with depth, instead")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers")
-    parser.add_argument("--plot", type=Path, metavar="PNG", help="draw time and memory from frame to frame")
+    parser.add_argument(
+        "--plot", type=Path, metavar="PNG", help="draw time and memory against objects, sizes, or from frame to frame"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -58,27 +81,29 @@ def run(args: argparse.Namespace) -> int:
     if args.lifting:
         return _measure_lifting(args.frames)
     device = choose_device(args.device)
-    model, weights = _model(args, device)
     frames = _frames(args.video)
-    conditions = {
-        "model": f"{model.config.name}, input {model.config.image_size} x {model.config.image_size}, {weights} weights",
-        "frames": f"{frames[0].shape[1]} x {frames[0].shape[0]}, {args.frames} after {args.warm_up} to warm up",
-        "machine": _machine(device),
-        "torch": f"{torch.__version__}, {choose_precision('auto', device)}",
-    }
-    for name, value in conditions.items():
-        print(f"{name:8} {value}")
-    measurements: dict[int, dict[str, Measurement]] = {}
-    for objects in args.objects:
-        measurements[objects] = _measure(args, model, workload(frames, objects))
-        if objects == args.objects[0]:
-            print(_HEADER)
-        _print_measurements(objects, measurements[objects])
+    runs: list[Run] = []
+    conditions: dict[str, str] = {}
+    for image_size in args.image_size or [None]:
+        model, weights = _model(args, image_size, device)
+        if not runs:
+            conditions = {
+                "model": f"{model.config.name}, {weights} weights",
+                "frames": f"{frames[0].shape[1]} x {frames[0].shape[0]}, {args.frames} after {args.warm_up} to warm up",
+                "machine": _machine(device),
+                "torch": torch.__version__,
+            }
+            print("\n".join(f"{name:8} {value}" for name, value in conditions.items()))
+        for objects in args.objects:
+            runs.append(_measure(args, model, workload(frames, objects)))
+            if len(runs) == 1:
+                print(table.HEADER)
+            print("\n".join(table.lines(runs[-1])), flush=True)
     if args.json:
-        args.json.write_text(json.dumps({**conditions, "results": _as_json(measurements)}, indent=2) + "\n")
+        results = [numbers for run in runs for numbers in table.as_json(run)]
+        args.json.write_text(json.dumps({**conditions, "results": results}, indent=2) + "\n")
     if args.plot:
-        named = {f"{who}, objects: {n}": m for n, both in measurements.items() for who, m in both.items()}
-        write_plot(named, args.plot)
+        write_plot(runs, args.plot)
     return 0
 
 
@@ -100,28 +125,39 @@ def _measure_lifting(frames: int) -> int:
     return 0
 
 
-def _measure(args: argparse.Namespace, model: Sam2, work: Workload) -> dict[str, Measurement]:
-    contestants = {_OURS: our_steps(model, work, choose_precision("auto", model.device))}
-    if args.reference:
-        if model.device.type != "cpu":
-            raise ValueError(f"the reference runs on the CPU, but ours on {model.device}; give --device cpu as well")
-        from sam2_ros.benchmark.reference import StreamingReference
-
-        reference = StreamingReference(args.reference, model.config)
-        reference.load(model)
-        contestants[_REFERENCE] = reference.steps(work, args.warm_up + args.frames)
+def _measure(args: argparse.Namespace, model: Sam2, work: Workload) -> Run:
+    ours = {
+        f"sam2_ros {precision}": our_steps(model, work, precision)
+        for precision in (choose_precision(name, model.device) for name in args.precision)
+    }
+    references = dict(_references(args, model, work))
+    contestants = {**ours, **references}
+    baseline = next(iter(references or ours))
     progress = partial(tqdm, desc=f"objects: {len(work.clicks)}", unit="frame", leave=False)
-    return measure(contestants, args.frames, args.warm_up, progress)
+    measurements = measure(contestants, args.frames, args.warm_up, model.device, baseline, progress)
+    return Run(model.config.image_size, len(work.clicks), measurements, baseline)
 
 
-def _model(args: argparse.Namespace, device: torch.device) -> tuple[Sam2, str]:
+def _references(args: argparse.Namespace, model: Sam2, work: Workload) -> Iterator[tuple[str, Steps]]:
+    if not args.reference:
+        return
+    from sam2_ros.benchmark.reference import StreamingReference
+
+    usual = "bfloat16" if model.device.type == "cuda" else "float32"
+    for name in args.reference_precision or [usual]:
+        precision = usual if name == "auto" else name
+        reference = StreamingReference(args.reference, model)
+        yield f"reference {precision}", reference.steps(work, precision, args.warm_up + args.frames)
+
+
+def _model(args: argparse.Namespace, image_size: int | None, device: torch.device) -> tuple[Sam2, str]:
     """The model, and what its weights are: random ones are as fast, and need no download."""
     try:
-        return load_model(args.model, args.checkpoint, args.image_size, device), "trained"
+        return load_model(args.model, args.checkpoint, image_size, device), "trained"
     except CheckpointError:
         if args.checkpoint:
             raise
-        return seeded_model(named_config(args.model, args.image_size)).to(device), "random"
+        return seeded_model(named_config(args.model, image_size)).to(device), "random"
 
 
 def _frames(video: Path | None) -> list[np.ndarray]:
@@ -137,44 +173,9 @@ def _machine(device: torch.device) -> str:
     return f"{(names or [platform.machine()])[0].strip()}, {torch.get_num_threads()} threads"
 
 
-def _counts(text: str) -> list[int]:
-    return [whole_number(piece) for piece in text.split(",")]
-
-
-# ---- what is printed
-
-_HEADER = "objects  who        frames/s     median        p99    memory     growth"
-_LONG = 1000  # frames from which on the slope of memory is more than noise
-
-
-def _print_measurements(objects: int, measurements: Mapping[str, Measurement]) -> None:
-    for who, m in measurements.items():
-        line = f"{objects:7}  {who:9} {m.speed.rate:9.2f} {1e3 * m.speed.median:7.1f} ms {1e3 * m.speed.p99:7.1f} ms"
-        slope = f" ({m.slope:+.3f} MB per 1000 frames)" if len(m.latencies) >= _LONG else ""
-        print(f"{line} {m.resident[-1] / MEGABYTE:6.0f} MB {m.growth:+7.2f} MB{slope}")
-    print(" " * 9 + "stages: " + ", ".join(f"{s} {1e3 * t:.1f} ms" for s, t in measurements[_OURS].stages.items()))
-    if measurements[_OURS].gpu_peak:
-        print(" " * 9 + f"GPU memory at its peak: {measurements[_OURS].gpu_peak / MEGABYTE:.0f} MB")
-    if _REFERENCE in measurements:
-        ratio = measurements[_REFERENCE].speed.median / measurements[_OURS].speed.median
-        print(" " * 9 + f"{ratio:.2f} times as fast as the reference")
-
-
-def _as_json(measurements: Mapping[int, Mapping[str, Measurement]]) -> list[dict[str, Any]]:
-    return [
-        {
-            "objects": objects,
-            "who": who,
-            "frames_per_second": m.speed.rate,
-            "median_ms": 1e3 * m.speed.median,
-            "p99_ms": 1e3 * m.speed.p99,
-            "memory_start_mb": m.resident[0] / MEGABYTE,
-            "memory_end_mb": m.resident[-1] / MEGABYTE,
-            "growth_mb": m.growth,
-            "growth_per_1000_frames_mb": m.slope,
-            "gpu_peak_mb": m.gpu_peak / MEGABYTE,
-            "stages_ms": {stage: 1e3 * seconds for stage, seconds in m.stages.items()},
-        }
-        for objects, both in measurements.items()
-        for who, m in both.items()
-    ]
+def _precisions(text: str) -> list[str]:
+    names = text.split(",")
+    for name in names:
+        if name not in ("auto", *PRECISIONS):
+            raise argparse.ArgumentTypeError(f"expected auto, {' or '.join(PRECISIONS)}, not {name!r}")
+    return names

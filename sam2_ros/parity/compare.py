@@ -13,7 +13,7 @@ from .scenarios import Answer, Answers
 MODULE_LIMIT = 1e-4  # of the reference's largest absolute value
 LOGITS_LIMIT = 1e-3  # of the standard deviation of the reference's logits on that frame
 MASK_IOU = 0.999
-_LEAST_AREA = 1e-3  # share of the image that a mask covers, and leaves
+LEAST_AREA = 1e-3  # share of the image that a mask covers, and leaves
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def compare_videos(ours: Answers, theirs: Answers, image_size: int) -> list[Fram
 def trivialities(frames: list[FrameDifference], absence: bool) -> list[str]:
     """Why equality on these frames would prove nothing; `absence` says that the object is to go out of view."""
     present = [frame for frame in frames if frame.score > 0]
-    shaped = [frame for frame in present if _LEAST_AREA < frame.area < 1 - _LEAST_AREA]
+    shaped = [frame for frame in present if LEAST_AREA < frame.area < 1 - LEAST_AREA]
     problems = []
     if not present:
         problems.append("the object is never in view")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from .ours import EncodeOnce
 from .scenarios import MODULE_FRAME, Action, Answer, Answers, ModuleInputs, Scenario
 
 _LETTERS = {"tiny": "t", "small": "s", "base_plus": "b+", "large": "l"}
-# What its builder adds for the video predictor, without the filling of holes: that does nothing on a CPU.
+# What its builder adds for the video predictor, without the filling of holes: we fill none.
 _POSTPROCESSING = (
     "++model.sam_mask_decoder_extra_args.dynamic_multimask_via_stability=true",
     "++model.sam_mask_decoder_extra_args.dynamic_multimask_stability_delta=0.05",
@@ -28,9 +28,9 @@ _POSTPROCESSING = (
 
 
 class Reference:
-    """One model of the reference, in float32 on the CPU."""
+    """One model of the reference; on a GPU as its builder's `vos_optimized` makes it, which compiles at first use."""
 
-    def __init__(self, checkout: Path, config: ModelConfig) -> None:
+    def __init__(self, checkout: Path, config: ModelConfig, device: str = "cpu") -> None:
         """Raises ValueError where there is no checkout, or something that it needs is not installed."""
         overrides = [*_POSTPROCESSING, f"++model.image_size={config.image_size}"]
         size = config.name.rpartition("hiera_")[2]
@@ -39,7 +39,11 @@ class Reference:
             overrides += _dimensions(config)
         builder = _import(checkout)
         self._model = builder.build_sam2_video_predictor(
-            _yaml(config.version, size), device="cpu", apply_postprocessing=False, hydra_overrides_extra=overrides
+            _yaml(config.version, size),
+            device=device,
+            apply_postprocessing=False,
+            vos_optimized=device.startswith("cuda"),
+            hydra_overrides_extra=overrides,
         )
         self._model.forward_image = EncodeOnce(self._model.forward_image)
         self._model.requires_grad_(False)
@@ -56,7 +60,7 @@ class Reference:
     @torch.inference_mode()
     def track(self, scenario: Scenario) -> Answers:
         """Run a scenario through the video predictor."""
-        state = self._state(scenario)
+        state = self._state([image[0] for image in scenario.images], (scenario.image_size, scenario.image_size))
         self._model.add_all_frames_to_correct_as_cond = scenario.corrections_are_prompted
         following = 0
         for moment in sorted({action.moment for action in scenario.actions}):
@@ -68,12 +72,11 @@ class Reference:
         self._propagate(state, following, len(scenario.images) - 1)
         return _answers(state)
 
-    def _state(self, scenario: Scenario) -> dict[str, Any]:
+    def _state(self, images: Sequence[Tensor], size: tuple[int, int]) -> dict[str, Any]:
+        """Before the first prompt, from images (3, S, S) of frames of `size` (H, W)."""
         module: Any = importlib.import_module("sam2.sam2_video_predictor")
-        size = scenario.image_size
-        images = [image[0] for image in scenario.images]
         # Frames come from us, not from a folder of JPEG files; and its progress bars would hide ours.
-        module.load_video_frames = lambda **_: (images, size, size)
+        module.load_video_frames = lambda **_: (images, *size)
         module.tqdm = _quiet
         state = self._model.init_state("")
         # Short videos shrink the unit of its pointers' age; a stream has no end.

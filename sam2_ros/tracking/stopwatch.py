@@ -11,15 +11,20 @@ class Stopwatch:
     """Adds up the seconds of each stage."""
 
     def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
+        self._seconds: dict[str, float] = {}
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """Of each stage."""
+        return self._seconds
 
     def restart(self) -> None:
         """Begin anew; what was read before stays as it was."""
-        self.seconds = {}
+        self._seconds = {}
 
     @contextmanager
     def time(self, stage: str) -> Iterator[None]:
         """Counts what is done inside."""
         start = time.perf_counter()
         yield
-        self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start
+        self._seconds[stage] = self._seconds.get(stage, 0.0) + time.perf_counter() - start

@@ -34,11 +34,11 @@ from .types import Event, EventKind, FrameResult, Prompt, PromptError, TrackStat
 class StreamingTracker:
     """Follows objects through a stream of frames with a SAM 2 model; not thread-safe."""
 
-    def __init__(self, model: Sam2, config: TrackerConfig | None = None) -> None:
+    def __init__(self, model: Sam2, config: TrackerConfig | None = None, stopwatch: Stopwatch | None = None) -> None:
         self.model = model
         self.config = config = config or TrackerConfig()
-        self._stopwatch = Stopwatch()
-        self._propagation = Propagation(model, config, self._stopwatch)
+        self._stopwatch = stopwatch = stopwatch or Stopwatch()
+        self._propagation = Propagation(model, config, stopwatch)
         self._frames = FrameBuffer(config.history, config.stamp_tolerance)
         self._objects: dict[int, TrackedObject] = {}  # tracked on the newest frame
         self._behind: dict[int, TrackedObject] = {}  # on their way there; a corrected one is among `_objects`, too

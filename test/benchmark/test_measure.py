@@ -2,35 +2,30 @@
 
 import time
 from collections.abc import Iterator
+from itertools import count
 
 import numpy as np
 import pytest
+import torch
 
-from sam2_ros.benchmark.measure import (
-    Measurement,
-    drawn_frames,
-    measure,
-    our_steps,
-    workload,
-)
-from sam2_ros.model import seeded_model
-from sam2_ros.model.config import named_config
+from sam2_ros.benchmark.measure import Measurement, Step, measure
+from sam2_ros.benchmark.memory import MEGABYTE
 
-MEGABYTE = 2**20
+MASK = torch.tensor([1.0, 1.0, -1.0, -1.0]).reshape(1, 1, 2, 2)
 
 
-def sleeper(seconds: float, order: list[str], name: str) -> Iterator[dict[str, float]]:
+def sleeper(seconds: float, order: list[str], name: str) -> Iterator[Step]:
     while True:
         order.append(name)
         time.sleep(seconds)
-        yield {"sleep": seconds}
+        yield Step(MASK, lambda: {"sleep": seconds})
 
 
 def test_contestants_take_turns_and_the_warm_up_does_not_count() -> None:
     order: list[str] = []
     measured = measure({name: sleeper(0.0, order, name) for name in ("a", "b")}, frames=3, warm_up=2)
     assert order == ["a", "b"] * 5
-    assert all(len(m.latencies) == len(m.resident) == 3 for m in measured.values())
+    assert all(len(m.latencies) == len(m.memory) == 3 for m in measured.values())
 
 
 def test_latencies_and_stages_are_those_of_each() -> None:
@@ -40,14 +35,39 @@ def test_latencies_and_stages_are_those_of_each() -> None:
     assert measured["slow"].stages == {"sleep": 0.02}
 
 
+def test_a_stage_that_most_frames_do_without_takes_nothing_at_the_median() -> None:
+    def now_and_then() -> Iterator[Step]:
+        while True:
+            yield Step(MASK, lambda: {"always": 1.0, "rarely": 1.0})
+            yield Step(MASK, lambda: {"always": 1.0})
+            yield Step(MASK, lambda: {"always": 1.0})
+
+    assert measure({"a": now_and_then()}, frames=6, warm_up=1)["a"].stages == {"always": 1.0, "rarely": 0.0}
+
+
+def test_masks_are_compared_with_the_baselines() -> None:
+    def other() -> Iterator[Step]:
+        while True:
+            yield Step(-MASK)
+
+    contestants = {"same": sleeper(0.0, [], ""), "base": sleeper(0.0, [], ""), "other": other()}
+    measured = measure(contestants, frames=3, warm_up=1, baseline="base")
+    agreements = {name: m.agreement and m.agreement.mean_iou for name, m in measured.items()}
+    assert agreements == {"same": 1.0, "base": None, "other": 0.0}
+
+
+def test_the_worst_frame_is_told_in_medians() -> None:
+    assert Measurement(np.array([1.0, 1.0, 3.0]), np.ones(3), 0, {}).worst == 3.0
+
+
 def test_memory_that_a_step_keeps_is_its_own() -> None:
     kept = [np.ones(64 * MEGABYTE, np.uint8)]
     kept.clear()  # what was free before must not hide it
 
-    def hoarder() -> Iterator[dict[str, float]]:
+    def hoarder() -> Iterator[Step]:
         while True:
             kept.append(np.ones(MEGABYTE, np.uint8))
-            yield {}
+            yield Step(MASK)
 
     measured = measure({"hoarder": hoarder(), "other": sleeper(0.0, [], "")}, frames=40, warm_up=2)
     assert measured["hoarder"].growth == pytest.approx(36, abs=2)  # between the middles of the outer tenths
@@ -55,27 +75,29 @@ def test_memory_that_a_step_keeps_is_its_own() -> None:
     assert abs(measured["other"].growth) < 1
 
 
+def test_memory_that_a_step_takes_for_a_moment_shows_in_its_peak() -> None:
+    def spender() -> Iterator[Step]:
+        while True:
+            np.ones(64 * MEGABYTE, np.uint8)
+            yield Step(MASK)
+
+    measured = measure({"spender": spender(), "other": sleeper(0.0, [], "")}, frames=5, warm_up=1)
+    extra = {name: (m.peak - m.memory.max()) / MEGABYTE for name, m in measured.items()}
+    assert extra["spender"] > 60 and extra["other"] < 4
+
+
 def test_what_is_freed_at_once_is_no_growth() -> None:
-    resident = np.full(100, 300 * MEGABYTE)
-    resident[-1] += 50 * MEGABYTE
-    assert Measurement(np.ones(100), resident, 0, {}).growth == 0
+    memory = np.full(100, 300 * MEGABYTE)
+    memory[-1] += 50 * MEGABYTE
+    assert Measurement(np.ones(100), memory, 0, {}).growth == 0
 
 
-def test_clicks_are_inside_and_apart() -> None:
-    for objects in (1, 2, 3, 8, 32):
-        clicks = workload(drawn_frames((48, 64), 3), objects).clicks
-        assert len({(click.x, click.y) for click in clicks}) == objects
-        assert all(0 < click.x < 64 and 0 < click.y < 48 for click in clicks)
+def test_what_malloc_keeps_is_no_growth_of_one_alone() -> None:
+    def litterer() -> Iterator[Step]:
+        for frame in count():
+            if frame == 100:
+                blocks = [bytearray(100_000) for _ in range(600)]
+                blocks[:-1] = []  # the last one lies above the free ones, so that malloc gives none of them back
+            yield Step(MASK)
 
-
-def test_frames_go_forwards_and_backwards() -> None:
-    frames = drawn_frames((48, 64), 4)
-    order = [next(i for i, frame in enumerate(frames) if frame is shown) for shown in workload(frames, 1).frames]
-    assert order == [0, 1, 2, 3, 2, 1]
-    assert not np.array_equal(frames[0], frames[1])
-
-
-def test_our_steps_tell_the_stages_of_the_tracker() -> None:
-    steps = our_steps(seeded_model(named_config("nano", 64)), workload(drawn_frames((48, 64), 2), 2), "float32")
-    next(steps)
-    assert {"preprocess", "encode", "read_memory", "decode", "write_memory", "masks"} <= next(steps).keys()
+    assert abs(measure({"a": litterer()}, frames=600, warm_up=1)["a"].growth) < 4

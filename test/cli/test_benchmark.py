@@ -16,15 +16,31 @@ CHECKOUT = os.environ.get("SAM2_REFERENCE")
 SHORT = ["--image-size", "64", "--frames", "3", "--warm-up", "2", "--device", "cpu"]
 
 
+def contestants(out: str) -> list[list[str]]:
+    """Size, objects, who and precision of every line of the table."""
+    rows = [line.split() for line in out.splitlines()]
+    return [row[:4] for row in rows if row and row[0].isdecimal()]
+
+
 def test_prints_a_line_for_every_number_of_objects(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["benchmark", *SHORT, "--objects", "1,2"]) == 0
     out = capsys.readouterr().out
-    assert "nano, input 64 x 64" in out and "640 x 480, 3 after 2 to warm up" in out
-    assert [line.split()[:2] for line in out.splitlines() if "frames/s" not in line and "MB" in line] == [
-        ["1", "sam2_ros"],
-        ["2", "sam2_ros"],
-    ]
+    assert "nano, trained weights" in out and "640 x 480, 3 after 2 to warm up" in out
+    assert contestants(out) == [["64", "1", "sam2_ros", "float32"], ["64", "2", "sam2_ros", "float32"]]
     assert out.count("stages: preprocess") == 2
+
+
+def test_runs_every_size_with_every_number_of_objects(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["benchmark", *SHORT, "--image-size", "64,128", "--objects", "1,2"]) == 0
+    runs = [line[:2] for line in contestants(capsys.readouterr().out)]
+    assert runs == [["64", "1"], ["64", "2"], ["128", "1"], ["128", "2"]]
+
+
+def test_compares_precisions_in_one_run(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["benchmark", *SHORT, "--objects", "1", "--precision", "auto,float32,bfloat16"]) == 0
+    out = capsys.readouterr().out
+    assert [line[3] for line in contestants(out)] == ["float32", "bfloat16"]
+    assert out.count("times as fast as sam2_ros float32; masks have an IoU of") == 1
 
 
 def test_writes_the_numbers_as_json(tmp_path: Path) -> None:
@@ -32,7 +48,7 @@ def test_writes_the_numbers_as_json(tmp_path: Path) -> None:
     numbers = json.loads((tmp_path / "numbers.json").read_text())
     assert {"model", "frames", "machine", "torch", "results"} == numbers.keys()
     (result,) = numbers["results"]
-    assert (result["objects"], result["who"]) == (2, "sam2_ros")
+    assert (result["objects"], result["who"]) == (2, "sam2_ros float32")
     assert 0 < result["median_ms"] <= result["p99_ms"]
     assert result["memory_end_mb"] > 50 and result["frames_per_second"] > 0
     assert result["stages_ms"]["encode"] > 0
@@ -60,11 +76,16 @@ def test_says_that_weights_are_random_where_there_are_none(
 
 
 @pytest.mark.skipif(not CHECKOUT, reason="SAM2_REFERENCE names no checkout of facebookresearch/sam2")
-def test_runs_the_reference_on_the_same_frames(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["benchmark", *SHORT, "--objects", "2", "--reference", str(CHECKOUT)]) == 0
-    out = capsys.readouterr().out
-    assert [line.split()[1] for line in out.splitlines() if line.startswith("      2  ")] == ["sam2_ros", "reference"]
-    assert "times as fast as the reference" in out
+def test_runs_the_reference_on_the_same_frames(tmp_path: Path) -> None:
+    numbers = tmp_path / "numbers.json"
+    precisions = ["--precision", "float32,bfloat16", "--reference-precision", "float32,bfloat16"]
+    options = ["--objects", "2", *precisions, "--reference", str(CHECKOUT), "--json", str(numbers)]
+    assert main(["benchmark", *SHORT, *options]) == 0
+    results = {result["who"]: result for result in json.loads(numbers.read_text())["results"]}
+    assert list(results) == [f"{who} {p}" for who in ("sam2_ros", "reference") for p in ("float32", "bfloat16")]
+    assert results["sam2_ros float32"]["comparison"]["mean_iou"] > 0.99
+    assert results["reference bfloat16"]["comparison"]["baseline"] == "reference float32"
+    assert results["reference float32"]["comparison"] is None
 
 
 def test_the_node_needs_ros(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,6 +111,12 @@ def test_tells_in_one_line_what_is_wrong(options: list[str], problem: str, capsy
     assert main(["benchmark", *SHORT, "--objects", "1", *options]) == 1
     lines = capsys.readouterr().err.strip().splitlines()
     assert lines[-1].startswith("sam2_ros benchmark: ") and problem in lines[-1]
+
+
+def test_a_precision_that_is_none(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["benchmark", "--precision", "float32,half"])
+    assert "expected auto, float32 or bfloat16, not 'half'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("objects", ["0", "1,", "three"])

@@ -4,14 +4,16 @@ import subprocess
 import sys
 
 import numpy as np
+import torch
 
-from sam2_ros.benchmark.measure import measure
+from sam2_ros.benchmark.measure import Step, measure
 
 # In a process of its own: what other tests have freed would be taken, or given back, meanwhile. What malloc keeps for
 # later moves by megabytes; only what is held counts.
 TRACK = """
-import ctypes
-from sam2_ros.benchmark.measure import drawn_frames, our_steps, resident_memory, workload
+from sam2_ros.benchmark.memory import resident_memory, return_free_memory
+from sam2_ros.benchmark.ours import our_steps
+from sam2_ros.benchmark.workload import drawn_frames, workload
 from sam2_ros.model import seeded_model
 from sam2_ros.model.config import named_config
 
@@ -19,7 +21,7 @@ steps = our_steps(seeded_model(named_config("nano", 64), seed=1), workload(drawn
 for frame in range(900):
     next(steps)
     if frame in (300, 899):
-        ctypes.CDLL(None).malloc_trim(0)
+        return_free_memory()
         print(resident_memory())
 """
 
@@ -36,6 +38,6 @@ def test_a_leak_would_show() -> None:
     def leak():
         while True:
             kept.append(np.ones((240, 320), np.uint8))
-            yield {}
+            yield Step(torch.empty(0, 1, 1, 1))
 
     assert measure({"leak": leak()}, frames=300, warm_up=100)["leak"].growth > 10.0

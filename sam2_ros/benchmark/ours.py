@@ -1,0 +1,42 @@
+"""Our side."""
+
+from __future__ import annotations
+
+from itertools import count
+
+import torch
+from torch import Tensor
+
+from ..model import Sam2
+from ..tracking import Prompt, StreamingTracker, TrackerConfig
+from .measure import Step, Steps
+from .stages import stopwatch_for
+from .workload import Workload
+
+_PERIOD = 1 / 30  # seconds between the stamps of two frames
+
+
+def our_steps(model: Sam2, work: Workload, precision: str) -> Steps:
+    """The streaming tracker, from the frame as the camera gives it to masks of its size; without end."""
+    config = TrackerConfig(
+        max_objects=len(work.clicks),
+        memory_policy="reference",  # reads a full memory, whatever is seen on these frames
+        precision=precision,
+    )
+    tracker = _OpenTracker(model, config, stopwatch_for(model.device))
+    for index in count():
+        tracker.step(work.frames[index % len(work.frames)], index * _PERIOD)
+        if index == 0:
+            for click in work.clicks:
+                tracker.add(Prompt(clicks=(click,)))
+        yield Step(tracker.logits(), lambda: tracker.timings)
+
+
+class _OpenTracker(StreamingTracker):
+    """A tracker that shows the network's own answers."""
+
+    @torch.inference_mode()
+    def logits(self) -> Tensor:
+        """(N, 1, S / 4, S / 4) on the newest frame, in order of id."""
+        answers = self._frames.at(None).answers
+        return torch.stack([answers[track_id].logits for track_id in sorted(answers)])

@@ -1,0 +1,38 @@
+"""Pictures of measurements."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from sam2_ros.benchmark.measure import Measurement
+from sam2_ros.benchmark.memory import MEGABYTE
+from sam2_ros.benchmark.plot import write_plot
+from sam2_ros.benchmark.table import Run
+
+
+def run(image_size: int, objects: int, frames: int = 30) -> Run:
+    latencies = np.full(frames, 1e-6 * image_size * objects)
+    memory = np.full(frames, 300 * MEGABYTE)
+    return Run(image_size, objects, {"sam2_ros float32": Measurement(latencies, memory, 0, {})}, None)
+
+
+@pytest.mark.parametrize(
+    "runs",
+    [
+        [run(64, 1), run(64, 2), run(64, 8)],
+        [run(64, 1), run(128, 1)],
+        [run(64, 1), run(64, 2), run(128, 1), run(128, 2)],
+        [run(64, 1)],
+        [run(64, 1, frames=12_345)],
+    ],
+    ids=["objects", "sizes", "objects and sizes", "frames", "many frames"],
+)
+def test_draws_what_varies(runs: list[Run], tmp_path: Path) -> None:
+    write_plot(runs, tmp_path / "plot.png")
+    picture = cv2.imread(str(tmp_path / "plot.png"))
+    assert picture.shape == (500, 800, 3)
+    first_colour = np.array([180, 119, 31])  # of the first line, in BGR
+    assert (picture == first_colour).all(axis=2).any()
+    assert (tmp_path / "plot.png").stat().st_size < 60_000
