@@ -31,6 +31,7 @@ class PromptTensors(NamedTuple):
     labels: Tensor  # (N, L) long, PointLabel
     mask_logits: Tensor | None = None  # (N, 1, S / 4, S / 4) an earlier answer to improve on
     valid: Tensor | None = None  # (N, L) bool, None where all points are; the others only fill up and are not seen
+    mask_valid: Tensor | None = None  # (N,) bool, None where all objects have an earlier answer
 
 
 class PromptEncoder(nn.Module):
@@ -71,8 +72,10 @@ class PromptEncoder(nn.Module):
         """(count, 2, C): the tokens of a prompt without points."""
         return self.padding.expand(count, 2, -1)
 
-    def encode_mask(self, mask_logits: Tensor | None) -> Tensor:
-        """(N, 1, S / 4, S / 4) or None -> (N or 1, C, S / 16, S / 16)"""
+    def encode_mask(self, mask_logits: Tensor | None, valid: Tensor | None = None) -> Tensor:
+        """(N, 1, S / 4, S / 4) or None -> (N or 1, C, S / 16, S / 16); also None where not `valid` (N,)"""
+        nothing = self.no_mask[..., None, None].expand(1, -1, self.grid, self.grid)
         if mask_logits is None:
-            return self.no_mask[..., None, None].expand(1, -1, self.grid, self.grid)
-        return self.mask(mask_logits)
+            return nothing
+        dense = self.mask(mask_logits)
+        return dense if valid is None else torch.where(valid[:, None, None, None], dense, nothing)

@@ -83,16 +83,23 @@ class Sam2(nn.Module):
         `multimask` chooses among three candidates, by predicted IoU unless told otherwise: for none or one point.
         Several points or a box are clear enough for the single mask.
         """
+        return self.answer(self.candidates(conditioned, features, prompts), multimask, choose)
+
+    def candidates(self, conditioned: Tensor, features: ImageFeatures, prompts: PromptTensors | None) -> Candidates:
+        """The first half of `decode`: all masks of N objects."""
         if prompts is None:
             tokens, token_mask = self.prompt_encoder.no_points(len(conditioned)), None
             dense = self.prompt_encoder.encode_mask(None)
         else:
             tokens, token_mask = self.prompt_encoder.encode_points(prompts), self.prompt_encoder.token_mask(prompts)
-            dense = self.prompt_encoder.encode_mask(prompts.mask_logits)
-        candidates = self._candidates(conditioned, features, tokens, dense, token_mask)
-        rows = torch.arange(len(tokens), device=tokens.device)
-        best = choose(candidates) if multimask else choose_clear(candidates)
+            dense = self.prompt_encoder.encode_mask(prompts.mask_logits, prompts.mask_valid)
+        return self._candidates(conditioned, features, tokens, dense, token_mask)
+
+    def answer(self, candidates: Candidates, multimask: bool, choose: Choice = choose_ambiguous) -> Decoded:
+        """The second half of `decode`: one mask of each object."""
         present = candidates.occlusion_score > 0
+        rows = torch.arange(len(present), device=present.device)
+        best = choose(candidates) if multimask else choose_clear(candidates)
         logits = torch.where(present[..., None], candidates.logits[rows, best].float(), ABSENT_LOGIT)
         # A fallback to another mask keeps the pointer of the single one.
         speaker = candidates.tokens[rows, best] if multimask else candidates.tokens[:, 0]
@@ -121,6 +128,10 @@ class Sam2(nn.Module):
         """(N, h * w, 64) memories of masks (N, 1, S / 4, S / 4); those of prompted frames are binarised first."""
         full = resize(logits, self.config.image_size)
         probability = (full > 0).float() if binarise else full.sigmoid()
+        return self.write_probability(features, probability, occlusion_score)
+
+    def write_probability(self, features: ImageFeatures, probability: Tensor, occlusion_score: Tensor) -> Tensor:
+        """(N, h * w, 64) memories of masks (N, 1, S, S) from 0 to 1."""
         memory = self.memory_encoder(features.coarse, _as_logits(probability))
         if self.absent_memory is not None:
             absent = (occlusion_score <= 0).to(memory.dtype)

@@ -60,3 +60,10 @@ def test_no_mask_is_the_same_embedding_everywhere(model: Sam2) -> None:
     dense = model.prompt_encoder.encode_mask(None)
     assert dense.shape == (1, 128, 4, 4)
     assert (dense == model.prompt_encoder.no_mask[0][:, None, None]).all()
+
+
+def test_some_objects_of_a_batch_may_have_no_mask(model: Sam2) -> None:
+    encoder, masks = model.prompt_encoder, torch.full((2, 1, 16, 16), 5.0)
+    dense = encoder.encode_mask(masks, torch.tensor([True, False]))
+    assert torch.equal(dense[0], encoder.encode_mask(masks)[0])
+    assert torch.equal(dense[1], encoder.encode_mask(None)[0])
