@@ -1,10 +1,8 @@
-"""Runs contestants on the same frames in turn, frame by frame, so that they meet the same machine.
-
-Memory is that of the process. What one contestant frees another may take, so that growth is exact only for one alone.
-"""
+"""Runs contestants on the same frames in turn, frame by frame, so that they meet the same machine."""
 
 from __future__ import annotations
 
+import gc
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -17,10 +15,9 @@ from torch import Tensor
 
 from ..tracking.report import Speed, speed_of
 from .agreement import Agreement, Agreements
-from .memory import MEGABYTE, MemoryGauge, return_free_memory
+from .memory import MEGABYTE, MemoryGauge
 
 _CPU = torch.device("cpu")
-_TIDY_EVERY = 250  # frames; the next one is slower for it, and 1 in 250 does not touch the 99th percentile
 
 
 class Step(NamedTuple):
@@ -39,7 +36,7 @@ class Measurement:
 
     latencies: np.ndarray  # seconds
     memory: np.ndarray  # bytes held after the frame; what others take in between does not count
-    peak: int  # bytes, during a frame
+    peak: int  # bytes that the whole process took during a frame
     stages: dict[str, float]  # seconds, median
     agreement: Agreement | None = None  # with the baseline
 
@@ -83,12 +80,11 @@ def measure(
     agreements = {name: Agreements() for name in records if baseline and name != baseline}
     for index in progress(range(-warm_up, frames)):
         if index == 0:
-            return_free_memory()
-        # Several contestants use each other's free memory; none could be told which part of it was its own.
-        tidy = len(records) == 1 and index % _TIDY_EVERY == 0
-        logits = {name: record.take_step(index, tidy) for name, record in records.items()}
+            gc.collect()  # what others have left, so that it does not go during somebody's frame
+        for record in records.values():
+            record.take_step(index)
         for name in agreements if index >= 0 else ():
-            agreements[name].add(logits[name], logits[baseline or name])
+            agreements[name].add(records[name].logits, records[baseline or name].logits)
     return {
         name: record.measurement(agreements[name].so_far() if name in agreements else None)
         for name, record in records.items()
@@ -107,9 +103,10 @@ class _Record:
         self._stages: dict[str, np.ndarray] = {}
         self._own = 0  # bytes
         self._peak = 0
+        self.logits = torch.empty(0)  # of the newest frame
 
-    def take_step(self, index: int, tidy: bool) -> Tensor:
-        """The logits of the frame `index`; it counts from 0 on. `tidy` gives back free memory before it is measured."""
+    def take_step(self, index: int) -> None:
+        """The frame `index`; it counts from 0 on."""
         self._gauge.restart_peak()
         before = self._gauge.held()
         if index == 0:
@@ -119,17 +116,14 @@ class _Record:
         step = next(self._steps)
         self._wait()
         seconds = time.perf_counter() - start
-        peak = self._own + self._gauge.peak() - before
-        if tidy:
-            return_free_memory()
+        self.logits = step.logits  # those of the last frame go here, where they came from
         self._own += self._gauge.held() - before
         if index >= 0:
             self._latencies[index] = seconds
             self._memory[index] = self._own
-            self._peak = max(self._peak, peak)
+            self._peak = max(self._peak, self._gauge.peak())
             for stage, spent in step.stages().items():
                 self._stages.setdefault(stage, np.full(len(self._latencies), 0.0))[index] = spent
-        return step.logits
 
     def measurement(self, agreement: Agreement | None) -> Measurement:
         """Once all steps have been taken."""

@@ -15,19 +15,19 @@ MEGABYTE = 2**20
 
 
 class MemoryGauge:
-    """Bytes of this process that are in memory, as Linux counts them; on a GPU, those of its tensors there."""
+    """Bytes of this process, or on a GPU of its tensors there."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
 
     def held(self) -> int:
-        """Now."""
+        """In use now. What malloc keeps for whoever asks next is nobody's, and no growth."""
         if self._device.type == "cuda":
             return torch.cuda.memory_allocated(self._device)
-        return resident_memory()
+        return resident_memory() - _kept_free()
 
     def restart_peak(self) -> None:
-        """The highest is looked for from now on."""
+        """The peak is looked for from now on."""
         if self._device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self._device)
         else:
@@ -35,7 +35,7 @@ class MemoryGauge:
                 Path("/proc/self/clear_refs").write_text("5")
 
     def peak(self) -> int:
-        """The highest since then."""
+        """The most that was taken since then, with what malloc keeps."""
         if self._device.type == "cuda":
             return torch.cuda.max_memory_allocated(self._device)
         kilobytes = re.search(r"VmHWM:\s*(\d+)", Path("/proc/self/status").read_text())
@@ -48,6 +48,24 @@ def resident_memory() -> int:
 
 
 def return_free_memory() -> None:
-    """To the system: what malloc keeps for later is no growth, and growth would hide in it (glibc)."""
+    """To the system: growth would hide in what malloc keeps (glibc)."""
     gc.collect()
     ctypes.CDLL(None).malloc_trim(0)
+
+
+class _MallocInfo(ctypes.Structure):
+    """`struct mallinfo2` of malloc.h."""
+
+    _fields_ = [
+        (name, ctypes.c_size_t)
+        for name in "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost".split()
+    ]
+
+
+def _kept_free() -> int:
+    """Bytes that malloc holds and nobody uses; 0 where it does not tell (before glibc 2.33)."""
+    mallinfo = getattr(ctypes.CDLL(None), "mallinfo2", None)
+    if mallinfo is None:
+        return 0
+    mallinfo.restype = _MallocInfo
+    return int(mallinfo().fordblks)
