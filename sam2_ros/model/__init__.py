@@ -2,7 +2,7 @@
 
 from .checkpoint import CheckpointError, load_model, save_weights
 from .config import CONFIGS, ModelConfig
-from .memory_attention import Memory
+from .memory_attention import Memory, PooledMemory, pool
 from .neck import ImageFeatures
 from .prompt_encoder import PointLabel, PromptTensors
 from .sam2 import Decoded, Sam2
@@ -16,9 +16,11 @@ __all__ = [
     "Memory",
     "ModelConfig",
     "PointLabel",
+    "PooledMemory",
     "PromptTensors",
     "Sam2",
     "load_model",
+    "pool",
     "save_weights",
     "seeded_model",
 ]

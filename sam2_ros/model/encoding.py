@@ -63,11 +63,15 @@ class Rotation(NamedTuple):
     sin: Tensor
 
 
-def axial_rotation(grid: int, width: int, device: torch.device | None = None) -> Rotation:
-    """Rotary encoding of a grid: half of the channel pairs turn with x, half with y (Heo et al. 2024)."""
+def axial_rotation(grid: int, width: int, device: torch.device | None = None, cell: int = 1) -> Rotation:
+    """Rotary encoding of a grid: half of the channel pairs turn with x, half with y (Heo et al. 2024).
+
+    Each token is in the middle of `cell` x `cell` places.
+    """
     frequency = _TEMPERATURE ** (-torch.arange(0, width, 4, device=device)[: width // 4] / width)
     token = torch.arange(grid * grid, device=device)
-    x, y = (token % grid).float(), torch.div(token, grid, rounding_mode="floor").float()
+    column, line = token % grid, torch.div(token, grid, rounding_mode="floor")
+    x, y = (place * cell + (cell - 1) / 2 for place in (column, line))
     angle = torch.cat((torch.outer(x, frequency), torch.outer(y, frequency)), dim=-1)
     return Rotation(angle.cos(), angle.sin())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -15,6 +16,14 @@ from .layers import Attention, parameter
 _POSITION_SHARE = 0.1  # of the position encoding that is added to the image tokens
 
 
+class PooledMemory(NamedTuple):
+    """Spatial memories in a quarter of the tokens, see `pool`."""
+
+    tokens: Tensor  # (N, K, h * w / 4, 64)
+    row: Tensor  # (N, K) long, of the temporal table
+    valid: Tensor | None = None  # (N, K) bool, None where all are valid
+
+
 class Memory(NamedTuple):
     """What N objects are remembered by. Order does not matter; invalid entries are not read."""
 
@@ -25,14 +34,23 @@ class Memory(NamedTuple):
     pointer_distance: Tensor  # (N, P) frames ago
     spatial_valid: Tensor | None = None  # (N, K) bool, None where all are valid
     pointer_valid: Tensor | None = None  # (N, P) bool, likewise
+    pooled: PooledMemory | None = None  # besides
+
+
+def pool(memory: Tensor) -> Tensor:
+    """(N, h * w, C) -> (N, h * w / 4, C), the mean of each 2 x 2 tokens of a square"""
+    side = math.isqrt(memory.shape[1])
+    square = memory.transpose(1, 2).unflatten(2, (side, side))
+    return F.avg_pool2d(square, kernel_size=2).flatten(2).transpose(1, 2)
 
 
 class Keys(NamedTuple):
-    """A memory as the attention layers read it: M = K * h * w spatial tokens, then those of the pointers."""
+    """A memory as the attention layers read it: spatial tokens, then pooled ones, then those of the pointers."""
 
     tokens: Tensor  # (N, M, 64)
     placed: Tensor  # (N, M, 64) tokens with their place and time
-    spatial: int  # how many of them are spatial
+    counts: list[int]  # of these three
+    pooled_rotation: Rotation  # of the pooled tokens of one frame
     mask: Tensor | None  # (N, 1, 1, M) bool
 
 
@@ -64,11 +82,16 @@ class MemoryLayer(nn.Module):
 
     def _attend_to_memory(self, x: Tensor, keys: Keys, rotation: Rotation) -> Tensor:
         attention = self.to_memory
-        key = attention.key(keys.placed)
         # Every remembered frame is turned like the current one; pointers have no place to turn to.
-        spatial = key[:, : keys.spatial].unflatten(1, (-1, x.shape[1]))
-        key = torch.cat((rotate(spatial, rotation).flatten(1, 2), key[:, keys.spatial :]), dim=1)
+        spatial, pooled, pointers = attention.key(keys.placed).split(keys.counts, dim=1)
+        key = torch.cat((_turned(spatial, rotation), _turned(pooled, keys.pooled_rotation), pointers), dim=1)
         return attention.attend(rotate(attention.query(x), rotation), key, attention.value(keys.tokens), keys.mask)
+
+
+def _turned(key: Tensor, rotation: Rotation) -> Tensor:
+    """(N, K * L, C) for a rotation of L tokens"""
+    tokens = len(rotation.cos)
+    return rotate(key.unflatten(1, (key.shape[1] // tokens, tokens)), rotation).flatten(1, 2)
 
 
 class MemoryAttention(nn.Module):
@@ -91,6 +114,14 @@ class MemoryAttention(nn.Module):
         rotation = axial_rotation(config.grid, config.width)
         self.register_buffer("rotation_cos", rotation.cos, persistent=False)
         self.register_buffer("rotation_sin", rotation.sin, persistent=False)
+        # A pooled token is in the middle of its four.
+        self.pooled_place: Tensor
+        self.pooled_cos: Tensor
+        self.pooled_sin: Tensor
+        self.register_buffer("pooled_place", pool(self.memory_place[None])[0], persistent=False)
+        rotation = axial_rotation(config.grid // 2, config.width, cell=2)
+        self.register_buffer("pooled_cos", rotation.cos, persistent=False)
+        self.register_buffer("pooled_sin", rotation.sin, persistent=False)
 
     def forward(self, coarse: Tensor, memory: Memory) -> Tensor:
         """coarse (N or 1, C, h, w) -> (N, C, h, w)"""
@@ -104,14 +135,24 @@ class MemoryAttention(nn.Module):
         return self.norm(x).transpose(1, 2).unflatten(2, (height, width))
 
     def _keys(self, memory: Memory) -> Keys:
-        spatial_place = self.memory_place + self.time[memory.spatial_row][..., 0, :]
         pieces = self.config.pointer_tokens
         pointers = memory.pointers.unflatten(2, (pieces, -1)).flatten(1, 2)
-        pointer_place = self._pointer_place(memory).repeat_interleave(pieces, dim=1)
-        tokens = torch.cat((memory.spatial.flatten(1, 2).to(pointers.dtype), pointers), dim=1)
-        place = torch.cat((spatial_place.flatten(1, 2), pointer_place), dim=1)
-        count = memory.spatial.shape[1] * memory.spatial.shape[2]
-        return Keys(tokens, tokens + place, count, self._mask(memory))
+        tokens = [memory.spatial.flatten(1, 2).to(pointers.dtype), pointers[:, :0], pointers]
+        places = [
+            self._spatial_place(self.memory_place, memory.spatial_row),
+            tokens[1],
+            self._pointer_place(memory).repeat_interleave(pieces, dim=1),
+        ]
+        if memory.pooled:
+            tokens[1] = memory.pooled.tokens.flatten(1, 2).to(pointers.dtype)
+            places[1] = self._spatial_place(self.pooled_place, memory.pooled.row)
+        joined = torch.cat(tokens, dim=1)
+        counts, rotation = [part.shape[1] for part in tokens], Rotation(self.pooled_cos, self.pooled_sin)
+        return Keys(joined, joined + torch.cat(places, dim=1), counts, rotation, self._mask(memory))
+
+    def _spatial_place(self, place: Tensor, row: Tensor) -> Tensor:
+        """(N, K * L, 64) where L tokens are (L, 64), and when K frames were (N, K)"""
+        return (place + self.time[row][..., 0, :]).flatten(1, 2)
 
     def _pointer_place(self, memory: Memory) -> Tensor:
         """(N, P, 64) how long ago each pointer was made."""
@@ -120,13 +161,14 @@ class MemoryAttention(nn.Module):
         return self.pointer_time(sine_distance(memory.pointer_distance / POINTER_REACH, self.config.width))
 
     def _mask(self, memory: Memory) -> Tensor | None:
-        if memory.spatial_valid is None and memory.pointer_valid is None:
+        groups = [
+            (memory.spatial_valid, memory.spatial_row, memory.spatial.shape[2]),
+            (memory.pointer_valid, memory.pointer_distance, self.config.pointer_tokens),
+        ]
+        if memory.pooled:
+            groups.insert(1, (memory.pooled.valid, memory.pooled.row, memory.pooled.tokens.shape[2]))
+        if all(valid is None for valid, _, _ in groups):
             return None
-        spatial, pointer = memory.spatial_valid, memory.pointer_valid
-        if spatial is None:
-            spatial = memory.spatial_row >= 0
-        if pointer is None:
-            pointer = torch.ones_like(memory.pointer_distance, dtype=torch.bool)
-        tokens = memory.spatial.shape[2], self.config.pointer_tokens
-        valid = torch.cat([v.repeat_interleave(n, dim=1) for v, n in zip((spatial, pointer), tokens)], dim=1)
-        return valid[:, None, None]
+        known = [torch.ones_like(entry, dtype=torch.bool) if valid is None else valid for valid, entry, _ in groups]
+        valid = [valid.repeat_interleave(tokens, dim=1) for valid, (_, _, tokens) in zip(known, groups)]
+        return torch.cat(valid, dim=1)[:, None, None]

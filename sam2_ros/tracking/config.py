@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..model.config import NUM_RECENT
 from .device import PRECISIONS
 from .memory_policy import POLICIES, MemoryPolicy
 from .presence import PresenceRules
@@ -26,6 +27,9 @@ class TrackerConfig:
     # A late prompt is carried forward at once, or by calls of `catch_up`, between which other frames can be tracked.
     catch_up_at_once: bool = True
     precision: str = "float32"
+    # What may be saved, see presets.py
+    recent_memories: int = NUM_RECENT  # frames whose masks are remembered, besides prompted ones
+    pool_memory: bool = False  # by a quarter of their tokens
 
     def __post_init__(self) -> None:
         if not 1 <= self.max_objects <= _MAX_OBJECTS:
@@ -38,6 +42,9 @@ class TrackerConfig:
             raise ValueError(f"memory_policy is {self.memory_policy!r}, expected one of {', '.join(POLICIES)}")
         if self.precision not in PRECISIONS:
             raise ValueError(f"precision is {self.precision!r}, expected one of {', '.join(PRECISIONS)}")
+
+        if not 1 <= self.recent_memories <= NUM_RECENT:
+            raise ValueError(f"recent_memories is {self.recent_memories}, expected 1..{NUM_RECENT}")
 
     @property
     def policy(self) -> MemoryPolicy:

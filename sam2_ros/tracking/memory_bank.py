@@ -2,7 +2,8 @@
 
 Each object owns a row. A row keeps its newest prompted frames (first in, first out), its anchors likewise, and of the
 other frames a ring. The ring is longer than what the network reads by the number of buffered frames, so that an object
-can be taken back to an earlier frame and tracked again from there.
+can be taken back to an earlier frame and tracked again from there. The ring's masks can be pooled, which costs little;
+what lasts stays whole.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..model import Memory, ModelConfig
+from ..model import Memory, ModelConfig, PooledMemory, pool
 from ..model.config import NUM_MEMORY_ROWS, NUM_RECENT, POINTER_REACH
 
 _EMPTY = -1
@@ -25,7 +26,7 @@ _EMPTY = -1
 class BankSize:
     """How much is kept: objects, prompted frames of each, and frames that an object can be taken back.
 
-    `anchors` are read, out of `anchor_slots`.
+    `anchors` are read, out of `anchor_slots`; of the other frames the masks of `recent` ones, pooled if wanted.
     """
 
     objects: int
@@ -33,6 +34,8 @@ class BankSize:
     history: int
     anchors: int = 0
     anchor_slots: int = 0
+    recent: int = NUM_RECENT
+    is_pooled: bool = False
 
 
 class _Entry(NamedTuple):
@@ -56,15 +59,20 @@ class MemoryBank:
     def __init__(self, config: ModelConfig, size: BankSize, device: torch.device, counts_gaps: bool = True) -> None:
         self._counts_gaps = counts_gaps
         self._anchors = size.anchors
+        self._recent = size.recent
         self._prompted_slots = slice(0, size.prompted)
         self._anchor_slots = slice(size.prompted, size.prompted + size.anchor_slots)
         self._recent_slots = slice(size.prompted + size.anchor_slots, None)
         lasting = size.prompted + size.anchor_slots
-        spatial_slots = lasting + NUM_RECENT + size.history
+        spatial_slots = lasting + size.recent + size.history
+        pooled_slots = size.recent + size.history if size.is_pooled else 0
+        self._whole_slots = spatial_slots - pooled_slots
         pointer_slots = lasting + POINTER_REACH + size.history
         # bfloat16 as in the reference, whatever the precision of the network.
-        shape = (size.objects, spatial_slots, config.grid**2, config.memory_width)
+        shape = (size.objects, self._whole_slots, config.grid**2, config.memory_width)
         self._spatial = torch.zeros(shape, dtype=torch.bfloat16, device=device)
+        shape = (size.objects, pooled_slots, config.grid**2 // 4, config.memory_width)
+        self._pooled = torch.zeros(shape, dtype=torch.bfloat16, device=device)
         self._pointers = torch.zeros((size.objects, pointer_slots, config.width), device=device)
         self._spatial_frame = np.full((size.objects, spatial_slots), _EMPTY, np.int64)
         self._pointer_frame = np.full((size.objects, pointer_slots), _EMPTY, np.int64)
@@ -100,7 +108,7 @@ class MemoryBank:
 
     def copy(self, source: int, target: int) -> None:
         """Remember in one row what another one does."""
-        for table in (self._spatial, self._pointers, self._spatial_frame, self._pointer_frame):
+        for table in (self._spatial, self._pooled, self._pointers, self._spatial_frame, self._pointer_frame):
             table[target] = table[source]
 
     def clear(self, row: int) -> None:
@@ -111,11 +119,13 @@ class MemoryBank:
     def read(self, rows: Sequence[int], frame: int) -> Memory:
         """What N objects are remembered by when a frame is tracked."""
         spatial = [self._spatial_entries(row, frame) for row in rows]
+        whole = [[entry for entry in entries if entry.slot < self._whole_slots] for entries in spatial]
+        pooled = [[entry for entry in entries if entry.slot >= self._whole_slots] for entries in spatial]
         pointers = [self._pointer_entries(row, frame) for row in rows]
         device = self._spatial.device
         row_index = torch.tensor(list(rows), device=device).unsqueeze(1)
-        spatial_slot, spatial_valid = _table((e.slot for e in entries) for entries in spatial)
-        time_row, _ = _table((_time_row(e) for e in entries) for entries in spatial)
+        spatial_slot, spatial_valid = _table((e.slot for e in entries) for entries in whole)
+        time_row, _ = _table((_time_row(e) for e in entries) for entries in whole)
         pointer_slot, pointer_valid = _table((e.slot for e in entries) for entries in pointers)
         age, _ = _table((e.age for e in entries) for entries in pointers)
         return Memory(
@@ -125,24 +135,38 @@ class MemoryBank:
             age.to(device, torch.float32),
             None if spatial_valid.all() else spatial_valid.to(device),
             None if pointer_valid.all() else pointer_valid.to(device),
+            self._read_pooled(row_index, pooled) if any(pooled) else None,
+        )
+
+    def _read_pooled(self, row_index: Tensor, pooled: list[list[_Entry]]) -> PooledMemory:
+        """The ring, where its masks are pooled; `row_index` is (N, 1)."""
+        device = row_index.device
+        slot, valid = _table((e.slot - self._whole_slots for e in entries) for entries in pooled)
+        time_row, _ = _table((_time_row(e) for e in entries) for entries in pooled)
+        return PooledMemory(
+            self._pooled[row_index, slot.to(device)],
+            time_row.to(device),
+            None if valid.all() else valid.to(device),
         )
 
     def _put(self, place: slice, rows: Sequence[int], frame: int, spatial: Tensor, pointers: Tensor) -> None:
-        for memory, frames, new in (
-            (self._spatial, self._spatial_frame, spatial),
-            (self._pointers, self._pointer_frame, pointers),
+        is_pooled = place.start >= self._whole_slots
+        masks = (self._pooled, pool(spatial), self._whole_slots) if is_pooled else (self._spatial, spatial, 0)
+        for (memory, new, first), frames in (
+            (masks, self._spatial_frame),
+            ((self._pointers, pointers, 0), self._pointer_frame),
         ):
-            slots = [place.start + _slot_for(frames[row, place], frame) for row in rows]
-            memory[list(rows), slots] = new.to(memory.dtype)
+            slots = np.array([place.start + _slot_for(frames[row, place], frame) for row in rows])
+            memory[list(rows), slots - first] = new.to(memory.dtype)
             frames[list(rows), slots] = frame
 
     def _spatial_entries(self, row: int, frame: int) -> list[_Entry]:
-        """Every prompted frame, the newest anchors, and of the last six those that were tracked."""
+        """Every prompted frame, the newest anchors, and of the last `recent` ones those that were tracked."""
         frames = self._spatial_frame[row]
         return [
             *self._prompted_entries(frames, frame),
             *self._anchor_entries(frames, frame),
-            *self._recent_entries(frames, frame, NUM_RECENT),
+            *self._recent_entries(frames, frame, self._recent),
         ]
 
     def _pointer_entries(self, row: int, frame: int) -> list[_Entry]:

@@ -48,8 +48,15 @@ class Propagation:
         self._policy = config.policy
         self._follows_motion = config.policy.motion_weight > 0
         self._time = stopwatch.time
-        anchors = self._policy.anchors, self._policy.anchor_slots(config.history)
-        size = BankSize(config.max_objects + 1, config.max_prompted, config.history, *anchors)
+        size = BankSize(
+            objects=config.max_objects + 1,
+            prompted=config.max_prompted,
+            history=config.history,
+            anchors=self._policy.anchors,
+            anchor_slots=self._policy.anchor_slots(config.history),
+            recent=config.recent_memories,
+            is_pooled=config.pool_memory,
+        )
         self._bank = MemoryBank(model.config, size, model.device, counts_gaps=not self._policy.is_selective)
 
     def track(self, objects: Sequence[TrackedObject], frame: Frame) -> None:

@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from sam2_ros.model import Memory, Sam2
+from sam2_ros.model import Memory, PooledMemory, Sam2, pool
 from sam2_ros.model.config import NUM_MEMORY_ROWS
+from sam2_ros.model.encoding import axial_rotation
 
 TOKENS = 16  # 4 x 4
 
@@ -91,3 +92,31 @@ def test_memories_may_be_kept_in_bfloat16(model: Sam2) -> None:
     conditioned = read(model, m._replace(spatial=m.spatial.bfloat16()))
     assert conditioned.dtype == torch.float32
     assert torch.allclose(conditioned, read(model, m), atol=0.05)
+
+
+def with_pooled(m: Memory, valid: torch.Tensor | None = None) -> Memory:
+    """Two pooled memories besides."""
+    tokens = random(len(m.spatial), 2, TOKENS // 4, 64, seed=3)
+    return m._replace(pooled=PooledMemory(tokens, torch.tensor([[2, 3]]).expand(len(tokens), -1), valid))
+
+
+def test_pooled_memories_are_read_besides_unless_they_are_invalid(model: Sam2) -> None:
+    plain, more = read(model, memory()), read(model, with_pooled(memory()))
+    assert not torch.allclose(plain, more, atol=1e-3)
+    none_valid = with_pooled(memory(), torch.zeros(1, 2, dtype=torch.bool))
+    assert torch.allclose(plain, read(model, none_valid), atol=1e-5)
+    one_valid = with_pooled(memory(), torch.tensor([[True, False]]))
+    assert not torch.allclose(more, read(model, one_valid), atol=1e-4)
+
+
+def test_pooling_keeps_what_does_not_change_within_a_cell() -> None:
+    cells = random(1, 2, 2, 64)
+    tokens = cells.repeat_interleave(2, dim=1).repeat_interleave(2, dim=2)
+    assert torch.allclose(pool(tokens.flatten(1, 2)), cells.flatten(1, 2))
+
+
+def test_a_pooled_token_is_turned_to_the_middle_of_its_cell() -> None:
+    whole, pooled = axial_rotation(4, 128), axial_rotation(2, 128, cell=2)
+    angle = torch.atan2(whole.sin, whole.cos)[:, -1]  # the slowest to turn with y
+    middle = torch.atan2(pooled.sin, pooled.cos)[:, -1]
+    assert torch.allclose(middle, pool(angle.view(1, 16, 1)).flatten(), atol=1e-6)

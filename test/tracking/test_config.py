@@ -16,6 +16,8 @@ from sam2_ros.tracking.memory_policy import POLICIES
         {"stamp_tolerance": -1.0},
         {"memory_policy": "elephant"},
         {"precision": "int4"},
+        {"recent_memories": 0},
+        {"recent_memories": 7},
     ],
 )
 def test_impossible_configurations_are_rejected(wrong: dict) -> None:

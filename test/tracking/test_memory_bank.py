@@ -171,3 +171,59 @@ def test_nothing_is_allocated_while_tracking(bank: MemoryBank) -> None:
     track(bank, 0, range(1, 100))
     assert (bank._spatial.data_ptr(), bank._pointers.data_ptr()) == storage
     assert np.count_nonzero(bank._spatial_frame[0] >= 0) == 1 + 6 + 4
+
+
+def test_fewer_recent_masks_are_kept_and_read_while_pointers_stay() -> None:
+    bank = MemoryBank(CONFIG, BankSize(objects=1, prompted=2, history=4, recent=2), torch.device("cpu"))
+    bank.write_prompted([0], 0, *marked(0))
+    track(bank, 0, range(1, 30))
+    assert bank._spatial.shape[1] == 2 + 2 + 4
+    assert frames_by_row(bank, 0, 30) == {PROMPTED_ROW: [0], 0: [29], 1: [28]}
+    assert bank.read([0], 30).pointer_distance[0].tolist() == [30.0, *map(float, range(1, 16))]
+    bank.forget_from(0, 26)  # by as many frames as history says
+    assert frames_by_row(bank, 0, 26) == {PROMPTED_ROW: [0], 0: [25], 1: [24]}
+
+
+@pytest.fixture
+def pooled() -> MemoryBank:
+    size = BankSize(objects=3, prompted=2, history=4, anchors=2, anchor_slots=4, is_pooled=True)
+    return MemoryBank(CONFIG, size, torch.device("cpu"), counts_gaps=False)
+
+
+def test_tracked_frames_are_pooled_to_a_quarter_of_their_tokens_prompted_ones_and_anchors_stay_whole(
+    pooled: MemoryBank,
+) -> None:
+    pooled.write_prompted([0], 0, *marked(0))
+    track(pooled, 0, range(1, 9))
+    pooled.write_anchors([0], 5, *marked(5))
+    memory = pooled.read([0], 9)
+    assert memory.spatial.shape[:3] == (1, 2, TOKENS) and memory.spatial[0, :, 0, 0].tolist() == [0.0, 5.0]
+    assert memory.pooled is not None and memory.pooled.valid is None
+    assert memory.pooled.tokens.shape == (1, 6, TOKENS // 4, 64)
+    assert memory.pooled.tokens[0, :, 0, 0].tolist() == [8.0, 7.0, 6.0, 5.0, 4.0, 3.0]
+    assert memory.pooled.row.tolist() == [[0, 1, 2, 3, 4, 5]]
+    assert memory.pointers.shape == pooled.read([0], 9).pointers.shape == (1, 2 + 8, CONFIG.width)
+
+
+def test_a_pooled_token_is_the_mean_of_its_four(pooled: MemoryBank) -> None:
+    pooled.write_prompted([0], 0, *marked(0))
+    spatial = torch.arange(float(TOKENS)).view(1, TOKENS, 1).expand(-1, -1, CONFIG.memory_width)
+    pooled.write([0], 1, spatial, marked(1)[1])
+    (cells,) = spatial.unflatten(1, (CONFIG.grid, CONFIG.grid))
+    memory = pooled.read([0], 2).pooled
+    assert memory is not None
+    assert memory.tokens[0, 0, 0, 0] == cells[:2, :2, 0].mean()
+
+
+def test_pooled_objects_are_read_together_copied_and_taken_back(pooled: MemoryBank) -> None:
+    for row, count in ((0, 3), (1, 8)):
+        pooled.write_prompted([row], 0, *marked(0))
+        track(pooled, row, range(1, count))
+    memory = pooled.read([0, 1], 8).pooled
+    assert memory is not None and memory.valid is not None
+    assert memory.valid.sum(dim=1).tolist() == [2, 6]
+    pooled.copy(1, 2)
+    pooled.forget_from(2, 6)
+    memory = pooled.read([2], 6).pooled
+    assert memory is not None
+    assert memory.tokens[0, :, 0, 0].tolist() == [5.0, 4.0, 3.0, 2.0, 1.0]
