@@ -30,6 +30,7 @@ class TrackerConfig:
     # What may be saved, see presets.py
     recent_memories: int = NUM_RECENT  # frames whose masks are remembered, besides prompted ones
     pool_memory: bool = False  # by a quarter of their tokens
+    encode_every: int = 1  # so many frames; on the others masks are moved, see in_between.py
 
     def __post_init__(self) -> None:
         if not 1 <= self.max_objects <= _MAX_OBJECTS:
@@ -45,6 +46,8 @@ class TrackerConfig:
 
         if not 1 <= self.recent_memories <= NUM_RECENT:
             raise ValueError(f"recent_memories is {self.recent_memories}, expected 1..{NUM_RECENT}")
+        if self.encode_every < 1:
+            raise ValueError(f"encode_every is {self.encode_every}, expected at least 1")
 
     @property
     def policy(self) -> MemoryPolicy:

@@ -1,4 +1,4 @@
-"""The newest frames, encoded, with what was found on them: prompts can still be applied to these."""
+"""The newest frames, with what was found on them: prompts can still be applied to these."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import numpy as np
 from torch import Tensor
 
 from ..model import ImageFeatures
@@ -25,14 +26,17 @@ class Answer(NamedTuple):
     after: Belief
 
 
-@dataclass(frozen=True)
+@dataclass
 class Frame:
-    """A frame that prompts can still be applied to."""
+    """A frame that prompts can still be applied to; encoded at once, or when a prompt needs it."""
 
     index: int  # from 0
     stamp: float  # seconds
     size: tuple[int, int]  # (H, W) pixels
-    features: ImageFeatures
+    features: ImageFeatures | None = None
+    image: Tensor | None = None  # (1, 3, S, S), as long as it is not encoded
+    grey: np.ndarray | None = None  # (h, w) uint8, and
+    origins: Tensor | None = None  # where objects are only moved, see in_between.py
     answers: dict[int, Answer] = field(default_factory=dict)  # by track id
 
 

@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
-from ..model import Decoded, PromptTensors, Sam2
+from ..model import Decoded, ImageFeatures, PromptTensors, Sam2
 from .belief import Belief
 from .config import TrackerConfig
 from .device import autocast
 from .frames import Answer, Frame
+from .in_between import move
 from .memory_bank import BankSize, MemoryBank
 from .observation import Observation, observe
 from .presence import Herald
@@ -35,6 +37,7 @@ class TrackedObject:
     newest_frame: int  # the last one that it was tracked or prompted on
     belief: Belief
     herald: Herald  # an object and its copy have the same one
+    answer: Answer | None = None  # on the newest frame
     points: Points = Points()  # of its newest prompted frame
     points_frame: int = -1
 
@@ -59,16 +62,36 @@ class Propagation:
         )
         self._bank = MemoryBank(model.config, size, model.device, counts_gaps=not self._policy.is_selective)
 
+    def encoded(self, frame: Frame) -> ImageFeatures:
+        """The frame's features; it is encoded now if it was not yet."""
+        if frame.features is None:
+            assert frame.image is not None  # what is not encoded keeps its image
+            with self._time("encode"), self._autocast():
+                frame.features = self._model.encode_image(frame.image)
+            frame.image = None
+        return frame.features
+
+    def follow(self, objects: Sequence[TrackedObject], frame: Frame) -> None:
+        """`track` objects, or only move their masks where the frame lies in between."""
+        if frame.origins is None:
+            self.track(objects, frame)
+            return
+        answers = [object_.answer for object_ in objects if object_.answer]  # all of them have been prompted
+        with self._time("move"):
+            moved = move(torch.stack([answer.logits for answer in answers]), frame.origins)
+        for object_, answer, logits in zip(objects, answers, moved):
+            _note(object_, frame, Answer(logits, answer.seen, object_.belief, object_.belief))
+
     def track(self, objects: Sequence[TrackedObject], frame: Frame) -> None:
         """Find objects on a frame by what is remembered of them, and remember what was found."""
         with self._time("read_memory"), self._autocast():
             memory = self._bank.read([object_.row for object_ in objects], frame.index)
-            conditioned = self._model.read_memory(frame.features, memory)
+            conditioned = self._model.read_memory(self.encoded(frame), memory)
         with self._time("decode"), self._autocast():
             expected = [object_.belief.expected(frame.stamp) for object_ in objects]
             decoded = self._model.decode(
                 conditioned,
-                frame.features,
+                self.encoded(frame),
                 None,
                 multimask=True,
                 choose=lambda candidates: self._policy.choose(candidates, expected),
@@ -76,10 +99,8 @@ class Propagation:
         with self._time("wait"):  # for the device
             observations = observe(decoded, self._policy.anchors > 0)
         for i, (object_, seen) in enumerate(zip(objects, observations)):
-            before = object_.belief
-            object_.belief = before.after(seen, frame.stamp, self._config.presence, self._follows_motion)
-            object_.newest_frame = frame.index
-            frame.answers[object_.id] = Answer(decoded.logits[i], seen, before, object_.belief)
+            after = object_.belief.after(seen, frame.stamp, self._config.presence, self._follows_motion)
+            _note(object_, frame, Answer(decoded.logits[i], seen, object_.belief, after))
         with self._time("write_memory"), self._autocast():
             self._remember(objects, frame, decoded)
 
@@ -88,7 +109,9 @@ class Propagation:
         points = (object_.points if object_.points_frame == frame.index else Points()).joined(prompt)
         with self._autocast():
             decoded = self._decode_prompt(prompt, points, frame, object_)
-            spatial = self._model.write_memory(frame.features, decoded.logits, decoded.occlusion_score, binarise=True)
+            spatial = self._model.write_memory(
+                self.encoded(frame), decoded.logits, decoded.occlusion_score, binarise=True
+            )
         starts = frame.index == object_.first_frame
         is_prompted = starts or self._config.corrections_are_prompted or self.is_prompted(object_, frame)
         self._bank.forget_from(object_.row, frame.index)
@@ -105,7 +128,7 @@ class Propagation:
             return self._decode_prompt(prompt, Points().joined(prompt), frame, None).logits
 
     def carry(self, objects: Sequence[TrackedObject], frame: Frame) -> None:
-        """`track` objects on a buffered frame, but leave the frame as it is for those that were prompted on it."""
+        """`follow` objects on a buffered frame, but leave the frame as it is for those that were prompted on it."""
         to_track = []
         for object_ in objects:
             if self.is_prompted(object_, frame):
@@ -114,7 +137,7 @@ class Propagation:
             else:
                 to_track.append(object_)
         if to_track:
-            self.track(to_track, frame)
+            self.follow(to_track, frame)
 
     def is_prompted(self, object_: TrackedObject, frame: Frame) -> bool:
         """Whether the object was prompted on that frame, and the frame is still remembered."""
@@ -129,9 +152,8 @@ class Propagation:
         self._bank.clear(object_.row)
 
     def _trust(self, object_: TrackedObject, frame: Frame, logits: Tensor, seen: Observation, before: Belief) -> None:
-        object_.belief = before.prompted(seen, frame.stamp, self._follows_motion)
-        object_.newest_frame = frame.index
-        frame.answers[object_.id] = Answer(logits, seen, before, object_.belief)
+        after = before.prompted(seen, frame.stamp, self._follows_motion)
+        _note(object_, frame, Answer(logits, seen, before, after))
 
     def _remember(self, objects: Sequence[TrackedObject], frame: Frame, decoded: Decoded) -> None:
         """What the policy allows of a tracked frame."""
@@ -141,7 +163,7 @@ class Propagation:
             return
         rows, pointers = [objects[i].row for i in kept], decoded.pointer[kept]
         spatial = self._model.write_memory(
-            frame.features, decoded.logits[kept], decoded.occlusion_score[kept], binarise=False
+            self.encoded(frame), decoded.logits[kept], decoded.occlusion_score[kept], binarise=False
         )
         self._bank.write(rows, frame.index, spatial, pointers)
         gaps = [frame.index - self._bank.newest_anchor(row) for row in rows]
@@ -151,18 +173,24 @@ class Propagation:
 
     def _decode_prompt(self, prompt: Prompt, points: Points, frame: Frame, object_: TrackedObject | None) -> Decoded:
         """The answer to a prompt for an object, or for one that is not known (None)."""
-        model, device = self._model, self._model.device
+        model, device, features = self._model, self._model.device, self.encoded(frame)
         if prompt.mask is not None:
             mask = mask_tensor(prompt.mask, model.config.image_size, device)
-            return model.decode_mask_prompt(frame.features, mask)
+            return model.decode_mask_prompt(features, mask)
         if object_ is None or frame.index == object_.first_frame:
-            conditioned = model.without_memory(frame.features)
+            conditioned = model.without_memory(features)
         else:
-            conditioned = model.read_memory(frame.features, self._bank.read([object_.row], frame.index))
+            conditioned = model.read_memory(features, self._bank.read([object_.row], frame.index))
         earlier = frame.answers.get(object_.id) if object_ else None
         fed_back = earlier.logits[None].clamp(-_FED_BACK_LIMIT, _FED_BACK_LIMIT) if earlier else None
         prompts = PromptTensors(*points.tensors(frame.size, model.config.image_size, device), fed_back)
-        return model.decode(conditioned, frame.features, prompts, multimask=len(points) <= 1)
+        return model.decode(conditioned, features, prompts, multimask=len(points) <= 1)
 
     def _autocast(self) -> AbstractContextManager[object]:
         return autocast(self._model.device, self._config.precision)
+
+
+def _note(object_: TrackedObject, frame: Frame, answer: Answer) -> None:
+    """The frame is the object's newest, and this the answer to it."""
+    object_.answer, object_.belief, object_.newest_frame = answer, answer.after, frame.index
+    frame.answers[object_.id] = answer

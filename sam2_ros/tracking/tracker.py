@@ -1,6 +1,7 @@
 """The streaming tracker: frames one by one, forever; objects come, are corrected and go at any time.
 
-A frame is encoded once. All objects then read their memories, are decoded and write their memories in one batch.
+A frame is encoded once. All objects then read their memories, are decoded and write their memories in one batch; with
+`encode_every` they are only moved along on the frames in between, which are encoded when a prompt needs it.
 The encodings of the last frames are kept, so that a prompt can be applied to the frame that it was made on and be
 carried forward to the newest. A correction works on a copy of the object's memory, which takes the place of the
 object once it has arrived; until then the object is tracked as before.
@@ -19,8 +20,8 @@ from torch import Tensor
 from ..model import Sam2
 from .belief import Belief
 from .config import TrackerConfig
-from .device import autocast
 from .frames import Frame, FrameBuffer
+from .in_between import grey_picture, origins
 from .masks import full_size
 from .preprocess import preprocess
 from .presence import Herald, Presence
@@ -64,12 +65,11 @@ class StreamingTracker:
     def step_tensor(self, image: Tensor, size: tuple[int, int], stamp: float) -> FrameResult:
         """`step` for a frame of `size` (H, W) that has been brought to (1, 3, S, S) and normalised already."""
         self._frames.check_next(stamp)
-        with self._stopwatch.time("encode"), autocast(self.model.device, self.config.precision):
-            features = self.model.encode_image(image)
-        newest = self._frames.newest
-        frame = Frame(newest.index + 1 if newest else 0, stamp, size, features)
+        frame = self._next_frame(image, size, stamp)
+        if frame.origins is None:
+            self._propagation.encoded(frame)
         if self._objects:
-            self._propagation.track(list(self._objects.values()), frame)
+            self._propagation.follow(list(self._objects.values()), frame)
         if oldest := self._frames.next_to_go:
             self._carry_past(oldest)
         self._frames.append(frame)
@@ -217,6 +217,18 @@ class StreamingTracker:
         """The events since the last step or call of this."""
         events, self._events = tuple(self._events), []
         return events
+
+    def _next_frame(self, image: Tensor, size: tuple[int, int], stamp: float) -> Frame:
+        """With what it takes to move objects onto it, unless that frame's turn is to be encoded."""
+        newest = self._frames.newest
+        frame = Frame(newest.index + 1 if newest else 0, stamp, size, image=image)
+        if self.config.encode_every > 1:
+            with self._stopwatch.time("flow"):
+                frame.grey = grey_picture(image)
+                if newest and newest.grey is not None and frame.index % self.config.encode_every:
+                    side = self.model.config.image_size // 4
+                    frame.origins = origins(newest.grey, frame.grey, side, self.model.device)
+        return frame
 
     # ---- one object
 

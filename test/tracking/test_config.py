@@ -18,6 +18,7 @@ from sam2_ros.tracking.memory_policy import POLICIES
         {"precision": "int4"},
         {"recent_memories": 0},
         {"recent_memories": 7},
+        {"encode_every": 0},
     ],
 )
 def test_impossible_configurations_are_rejected(wrong: dict) -> None:
