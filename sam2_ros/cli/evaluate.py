@@ -29,7 +29,7 @@ from sam2_ros.training.evaluation import (
 )
 from sam2_ros.training.metrics import ObjectScore, Summary, summarise
 
-from .options import add_model_options, whole_number
+from .options import add_model_options, add_preset_options, chosen_preset, whole_number
 
 _WORST = 5  # objects of which a picture is written
 
@@ -58,17 +58,26 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--rate", type=float, default=10.0, metavar="FPS", help="frames per second of the data set (default: 10)"
     )
     add_model_options(parser)
+    add_preset_options(parser, several=True)
 
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate, write and print the table. Raises ValueError, OSError or CheckpointError for what the user can mend."""
     sequences = read_dataset(args.dataset)[: args.max_sequences]
-    method = _method(args)
+    names = [args.baseline] if args.baseline else args.preset
+    folders = {name: args.out / name if len(names) > 1 else args.out for name in names}
+    _print_tables({name: _evaluate(args, name, sequences, folder) for name, folder in folders.items()})
+    return 0
+
+
+def _evaluate(args: argparse.Namespace, name: str, sequences: list[Sequence], folder: Path) -> list[tuple[str, str]]:
+    """Rows of the table of a preset or baseline; writes what there is to write into the folder."""
+    method = _method(args, name)
     patience = None if args.baseline else args.lost_after * args.rate
-    args.out.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     results: list[tuple[Sequence, Evaluated]] = []
     skipped = 0
-    for sequence in tqdm(sequences, unit="sequence"):
+    for sequence in tqdm(sequences, desc=name, unit="sequence"):
         try:
             results.append((sequence, evaluate_sequence(sequence, method, patience)))
         except DatasetError as error:
@@ -78,33 +87,40 @@ def run(args: argparse.Namespace) -> int:
     summary = summarise(scores)
     frames = sum(len(sequence.images) for sequence, _ in results)
     rate = frames / sum(result.seconds for _, result in results)
-    _write_json(args, summary, scores, rate, skipped)
-    _write_worst(args.out, results)
-    _print_table(summary, rate, skipped)
-    return 0
+    _write_json(folder / "scores.json", args, name, summary, scores, rate, skipped)
+    _write_worst(folder, results)
+    return _rows(summary, rate, skipped)
 
 
-def _method(args: argparse.Namespace) -> Method:
+def _method(args: argparse.Namespace, name: str) -> Method:
     if args.baseline:
-        return baseline_method(BASELINES[args.baseline])
+        return baseline_method(BASELINES[name])
     model = load_model(args.model, args.checkpoint, args.image_size, choose_device(args.device))
     rules = PresenceRules(lost_after=args.lost_after)
-    return model_method(model, args.prompt, TrackerConfig(presence=rules, memory_policy=args.memory_policy), args.rate)
+    config = TrackerConfig(presence=rules, memory_policy=args.memory_policy, **asdict(chosen_preset(args, name)))
+    return model_method(model, args.prompt, config, args.rate)
 
 
 def _write_json(
-    args: argparse.Namespace, summary: Summary, scores: list[ObjectScore], rate: float, skipped: int
+    file: Path,
+    args: argparse.Namespace,
+    name: str,
+    summary: Summary,
+    scores: list[ObjectScore],
+    rate: float,
+    skipped: int,
 ) -> None:
     content = {
         "method": args.baseline or args.model,
         "prompt": "mask" if args.baseline else args.prompt,
         "memory_policy": None if args.baseline else args.memory_policy,
+        "preset": None if args.baseline else {"name": name, **asdict(chosen_preset(args, name))},
         "summary": asdict(summary),
         "frames_per_second": rate,
         "skipped": skipped,
         "objects": [asdict(score) for score in scores],
     }
-    (args.out / "scores.json").write_text(json.dumps(content, indent=1))
+    file.write_text(json.dumps(content, indent=1))
 
 
 def _write_worst(folder: Path, results: list[tuple[Sequence, Evaluated]]) -> None:
@@ -120,8 +136,8 @@ def _each_score(results: list[tuple[Sequence, Evaluated]]) -> Iterator[tuple[Seq
             yield sequence, result, score
 
 
-def _print_table(summary: Summary, rate: float, skipped: int) -> None:
-    rows = [
+def _rows(summary: Summary, rate: float, skipped: int) -> list[tuple[str, str]]:
+    return [
         ("objects", f"{summary.objects}" + (f" ({skipped} sequences skipped)" if skipped else "")),
         ("J&F", f"{summary.mean:.3f}"),
         ("J", f"{summary.region:.3f}"),
@@ -134,8 +150,14 @@ def _print_table(summary: Summary, rate: float, skipped: int) -> None:
         *_event_rows("reacquired", summary.back),
         ("frames per second", f"{rate:.1f}"),
     ]
-    for name, value in rows:
-        print(f"{name:30}{value:>10}")
+
+
+def _print_tables(tables: dict[str, list[tuple[str, str]]]) -> None:
+    """Side by side, under their names if there are several; all have the same rows."""
+    if len(tables) > 1:
+        print(" " * 30 + "".join(f"{name:>10}" for name in tables))
+    for row in zip(*tables.values()):
+        print(f"{row[0][0]:30}" + "".join(f"{value:>10}" for _, value in row))
 
 
 def _event_rows(name: str, told: Told | None) -> list[tuple[str, str]]:

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from sam2_ros.model import CONFIGS
+from sam2_ros.tracking.presets import PRESETS, Preset
 
 
 def add_model_options(parser: argparse.ArgumentParser, several_sizes: bool = False) -> None:
@@ -20,6 +21,44 @@ def add_model_options(parser: argparse.ArgumentParser, several_sizes: bool = Fal
         help=f"side of the model's input{', or several: 256,512' if several_sizes else ''} (default: its own)",
     )
     options.add_argument("--device", default="auto", help="auto (a GPU if there is one), cpu, cuda or cuda:N")
+
+
+def add_preset_options(parser: argparse.ArgumentParser, several: bool = False) -> None:
+    """--preset (a list, where there may be several), and what it sets"""
+    options = parser.add_argument_group("quality for speed")
+    names = ", ".join(PRESETS)
+    options.add_argument(
+        "--preset",
+        type=_presets if several else _preset,
+        default=["quality"] if several else "quality",
+        metavar="NAME",
+        help=f"{names}{', or several with commas between them' if several else ''} (default: quality)",
+    )
+    as_preset = "(default: as the preset says)"
+    options.add_argument(
+        "--recent-memories", type=whole_number, default=0, metavar="N", help=f"remembered masks, 1 to 6 {as_preset}"
+    )
+    options.add_argument(
+        "--memory-pooling", type=whole_number, default=0, metavar="N", help=f"2: of 2 x 2 tokens, 1: none {as_preset}"
+    )
+    options.add_argument(
+        "--encode-every", type=whole_number, default=0, metavar="N", help=f"frames; masks move in between {as_preset}"
+    )
+
+
+def chosen_preset(args: argparse.Namespace, name: str) -> Preset:
+    """The preset of that name, with what was given beside it."""
+    return PRESETS[name].changed(args.recent_memories, args.memory_pooling, args.encode_every)
+
+
+def _preset(text: str) -> str:
+    if text not in PRESETS:
+        raise argparse.ArgumentTypeError(f"expected one of {', '.join(PRESETS)}, not {text!r}")
+    return text
+
+
+def _presets(text: str) -> list[str]:
+    return [_preset(name) for name in text.split(",")]
 
 
 def whole_number(text: str) -> int:

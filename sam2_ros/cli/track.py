@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
@@ -25,7 +25,7 @@ from sam2_ros.tracking.report import CsvWriter, TrackRow, describe, read_csv, ro
 from sam2_ros.tracking.types import TrackState
 from sam2_ros.tracking.video import VideoInfo, VideoWriter, probe, read_frames, read_mask, write_labels
 
-from .options import add_model_options, whole_number
+from .options import add_model_options, add_preset_options, chosen_preset, whole_number
 
 _EXPLANATION = """\
 Prompts are read from left to right. Each belongs to the object of the last --object before it, and to the frame
@@ -63,6 +63,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--object", nargs="?", const="", metavar="LABEL", action=_Said, help="what follows is for another object"
     )
     add_model_options(parser)
+    add_preset_options(parser)
     parser.add_argument("--max-frames", type=whole_number, metavar="N", help="stop after so many frames")
     parser.add_argument("--out", type=Path, default=Path("track_out"), metavar="FOLDER", help="default: track_out")
 
@@ -77,7 +78,10 @@ def run(args: argparse.Namespace) -> int:
     tracker = StreamingTracker(
         load_model(args.model, args.checkpoint, args.image_size, device),
         TrackerConfig(
-            max_objects=max(prompt.object for prompt in prompts), history=1, precision=choose_precision("auto", device)
+            max_objects=max(prompt.object for prompt in prompts),
+            history=1,
+            precision=choose_precision("auto", device),
+            **asdict(chosen_preset(args, args.preset)),
         ),
     )
     latencies: list[float] = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from sam2_ros.model import Sam2, load_model
 from sam2_ros.node.parameters import Parameters
 from sam2_ros.tracking import Box, PresenceRules, Prompt, StreamingTracker, TrackerConfig
 from sam2_ros.tracking.device import choose_device, choose_precision
+from sam2_ros.tracking.presets import PRESETS
 
 
 def leave_a_core() -> None:
@@ -47,6 +48,9 @@ def build_tracker(parameters: Parameters) -> StreamingTracker:
         remove_after=parameters.remove_after,
         return_frames=parameters.return_frames,
     )
+    preset = PRESETS[parameters.preset].changed(
+        parameters.recent_memories, parameters.memory_pooling, parameters.encode_every
+    )
     config = TrackerConfig(
         max_objects=parameters.max_objects,
         max_prompted=parameters.max_prompted,
@@ -56,6 +60,7 @@ def build_tracker(parameters: Parameters) -> StreamingTracker:
         stamp_tolerance=parameters.stamp_tolerance,
         catch_up_at_once=False,
         precision=choose_precision(parameters.precision, device),
+        **asdict(preset),
     )
     model = load_model(
         parameters.model, parameters.checkpoint or None, parameters.image_size or None, device=str(device)

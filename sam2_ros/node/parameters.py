@@ -19,6 +19,7 @@ from sam2_ros.model.config import CONFIGS
 from sam2_ros.node.qos import RELIABILITIES
 from sam2_ros.tracking import TrackerConfig
 from sam2_ros.tracking.memory_policy import POLICIES
+from sam2_ros.tracking.presets import PRESETS
 
 
 class ParameterError(ValueError):
@@ -70,6 +71,26 @@ class Parameters:
         "auto",
         "Number format of the network. auto: bfloat16 on a GPU, float32 on the CPU.",
         choices=("auto", "float32", "bfloat16"),
+    )
+    preset: str = _parameter(
+        "quality",
+        'How much is saved for speed. quality: nothing; balanced, fast: see README, "Speed for quality".',
+        choices=tuple(PRESETS),
+    )
+    recent_memories: int = _parameter(
+        0, "Images whose masks are remembered besides the prompted ones. 0: as the preset says.", low=0, high=6
+    )
+    memory_pooling: int = _parameter(
+        0,
+        "2: of these, means of 2 x 2 tokens are remembered; 1: all tokens. 0: as the preset says.",
+        low=0,
+        high=2,
+    )
+    encode_every: int = _parameter(
+        0,
+        "The network sees every so-manieth image; on the others masks move along. 0: as the preset says.",
+        low=0,
+        high=30,
     )
     max_objects: int = _parameter(
         16, "Objects followed at a time; their memory is set aside at the start.", low=1, high=254

@@ -29,7 +29,7 @@ class TrackerConfig:
     precision: str = "float32"
     # What may be saved, see presets.py
     recent_memories: int = NUM_RECENT  # frames whose masks are remembered, besides prompted ones
-    pool_memory: bool = False  # by a quarter of their tokens
+    memory_pooling: int = 1  # 2: by the means of 2 x 2 tokens
     encode_every: int = 1  # so many frames; on the others masks are moved, see in_between.py
 
     def __post_init__(self) -> None:
@@ -46,6 +46,8 @@ class TrackerConfig:
 
         if not 1 <= self.recent_memories <= NUM_RECENT:
             raise ValueError(f"recent_memories is {self.recent_memories}, expected 1..{NUM_RECENT}")
+        if self.memory_pooling not in (1, 2):
+            raise ValueError(f"memory_pooling is {self.memory_pooling}, expected 1 (none) or 2 (2 x 2 tokens)")
         if self.encode_every < 1:
             raise ValueError(f"encode_every is {self.encode_every}, expected at least 1")
 

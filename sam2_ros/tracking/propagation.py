@@ -58,7 +58,7 @@ class Propagation:
             anchors=self._policy.anchors,
             anchor_slots=self._policy.anchor_slots(config.history),
             recent=config.recent_memories,
-            is_pooled=config.pool_memory,
+            is_pooled=config.memory_pooling > 1,
         )
         self._bank = MemoryBank(model.config, size, model.device, counts_gaps=not self._policy.is_selective)
 

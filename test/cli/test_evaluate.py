@@ -9,6 +9,7 @@ from safetensors.torch import load_file
 
 from sam2_ros.cli import main
 from sam2_ros.model import save_weights, seeded_model
+from sam2_ros.tracking.presets import PRESETS
 from sam2_ros.training import recipe
 from sam2_ros.training.davis import write_clip
 from sam2_ros.training.recipe import Recipe, Stage, Turn
@@ -51,6 +52,31 @@ def test_the_memory_policy_and_what_was_told_are_reported(
     scores = json.loads((out / "scores.json").read_text())
     assert scores["memory_policy"] == "motion_aware"
     assert scores["summary"]["lost"] == {"told": 1, "right": 0, "due": 0, "delays": []}
+
+
+def test_presets_are_printed_side_by_side_and_written_apart(
+    dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    arguments = ["--image-size", "64", "--device", "cpu", "--out", str(out), "--recent-memories", "5"]
+    assert main(["evaluate", str(dataset), "--preset", "quality,fast", *arguments]) == 0
+    lines = [line.rsplit(maxsplit=2) for line in capsys.readouterr().out.splitlines()]
+    assert lines[0] == ["quality", "fast"]
+    table = {name: values for name, *values in lines[1:]}
+    assert table["objects"] == ["1", "1"] and all(float(rate) > 0 for rate in table["frames per second"])
+    for place, (name, every) in enumerate({"quality": 1, "fast": PRESETS["fast"].encode_every}.items()):
+        scores = json.loads((out / name / "scores.json").read_text())
+        assert f"{scores['summary']['mean']:.3f}" == table["J&F"][place]
+        assert (scores["preset"]["recent_memories"], scores["preset"]["encode_every"]) == (5, every)
+
+
+@pytest.mark.parametrize("wrong", [["--preset", "quick"], ["--preset", "fast,"], ["--encode-every", "0"]])
+def test_presets_that_do_not_exist_are_refused(
+    dataset: Path, wrong: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["evaluate", str(dataset), *wrong])
+    assert "expected" in capsys.readouterr().err
 
 
 def test_a_sequence_that_cannot_be_used_is_named_skipped_and_counted(

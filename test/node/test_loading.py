@@ -9,6 +9,7 @@ from sam2_ros.model import CONFIGS, seeded_model
 from sam2_ros.node.loading import build_tracker, leave_a_core, warm_up
 from sam2_ros.node.parameters import Parameters
 from sam2_ros.tracking import PresenceRules, TrackerConfig
+from sam2_ros.tracking.presets import PRESETS
 
 
 def test_every_parameter_of_the_tracker_reaches_it(weights):
@@ -28,6 +29,9 @@ def test_every_parameter_of_the_tracker_reaches_it(weights):
         return_frames=5,
         memory_policy="motion_aware",
         stamp_tolerance=0.25,
+        recent_memories=4,
+        memory_pooling=2,
+        encode_every=5,
     )
     tracker = build_tracker(parameters)
     assert tracker.model.config.image_size == 128
@@ -43,6 +47,31 @@ def test_every_parameter_of_the_tracker_reaches_it(weights):
         stamp_tolerance=0.25,
         catch_up_at_once=False,
         precision="bfloat16",
+        recent_memories=4,
+        memory_pooling=2,
+        encode_every=5,
+    )
+
+
+def test_a_preset_decides_what_is_not_given_itself(weights):
+    config = build_tracker(
+        Parameters(checkpoint=str(weights), image_size=64, device="cpu", preset="fast", encode_every=7)
+    ).config
+    fast = PRESETS["fast"]
+    assert (config.recent_memories, config.memory_pooling, config.encode_every) == (
+        fast.recent_memories,
+        fast.memory_pooling,
+        7,
+    )
+
+
+def test_by_default_nothing_is_saved(weights):
+    config = build_tracker(Parameters(checkpoint=str(weights), image_size=64, device="cpu")).config
+    plain = TrackerConfig()
+    assert (config.recent_memories, config.memory_pooling, config.encode_every) == (
+        plain.recent_memories,
+        plain.memory_pooling,
+        plain.encode_every,
     )
 
 

@@ -64,6 +64,8 @@ def test_every_parameter_is_described(name):
         ("vanish_below", 0.3, "vanish_below is 0.3, expected 0.5 to 1.0"),
         ("memory_policy", "elephant", "memory_policy is 'elephant', expected one of reference, guarded"),
         ("stamp_tolerance", float("nan"), "stamp_tolerance is nan, expected 0.0 to 10.0"),
+        ("preset", "quick", "preset is 'quick', expected one of quality, balanced, fast"),
+        ("encode_every", -1, "encode_every is -1, expected 0 to 30"),
         ("device", "gpu", "device is 'gpu', expected auto, cpu, cuda or cuda:N"),
         ("device", "cuda:", "device is 'cuda:', expected auto, cpu, cuda or cuda:N"),
         ("image_reliability", "reliabel", "image_reliability is 'reliabel', expected one of best_effort, reliable"),

@@ -141,7 +141,7 @@ def mask_of(box: Box) -> np.ndarray:
     return mask
 
 
-@pytest.mark.parametrize("saving", [{"pool_memory": True}, {"recent_memories": 1}, {"encode_every": 2}])
+@pytest.mark.parametrize("saving", [{"memory_pooling": 2}, {"recent_memories": 1}, {"encode_every": 2}])
 def test_whatever_is_saved_a_square_is_followed(nano: Sam2, picture: Paint, saving: dict) -> None:
     tracker = StreamingTracker(nano, TrackerConfig(**saving))
     step(tracker, picture, 0)
