@@ -33,6 +33,7 @@ PARAMETERS = {
     "model": (str, "the network, such as nano or sam2.1_hiera_tiny" + FROM_FILE),
     "checkpoint": (str, "file with the network's weights" + FROM_FILE),
     "image_size": (int, "side of the square that the network sees, in pixels" + FROM_FILE),
+    "preset": (str, "quality, balanced or fast" + FROM_FILE),
     "device": (str, "auto, cpu, cuda or cuda:N" + FROM_FILE),
     "image_transport": (str, "raw or compressed" + FROM_FILE),
     "target_frame": (str, "frame of reference of positions and points, through tf2" + FROM_FILE),

@@ -72,7 +72,7 @@ class Track:
     mask: np.ndarray  # (H, W) bool, all False unless VISIBLE: also while a return is doubtful
     box: Box | None  # around the mask, None where it is empty
     area: int  # pixels
-    last_seen: float  # stamp of the last frame on which it was visible, seconds
+    last_seen: float  # stamp of the last frame on which the network saw it, seconds
 
 
 class EventKind(Enum):
