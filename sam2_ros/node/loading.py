@@ -26,7 +26,7 @@ def leave_a_core() -> None:
 
 def warm_up(model: Sam2, config: TrackerConfig) -> None:
     """Follows something for two frames, so that the first real one need not wait for a GPU's kernels to load."""
-    tracker = StreamingTracker(model, replace(config, max_objects=1, history=1))
+    tracker = StreamingTracker(model, replace(config, max_objects=1, history=1, encode_every=1))
     frame = np.zeros((64, 64, 3), np.uint8)
     tracker.step(frame, 0.0)
     tracker.add(Prompt(box=Box(16, 16, 48, 48)))
