@@ -29,6 +29,20 @@ class Neck(nn.Module):
 
     def forward(self, maps: list[Tensor]) -> ImageFeatures:
         """Maps of strides 4, 8, 16, 32 -> ImageFeatures"""
-        stride4, stride8, stride16, stride32 = (conv(x) for conv, x in zip(self.lateral, maps))
-        above = F.interpolate(stride32.float(), scale_factor=2.0, mode="nearest")
-        return ImageFeatures(stride16 + above, self.to_half(stride8), self.to_fine(stride4))
+        to_fine, to_half, to_coarse, to_coarser = self.lateral
+        above = F.interpolate(_project(maps[3], to_coarser).float(), scale_factor=2.0, mode="nearest")
+        return ImageFeatures(
+            _project(maps[2], to_coarse) + above,
+            _project(maps[1], to_half, self.to_half),
+            _project(maps[0], to_fine, self.to_fine),
+        )
+
+
+def _project(x: Tensor, first: nn.Module, second: nn.Module | None = None) -> Tensor:
+    """(B, C, H, W) through one convolution of a single pixel, or two of them at the price of one."""
+    weight: Tensor = first.get_parameter("weight").flatten(1)
+    bias: Tensor = first.get_parameter("bias")
+    if second is not None:
+        outer = second.get_parameter("weight").flatten(1)
+        weight, bias = outer @ weight, outer @ bias + second.get_parameter("bias")
+    return F.linear(x.permute(0, 2, 3, 1), weight, bias).permute(0, 3, 1, 2)

@@ -35,3 +35,10 @@ def test_the_map_above_is_repeated_without_smoothing(config: ModelConfig) -> Non
     above = neck(inputs).coarse - neck.lateral[2](inputs[2])
     blocks = above.unflatten(2, (2, 2)).unflatten(4, (2, 2))
     assert torch.allclose(blocks, blocks[:, :, :, :1, :, :1].expand_as(blocks), atol=1e-5)
+
+
+def test_two_projections_in_one_give_what_they_give_in_turn(config: ModelConfig) -> None:
+    neck, inputs = Neck(config), maps(config)
+    features = neck(inputs)
+    assert torch.allclose(features.fine, neck.to_fine(neck.lateral[0](inputs[0])), atol=1e-5)
+    assert torch.allclose(features.half, neck.to_half(neck.lateral[1](inputs[1])), atol=1e-5)
