@@ -77,7 +77,7 @@ def axial_rotation(grid: int, width: int, device: torch.device | None = None, ce
 
 
 def rotate(x: Tensor, rotation: Rotation) -> Tensor:
-    """Turn each pair of neighbouring channels of (..., L, D)."""
-    even, odd = x.float().unflatten(-1, (-1, 2)).unbind(-1)
-    turned = (even * rotation.cos - odd * rotation.sin, even * rotation.sin + odd * rotation.cos)
-    return torch.stack(turned, dim=-1).flatten(-2).to(x.dtype)
+    """Turn each channel of the first half of (..., L, D) with its partner in the second half."""
+    first, second = x.float().chunk(2, dim=-1)
+    turned = (first * rotation.cos - second * rotation.sin, first * rotation.sin + second * rotation.cos)
+    return torch.cat(turned, dim=-1).to(x.dtype)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from .config import TrunkConfig
 from .layers import Mlp
+from .pieces import in_pieces
 
 
 class PooledAttention(nn.Module):
@@ -39,18 +40,26 @@ class Block(nn.Module):
     def __init__(self, width: int, out_width: int, heads: int, window: int) -> None:
         super().__init__()
         self.window = window
+        self.hidden = 4 * out_width
         self.norm1 = nn.LayerNorm(width, eps=1e-6)
         self.attention = PooledAttention(width, out_width, heads)
         self.norm2 = nn.LayerNorm(out_width, eps=1e-6)
-        self.mlp = Mlp(out_width, 4 * out_width, out_width, activation=nn.GELU)
+        self.mlp = Mlp(out_width, self.hidden, out_width, activation=nn.GELU)
         self.widen = nn.Linear(width, out_width) if width != out_width else None
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, H, W, C) -> (B, H or H / 2, W or W / 2, out)"""
+        if self.window:  # windows know nothing of each other
+            return in_pieces(lambda strip: self._think(self._look(strip)), x, self.hidden, step=self.window)
+        return in_pieces(self._think, self._look(x), self.hidden)
+
+    def _look(self, x: Tensor) -> Tensor:
         normed = self.norm1(x)
         if self.widen is not None:
             x = halve(self.widen(normed))
-        x = x + self._attend(normed, x.shape[1], x.shape[2])
+        return x + self._attend(normed, x.shape[1], x.shape[2])
+
+    def _think(self, x: Tensor) -> Tensor:
         return x + self.mlp(self.norm2(x))
 
     def _attend(self, x: Tensor, out_height: int, out_width: int) -> Tensor:
@@ -91,9 +100,20 @@ class Hiera(nn.Module):
 
     def _position(self, height: int, width: int) -> Tensor:
         """(1, height, width, C): a coarse grid stretched over the image, plus a pattern in every window."""
-        stretched = F.interpolate(self.position, size=(height, width), mode="bicubic")
+        rows, columns = self.position.shape[2:]
+        device = self.position.device
+        down, across = _bicubic(rows, height, device), _bicubic(columns, width, device)
+        stretched = torch.einsum("bcij,yi,xj->byxc", self.position, down, across)
         side = self.window_position.shape[-1]
-        return (stretched + self.window_position.tile(height // side, width // side)).permute(0, 2, 3, 1)
+        windows = stretched.unflatten(2, (width // side, side)).unflatten(1, (height // side, side))
+        pattern = self.window_position.permute(0, 2, 3, 1)[:, None, :, None]
+        return (windows + pattern).flatten(3, 4).flatten(1, 2)
+
+
+def _bicubic(points: int, size: int, device: torch.device) -> Tensor:
+    """(size, points): what each pixel takes of each point of a line, which is sooner than to resize every channel."""
+    line = torch.eye(points, device=device)[:, None, :, None].expand(-1, -1, -1, size)
+    return F.interpolate(line, size=(size, size), mode="bicubic")[:, 0, :, 0].T
 
 
 def halve(x: Tensor) -> Tensor:

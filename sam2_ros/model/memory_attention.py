@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
@@ -12,7 +13,9 @@ from torch import Tensor, nn
 from .config import NUM_MEMORY_ROWS, POINTER_REACH, ModelConfig
 from .encoding import Rotation, axial_rotation, rotate, sine_distance, sine_grid
 from .layers import Attention, parameter
+from .pieces import in_pieces, prefers_pieces, read
 
+_KEYS = 512  # of a piece
 _POSITION_SHARE = 0.1  # of the position encoding that is added to the image tokens
 
 
@@ -54,44 +57,93 @@ class Keys(NamedTuple):
     mask: Tensor | None  # (N, 1, 1, M) bool
 
 
+Turns = tuple[Rotation, Rotation, None]  # of spatial tokens, pooled ones and those of pointers
+
+
+class RotaryAttention(Attention):
+    """Attention with a single head, whose queries and keys are turned by their place (Su et al. 2021)."""
+
+    def __init__(self, width: int, source_width: int | None = None) -> None:
+        super().__init__(width, heads=1, source_width=source_width)
+
+    def placed_query(self, x: Tensor, rotation: Rotation) -> Tensor:
+        """(..., L, width) -> (..., L, width)"""
+        return rotate(_partners_apart(self.query, x), rotation)
+
+    def placed_key(self, x: Tensor, rotation: Rotation | None) -> Tensor:
+        """(..., L, source) -> (..., L, width); None where there is no place to turn to."""
+        key = _partners_apart(self.key, x)
+        return key if rotation is None else rotate(key, rotation)
+
+
+def _partners_apart(linear: nn.Linear, x: Tensor) -> Tensor:
+    """Checkpoints turn each channel with its neighbour; whole halves are turned sooner, and score the same."""
+    weight, bias = (p.unflatten(0, (-1, 2)).transpose(0, 1).flatten(0, 1) for p in (linear.weight, linear.bias))
+    return F.linear(x, weight, bias)
+
+
 class MemoryLayer(nn.Module):
     """Self-attention over the image, attention to the memory, an MLP; each after a norm, each residual."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         width = config.width
-        self.within = Attention(width, heads=1)
+        self.within = RotaryAttention(width)
         self.norm1 = nn.LayerNorm(width)
-        self.to_memory = Attention(width, heads=1, source_width=config.memory_width)
+        self.to_memory = RotaryAttention(width, config.memory_width)
         self.norm2 = nn.LayerNorm(width)
         self.expand = nn.Linear(width, config.memory_feedforward)
         self.shrink = nn.Linear(config.memory_feedforward, width)
         self.norm3 = nn.LayerNorm(width)
 
     def forward(self, x: Tensor, keys: Keys, rotation: Rotation) -> Tensor:
-        """(N, h * w, C) -> (N, h * w, C)"""
+        """(N or 1, h * w, C) -> (N, h * w, C)"""
         x = x + self._attend_within(self.norm1(x), rotation)
         x = x + self._attend_to_memory(self.norm2(x), keys, rotation)
-        return x + self.shrink(F.relu(self.expand(self.norm3(x))))
+        return in_pieces(self._think, x, self.expand.out_features)
 
     def _attend_within(self, x: Tensor, rotation: Rotation) -> Tensor:
         attention = self.within
         return attention.attend(
-            rotate(attention.query(x), rotation), rotate(attention.key(x), rotation), attention.value(x)
+            attention.placed_query(x, rotation), attention.placed_key(x, rotation), attention.value(x)
         )
 
     def _attend_to_memory(self, x: Tensor, keys: Keys, rotation: Rotation) -> Tensor:
         attention = self.to_memory
-        # Every remembered frame is turned like the current one; pointers have no place to turn to.
-        spatial, pooled, pointers = attention.key(keys.placed).split(keys.counts, dim=1)
-        key = torch.cat((_turned(spatial, rotation), _turned(pooled, keys.pooled_rotation), pointers), dim=1)
-        return attention.attend(rotate(attention.query(x), rotation), key, attention.value(keys.tokens), keys.mask)
+        query = attention.placed_query(x, rotation).expand(len(keys.tokens), -1, -1)
+        turns = (rotation, keys.pooled_rotation, None)
+        if prefers_pieces(x):
+            # Weights add up to one, so that what is read can be projected to values instead of all that there is.
+            tokens = torch.stack([read(query[i], self._key_pieces(keys, i, turns)) for i in range(len(query))])
+            if tokens.isfinite().all():
+                return attention.out(attention.value(tokens))
+        groups = zip(keys.placed.split(keys.counts, dim=1), turns)
+        key = torch.cat([self._place_frames(group, turn) for group, turn in groups], dim=1)
+        return attention.attend(query, key, attention.value(keys.tokens), keys.mask)
 
+    def _place_frames(self, x: Tensor, turn: Rotation | None) -> Tensor:
+        """(N, K * L, 64) -> (N, K * L, C) where a frame has L tokens"""
+        if turn is None:
+            return self.to_memory.placed_key(x, None)
+        frames = x.unflatten(1, (x.shape[1] // len(turn.cos), len(turn.cos)))
+        return self.to_memory.placed_key(frames, turn).flatten(1, 2)
 
-def _turned(key: Tensor, rotation: Rotation) -> Tensor:
-    """(N, K * L, C) for a rotation of L tokens"""
-    tokens = len(rotation.cos)
-    return rotate(key.unflatten(1, (key.shape[1] // tokens, tokens)), rotation).flatten(1, 2)
+    def _key_pieces(self, keys: Keys, row: int, turns: Turns) -> Iterator[tuple[Tensor, Tensor]]:
+        """The valid keys of one object, with the tokens that they stand for."""
+        valid = torch.ones_like(keys.tokens[row, :, 0], dtype=torch.bool) if keys.mask is None else keys.mask[row, 0, 0]
+        groups = zip(*(x.split(keys.counts) for x in (keys.placed[row], keys.tokens[row], valid)), turns)
+        for placed, tokens, valid, turn in groups:
+            if turn is None:
+                yield self.to_memory.placed_key(placed[valid], None), tokens[valid]
+                continue
+            length = len(turn.cos)
+            for frame in zip(placed.split(length), tokens.split(length), valid.split(length)):
+                if frame[2].any():  # all of a frame, or nothing
+                    for placed_, tokens_, cos, sin in zip(*(x.split(_KEYS) for x in (*frame[:2], *turn))):
+                        yield self.to_memory.placed_key(placed_, Rotation(cos, sin)), tokens_
+
+    def _think(self, x: Tensor) -> Tensor:
+        return x + self.shrink(F.relu(self.expand(self.norm3(x)), inplace=True))
 
 
 class MemoryAttention(nn.Module):
@@ -127,7 +179,6 @@ class MemoryAttention(nn.Module):
         """coarse (N or 1, C, h, w) -> (N, C, h, w)"""
         height, width = coarse.shape[-2:]
         x = coarse.flatten(2).transpose(1, 2) + _POSITION_SHARE * self.image_place
-        x = x.expand(len(memory.spatial), -1, -1)
         keys = self._keys(memory)
         rotation = Rotation(self.rotation_cos, self.rotation_sin)
         for layer in self.layers:

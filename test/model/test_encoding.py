@@ -64,11 +64,11 @@ def test_channel_pairs_turn_with_the_column_then_with_the_row() -> None:
     assert rotation.sin[5].tolist() == pytest.approx([math.sin(a) for a in angles], abs=1e-6)
 
 
-def test_neighbouring_channels_are_turned_together() -> None:
+def test_a_channel_is_turned_with_its_partner_in_the_other_half() -> None:
     rotation = axial_rotation(2, 4)
     x = torch.zeros(4, 4)
     x[1, 0] = 1.0  # column 1 of row 0: the first pair is turned by one radian
-    assert rotate(x, rotation)[1].tolist() == pytest.approx([math.cos(1), math.sin(1), 0, 0], abs=1e-6)
+    assert rotate(x, rotation)[1].tolist() == pytest.approx([math.cos(1), 0, math.sin(1), 0], abs=1e-6)
 
 
 def test_turned_tokens_match_by_how_far_they_are_apart() -> None:

@@ -86,3 +86,10 @@ def test_the_position_is_a_stretched_grid_plus_a_tiled_window() -> None:
     position = trunk._position(16, 24)
     assert position.shape == (1, 16, 24, 8)
     assert torch.allclose(position[0, 8:, 16:, 0], 3 + torch.arange(64.0).view(8, 8), atol=1e-5)
+
+
+def test_the_position_grid_is_stretched_bicubically() -> None:
+    trunk = Hiera(TRUNK)
+    torch.nn.init.normal_(trunk.position)
+    stretched = F.interpolate(trunk.position, size=(16, 16), mode="bicubic").permute(0, 2, 3, 1)
+    assert torch.allclose(trunk._position(16, 16), stretched, atol=1e-5)  # the pattern of windows starts at zero
