@@ -33,8 +33,8 @@ DETECTED_SHARE = 0.9  # of the target has to be in view
 _SIDE = 480  # it is painted on a square, of which the middle is kept
 
 
-def demo_clip() -> Clip:
-    """The clip (FRAMES, *SIZE) with its true labels: 1 the target, 2 its look-alike, 3 a creature."""
+def demo_clip(length: int = FRAMES) -> Clip:
+    """The clip's first frames (length, *SIZE) with their true labels: 1 the target, 2 its look-alike, 3 a creature."""
     block_parts = _toy_block()
     actors = [
         Actor(block_parts, _look_alike_course(), LOOK_ALIKE, shadow=0.4),
@@ -46,10 +46,10 @@ def demo_clip() -> Clip:
     background = _table()
     view = np.tile(np.eye(3), (FRAMES, 1, 1))
     rng = np.random.default_rng(0)
-    frames = np.empty((FRAMES, *SIZE, 3), np.uint8)
-    labels = np.empty((FRAMES, *SIZE), np.uint8)
+    frames = np.empty((length, *SIZE, 3), np.uint8)
+    labels = np.empty((length, *SIZE), np.uint8)
     kept = slice((_SIDE - SIZE[0]) // 2, (_SIDE + SIZE[0]) // 2)
-    for t in range(FRAMES):
+    for t in range(length):
         picture, marks = background.copy(), np.zeros((_SIDE, _SIDE), np.uint8)
         for actor in actors:
             draw(actor, t, view, 0.5, picture, marks)

@@ -7,6 +7,7 @@ our own network stands in for it, whole or with something changed. test/parity h
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from torch import Tensor
 from sam2_ros.cli import main, parity
 from sam2_ros.model import ModelConfig, Sam2, save_weights, seeded_model
 from sam2_ros.parity import ours
+from sam2_ros.parity.demo import demo_scenarios
 from sam2_ros.parity.scenarios import Answers, ModuleInputs, Scenario
 from sam2_ros.tracking.video import VideoWriter
 
@@ -82,7 +84,19 @@ def test_a_small_difference_fails_and_is_shown(twin: type[Twin], capsys: pytest.
     assert not any("trunk" in line and "DIFFERS" in line for line in printed.splitlines())
 
 
-def test_equal_masks_that_are_empty_fail(twin: type[Twin], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def shorten_demo(monkeypatch: pytest.MonkeyPatch, scenarios: int, frames: int) -> None:
+    """Fewer scenarios and frames of the demo clip, for the sake of time."""
+    monkeypatch.setattr(
+        parity,
+        "demo_scenarios",
+        lambda size: [replace(whole, images=whole.images[:frames]) for whole in demo_scenarios(size)[:scenarios]],
+    )
+
+
+def test_equal_masks_that_are_empty_fail(
+    twin: type[Twin], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shorten_demo(monkeypatch, scenarios=3, frames=8)
     model = seeded_model("nano")
     for head in model.mask_decoder.mask_heads:
         head.layers[-1].weight.zero_()
@@ -90,8 +104,21 @@ def test_equal_masks_that_are_empty_fail(twin: type[Twin], tmp_path: Path, capsy
     save_weights(model, tmp_path / "empty.safetensors")
     assert run("--weights", str(tmp_path / "empty.safetensors")) == 1
     printed = capsys.readouterr().out
-    assert "click: most masks are empty, or full; this proves nothing" in printed
+    assert "demo, click: most masks are empty, or full; this proves nothing" in printed
     assert "DIFFERS" not in printed
+
+
+def test_bundled_weights_follow_the_demo_clip_through_its_absences(
+    twin: type[Twin], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shorten_demo(monkeypatch, scenarios=1, frames=150)
+    assert main(["parity", "--reference", "checkout", "--weights", "nano", "--image-size", "128"]) == 0
+    printed = capsys.readouterr().out
+    followed = [line.split() for line in printed.splitlines() if line.startswith("  demo, mask ")]
+    assert [int(line[3]) for line in followed] == list(range(150))
+    assert {float(line[7]) > 0 for line in followed} == {True, False}
+    assert printed.splitlines()[-2].startswith("nano") and printed.splitlines()[-2].endswith(" equal")
+    assert printed.splitlines()[-1].split() == ["limits", "1e-04", "inf", "0.990"]
 
 
 def test_real_frames_are_taken_from_a_video(

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from sam2_ros.parity.compare import FrameDifference, compare_modules, compare_videos, trivialities
+from sam2_ros.parity.compare import SEEDED, TRAINED, FrameDifference, compare_modules, compare_videos, trivialities
 from sam2_ros.parity.scenarios import Answer
 
 FRAME = FrameDifference(object=1, frame=0, difference=1e-6, mask_iou=1.0, our_score=2.0, score=2.0, area=0.3)
@@ -41,7 +41,7 @@ def test_a_question_answered_by_one_side_only_is_named() -> None:
 
 def test_equal_frames_are_equal() -> None:
     difference = compare_one(Answer(ramp(), 1.0), Answer(ramp(), 1.0))
-    assert difference.ok
+    assert difference.within(SEEDED) and difference.within(TRAINED)
     assert difference.area == pytest.approx(0.5, abs=0.05)
 
 
@@ -54,7 +54,19 @@ def test_equal_frames_are_equal() -> None:
     ],
 )
 def test_a_difference_on_a_frame_is_found(ours: Answer) -> None:
-    assert not compare_one(ours, Answer(ramp(), 1.0)).ok
+    assert not compare_one(ours, Answer(ramp(), 1.0)).within(SEEDED)
+
+
+@pytest.mark.parametrize(
+    ("ours", "equal"),
+    [
+        pytest.param(replace(FRAME, difference=0.03, mask_iou=0.995), True, id="logits"),
+        pytest.param(replace(FRAME, mask_iou=0.989), False, id="mask"),
+        pytest.param(replace(FRAME, our_score=-0.1, score=0.1), False, id="presence"),
+    ],
+)
+def test_of_trained_weights_masks_and_presence_count(ours: FrameDifference, equal: bool) -> None:
+    assert ours.within(TRAINED) is equal
 
 
 def test_masks_differ_by_their_overlap() -> None:
