@@ -2,12 +2,16 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from pycocotools import mask as run_lengths
+from safetensors.torch import load_file
 
+from sam2_ros import cli
 from sam2_ros.cli import main
 from sam2_ros.tracking.video import VideoWriter
 from sam2_ros.training.davis import write_clip
@@ -15,12 +19,13 @@ from sam2_ros.training.recipe import RECIPES, Recipe, Stage, Turn
 from sam2_ros.training.synthetic import Clip
 
 FRAMES = 8
+BUNDLED = Path(cli.__file__).parents[1] / "weights" / "nano.safetensors"
 
 
-def write_davis(folder: Path) -> None:
+def write_davis(folder: Path, name: str = "still") -> None:
     frames, labels = np.full((FRAMES, 64, 64, 3), 90, np.uint8), np.zeros((FRAMES, 64, 64), np.uint8)
     frames[:, 10:50, 12:52], labels[:, 10:50, 12:52] = (250, 0, 0), 1
-    write_clip(folder, "still", Clip(frames, labels))
+    write_clip(folder, name, Clip(frames, labels))
 
 
 def write_sav(folder: Path) -> None:
@@ -44,6 +49,21 @@ def test_recordings_take_the_place_of_synthetic_clips(
     command = ["train", "nano", "--data", str(tmp_path / "recordings"), "--out", str(out), "--device", "cpu"]
     assert main(command) == 0
     assert (out / "nano.safetensors").exists() and not (out / "clips").exists()
+
+
+def test_the_bundled_weights_are_fine_tuned_on_recordings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("first", "second"):
+        write_davis(tmp_path / "recordings", name)
+    short = replace(RECIPES["finetune_nano"], stages=(Stage(3, 64, (Turn(4, 2),)),))
+    monkeypatch.setitem(RECIPES, "finetune_nano", short)
+    out = tmp_path / "run"
+    command = ["train", "finetune_nano", "--data", str(tmp_path / "recordings"), "--checkpoint", str(BUNDLED)]
+    assert main([*command, "--out", str(out), "--device", "cpu"]) == 0
+    before, after = load_file(BUNDLED), load_file(out / "nano.safetensors")
+    moved = {key for key in before if not torch.equal(before[key], after[key])}
+    assert any(key.startswith("mask_decoder.") for key in moved)
+    assert not any(key.startswith("trunk.") for key in moved)
+    assert all((before[key].float() - after[key].float()).abs().max() < 0.01 for key in moved)
 
 
 def test_a_folder_without_recordings_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
