@@ -9,6 +9,7 @@ import numpy as np
 import torch.nn.functional as F
 from torch import Tensor
 
+from .transfer import fetch
 from .types import Box
 
 
@@ -50,6 +51,6 @@ def paint_labels(masks: Sequence[np.ndarray], values: Sequence[int], logits: Ten
         claims += mask
     contested = claims > 1
     if contested.any():
-        surest = full_size(logits, masks[0].shape).argmax(dim=0).cpu().numpy()
+        (surest,) = fetch(full_size(logits, masks[0].shape).argmax(dim=0))
         labels[contested] = np.asarray(values, np.uint8)[surest[contested]]
     return labels

@@ -8,7 +8,7 @@ what lasts stays whole.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -18,6 +18,7 @@ from torch import Tensor
 
 from ..model import Memory, ModelConfig, PooledMemory, pool
 from ..model.config import NUM_MEMORY_ROWS, NUM_RECENT, POINTER_REACH
+from .transfer import upload
 
 _EMPTY = -1
 
@@ -119,46 +120,43 @@ class MemoryBank:
     def read(self, rows: Sequence[int], frame: int) -> Memory:
         """What N objects are remembered by when a frame is tracked."""
         spatial = [self._spatial_entries(row, frame) for row in rows]
-        whole = [[entry for entry in entries if entry.slot < self._whole_slots] for entries in spatial]
-        pooled = [[entry for entry in entries if entry.slot >= self._whole_slots] for entries in spatial]
+        first = self._whole_slots  # of those whose masks are pooled
+        whole = [[e for e in entries if e.slot < first] for entries in spatial]
+        pooled = [[e._replace(slot=e.slot - first) for e in entries if e.slot >= first] for entries in spatial]
         pointers = [self._pointer_entries(row, frame) for row in rows]
-        device = self._spatial.device
-        row_index = torch.tensor(list(rows), device=device).unsqueeze(1)
-        spatial_slot, spatial_valid = _table((e.slot for e in entries) for entries in whole)
-        time_row, _ = _table((_time_row(e) for e in entries) for entries in whole)
-        pointer_slot, pointer_valid = _table((e.slot for e in entries) for entries in pointers)
-        age, _ = _table((e.age for e in entries) for entries in pointers)
+        groups = _tables(whole, _time_row), _tables(pointers, lambda entry: entry.age), _tables(pooled, _time_row)
+        row, *sent = self._upload([np.array(rows)[:, None], *(table for group in groups for table in group)])
+        slot, time_row, valid, pointer_slot, age, pointer_valid, pooled_slot, pooled_row, pooled_valid = sent
+        all_valid = [group[2].all() for group in groups]
         return Memory(
-            self._spatial[row_index, spatial_slot.to(device)],
-            time_row.to(device),
-            self._pointers[row_index, pointer_slot.to(device)],
-            age.to(device, torch.float32),
-            None if spatial_valid.all() else spatial_valid.to(device),
-            None if pointer_valid.all() else pointer_valid.to(device),
-            self._read_pooled(row_index, pooled) if any(pooled) else None,
+            self._spatial[row, slot],
+            time_row,
+            self._pointers[row, pointer_slot],
+            age.float(),
+            None if all_valid[0] else valid.bool(),
+            None if all_valid[1] else pointer_valid.bool(),
+            PooledMemory(self._pooled[row, pooled_slot], pooled_row, None if all_valid[2] else pooled_valid.bool())
+            if any(pooled)
+            else None,
         )
 
-    def _read_pooled(self, row_index: Tensor, pooled: list[list[_Entry]]) -> PooledMemory:
-        """The ring, where its masks are pooled; `row_index` is (N, 1)."""
-        device = row_index.device
-        slot, valid = _table((e.slot - self._whole_slots for e in entries) for entries in pooled)
-        time_row, _ = _table((_time_row(e) for e in entries) for entries in pooled)
-        return PooledMemory(
-            self._pooled[row_index, slot.to(device)],
-            time_row.to(device),
-            None if valid.all() else valid.to(device),
-        )
+    def _upload(self, tables: Sequence[np.ndarray]) -> tuple[Tensor, ...]:
+        """Tables (N, ...) of whole numbers, all at once."""
+        joined = upload(np.hstack(tables).astype(np.int64), self._spatial.device)
+        return joined.split([table.shape[1] for table in tables], dim=1)
 
     def _put(self, place: slice, rows: Sequence[int], frame: int, spatial: Tensor, pointers: Tensor) -> None:
         is_pooled = place.start >= self._whole_slots
-        masks = (self._pooled, pool(spatial), self._whole_slots) if is_pooled else (self._spatial, spatial, 0)
-        for (memory, new, first), frames in (
-            (masks, self._spatial_frame),
-            ((self._pointers, pointers, 0), self._pointer_frame),
-        ):
-            slots = np.array([place.start + _slot_for(frames[row, place], frame) for row in rows])
-            memory[list(rows), slots - first] = new.to(memory.dtype)
-            frames[list(rows), slots] = frame
+        masks, new, first = (
+            (self._pooled, pool(spatial), self._whole_slots) if is_pooled else (self._spatial, spatial, 0)
+        )
+        tables = self._spatial_frame, self._pointer_frame
+        slots = [np.array([place.start + _slot_for(frames[row, place], frame) for row in rows]) for frames in tables]
+        row, mask_slot, pointer_slot = upload(np.array([rows, slots[0] - first, slots[1]]), self._spatial.device)
+        masks[row, mask_slot] = new.to(masks.dtype)
+        self._pointers[row, pointer_slot] = pointers.to(self._pointers.dtype)
+        for frames, chosen in zip(tables, slots):
+            frames[list(rows), chosen] = frame
 
     def _spatial_entries(self, row: int, frame: int) -> list[_Entry]:
         """Every prompted frame, the newest anchors, and of the last `recent` ones those that were tracked."""
@@ -211,10 +209,15 @@ def _time_row(entry: _Entry) -> int:
     return NUM_MEMORY_ROWS - 1 if entry.lasting else entry.age - 1
 
 
-def _table(lists: Iterable[Iterable[int]]) -> tuple[Tensor, Tensor]:
-    """(N, K) long from lists of unequal length, and (N, K) bool that is False in the padding."""
+def _tables(entries: list[list[_Entry]], when: Callable[[_Entry], int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(N, K) each: the slots of N objects, when they were, and whether there is such an entry."""
+    slot, valid = _table([(entry.slot for entry in row) for row in entries])
+    return slot, _table([(when(entry) for entry in row) for row in entries])[0], valid
+
+
+def _table(lists: Sequence[Iterable[int]]) -> tuple[np.ndarray, np.ndarray]:
+    """(N, K) from lists of unequal length, and (N, K) bool that is False where it was filled up."""
     rows = [list(row) for row in lists]
     length = max(map(len, rows))
-    table = torch.tensor([row + [0] * (length - len(row)) for row in rows])
-    valid = torch.tensor([[i < len(row) for i in range(length)] for row in rows])
-    return table, valid
+    table = np.array([row + [0] * (length - len(row)) for row in rows], np.int64).reshape(len(rows), length)
+    return table, np.array([[i < len(row) for i in range(length)] for row in rows], bool).reshape(table.shape)

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -23,6 +24,7 @@ from ..model.mask_decoder import Candidates, choose_ambiguous
 from .frames import Answer
 from .masks import box_iou
 from .observation import extents
+from .transfer import upload
 from .types import Box, TrackState
 
 _LEAST_IOU = 0.5  # predicted, of a mask that is worth remembering
@@ -47,11 +49,10 @@ class MemoryPolicy:
         """(N,) which of the last three candidates is the mask of each of N objects with these expected boxes."""
         if not self.motion_weight or not any(expected):
             return choose_ambiguous(candidates)
-        known = torch.tensor([[float(box is not None)] for box in expected])
-        boxes = torch.tensor([[b.x0, b.y0, b.x1, b.y1] if b else [0.0] * 4 for b in expected])
-        device = candidates.logits.device
-        overlap = _overlap(extents(candidates.logits[:, 1:] > 0), boxes.to(device)[:, None])
-        weight = known.to(device) * self.motion_weight
+        known = [(1.0, b.x0, b.y0, b.x1, b.y1) if b else (0.0,) * 5 for b in expected]
+        table = upload(np.array(known, np.float32), candidates.logits.device)
+        overlap = _overlap(extents(candidates.logits[:, 1:] > 0), table[:, None, 1:])
+        weight = table[:, :1] * self.motion_weight
         return (candidates.predicted_iou[:, 1:] * (1 - weight) + overlap * weight).argmax(dim=1) + 1
 
     def remembers(self, answer: Answer, stamp: float) -> bool:

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..model import Decoded
+from .transfer import fetch
 from .types import Box
 
 
@@ -25,6 +26,12 @@ class Observation(NamedTuple):
 
 def observe(decoded: Decoded, weigh_candidates: bool) -> list[Observation]:
     """N observations, with their divergence only if asked for; waits for the device once."""
+    (table,) = fetch(_numbers(decoded, weigh_candidates))
+    return [_observation(*row) for row in table.tolist()]
+
+
+def _numbers(decoded: Decoded, weigh_candidates: bool) -> Tensor:
+    """(N, 9) what an observation is made of, on the device."""
     masks = decoded.logits[:, 0] > 0
     scores = decoded.occlusion_score[:, 0].float()
     numbers = (
@@ -34,8 +41,7 @@ def observe(decoded: Decoded, weigh_candidates: bool) -> list[Observation]:
         masks.float().mean(dim=(1, 2)),
         _divergence(masks, decoded.candidates.logits[:, 1:] > 0) if weigh_candidates else torch.zeros_like(scores),
     )
-    table = torch.cat((torch.stack(numbers, dim=1), extents(masks)), dim=1)
-    return [_observation(*row) for row in table.tolist()]
+    return torch.cat((torch.stack(numbers, dim=1), extents(masks)), dim=1)
 
 
 def extents(masks: Tensor) -> Tensor:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-# Mean and standard deviation of ImageNet, in the units of uint8.
-_MEAN = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1) * 255
-_STD = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1) * 255
+from .transfer import upload
+
+# Mean and standard deviation of ImageNet.
+_MEAN = (0.485, 0.456, 0.406)
+_STD = (0.229, 0.224, 0.225)
 
 
 def preprocess(rgb: np.ndarray, image_size: int, device: torch.device) -> Tensor:
@@ -19,8 +23,16 @@ def preprocess(rgb: np.ndarray, image_size: int, device: torch.device) -> Tensor
     """
     if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3 or not rgb.size:
         raise ValueError(f"frame is {rgb.dtype} {rgb.shape}, expected non-empty uint8 (H, W, 3), RGB")
-    pixels = torch.from_numpy(np.ascontiguousarray(rgb)).to(device).permute(2, 0, 1).unsqueeze(0)
+    pixels = upload(rgb, device).permute(2, 0, 1).unsqueeze(0)
     if device.type != "cpu":  # only the CPU resizes uint8, several times faster than float
         pixels = pixels.float()
     square = F.interpolate(pixels, size=(image_size, image_size), mode="bilinear", antialias=True)
-    return (square.float() - _MEAN.to(device)) / _STD.to(device)
+    mean, deviation = _statistics(device)
+    return (square.float() - mean) / deviation
+
+
+@cache
+def _statistics(device: torch.device) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation (3, 1, 1) in the units of uint8."""
+    mean, deviation = (torch.tensor(values, device=device).view(3, 1, 1) * 255 for values in (_MEAN, _STD))
+    return mean, deviation

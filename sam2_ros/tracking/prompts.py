@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..model import PointLabel
+from .transfer import upload
 from .types import Box, Click, Prompt, PromptError
 
 MAX_CLICKS = 64  # on one frame of one object
@@ -40,9 +41,9 @@ class Points:
         corners = [(box.x0, box.y0), (box.x1, box.y1)] if box else []
         labels = [PointLabel.BOX_TOP_LEFT, PointLabel.BOX_BOTTOM_RIGHT][: len(corners)]
         labels += [PointLabel.POSITIVE if click.positive else PointLabel.NEGATIVE for click in self.clicks]
-        points = torch.tensor([corners + [(click.x, click.y) for click in self.clicks]])
-        points = points / torch.tensor([size[1], size[0]]) * image_size
-        return points.to(device), torch.tensor([[int(label) for label in labels]], device=device)
+        pixels = np.array([corners + [(click.x, click.y) for click in self.clicks]], np.float32)
+        points = pixels / np.array([size[1], size[0]], np.float32) * np.float32(image_size)
+        return upload(points, device), upload(np.array([labels], np.int64), device)
 
 
 def check_prompt(prompt: Prompt, size: tuple[int, int]) -> Prompt:
@@ -61,7 +62,7 @@ def check_prompt(prompt: Prompt, size: tuple[int, int]) -> Prompt:
 
 def mask_tensor(mask: np.ndarray, image_size: int, device: torch.device) -> Tensor:
     """(H, W) -> (1, 1, S, S) of zeros and ones; raises PromptError when nothing of it is left at that size."""
-    full = torch.from_numpy(np.ascontiguousarray(mask != 0)).to(device).float()[None, None]
+    full = upload(mask != 0, device).float()[None, None]
     if full.shape[-2:] != (image_size, image_size):
         size = (image_size, image_size)
         full = F.interpolate(full, size=size, mode="bilinear", align_corners=False, antialias=True)

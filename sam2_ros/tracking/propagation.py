@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -20,6 +21,7 @@ from .observation import Observation, observe
 from .presence import Herald
 from .prompts import Points, mask_tensor
 from .stopwatch import Stopwatch
+from .transfer import upload
 from .types import Prompt
 
 _FED_BACK_LIMIT = 32.0  # logits; what a correction sees of the answer that it corrects
@@ -161,15 +163,18 @@ class Propagation:
         kept = [i for i, answer in enumerate(answers) if self._policy.remembers(answer, frame.stamp)]
         if not kept:
             return
-        rows, pointers = [objects[i].row for i in kept], decoded.pointer[kept]
-        spatial = self._model.write_memory(
-            self.encoded(frame), decoded.logits[kept], decoded.occlusion_score[kept], binarise=False
-        )
+        logits, scores, pointers = decoded.logits, decoded.occlusion_score, decoded.pointer
+        if len(kept) < len(objects):
+            chosen = self._index(kept)
+            logits, scores, pointers = logits[chosen], scores[chosen], pointers[chosen]
+        spatial = self._model.write_memory(self.encoded(frame), logits, scores, binarise=False)
+        rows = [objects[i].row for i in kept]
         self._bank.write(rows, frame.index, spatial, pointers)
         gaps = [frame.index - self._bank.newest_anchor(row) for row in rows]
         anchors = [n for n, i in enumerate(kept) if self._policy.is_anchor(answers[i], gaps[n])]
         if anchors:
-            self._bank.write_anchors([rows[n] for n in anchors], frame.index, spatial[anchors], pointers[anchors])
+            chosen = self._index(anchors)
+            self._bank.write_anchors([rows[n] for n in anchors], frame.index, spatial[chosen], pointers[chosen])
 
     def _decode_prompt(self, prompt: Prompt, points: Points, frame: Frame, object_: TrackedObject | None) -> Decoded:
         """The answer to a prompt for an object, or for one that is not known (None)."""
@@ -185,6 +190,9 @@ class Propagation:
         fed_back = earlier.logits[None].clamp(-_FED_BACK_LIMIT, _FED_BACK_LIMIT) if earlier else None
         prompts = PromptTensors(*points.tensors(frame.size, model.config.image_size, device), fed_back)
         return model.decode(conditioned, features, prompts, multimask=len(points) <= 1)
+
+    def _index(self, numbers: Sequence[int]) -> Tensor:
+        return upload(np.array(numbers), self._model.device)
 
     def _autocast(self) -> AbstractContextManager[object]:
         return autocast(self._model.device, self._config.precision)

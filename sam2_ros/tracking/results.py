@@ -11,6 +11,7 @@ import torch
 from .frames import Answer, Frame
 from .masks import bounding_box, full_size, paint_labels
 from .propagation import TrackedObject
+from .transfer import fetch
 from .types import FrameResult, Track, TrackState
 
 
@@ -21,7 +22,7 @@ def result_of(frame: Frame, objects: Iterable[TrackedObject]) -> FrameResult:
     if not shown:
         return FrameResult(frame.stamp, frame.index, frame.size, _tracks(frame, known, {}))
     logits = torch.stack(list(shown.values()))
-    masks = (full_size(logits, frame.size) > 0).cpu().numpy()
+    (masks,) = fetch(full_size(logits, frame.size) > 0)
     tracks = _tracks(frame, known, dict(zip(shown, masks)))
     draw = partial(paint_labels, list(masks), list(shown), logits)
     return FrameResult(frame.stamp, frame.index, frame.size, tracks, draw_labels=draw)

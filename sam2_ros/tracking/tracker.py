@@ -29,6 +29,7 @@ from .prompts import check_prompt
 from .propagation import Propagation, TrackedObject
 from .results import result_of
 from .stopwatch import Stopwatch
+from .transfer import fetch
 from .types import Event, EventKind, FrameResult, Prompt, PromptError, TrackState
 
 
@@ -196,7 +197,8 @@ class StreamingTracker:
         """
         frame = self._frames.at(stamp)
         logits = self._propagation.preview(check_prompt(prompt, frame.size), frame)
-        return (full_size(logits, frame.size)[0] > 0).cpu().numpy()
+        (mask,) = fetch(full_size(logits, frame.size)[0] > 0)
+        return mask
 
     @property
     def labels(self) -> dict[int, str]:
