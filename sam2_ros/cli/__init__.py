@@ -11,7 +11,7 @@ from types import ModuleType
 from sam2_ros.model import CheckpointError
 from sam2_ros.model.download import DownloadError
 
-COMMANDS = ("track", "evaluate", "train", "parity", "benchmark", "download")
+COMMANDS = ("track", "evaluate", "train", "parity", "benchmark", "export", "download")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

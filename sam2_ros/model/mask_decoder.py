@@ -97,10 +97,10 @@ class MaskDecoder(nn.Module):
         token_mask (N, L) bool, which prompt tokens are to be seen, None for all
         """
         own = torch.cat((self.occlusion_token, self.iou_token, self.mask_tokens))
-        origin = torch.cat((own.expand(len(prompt_tokens), -1, -1), prompt_tokens), dim=1)
+        origin = torch.cat((own.expand(prompt_tokens.shape[0], -1, -1), prompt_tokens), dim=1)
         map_ = conditioned + dense
         height, width = map_.shape[-2:]
-        image = map_.flatten(2).transpose(1, 2).expand(len(origin), -1, -1)
+        image = map_.flatten(2).transpose(1, 2).expand(origin.shape[0], -1, -1)
 
         seen = None if token_mask is None else F.pad(token_mask, (len(own), 0), value=True)[:, None, None]
 

@@ -110,7 +110,7 @@ class MemoryLayer(nn.Module):
 
     def _attend_to_memory(self, x: Tensor, keys: Keys, rotation: Rotation) -> Tensor:
         attention = self.to_memory
-        query = attention.placed_query(x, rotation).expand(len(keys.tokens), -1, -1)
+        query = attention.placed_query(x, rotation).expand(keys.tokens.shape[0], -1, -1)
         turns = (rotation, keys.pooled_rotation, None)
         if prefers_pieces(x):
             # Weights add up to one, so that what is read can be projected to values instead of all that there is.

@@ -27,11 +27,12 @@ def in_pieces(function: Callable[[Tensor], Tensor], x: Tensor, width: int, step:
 
     `width` is that of the widest intermediate result.
     """
+    if not prefers_pieces(x):
+        return function(x)
     numbers = x.shape[:1].numel() * x.shape[2:-1].numel() * width
     length = max(1, round(_NUMBERS / (step * numbers))) * step
-    if x.shape[1] <= length or not prefers_pieces(x):
-        return function(x)
-    return torch.cat([function(piece) for piece in x.split(length, dim=1)], dim=1)
+    pieces = [function(piece) for piece in x.split(length, dim=1)]
+    return pieces[0] if len(pieces) == 1 else torch.cat(pieces, dim=1)
 
 
 def read(query: Tensor, pieces: Iterable[tuple[Tensor, Tensor]]) -> Tensor:

@@ -62,7 +62,7 @@ class PromptEncoder(nn.Module):
         labels = prompts.labels.unsqueeze(-1)
         kinds = torch.cat(tuple(self.kinds))[prompts.labels.clamp(min=0)]
         tokens = torch.where(labels >= 0, placed + kinds, self.padding)
-        return torch.cat((tokens, self.padding.expand(len(tokens), 1, -1)), dim=1)
+        return torch.cat((tokens, self.padding.expand(tokens.shape[0], 1, -1)), dim=1)
 
     def token_mask(self, prompts: PromptTensors) -> Tensor | None:
         """(N, L + 1) bool: which of the tokens of `encode_points` are to be seen; None for all."""

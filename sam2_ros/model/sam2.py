@@ -88,7 +88,7 @@ class Sam2(nn.Module):
     def candidates(self, conditioned: Tensor, features: ImageFeatures, prompts: PromptTensors | None) -> Candidates:
         """The first half of `decode`: all masks of N objects."""
         if prompts is None:
-            tokens, token_mask = self.prompt_encoder.no_points(len(conditioned)), None
+            tokens, token_mask = self.prompt_encoder.no_points(conditioned.shape[0]), None
             dense = self.prompt_encoder.encode_mask(None)
         else:
             tokens, token_mask = self.prompt_encoder.encode_points(prompts), self.prompt_encoder.token_mask(prompts)
@@ -98,7 +98,7 @@ class Sam2(nn.Module):
     def answer(self, candidates: Candidates, multimask: bool, choose: Choice = choose_ambiguous) -> Decoded:
         """The second half of `decode`: one mask of each object."""
         present = candidates.occlusion_score > 0
-        rows = torch.arange(len(present), device=present.device)
+        rows = torch.arange(present.shape[0], device=present.device)
         best = choose(candidates) if multimask else choose_clear(candidates)
         logits = torch.where(present[..., None], candidates.logits[rows, best].float(), ABSENT_LOGIT)
         # A fallback to another mask keeps the pointer of the single one.
@@ -114,14 +114,14 @@ class Sam2(nn.Module):
 
     def decode_mask_prompt(self, features: ImageFeatures, mask: Tensor) -> Decoded:
         """The mask (N, 1, S, S) of zeros and ones is the answer; the decoder only derives its pointer."""
-        tokens = self.prompt_encoder.no_points(len(mask))
+        tokens = self.prompt_encoder.no_points(mask.shape[0])
         dense = self.prompt_encoder.encode_mask(self.mask_to_logits(mask))
         candidates = self._candidates(features.coarse, features, tokens, dense)
         given = mask.flatten(1).any(dim=1, keepdim=True)
         present = given & (candidates.occlusion_score > 0)
         pointer = torch.where(present, self.pointer(candidates.tokens[:, 0]), self.absent_pointer)
-        logits = resize(_as_logits(mask), mask.shape[-1] // 4, antialias=True)
-        score = _as_logits(given.float())
+        logits = resize(as_logits(mask), mask.shape[-1] // 4, antialias=True)
+        score = as_logits(given.float())
         return Decoded(logits, torch.ones_like(score[:, 0]), score, pointer, candidates)
 
     def write_memory(self, features: ImageFeatures, logits: Tensor, occlusion_score: Tensor, binarise: bool) -> Tensor:
@@ -132,7 +132,7 @@ class Sam2(nn.Module):
 
     def write_probability(self, features: ImageFeatures, probability: Tensor, occlusion_score: Tensor) -> Tensor:
         """(N, h * w, 64) memories of masks (N, 1, S, S) from 0 to 1."""
-        memory = self.memory_encoder(features.coarse, _as_logits(probability))
+        memory = self.memory_encoder(features.coarse, as_logits(probability))
         if self.absent_memory is not None:
             absent = (occlusion_score <= 0).to(memory.dtype)
             memory = memory + (absent * self.absent_memory)[..., None, None]
@@ -150,5 +150,6 @@ class Sam2(nn.Module):
         return self.mask_decoder(conditioned, features, tokens, dense, place, token_mask)
 
 
-def _as_logits(probability: Tensor) -> Tensor:
+def as_logits(probability: Tensor) -> Tensor:
+    """0..1 -> the mask logits that the memory encoder sees, and that mask prompts answer."""
     return probability * (2 * _MEMORY_LOGIT) - _MEMORY_LOGIT
