@@ -82,7 +82,7 @@ def measure(
         if index == 0:
             gc.collect()  # what others have left, so that it does not go during somebody's frame
         for record in records.values():
-            record.take_step(index)
+            record.take_step(index, starts=index == 0 or len(records) == 1)
         for name in agreements if index >= 0 else ():
             agreements[name].add(records[name].logits, records[baseline or name].logits)
     return {
@@ -105,12 +105,12 @@ class _Record:
         self._peak = 0
         self.logits = torch.empty(0)  # of the newest frame
 
-    def take_step(self, index: int) -> None:
-        """The frame `index`; it counts from 0 on."""
+    def take_step(self, index: int, starts: bool) -> None:
+        """The frame `index`; it counts from 0 on. `starts` from all that is held, else only its own steps add to it."""
         self._gauge.restart_peak()
         before = self._gauge.held()
-        if index == 0:
-            self._own = before  # from here on, what its own steps add
+        if starts:
+            self._own = before
         self._wait()
         start = time.perf_counter()
         step = next(self._steps)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ctypes
-import gc
 import os
 import re
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -47,12 +47,6 @@ def resident_memory() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
-def return_free_memory() -> None:
-    """To the system: growth would hide in what malloc keeps (glibc)."""
-    gc.collect()
-    ctypes.CDLL(None).malloc_trim(0)
-
-
 class _MallocInfo(ctypes.Structure):
     """`struct mallinfo2` of malloc.h."""
 
@@ -62,10 +56,17 @@ class _MallocInfo(ctypes.Structure):
     ]
 
 
-def _kept_free() -> int:
-    """Bytes that malloc holds and nobody uses; 0 where it does not tell (before glibc 2.33)."""
+def _find_mallinfo() -> Callable[[], _MallocInfo] | None:
+    """None where there is none, which is before glibc 2.33."""
     mallinfo = getattr(ctypes.CDLL(None), "mallinfo2", None)
-    if mallinfo is None:
-        return 0
-    mallinfo.restype = _MallocInfo
-    return int(mallinfo().fordblks)
+    if mallinfo is not None:
+        mallinfo.restype = _MallocInfo
+    return mallinfo
+
+
+_mallinfo = _find_mallinfo()
+
+
+def _kept_free() -> int:
+    """Bytes that malloc holds and nobody uses, as far as it tells."""
+    return int(_mallinfo().fordblks) if _mallinfo else 0

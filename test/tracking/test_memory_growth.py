@@ -11,7 +11,8 @@ from sam2_ros.benchmark.measure import Step, measure
 # In a process of its own: what other tests have freed would be taken, or given back, meanwhile. What malloc keeps for
 # later moves by megabytes; only what is held counts.
 TRACK = """
-from sam2_ros.benchmark.memory import resident_memory, return_free_memory
+import ctypes
+from sam2_ros.benchmark.memory import resident_memory
 from sam2_ros.benchmark.ours import our_steps
 from sam2_ros.benchmark.workload import drawn_frames, workload
 from sam2_ros.model import seeded_model
@@ -21,7 +22,7 @@ steps = our_steps(seeded_model(named_config("nano", 64), seed=1), workload(drawn
 for frame in range(900):
     next(steps)
     if frame in (300, 899):
-        return_free_memory()
+        ctypes.CDLL(None).malloc_trim(0)
         print(resident_memory())
 """
 
