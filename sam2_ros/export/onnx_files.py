@@ -25,7 +25,7 @@ def check_packages() -> None:
     """Raises ValueError naming what is missing."""
     missing = [name for name in ("onnx", "onnxruntime", "onnxscript") if importlib.util.find_spec(name) is None]
     if missing:
-        raise ValueError(f"missing: {', '.join(missing)}; install with: pip install 'sam2_ros[export]'")
+        raise ValueError(f"missing: {', '.join(missing)}; install with: pip install -e '.[export]'")
 
 
 def write(network: Network, path: Path) -> None:
