@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 _NUMBERS = 2**22  # of the widest intermediate result of a piece
-_QUERIES = 1024  # that read a piece of keys at a time
+_QUERIES = 2048  # that read a piece of keys at a time
 _SMALL_SCORE = 30.0  # far from overflow and underflow
 
 
