@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from itertools import count
+from mmap import mmap
 
 import numpy as np
 import pytest
@@ -87,7 +88,8 @@ def test_an_answer_that_gives_way_to_the_next_is_no_growth() -> None:
 def test_memory_that_a_step_takes_for_a_moment_shows_in_its_peak() -> None:
     def spender() -> Iterator[Step]:
         while True:
-            np.ones(64 * MEGABYTE, np.uint8)
+            with mmap(-1, 64 * MEGABYTE) as pages:  # new to the process, whatever malloc keeps
+                pages.write(bytes(64 * MEGABYTE))
             yield Step(MASK)
 
     measured = measure({"spender": spender(), "other": sleeper(0.0, [], "")}, frames=5, warm_up=1)
