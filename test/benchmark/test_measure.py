@@ -82,7 +82,8 @@ def test_an_answer_that_gives_way_to_the_next_is_no_growth() -> None:
             yield Step(torch.ones(1, 1, 512, 512))
 
     measured = measure({name: answers() for name in ("a", "b")}, frames=40, warm_up=2, baseline="b")
-    assert all(abs(m.growth) < 2 for m in measured.values())
+    # 36 MB had they been kept. What malloc calls free may not have been in memory yet: a few megabytes are in doubt.
+    assert {name: m.growth for name, m in measured.items()} == pytest.approx({"a": 0, "b": 0}, abs=8)
 
 
 def test_memory_that_a_step_takes_for_a_moment_shows_in_its_peak() -> None:
