@@ -6,12 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..model import ModelConfig
-from ..model.config import NUM_MEMORY_ROWS, NUM_RECENT, POINTER_REACH
+from ..model.config import IMAGE_MEAN, IMAGE_STD, NUM_MEMORY_ROWS, NUM_RECENT, POINTER_REACH
 from .networks import Network, Port
-
-# Mean and standard deviation of ImageNet, of pixels from 0 to 255.
-_MEAN = (123.675, 116.28, 103.53)
-_STD = (58.395, 57.12, 57.375)
 
 # Fewest, usual and most of what may differ from call to call; most is for 4 prompted frames.
 _RANGES = {"N": (1, 1, 8), "K": (1, 7, 4 + NUM_RECENT), "P": (1, 16, 4 + POINTER_REACH), "L": (1, 2, 8)}
@@ -22,8 +18,8 @@ def manifest(config: ModelConfig, networks: Sequence[Network], differences: Mapp
     return {
         "model": config.name,
         "image_size": config.image_size,
-        "mean": _MEAN,
-        "std": _STD,
+        "mean": _of_pixels(IMAGE_MEAN),
+        "std": _of_pixels(IMAGE_STD),
         "recent_memories": NUM_RECENT,
         "prompted_row": NUM_MEMORY_ROWS - 1,
         "recent_pointers": POINTER_REACH,
@@ -57,6 +53,11 @@ def tensorrt_script(networks: Sequence[Network]) -> str:
         command = f'"$trtexec" --onnx={network.name}.onnx --saveEngine={network.name}.engine --skipInference "$@"'
         lines += ["", command + options]
     return "\n".join(lines) + "\n"
+
+
+def _of_pixels(values: tuple[float, ...]) -> list[float]:
+    """From 0 to 255 instead of 0 to 1."""
+    return [round(255 * value, 3) for value in values]
 
 
 def _described(port: Port) -> dict[str, Any]:

@@ -14,6 +14,10 @@ POINTER_REACH = 15  # tracked frames whose object pointer is read, and the unit 
 ABSENT_LOGIT = -1024.0  # mask logits of an object that is not in view
 STRIDE = 16  # pixels per token of the coarse feature map
 
+# Of ImageNet, RGB from 0 to 1: the network sees images less the mean, in units of the standard deviation.
+IMAGE_MEAN = (0.485, 0.456, 0.406)
+IMAGE_STD = (0.229, 0.224, 0.225)
+
 
 @dataclass(frozen=True)
 class TrunkConfig:

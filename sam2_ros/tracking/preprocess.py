@@ -9,11 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..model.config import IMAGE_MEAN, IMAGE_STD
 from .transfer import upload
-
-# Mean and standard deviation of ImageNet.
-_MEAN = (0.485, 0.456, 0.406)
-_STD = (0.229, 0.224, 0.225)
 
 
 def preprocess(rgb: np.ndarray, image_size: int, device: torch.device) -> Tensor:
@@ -34,5 +31,5 @@ def preprocess(rgb: np.ndarray, image_size: int, device: torch.device) -> Tensor
 @cache
 def _statistics(device: torch.device) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation (3, 1, 1) in the units of uint8."""
-    mean, deviation = (torch.tensor(values, device=device).view(3, 1, 1) * 255 for values in (_MEAN, _STD))
+    mean, deviation = (torch.tensor(values, device=device).view(3, 1, 1) * 255 for values in (IMAGE_MEAN, IMAGE_STD))
     return mean, deviation

@@ -12,6 +12,8 @@ import cv2
 import imageio_ffmpeg
 import numpy as np
 
+DEMO_CLIP = Path(__file__).parents[1] / "demo_data" / "clip.mp4"  # ours, see sam2_ros.training.demo_clip
+
 _USUAL_RATE = 30.0  # frames per second of a file that does not say
 
 

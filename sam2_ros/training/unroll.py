@@ -9,13 +9,12 @@ import torch
 from torch import Tensor
 
 from sam2_ros.model import Decoded, ImageFeatures, Memory, PromptTensors, Sam2
-from sam2_ros.model.config import NUM_RECENT, POINTER_REACH
+from sam2_ros.model.config import IMAGE_MEAN, IMAGE_STD, NUM_RECENT, POINTER_REACH
 from sam2_ros.training.data import Sample
 from sam2_ros.training.losses import Losses, PixelLoss, answer_losses
 from sam2_ros.training.prompts import PromptKind, boxes, corrected, first_clicks
 
-MEAN = torch.tensor([0.485, 0.456, 0.406])
-STD = torch.tensor([0.229, 0.224, 0.225])
+_MEAN, _STD = torch.tensor(IMAGE_MEAN), torch.tensor(IMAGE_STD)
 
 
 @dataclass(frozen=True)
@@ -77,7 +76,7 @@ class _Remembered:
 def collate(samples: list[Sample], device: torch.device) -> Batch:
     """Clips of one length and size as tensors."""
     frames = torch.from_numpy(np.stack([sample.frames for sample in samples], axis=1))
-    images = ((frames.float() / 255 - MEAN) / STD).permute(0, 1, 4, 2, 3).contiguous()
+    images = ((frames.float() / 255 - _MEAN) / _STD).permute(0, 1, 4, 2, 3).contiguous()
     masks = torch.from_numpy(np.concatenate([sample.masks for sample in samples]).transpose(1, 0, 2, 3)).float()
     owner = [clip for clip, sample in enumerate(samples) for _ in sample.masks]
     return Batch(images.to(device), masks.to(device), torch.tensor(owner, device=device))

@@ -26,11 +26,10 @@ from std_msgs.msg import Header
 from sam2_ros.msg import Click, Prompt
 from sam2_ros.node import farewell, qos
 from sam2_ros.node.messages import image_message
-from sam2_ros.tracking.video import VideoError, probe, read_frames
+from sam2_ros.tracking.video import DEMO_CLIP, VideoError, probe, read_frames
 
-CLIP = Path(__file__).parents[2] / "demo_data" / "clip.mp4"  # ours, see sam2_ros.training.demo_clip
 CLIP_CLICK = "96,150"  # of its target on the first frame (pixels)
-CLIP_DETECTIONS = CLIP.with_name("detections.json")
+CLIP_DETECTIONS = DEMO_CLIP.with_name("detections.json")
 
 _TRAIL = 5.0  # seconds in which the last frames are taken: DDS forgets those of a camera that has gone
 _LEAD = 2.0  # seconds between the first listener and the first frame, in which the transport connects
@@ -46,7 +45,7 @@ class Player(Node):
     def __init__(self) -> None:
         super().__init__("player")
         video = self.declare_parameter("video", "").value  # empty: our own clip
-        self._path = video or str(CLIP)
+        self._path = video or str(DEMO_CLIP)
         click = self.declare_parameter("click", "").value  # empty: no prompt
         self._click = parse_click(click) if click else None
         file = self.declare_parameter("detections", "").value or ("" if video or click else str(CLIP_DETECTIONS))

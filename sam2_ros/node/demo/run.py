@@ -23,9 +23,9 @@ from lifecycle_msgs.srv import ChangeState
 from rclpy.client import Client
 from rclpy.executors import ExternalShutdownException
 
-from sam2_ros.node.demo.player import CLIP, CLIP_CLICK, CLIP_DETECTIONS, parse_click
+from sam2_ros.node.demo.player import CLIP_CLICK, CLIP_DETECTIONS, parse_click
 from sam2_ros.node.features import problem_with
-from sam2_ros.tracking.video import VideoError, VideoInfo, probe
+from sam2_ros.tracking.video import DEMO_CLIP, VideoError, VideoInfo, probe
 
 _TRACKER = "sam2_tracker"
 _RECORDED = ("tracks", "events", "overlay")
@@ -159,7 +159,9 @@ def _yaml(value: Any) -> str:
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Follow an object through a video that arrives as a camera topic.")
-    parser.add_argument("--video", type=Path, default=CLIP, help="any file that OpenCV reads (default: a clip of ours)")
+    parser.add_argument(
+        "--video", type=Path, default=DEMO_CLIP, help="any file that OpenCV reads (default: a clip of ours)"
+    )
     parser.add_argument("--click", help="X,Y of the object in pixels of the first frame (default: the image's centre)")
     parser.add_argument("--model", default="nano", help="nano or an official model, see `sam2_ros download`")
     parser.add_argument("--checkpoint", default="", help="file with the model's weights (default: its own)")
@@ -172,10 +174,10 @@ def _choose_start(click: str | None, video: Path, info: VideoInfo) -> tuple[str,
 
     In our own clip that is a detector, where its messages can be had.
     """
-    if click is None and video == CLIP and not problem_with("vision_msgs"):
+    if click is None and video == DEMO_CLIP and not problem_with("vision_msgs"):
         return "what a slow detector finds", {"detections": CLIP_DETECTIONS}
     height, width = info.size
-    click = click or (CLIP_CLICK if video == CLIP else f"{width // 2},{height // 2}")
+    click = click or (CLIP_CLICK if video == DEMO_CLIP else f"{width // 2},{height // 2}")
     parse_click(click)
     return f"what is at {click}", {"click": click}
 
