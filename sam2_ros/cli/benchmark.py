@@ -63,6 +63,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--reference-precision",
         type=_precisions,
+        default=["auto"],
         metavar="NAME,...",
         help="of the reference; ratios are to the first (default: float32, on a GPU bfloat16)",
     )
@@ -143,9 +144,8 @@ def _references(args: argparse.Namespace, model: Sam2, work: Workload) -> Iterat
         return
     from sam2_ros.benchmark.reference import StreamingReference
 
-    usual = "bfloat16" if model.device.type == "cuda" else "float32"
-    for name in args.reference_precision or [usual]:
-        precision = usual if name == "auto" else name
+    for name in args.reference_precision:
+        precision = choose_precision(name, model.device)
         reference = StreamingReference(args.reference, model)
         yield f"reference {precision}", reference.steps(work, precision, args.warm_up + args.frames)
 

@@ -9,7 +9,9 @@ from pathlib import Path
 from sam2_ros.export.manifest import manifest, tensorrt_script
 from sam2_ros.export.networks import networks
 from sam2_ros.export.onnx_files import LIMIT, Comparison, check_packages, write
-from sam2_ros.model import CONFIGS, load_model
+from sam2_ros.model import load_model
+
+from .options import add_network_options
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -21,9 +23,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "under ONNX Runtime, and describes them in model.json. Fails where one differs.",
     )
     parser.add_argument("--format", choices=["onnx"], default="onnx", help="default: onnx")
-    parser.add_argument("--model", choices=CONFIGS, default="nano", metavar="NAME", help=", ".join(CONFIGS))
-    parser.add_argument("--checkpoint", type=Path, metavar="FILE", help="weights (default: bundled or downloaded)")
-    parser.add_argument("--image-size", type=int, metavar="PIXELS", help="side of the model's input (default: its own)")
+    add_network_options(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where the files go")
 
 

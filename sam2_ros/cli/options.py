@@ -10,7 +10,13 @@ from sam2_ros.tracking.presets import PRESETS, Preset
 
 
 def add_model_options(parser: argparse.ArgumentParser, several_sizes: bool = False) -> None:
-    """--model, --checkpoint, --image-size (a list, where there may be several) and --device"""
+    """--device, beside those of `add_network_options`"""
+    options = add_network_options(parser, several_sizes)
+    options.add_argument("--device", default="auto", help="auto (a GPU if there is one), cpu, cuda or cuda:N")
+
+
+def add_network_options(parser: argparse.ArgumentParser, several_sizes: bool = False) -> argparse._ArgumentGroup:
+    """--model, --checkpoint and --image-size (a list, where there may be several)"""
     options = parser.add_argument_group("model")
     options.add_argument("--model", choices=CONFIGS, default="nano", metavar="NAME", help=", ".join(CONFIGS))
     options.add_argument("--checkpoint", type=Path, metavar="FILE", help="weights (default: bundled or downloaded)")
@@ -20,7 +26,7 @@ def add_model_options(parser: argparse.ArgumentParser, several_sizes: bool = Fal
         metavar="PIXELS",
         help=f"side of the model's input{', or several: 256,512' if several_sizes else ''} (default: its own)",
     )
-    options.add_argument("--device", default="auto", help="auto (a GPU if there is one), cpu, cuda or cuda:N")
+    return options
 
 
 def add_preset_options(parser: argparse.ArgumentParser, several: bool = False) -> None:
