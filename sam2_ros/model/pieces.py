@@ -29,7 +29,7 @@ def in_pieces(function: Callable[[Tensor], Tensor], x: Tensor, width: int, step:
     """
     if not prefers_pieces(x):
         return function(x)
-    numbers = x.shape[:1].numel() * x.shape[2:-1].numel() * width
+    numbers = x.shape[0] * x.shape[2:-1].numel() * width
     length = max(1, round(_NUMBERS / (step * numbers))) * step
     pieces = [function(piece) for piece in x.split(length, dim=1)]
     return pieces[0] if len(pieces) == 1 else torch.cat(pieces, dim=1)

@@ -43,7 +43,6 @@ class TrackerConfig:
             raise ValueError(f"memory_policy is {self.memory_policy!r}, expected one of {', '.join(POLICIES)}")
         if self.precision not in PRECISIONS:
             raise ValueError(f"precision is {self.precision!r}, expected one of {', '.join(PRECISIONS)}")
-
         if not 1 <= self.recent_memories <= NUM_RECENT:
             raise ValueError(f"recent_memories is {self.recent_memories}, expected 1..{NUM_RECENT}")
         if self.memory_pooling not in (1, 2):

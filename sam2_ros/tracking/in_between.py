@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .transfer import fetch, upload
+
 _SIDE = 256  # pixels, at most, of the pictures that are compared
 _CONTRAST = 50.0  # grey levels of one standard deviation of the normalised picture
 
@@ -20,7 +22,8 @@ def grey_picture(image: Tensor) -> np.ndarray:
     grey = image.mean(dim=1, keepdim=True)
     if grey.shape[-1] > _SIDE:
         grey = F.interpolate(grey, size=(_SIDE, _SIDE), mode="area")
-    return (grey[0, 0] * _CONTRAST + 128).clamp(0, 255).byte().cpu().numpy()
+    (picture,) = fetch((grey[0, 0] * _CONTRAST + 128).clamp(0, 255).byte())
+    return picture
 
 
 def origins(before: np.ndarray, now: np.ndarray, side: int, device: torch.device) -> Tensor:
@@ -32,7 +35,7 @@ def origins(before: np.ndarray, now: np.ndarray, side: int, device: torch.device
     shift = torch.from_numpy(flow).permute(2, 0, 1).unsqueeze(0) * (2 / flow.shape[0])
     shift = F.interpolate(shift, size=(side, side), mode="bilinear", align_corners=False)
     places = F.affine_grid(torch.eye(2, 3).unsqueeze(0), [1, 1, side, side], align_corners=False)
-    return (places + shift.permute(0, 2, 3, 1)).to(device)
+    return upload((places + shift.permute(0, 2, 3, 1)).numpy(), device)
 
 
 def move(logits: Tensor, origins: Tensor) -> Tensor:
