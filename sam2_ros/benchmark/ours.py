@@ -7,8 +7,9 @@ from itertools import count
 import torch
 from torch import Tensor
 
-from ..model import Sam2
+from ..model import Network, Sam2
 from ..tracking import Prompt, StreamingTracker, TrackerConfig
+from ..tracking.warm_up import compiled, warm_up
 from .measure import Step, Steps
 from .stages import stopwatch_for
 from .workload import Workload
@@ -16,14 +17,19 @@ from .workload import Workload
 _PERIOD = 1 / 30  # seconds between the stamps of two frames
 
 
-def our_steps(model: Sam2, work: Workload, precision: str) -> Steps:
+def our_steps(model: Sam2, work: Workload, precision: str, is_compiled: bool = False) -> Steps:
     """The streaming tracker, from the frame as the camera gives it to masks of its size; without end."""
     config = TrackerConfig(
         max_objects=len(work.clicks),
         memory_policy="reference",  # reads a full memory, whatever is seen on these frames
         precision=precision,
     )
-    tracker = _OpenTracker(model, config, stopwatch_for(model.device))
+    network: Network = model
+    if is_compiled:
+        network = compiled(model, config)
+        for _ in warm_up(network, config):
+            pass
+    tracker = _OpenTracker(network, config, stopwatch_for(model.device))
     for index in count():
         tracker.step(work.frames[index % len(work.frames)], index * _PERIOD)
         if index == 0:

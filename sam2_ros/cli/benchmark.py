@@ -51,6 +51,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar="NAME,...",
         help="auto, float32, bfloat16, or several",
     )
+    parser.add_argument(
+        "--compile", action="store_true", help="besides, with the network compiled; takes minutes first"
+    )
     parser.add_argument("--frames", type=whole_number, default=100, metavar="N", help="that count (default: 100)")
     parser.add_argument("--warm-up", type=whole_number, default=20, metavar="N", help="frames before (default: 20)")
     parser.add_argument("--video", type=Path, metavar="FILE", help="take its frames (default: drawn, 640 x 480)")
@@ -127,10 +130,11 @@ def _measure_lifting(frames: int) -> int:
 
 
 def _measure(args: argparse.Namespace, model: Sam2, work: Workload) -> Run:
-    ours = {
-        f"sam2_ros {precision}": our_steps(model, work, precision)
-        for precision in (choose_precision(name, model.device) for name in args.precision)
-    }
+    ours = {}
+    for precision in (choose_precision(name, model.device) for name in args.precision):
+        ours[f"sam2_ros {precision}"] = our_steps(model, work, precision)
+        if args.compile:
+            ours[f"compiled {precision}"] = our_steps(model, work, precision, is_compiled=True)
     references = dict(_references(args, model, work))
     contestants = {**ours, **references}
     baseline = next(iter(references or ours))

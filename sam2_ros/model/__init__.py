@@ -1,6 +1,7 @@
 """The SAM 2 network: tensors in, tensors out."""
 
 from .checkpoint import CheckpointError, load_model, save_weights
+from .compiled import CompiledSam2, MemorySize, Network
 from .config import CONFIGS, ModelConfig
 from .memory_attention import Memory, PooledMemory, pool
 from .neck import ImageFeatures
@@ -11,10 +12,13 @@ from .seeded import seeded_model
 __all__ = [
     "CONFIGS",
     "CheckpointError",
+    "CompiledSam2",
     "Decoded",
     "ImageFeatures",
     "Memory",
+    "MemorySize",
     "ModelConfig",
+    "Network",
     "PointLabel",
     "PooledMemory",
     "PromptTensors",

@@ -55,10 +55,15 @@ class DownloadError(RuntimeError):
     """A file that could not be fetched; what has arrived of it is kept for the next try."""
 
 
-def cached_path(name: str) -> Path:
-    """Where the official checkpoint of that name is kept: $SAM2_ROS_CACHE, else the user's cache folder."""
+def cache_folder() -> Path:
+    """Where what can be had again is kept: $SAM2_ROS_CACHE, else the user's cache folder."""
     root = os.environ.get("SAM2_ROS_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "sam2_ros"
-    return Path(root).expanduser() / f"{name}.pt"
+    return Path(root).expanduser()
+
+
+def cached_path(name: str) -> Path:
+    """Where the official checkpoint of that name is kept."""
+    return cache_folder() / f"{name}.pt"
 
 
 def fetch(download: Download, target: Path, pause: float = 1.0) -> Path:

@@ -19,7 +19,7 @@ _SMALL_SCORE = 30.0  # far from overflow and underflow
 
 def prefers_pieces(x: Tensor) -> bool:
     """Whether this is inference on a CPU."""
-    return x.device.type == "cpu" and torch.is_inference_mode_enabled() and not torch.compiler.is_compiling()
+    return x.device.type == "cpu" and not torch.compiler.is_compiling() and torch.is_inference_mode_enabled()
 
 
 def in_pieces(function: Callable[[Tensor], Tensor], x: Tensor, width: int, step: int = 1) -> Tensor:

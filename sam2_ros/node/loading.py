@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, replace
+import time
+from collections.abc import Callable
+from dataclasses import asdict
 
-import numpy as np
 import torch
 
-from sam2_ros.model import Sam2, load_model
+from sam2_ros.model import Network, load_model
 from sam2_ros.node.parameters import Parameters
-from sam2_ros.tracking import Box, PresenceRules, Prompt, StreamingTracker, TrackerConfig
+from sam2_ros.tracking import PresenceRules, StreamingTracker, TrackerConfig
 from sam2_ros.tracking.device import choose_device, choose_precision
 from sam2_ros.tracking.presets import PRESETS
+from sam2_ros.tracking.warm_up import compiled, warm_up
 
 
 def leave_a_core() -> None:
@@ -24,17 +26,8 @@ def leave_a_core() -> None:
         torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) - 1))
 
 
-def warm_up(model: Sam2, config: TrackerConfig) -> None:
-    """Follows something for two frames, so that the first real one need not wait for a GPU's kernels to load."""
-    tracker = StreamingTracker(model, replace(config, max_objects=1, history=1, encode_every=1))
-    frame = np.zeros((64, 64, 3), np.uint8)
-    tracker.step(frame, 0.0)
-    tracker.add(Prompt(box=Box(16, 16, 48, 48)))
-    tracker.step(frame, 1.0)
-
-
-def build_tracker(parameters: Parameters) -> StreamingTracker:
-    """Reads the weights and sets memory aside.
+def build_tracker(parameters: Parameters, report: Callable[[str], None] = lambda text: None) -> StreamingTracker:
+    """Reads the weights, compiles them where that is wanted, and sets memory aside; reports what takes long.
 
     Raises CheckpointError, ValueError for a device that is not there, an image_size that the model does not take or
     durations that contradict each other, and torch.cuda.OutOfMemoryError.
@@ -67,6 +60,22 @@ def build_tracker(parameters: Parameters) -> StreamingTracker:
     )
     if device.type == "cpu":
         leave_a_core()
-    else:
-        warm_up(model, config)
-    return StreamingTracker(model, config)
+    network: Network = model
+    if parameters.compile:
+        network = compiled(model, config)
+        try:
+            _warm_up(network, config, report)
+        except torch.cuda.OutOfMemoryError:
+            raise
+        except RuntimeError as error:
+            advice = "install a C++ compiler (`sudo apt install g++`) or set compile to false"
+            raise ValueError(f"{str(error).strip().splitlines()[0]}: {advice}") from error
+    elif device.type == "cuda":
+        _warm_up(network, config, report)
+    return StreamingTracker(network, config)
+
+
+def _warm_up(network: Network, config: TrackerConfig, report: Callable[[str], None]) -> None:
+    start = time.perf_counter()
+    for step in warm_up(network, config):
+        report(f"warming up for {step} ({time.perf_counter() - start:.0f} s so far)")

@@ -72,6 +72,11 @@ class Parameters:
         "Number format of the network. auto: bfloat16 on a GPU, float32 on the CPU.",
         choices=("auto", "float32", "bfloat16"),
     )
+    compile: bool = _parameter(
+        False,
+        "Compile the network for this device when the node is configured: minutes the first time, then faster images. "
+        "Needs a C++ compiler.",
+    )
     preset: str = _parameter(
         "quality",
         'How much is saved for speed. quality: nothing; balanced, fast: see README, "Speed for quality".',

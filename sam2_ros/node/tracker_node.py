@@ -82,7 +82,7 @@ class TrackerNode(LifecycleNode):
         values = parameters.read(self)
         self._diagnostics_timer.timer_period_ns = int(values.diagnostics_period * 1e9)
         try:
-            tracker = build_tracker(values)
+            tracker = build_tracker(values, self.get_logger().info)
         except (ParameterError, CheckpointError, ValueError, torch.cuda.OutOfMemoryError) as error:
             self._statistics.last_error = f"cannot configure: {error}"
             self.get_logger().error(self._statistics.last_error)

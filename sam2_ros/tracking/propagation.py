@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..model import Decoded, ImageFeatures, PromptTensors, Sam2
+from ..model import Decoded, ImageFeatures, Network, PromptTensors
 from .belief import Belief
 from .config import TrackerConfig
 from .device import autocast
@@ -47,7 +47,7 @@ class TrackedObject:
 class Propagation:
     """The network with its memory of all objects. Answers are left on their frames, beliefs with their objects."""
 
-    def __init__(self, model: Sam2, config: TrackerConfig, stopwatch: Stopwatch) -> None:
+    def __init__(self, model: Network, config: TrackerConfig, stopwatch: Stopwatch) -> None:
         self._model = model
         self._config = config
         self._policy = config.policy

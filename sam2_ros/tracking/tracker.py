@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..model import Sam2
+from ..model import Network
 from .belief import Belief
 from .config import TrackerConfig
 from .frames import Frame, FrameBuffer
@@ -36,7 +36,7 @@ from .types import Event, EventKind, FrameResult, Prompt, PromptError, TrackStat
 class StreamingTracker:
     """Follows objects through a stream of frames with a SAM 2 model; not thread-safe."""
 
-    def __init__(self, model: Sam2, config: TrackerConfig | None = None, stopwatch: Stopwatch | None = None) -> None:
+    def __init__(self, model: Network, config: TrackerConfig | None = None, stopwatch: Stopwatch | None = None) -> None:
         self.model = model
         self.config = config = config or TrackerConfig()
         self._stopwatch = stopwatch = stopwatch or Stopwatch()

@@ -1,15 +1,18 @@
 """Parameters become a tracker on the device that was asked for."""
 
 import os
+from functools import partial
 
 import pytest
 import torch
 
-from sam2_ros.model import CONFIGS, seeded_model
-from sam2_ros.node.loading import build_tracker, leave_a_core, warm_up
+from sam2_ros.model import CompiledSam2
+from sam2_ros.node import loading
+from sam2_ros.node.loading import build_tracker, leave_a_core
 from sam2_ros.node.parameters import Parameters
 from sam2_ros.tracking import PresenceRules, TrackerConfig
 from sam2_ros.tracking.presets import PRESETS
+from sam2_ros.tracking.warm_up import compiled
 
 
 def test_every_parameter_of_the_tracker_reaches_it(weights):
@@ -80,11 +83,20 @@ def test_durations_that_contradict_each_other_are_refused():
         build_tracker(Parameters(occluded_after=2.0))
 
 
-def test_warming_up_leaves_the_model_as_it_was():
-    model = seeded_model(CONFIGS["nano"].resized(128))
-    before = {name: value.clone() for name, value in model.state_dict().items()}
-    warm_up(model, TrackerConfig())
-    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+def test_a_network_that_is_to_be_compiled_is_so_before_the_first_frame_and_says_how_far_it_is(weights, monkeypatch):
+    monkeypatch.setattr(loading, "compiled", partial(compiled, backend="eager"))
+    reports = []
+    parameters = Parameters(checkpoint=str(weights), image_size=64, device="cpu", max_objects=1, compile=True)
+    tracker = build_tracker(parameters, reports.append)
+    assert isinstance(tracker.model, CompiledSam2)
+    assert [report.partition(" (")[0] for report in reports] == ["warming up for 1 object", "warming up for 2 objects"]
+
+
+def test_a_compiler_that_is_missing_is_named(weights, monkeypatch, tmp_path):
+    monkeypatch.setattr("torch._inductor.config.cpp.cxx", ("no-such-compiler",))
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+    with pytest.raises(ValueError, match=r"no-such-compiler.*install a C\+\+ compiler .* or set compile to false"):
+        build_tracker(Parameters(checkpoint=str(weights), image_size=64, device="cpu", compile=True))
 
 
 def test_one_core_is_left_to_the_rest_of_the_node_unless_the_environment_decides(monkeypatch):

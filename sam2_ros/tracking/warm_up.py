@@ -1,0 +1,65 @@
+"""What a tracker does once before its first frame, so that no frame waits for kernels to be loaded or compiled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import count
+
+import numpy as np
+
+from ..model import CompiledSam2, MemorySize, Network, Sam2
+from ..model.config import NUM_RECENT, POINTER_REACH
+from .config import TrackerConfig
+from .prompts import MAX_CLICKS
+from .tracker import StreamingTracker
+from .types import Box, Click, Prompt
+
+_SIDE = 64  # pixels of the frames
+_PERIOD = 0.1  # seconds between them
+_MASK = Prompt(mask=np.ones((_SIDE, _SIDE), bool))
+_BOX = Prompt(box=Box(16, 16, 48, 48))
+_CLICK = Prompt(clicks=(Click(32, 32),))
+
+
+def compiled(model: Sam2, config: TrackerConfig, backend: str = "inductor") -> CompiledSam2:
+    """The network for trackers of this configuration; nothing is compiled before `warm_up`."""
+    policy = config.policy
+    lasting = config.max_prompted + policy.anchors
+    pooled = config.recent_memories if config.memory_pooling > 1 else 0
+    sizes = (
+        MemorySize(prompted + config.recent_memories - pooled, pooled, prompted + POINTER_REACH)
+        for prompted in sorted({1, lasting})  # most objects are prompted once
+    )
+    return CompiledSam2(model, tuple(sizes), MAX_CLICKS + 2, config.max_objects + 1, backend)
+
+
+def warm_up(network: Network, config: TrackerConfig) -> Iterator[str]:
+    """Follows something as every tracker of this configuration may have to; says each time what comes next."""
+    batches = network.batches if isinstance(network, CompiledSam2) else (1,)
+    for objects in batches:
+        yield f"{objects} object{'s' * (objects > 1)}"
+        _follow(network, config, objects)
+
+
+def _follow(network: Network, config: TrackerConfig, objects: int) -> None:
+    """Prompts of every kind, a memory that fills up, and a correction with which it grows beyond the usual."""
+    config = replace(
+        config,
+        max_objects=objects,
+        history=1,
+        encode_every=1,
+        catch_up_at_once=True,
+        memory_policy="reference",  # else nothing would be remembered of frames without an object
+    )
+    tracker = StreamingTracker(network, config)
+    frames = ((np.zeros((_SIDE, _SIDE, 3), np.uint8), number * _PERIOD) for number in count())
+    tracker.step(*next(frames))
+    ids = [tracker.add(prompt) for prompt in [_MASK, *[_BOX] * (objects - 1)]]
+    tracker.preview(_CLICK)
+    fills_up = isinstance(network, CompiledSam2) and network.reads_compiled
+    for _ in range(POINTER_REACH + 1 if fills_up else 1):
+        tracker.step(*next(frames))
+    tracker.refine(ids[0], _CLICK)
+    for _ in range(NUM_RECENT + 1 if fills_up else 1):
+        tracker.step(*next(frames))

@@ -1,0 +1,57 @@
+"""After the warm-up nothing is compiled any more, whatever happens in the stream."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import torch
+
+from sam2_ros.model import CONFIGS, seeded_model
+from sam2_ros.tracking import Box, Click, Prompt, StreamingTracker, TrackerConfig
+from sam2_ros.tracking.warm_up import compiled, warm_up
+
+FRAME = np.random.default_rng(0).integers(0, 255, (48, 64, 3), np.uint8)
+BOX, CLICK, MASK = Prompt(box=Box(10, 10, 40, 40)), Prompt(clicks=(Click(20, 20),)), Prompt(mask=FRAME[..., 0] > 128)
+
+
+def busy_stream(tracker: StreamingTracker) -> int:
+    """Prompts of every kind, corrections on old and new frames, objects that come and go; how many frames."""
+    stamp = 0.0
+    for prompts in ((BOX,), (CLICK, MASK), (), ()):
+        tracker.step(FRAME, stamp := stamp + 0.1)
+        for prompt in prompts:
+            tracker.add(prompt)
+        for track_id in list(tracker.labels)[:2]:
+            tracker.refine(track_id, CLICK)
+            tracker.refine(track_id, Prompt(box=BOX.box, clicks=(Click(12, 12, positive=False),)))
+        tracker.step(FRAME, stamp := stamp + 0.1)
+        if tracker.labels:
+            tracker.refine(max(tracker.labels), CLICK, stamp - 0.1)
+    for track_id in list(tracker.labels):
+        for _ in range(18):
+            tracker.step(FRAME, stamp := stamp + 0.1)
+        tracker.remove(track_id)
+    return round(stamp * 10)
+
+
+@pytest.mark.parametrize("pooling", [1, 2])
+def test_nothing_is_compiled_once_a_stream_runs(pooling: int) -> None:
+    config = TrackerConfig(max_objects=3, max_prompted=2, history=4, memory_pooling=pooling)
+    network = compiled(seeded_model(CONFIGS["nano"].resized(64), seed=1), config, backend="eager")
+    network.reads_compiled = True  # as on a GPU
+    assert list(warm_up(network, config)) == ["1 object", "2 objects", "4 objects"]
+    torch.compiler.set_stance("fail_on_recompile")
+    try:
+        with ThreadPoolExecutor(1) as worker:  # as in the node
+            assert worker.submit(busy_stream, StreamingTracker(network, config)).result() > 60
+    finally:
+        torch.compiler.set_stance("default")
+
+
+def test_a_plain_network_is_warmed_up_for_what_it_is() -> None:
+    model = seeded_model(CONFIGS["nano"].resized(64))
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    assert list(warm_up(model, TrackerConfig())) == ["1 object"]
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
