@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from .config import TrunkConfig
 from .layers import Mlp
-from .pieces import in_pieces
+from .pieces import attend, in_pieces
 
 
 class PooledAttention(nn.Module):
@@ -30,7 +30,7 @@ class PooledAttention(nn.Module):
         query, key, value = (
             x.flatten(1, 2).unflatten(-1, (self.heads, -1)).transpose(1, 2) for x in (query, key, value)
         )
-        mixed = F.scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(2)
+        mixed = attend(query, key, value).transpose(1, 2).flatten(2)
         return self.out(mixed.unflatten(1, (height, width)))
 
 

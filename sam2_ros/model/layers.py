@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .pieces import attend
+
 
 class ChannelNorm(nn.LayerNorm):
     """Layer normalisation over the channels of (B, C, H, W)."""
@@ -51,7 +53,7 @@ class Attention(nn.Module):
     def attend(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> Tensor:
         """The same from projected inputs; `mask` (B, 1, 1, M) is False where a key is not to be seen."""
         query, key, value = (x.unflatten(-1, (self.heads, -1)).transpose(1, 2) for x in (query, key, value))
-        mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+        mixed = attend(query, key, value) if mask is None else F.scaled_dot_product_attention(query, key, value, mask)
         return self.out(mixed.transpose(1, 2).flatten(2))
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from itertools import chain
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 _NUMBERS = 2**22  # of the widest intermediate result of a piece
@@ -33,6 +34,27 @@ def in_pieces(function: Callable[[Tensor], Tensor], x: Tensor, width: int, step:
     length = max(1, round(_NUMBERS / (step * numbers))) * step
     pieces = [function(piece) for piece in x.split(length, dim=1)]
     return pieces[0] if len(pieces) == 1 else torch.cat(pieces, dim=1)
+
+
+def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """Attention of every head: (B, heads, L, D), (B, heads, M, D) and (B, heads, M, E) -> (B, heads, L, E)
+
+    PyTorch's own kernel for CPUs is no faster in bfloat16 than in float32; matrix products are.
+    """
+    if query.dtype is not torch.bfloat16 or not prefers_pieces(query):
+        return F.scaled_dot_product_attention(query, key, value)
+    heads = query.shape[:2]
+    query, key, value = (x.flatten(0, 1) for x in (query * query.shape[-1] ** -0.5, key, value))
+    together = max(1, _NUMBERS // (query.shape[1] * key.shape[1]))
+    mixed = [_mix(*group) for group in zip(*(x.split(together) for x in (query, key, value)))]
+    return torch.cat(mixed).unflatten(0, heads)
+
+
+def _mix(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """(G, L, D), (G, M, D) and (G, M, E) -> (G, L, E)"""
+    rows = max(1, _NUMBERS // (len(key) * key.shape[1]))
+    parts = [(part @ key.transpose(1, 2)).softmax(dim=-1) @ value for part in query.split(rows, dim=1)]
+    return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
 
 
 def read(query: Tensor, pieces: Iterable[tuple[Tensor, Tensor]]) -> Tensor:

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from sam2_ros.model import CONFIGS, Memory, PooledMemory, Sam2, pool, seeded_model
 from sam2_ros.model import memory_attention as memory_attention_module
 from sam2_ros.model import pieces as pieces_module
-from sam2_ros.model.pieces import in_pieces, prefers_pieces, read
+from sam2_ros.model.pieces import attend, in_pieces, prefers_pieces, read
 
 
 def random(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -47,6 +47,14 @@ def test_what_must_not_be_parted_is_in_one_piece(small_pieces: None) -> None:
 
 def pieces_of(key: torch.Tensor, value: torch.Tensor) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     yield from zip(key.split(9), value.split(9))
+
+
+@pytest.mark.parametrize(("batch", "length"), [(1, 40), (30, 5), (30, 200)])
+def test_products_of_bfloat16_are_attention(small_pieces: None, batch: int, length: int) -> None:
+    query, key, value = (random(batch, 2, length, 16, seed=seed).bfloat16() for seed in range(3))
+    expected = F.scaled_dot_product_attention(query.float(), key.float(), value.float())
+    with torch.inference_mode():
+        assert torch.allclose(attend(query, key, value).float(), expected, atol=0.02)
 
 
 @torch.inference_mode()
