@@ -131,7 +131,7 @@ def _measure_lifting(frames: int) -> int:
 
 def _measure(args: argparse.Namespace, model: Sam2, work: Workload) -> Run:
     ours = {}
-    for precision in (choose_precision(name, model.device) for name in args.precision):
+    for precision in (choose_precision(name, model.device, model.config.image_size) for name in args.precision):
         ours[f"sam2_ros {precision}"] = our_steps(model, work, precision)
         if args.compile:
             ours[f"compiled {precision}"] = our_steps(model, work, precision, is_compiled=True)
@@ -149,7 +149,7 @@ def _references(args: argparse.Namespace, model: Sam2, work: Workload) -> Iterat
     from sam2_ros.benchmark.reference import StreamingReference
 
     for name in args.reference_precision:
-        precision = choose_precision(name, model.device)
+        precision = name if name != "auto" else "bfloat16" if model.device.type == "cuda" else "float32"
         reference = StreamingReference(args.reference, model)
         yield f"reference {precision}", reference.steps(work, precision, args.warm_up + args.frames)
 

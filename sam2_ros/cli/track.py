@@ -75,12 +75,13 @@ def run(args: argparse.Namespace) -> int:
     length = min(info.frames or _ENDLESS, args.max_frames or _ENDLESS)
     _check_reached(prompts, length)
     device = choose_device(args.device)
+    model = load_model(args.model, args.checkpoint, args.image_size, device)
     tracker = StreamingTracker(
-        load_model(args.model, args.checkpoint, args.image_size, device),
+        model,
         TrackerConfig(
             max_objects=max(prompt.object for prompt in prompts),
             history=1,
-            precision=choose_precision("auto", device),
+            precision=choose_precision("auto", device, model.config.image_size),
             **asdict(chosen_preset(args, args.preset)),
         ),
     )

@@ -139,8 +139,8 @@ class MemoryLayer(nn.Module):
             length = len(turn.cos)
             for frame in zip(placed.split(length), tokens.split(length), valid.split(length)):
                 if frame[2].any():  # all of a frame, or nothing
-                    for placed_, tokens_, cos, sin in zip(*(x.split(_KEYS) for x in (*frame[:2], *turn))):
-                        yield self.to_memory.placed_key(placed_, Rotation(cos, sin)), tokens_
+                    key = self.to_memory.placed_key(frame[0], turn)
+                    yield from zip(key.split(_KEYS), frame[1].split(_KEYS))
 
     def _think(self, x: Tensor) -> Tensor:
         return x + self.shrink(F.relu(self.expand(self.norm3(x)), inplace=True))

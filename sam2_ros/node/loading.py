@@ -44,6 +44,9 @@ def build_tracker(parameters: Parameters, report: Callable[[str], None] = lambda
     preset = PRESETS[parameters.preset].changed(
         parameters.recent_memories, parameters.memory_pooling, parameters.encode_every
     )
+    model = load_model(
+        parameters.model, parameters.checkpoint or None, parameters.image_size or None, device=str(device)
+    )
     config = TrackerConfig(
         max_objects=parameters.max_objects,
         max_prompted=parameters.max_prompted,
@@ -52,11 +55,8 @@ def build_tracker(parameters: Parameters, report: Callable[[str], None] = lambda
         memory_policy=parameters.memory_policy,
         stamp_tolerance=parameters.stamp_tolerance,
         catch_up_at_once=False,
-        precision=choose_precision(parameters.precision, device),
+        precision=choose_precision(parameters.precision, device, model.config.image_size),
         **asdict(preset),
-    )
-    model = load_model(
-        parameters.model, parameters.checkpoint or None, parameters.image_size or None, device=str(device)
     )
     if device.type == "cpu":
         leave_a_core()

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from sam2_ros.tracking import device as device_module
 from sam2_ros.tracking.device import choose_device, choose_precision
 
 
@@ -22,7 +23,22 @@ def test_a_device_that_does_not_exist_is_told_from_those_that_do(name: str) -> N
         choose_device(name)
 
 
-@pytest.mark.parametrize(("device", "precision"), [("cpu", "float32"), ("cuda:0", "bfloat16")])
-def test_auto_takes_the_precision_that_is_fast_on_the_device(device: str, precision: str) -> None:
-    assert choose_precision("auto", torch.device(device)) == precision
-    assert choose_precision("float32", torch.device(device)) == "float32"
+@pytest.mark.parametrize(
+    ("device", "image_size", "gain", "precision"),
+    [
+        ("cuda:0", 256, 0.0, "bfloat16"),
+        ("cpu", 1024, 2.3, "bfloat16"),
+        ("cpu", 1024, 0.6, "float32"),
+        ("cpu", 256, 2.3, "float32"),
+    ],
+)
+def test_auto_takes_the_precision_that_is_fast_on_the_device(
+    device: str, image_size: int, gain: float, precision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(device_module, "_gain_of_bfloat16", lambda: gain)
+    assert choose_precision("auto", torch.device(device), image_size) == precision
+    assert choose_precision("float32", torch.device(device), image_size) == "float32"
+
+
+def test_what_bfloat16_gains_is_measured_on_this_machine() -> None:
+    assert 0.01 < device_module._gain_of_bfloat16() < 100
