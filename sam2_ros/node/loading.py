@@ -56,6 +56,7 @@ def build_tracker(parameters: Parameters, report: Callable[[str], None] = lambda
         stamp_tolerance=parameters.stamp_tolerance,
         catch_up_at_once=False,
         precision=choose_precision(parameters.precision, device, model.config.image_size),
+        target_fps=parameters.target_fps,
         **asdict(preset),
     )
     if device.type == "cpu":

@@ -97,6 +97,13 @@ class Parameters:
         low=0,
         high=30,
     )
+    target_fps: float = _parameter(
+        0.0,
+        "Images per second that are to be kept up: the network sees so many of them as it has time for, at least every "
+        "eighth; on the others masks move along. 0: no such aim.",
+        low=0.0,
+        high=1000.0,
+    )
     max_objects: int = _parameter(
         16, "Objects followed at a time; their memory is set aside at the start.", low=1, high=254
     )

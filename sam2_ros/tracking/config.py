@@ -31,6 +31,7 @@ class TrackerConfig:
     recent_memories: int = NUM_RECENT  # frames whose masks are remembered, besides prompted ones
     memory_pooling: int = 1  # 2: by the means of 2 x 2 tokens
     encode_every: int = 1  # so many frames; on the others masks are moved, see in_between.py
+    target_fps: float = 0.0  # frames per second for which frames are left out, besides; 0: none, see pace.py
 
     def __post_init__(self) -> None:
         if not 1 <= self.max_objects <= _MAX_OBJECTS:
@@ -49,6 +50,8 @@ class TrackerConfig:
             raise ValueError(f"memory_pooling is {self.memory_pooling}, expected 1 (none) or 2 (2 x 2 tokens)")
         if self.encode_every < 1:
             raise ValueError(f"encode_every is {self.encode_every}, expected at least 1")
+        if self.target_fps < 0:
+            raise ValueError(f"target_fps is {self.target_fps:g}, expected frames per second, 0 for none")
 
     @property
     def policy(self) -> MemoryPolicy:

@@ -1,7 +1,7 @@
 """The streaming tracker: frames one by one, forever; objects come, are corrected and go at any time.
 
-A frame is encoded once. All objects then read their memories, are decoded and write their memories in one batch; with
-`encode_every` they are only moved along on the frames in between, which are encoded when a prompt needs it.
+A frame is encoded once. All objects then read their memories, are decoded and write their memories in one batch; where
+the pace leaves frames out they are only moved along on these, which are encoded when a prompt needs it.
 The encodings of the last frames are kept, so that a prompt can be applied to the frame that it was made on and be
 carried forward to the newest. A correction works on a copy of the object's memory, which takes the place of the
 object once it has arrived; until then the object is tracked as before.
@@ -9,6 +9,7 @@ object once it has arrived; until then the object is tracked as before.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import count
@@ -23,6 +24,7 @@ from .config import TrackerConfig
 from .frames import Frame, FrameBuffer
 from .in_between import grey_picture, origins
 from .masks import full_size
+from .pace import Pace
 from .preprocess import preprocess
 from .presence import Herald, Presence
 from .prompts import check_prompt
@@ -41,6 +43,7 @@ class StreamingTracker:
         self.config = config = config or TrackerConfig()
         self._stopwatch = stopwatch = stopwatch or Stopwatch()
         self._propagation = Propagation(model, config, stopwatch)
+        self._pace = Pace(config.encode_every, config.target_fps)
         self._frames = FrameBuffer(config.history, config.stamp_tolerance)
         self._objects: dict[int, TrackedObject] = {}  # tracked on the newest frame
         self._behind: dict[int, TrackedObject] = {}  # on their way there; a corrected one is among `_objects`, too
@@ -66,11 +69,13 @@ class StreamingTracker:
     def step_tensor(self, image: Tensor, size: tuple[int, int], stamp: float) -> FrameResult:
         """`step` for a frame of `size` (H, W) that has been brought to (1, 3, S, S) and normalised already."""
         self._frames.check_next(stamp)
+        start = time.perf_counter()
         frame = self._next_frame(image, size, stamp)
         if frame.origins is None:
             self._propagation.encoded(frame)
         if self._objects:
             self._propagation.follow(list(self._objects.values()), frame)
+            self._pace.took(time.perf_counter() - start, frame.origins is None)
         if oldest := self._frames.next_to_go:
             self._carry_past(oldest)
         self._frames.append(frame)
@@ -224,10 +229,11 @@ class StreamingTracker:
         """With what it takes to move objects onto it, unless that frame's turn is to be encoded."""
         newest = self._frames.newest
         frame = Frame(newest.index + 1 if newest else 0, stamp, size, image=image)
-        if self.config.encode_every > 1:
+        is_due = self._pace.is_due()
+        if self._pace.saves:
             with self._stopwatch.time("flow"):
                 frame.grey = grey_picture(image)
-                if newest and newest.grey is not None and frame.index % self.config.encode_every:
+                if newest and newest.grey is not None and not is_due:
                     side = self.model.config.image_size // 4
                     frame.origins = origins(newest.grey, frame.grey, side, self.model.device)
         return frame

@@ -49,6 +49,7 @@ def _follow(network: Network, config: TrackerConfig, objects: int) -> None:
         max_objects=objects,
         history=1,
         encode_every=1,
+        target_fps=0.0,
         catch_up_at_once=True,
         memory_policy="reference",  # else nothing would be remembered of frames without an object
     )

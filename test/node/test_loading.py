@@ -35,6 +35,7 @@ def test_every_parameter_of_the_tracker_reaches_it(weights):
         recent_memories=4,
         memory_pooling=2,
         encode_every=5,
+        target_fps=12.0,
     )
     tracker = build_tracker(parameters)
     assert tracker.model.config.image_size == 128
@@ -53,6 +54,7 @@ def test_every_parameter_of_the_tracker_reaches_it(weights):
         recent_memories=4,
         memory_pooling=2,
         encode_every=5,
+        target_fps=12.0,
     )
 
 

@@ -19,6 +19,7 @@ from sam2_ros.tracking.memory_policy import POLICIES
         {"recent_memories": 0},
         {"recent_memories": 7},
         {"encode_every": 0},
+        {"target_fps": -1.0},
         {"memory_pooling": 3},
     ],
 )
