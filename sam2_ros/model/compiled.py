@@ -53,8 +53,8 @@ class CompiledSam2:
         batch: int = _BATCHES[-1],
         backend: str = "inductor",
     ) -> None:
-        _allow_shapes()
         _keep_what_is_compiled()
+        _allow_shapes()
         self._model = model
         self._memory_sizes = tuple(memory_sizes)
         self._points = points
@@ -173,7 +173,7 @@ class CompiledSam2:
 
 
 def _keep_what_is_compiled() -> None:
-    """For the next start, where the system does not clean up."""
+    """For the next start, where the system does not clean up; to be called before torch._dynamo is imported."""
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_folder() / "compiled"))
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -118,12 +121,23 @@ def test_a_mask_is_taken_alike(compiled: CompiledSam2, model: Sam2, features: Im
 def test_what_the_compiler_makes_of_it_answers_alike(
     model: Sam2, features: ImageFeatures, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("SAM2_ROS_CACHE", str(tmp_path))
-    monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR", raising=False)
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))  # whatever other machines have compiled
     compiled = CompiledSam2(model, SIZES, MOST_POINTS)
     given = (features, torch.linspace(-9, 9, 3 * 256).view(3, 1, 16, 16), torch.tensor([[3.0], [-3.0], [1.0]]))
     assert_same(compiled.write_memory(*given, binarise=False), model.write_memory(*given, binarise=False))
-    assert any((tmp_path / "compiled").iterdir())  # for the next start
+
+
+def test_what_is_compiled_is_kept_for_the_next_start(tmp_path: Path) -> None:
+    code = """
+import os
+from sam2_ros.model import CONFIGS, CompiledSam2, MemorySize, seeded_model
+CompiledSam2(seeded_model(CONFIGS["nano"].resized(64)), (MemorySize(1, 0, 1),), 2)
+print(os.environ["TORCHINDUCTOR_CACHE_DIR"])
+"""
+    environment = {name: value for name, value in os.environ.items() if name != "TORCHINDUCTOR_CACHE_DIR"}
+    environment["SAM2_ROS_CACHE"] = str(tmp_path)
+    found = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == str(tmp_path / "compiled")
 
 
 def test_batches_are_no_larger_than_there_can_be_objects(model: Sam2) -> None:
