@@ -12,6 +12,7 @@ from sam2_ros.node.camera import Camera
 from sam2_ros.node.clicked_point import ClickedPoint
 from sam2_ros.node.depth_input import DepthInput
 from sam2_ros.node.diagnostics import FAULTY, HEALTHY, WARNING, Health
+from sam2_ros.node.log import REPEAT
 from sam2_ros.node.parameters import Parameters
 from sam2_ros.node.prompt_topics import PromptTopics
 from sam2_ros.node.requests import Requests, Tell
@@ -19,8 +20,6 @@ from sam2_ros.node.session import MAX_REORDERING, Session
 from sam2_ros.node.statistics import Statistics
 from sam2_ros.node.transforms import Transforms
 from sam2_ros.node.worker import Frame, Worker
-
-_REPEAT = 5.0  # seconds between two log lines of the same kind
 
 
 class Input(Protocol):
@@ -84,7 +83,7 @@ class Active:
         return Health(HEALTHY, "paused by ~/enable" if self._worker.paused else "tracking")
 
     def _warn(self, reason: str) -> Health:
-        self._node.get_logger().warning(reason, throttle_duration_sec=_REPEAT)
+        self._node.get_logger().warning(reason, throttle_duration_sec=REPEAT)
         return Health(WARNING, reason)
 
     def _on_image(self, message: Any) -> None:

@@ -11,14 +11,13 @@ from rclpy.subscription import Subscription
 from sensor_msgs.msg import CompressedImage, Image
 
 from sam2_ros.node import qos
+from sam2_ros.node.log import REPEAT
 from sam2_ros.node.parameters import Parameters
 
 try:
     from rclpy.event_handler import SubscriptionEventCallbacks, UnsupportedEventTypeError
 except ImportError:  # Humble
     from rclpy.qos_event import SubscriptionEventCallbacks, UnsupportedEventTypeError
-
-_REPEAT = 5.0  # seconds between two log lines of the same kind
 
 
 class Camera:
@@ -74,7 +73,7 @@ class Camera:
         self._node.get_logger().warning(
             f"a publisher of images offers another quality of service than is asked for ({policy}), and none "
             "of its images arrive: set image_reliability to best_effort",
-            throttle_duration_sec=_REPEAT,
+            throttle_duration_sec=REPEAT,
         )
 
 

@@ -19,6 +19,7 @@ from std_msgs.msg import Header
 from vision_msgs.msg import Detection2D, Detection2DArray, ObjectHypothesisWithPose
 
 from sam2_ros.node import messages, qos
+from sam2_ros.node.log import REPEAT
 from sam2_ros.node.requests import Requests
 from sam2_ros.node.session import Session
 from sam2_ros.node.statistics import Statistics
@@ -27,7 +28,6 @@ from sam2_ros.tracking.detections import Detection, DetectionConfig, DetectionRe
 from sam2_ros.tracking.types import Box, FrameResult, PromptError
 
 _WAITING = 4  # arrays of detections that wait at a time
-_REPEAT = 5.0  # seconds between two log lines of the same kind
 
 # What the detector, or the way in which it is connected, is to blame for.
 _FAULTS = (Ignored.NOT_FINITE, Ignored.EMPTY, Ignored.OUTSIDE, Ignored.SURPLUS)
@@ -122,7 +122,7 @@ class DetectionInput:
 
     def _complain(self, problem: str) -> None:
         self._statistics.detections.problem = problem
-        self._node.get_logger().warning(problem, throttle_duration_sec=_REPEAT)
+        self._node.get_logger().warning(problem, throttle_duration_sec=REPEAT)
 
     def _look_for_others(self) -> None:
         topic = self._subscription.topic_name
@@ -131,7 +131,7 @@ class DetectionInput:
             self._node.get_logger().warning(
                 f"{publishers} detectors publish on {topic}; their boxes are taken for those of one, and of two "
                 "detectors that differ in delay the slower one is ignored: give each a topic, and remap ~/detections",
-                throttle_duration_sec=_REPEAT,
+                throttle_duration_sec=REPEAT,
             )
 
 

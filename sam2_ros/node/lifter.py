@@ -9,12 +9,11 @@ from typing import Any
 from std_msgs.msg import Header
 
 from sam2_ros.node.image_conversion import ImageError
+from sam2_ros.node.log import REPEAT
 from sam2_ros.node.session import Publication
 from sam2_ros.node.statistics import Statistics
 from sam2_ros.node.transforms import Transforms, TransformUnavailable
 from sam2_ros.tracking.lifting import DepthImage, LiftingError, Surface, lift
-
-_REPEAT = 5.0  # seconds between two log lines of the same kind
 
 
 @dataclass(frozen=True)
@@ -64,4 +63,4 @@ class Lifter:
 
     def _complain(self, reason: str) -> None:
         self._statistics.depth_problem = reason
-        self._logger.warning(reason, throttle_duration_sec=_REPEAT)
+        self._logger.warning(reason, throttle_duration_sec=REPEAT)

@@ -14,6 +14,7 @@ import torch
 
 from sam2_ros.node.depth_conversion import AwaitedDepth
 from sam2_ros.node.image_conversion import ImageError, to_rgb
+from sam2_ros.node.log import REPEAT
 from sam2_ros.node.statistics import Statistics
 from sam2_ros.node.worker import Frame
 from sam2_ros.tracking import StreamingTracker
@@ -26,8 +27,6 @@ MAX_REORDERING = 0.5
 
 # Buffered frames by which late prompts are carried forward after each new frame. More than one, or they never arrive.
 CATCH_UP_FRAMES = 3
-
-_REPEAT = 5.0  # seconds between two log lines of the same kind
 
 
 @dataclass(frozen=True)
@@ -132,7 +131,7 @@ class Session:
         else:
             reason = f"a frame cannot be processed: {''.join(traceback.format_exception(error)).rstrip()}"
         self._statistics.count_unusable(reason)
-        self._logger.error(reason, throttle_duration_sec=_REPEAT)
+        self._logger.error(reason, throttle_duration_sec=REPEAT)
 
     def place(self, request: PromptRequest) -> int:
         """Starts or refines an object on the prompt's image; its id. Raises PromptError."""
@@ -209,7 +208,7 @@ class Session:
         self._logger.warning(
             f"an image of {stamp:.6f} s is ignored, it is not newer than that of {self.view.stamp:.6f} s; "
             "if this goes on, two cameras share the topic or the driver does not stamp",
-            throttle_duration_sec=_REPEAT,
+            throttle_duration_sec=REPEAT,
         )
 
     def _reason_to_restart(self, stamp: float) -> str:
