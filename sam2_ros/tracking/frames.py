@@ -38,6 +38,7 @@ class Frame:
     grey: np.ndarray | None = None  # (h, w) uint8, and
     origins: Tensor | None = None  # where objects are only moved, see in_between.py
     answers: dict[int, Answer] = field(default_factory=dict)  # by track id
+    masks: dict[int, np.ndarray] | None = field(default_factory=dict)  # (H, W) bool, of the newest frame alone
 
 
 class FrameBuffer:
@@ -62,6 +63,8 @@ class FrameBuffer:
 
     def append(self, frame: Frame) -> None:
         """Keep a frame, for the oldest one if there are too many."""
+        if self.newest:
+            self.newest.masks = None
         self._frames.append(frame)
 
     def clear(self) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -39,10 +40,10 @@ def _area(box: Box) -> float:
     return (box.x1 - box.x0) * (box.y1 - box.y0)
 
 
-def paint_labels(masks: Sequence[np.ndarray], values: Sequence[int], logits: Tensor) -> np.ndarray:
+def paint_labels(masks: Sequence[np.ndarray], values: Sequence[int], logits: Sequence[Tensor]) -> np.ndarray:
     """(H, W) uint8 with the value of each mask (H, W); a pixel of several goes to the one with the highest logit.
 
-    `logits` (N, 1, h, w) are those that the masks were made from.
+    `logits` (1, h, w) are those that the masks were made from.
     """
     labels = np.zeros(masks[0].shape, np.uint8)
     claims = np.zeros(masks[0].shape, np.uint8)
@@ -51,6 +52,6 @@ def paint_labels(masks: Sequence[np.ndarray], values: Sequence[int], logits: Ten
         claims += mask
     contested = claims > 1
     if contested.any():
-        (surest,) = fetch(full_size(logits, masks[0].shape).argmax(dim=0))
+        (surest,) = fetch(full_size(torch.stack(list(logits)), masks[0].shape).argmax(dim=0))
         labels[contested] = np.asarray(values, np.uint8)[surest[contested]]
     return labels

@@ -1,14 +1,16 @@
-"""What is read off the network's answer for a frame: a few numbers of each object, fetched from the device at once."""
+"""What is read off the network's answer for a frame: a few numbers of each object and its mask, fetched at once."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from ..model import Decoded
+from .masks import full_size
 from .transfer import fetch
 from .types import Box
 
@@ -28,6 +30,14 @@ def observe(decoded: Decoded, weigh_candidates: bool) -> list[Observation]:
     """N observations, with their divergence only if asked for; waits for the device once."""
     (table,) = fetch(_numbers(decoded, weigh_candidates))
     return [_observation(*row) for row in table.tolist()]
+
+
+def observe_masks(
+    decoded: Decoded, weigh_candidates: bool, size: tuple[int, int]
+) -> tuple[list[Observation], list[np.ndarray]]:
+    """The same and, in one wait, each object's mask (H, W) bool, whether it is in view or not."""
+    table, masks = fetch(_numbers(decoded, weigh_candidates), full_size(decoded.logits, size) > 0)
+    return [_observation(*row) for row in table.tolist()], list(masks)
 
 
 def _numbers(decoded: Decoded, weigh_candidates: bool) -> Tensor:

@@ -17,7 +17,7 @@ from .device import autocast
 from .frames import Answer, Frame
 from .in_between import move
 from .memory_bank import BankSize, MemoryBank
-from .observation import Observation, observe
+from .observation import Observation, observe, observe_masks
 from .presence import Herald
 from .prompts import Points, mask_tensor
 from .stopwatch import Stopwatch
@@ -99,10 +99,16 @@ class Propagation:
                 choose=lambda candidates: self._policy.choose(candidates, expected),
             )
         with self._time("wait"):  # for the device
-            observations = observe(decoded, self._policy.anchors > 0)
+            masks: list[np.ndarray] = []
+            if frame.masks is None:
+                observations = observe(decoded, self._policy.anchors > 0)
+            else:
+                observations, masks = observe_masks(decoded, self._policy.anchors > 0, frame.size)
         for i, (object_, seen) in enumerate(zip(objects, observations)):
             after = object_.belief.after(seen, frame.stamp, self._config.presence, self._follows_motion)
             _note(object_, frame, Answer(decoded.logits[i], seen, object_.belief, after))
+        if frame.masks is not None:
+            frame.masks.update((object_.id, mask) for object_, mask in zip(objects, masks))
         with self._time("write_memory"), self._autocast():
             self._remember(objects, frame, decoded)
 
@@ -202,3 +208,5 @@ def _note(object_: TrackedObject, frame: Frame, answer: Answer) -> None:
     """The frame is the object's newest, and this the answer to it."""
     object_.answer, object_.belief, object_.newest_frame = answer, answer.after, frame.index
     frame.answers[object_.id] = answer
+    if frame.masks is not None:
+        frame.masks.pop(object_.id, None)

@@ -18,14 +18,24 @@ from .types import FrameResult, Track, TrackState
 def result_of(frame: Frame, objects: Iterable[TrackedObject]) -> FrameResult:
     """The tracks of those objects that have been found, or missed, on the frame."""
     known = [object_ for object_ in objects if object_.id in frame.answers]
-    shown = {o.mask_value: frame.answers[o.id].logits for o in known if _is_shown(frame.answers[o.id])}
+    shown = {o.mask_value: o.id for o in known if _is_shown(frame.answers[o.id])}
     if not shown:
         return FrameResult(frame.stamp, frame.index, frame.size, _tracks(frame, known, {}))
-    logits = torch.stack(list(shown.values()))
-    (masks,) = fetch(full_size(logits, frame.size) > 0)
+    masks = _masks(frame, list(shown.values()))
     tracks = _tracks(frame, known, dict(zip(shown, masks)))
-    draw = partial(paint_labels, list(masks), list(shown), logits)
+    logits = [frame.answers[track_id].logits for track_id in shown.values()]
+    draw = partial(paint_labels, masks, list(shown), logits)
     return FrameResult(frame.stamp, frame.index, frame.size, tracks, draw_labels=draw)
+
+
+def _masks(frame: Frame, track_ids: list[int]) -> list[np.ndarray]:
+    """Of the frame's size; those that were not made when the objects were tracked are made now."""
+    made = dict(frame.masks or {})
+    if missing := [track_id for track_id in track_ids if track_id not in made]:
+        logits = torch.stack([frame.answers[track_id].logits for track_id in missing])
+        (masks,) = fetch(full_size(logits, frame.size) > 0)
+        made.update(zip(missing, masks))
+    return [made[track_id] for track_id in track_ids]
 
 
 def _is_shown(answer: Answer) -> bool:

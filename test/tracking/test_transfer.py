@@ -121,7 +121,7 @@ def test_what_waits_for_the_device_is_noticed(watch: Callable[[], Any], wait: Ca
 
 
 @pytest.mark.parametrize("policy", POLICIES)
-def test_a_tracked_frame_waits_for_its_numbers_and_its_masks_and_for_nothing_else(
+def test_a_tracked_frame_waits_for_the_device_once(
     policy: str, nano: Sam2, picture: Callable[..., np.ndarray], watch: Callable[[], Any]
 ) -> None:
     tracker = StreamingTracker(nano, TrackerConfig(max_objects=3, history=2, memory_policy=policy))
@@ -134,5 +134,5 @@ def test_a_tracked_frame_waits_for_its_numbers_and_its_masks_and_for_nothing_els
         with watch() as traffic:
             result = tracker.step(shown, stamp)
         assert traffic.stray == []
-        assert traffic.fetches == 2
+        assert traffic.fetches == 1
     assert [track.area > 0 for track in result.tracks] == [True, False]
