@@ -13,7 +13,7 @@ from sam2_ros.training.data import Clips, ClipStore, VideoClips
 from sam2_ros.training.engine import train
 from sam2_ros.training.recipe import RECIPES, Recipe
 from sam2_ros.training.sav import SavClips, is_sav
-from sam2_ros.training.textures import load_photographs
+from sam2_ros.training.textures import load_pictures
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -28,7 +28,10 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("config", metavar="CONFIG", choices=RECIPES, help=", ".join(RECIPES))
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="default: runs/CONFIG")
     parser.add_argument(
-        "--photographs", type=Path, metavar="FOLDER", help="textures beside those that scikit-image brings along"
+        "--pictures",
+        type=Path,
+        metavar="FOLDER",
+        help="photographs, beside those that scikit-image brings along, and objects that are cut out (transparency)",
     )
     parser.add_argument(
         "--data", type=Path, metavar="FOLDER", help="recordings in DAVIS' layout or SA-V's, in place of synthetic clips"
@@ -43,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     if recipe.goes_on and args.checkpoint is None:
         raise ValueError(f"{args.config} goes on from trained weights; give them with --checkpoint")
     folder = args.out or Path("runs") / args.config
-    clips = _recordings(args.data) if args.data else _synthetic_clips(recipe, folder, args.photographs)
+    clips = _recordings(args.data) if args.data else _synthetic_clips(recipe, folder, args.pictures)
     weights = train(recipe, clips, folder, _device(args.device), args.checkpoint)
     print(f"{weights}: the averaged weights; `sam2_ros track VIDEO --checkpoint {weights}` tries them")
     return 0
@@ -53,13 +56,13 @@ def _recordings(folder: Path) -> Clips:
     return SavClips(folder) if is_sav(folder) else VideoClips(folder)
 
 
-def _synthetic_clips(recipe: Recipe, folder: Path, photograph_folder: Path | None) -> Clips:
-    if photograph_folder is not None and not photograph_folder.is_dir():
-        raise ValueError(f"{photograph_folder} is no folder; expected one with photographs")
-    photographs = load_photographs(photograph_folder, folder / "photographs.npz")
+def _synthetic_clips(recipe: Recipe, folder: Path, picture_folder: Path | None) -> Clips:
+    if picture_folder is not None and not picture_folder.is_dir():
+        raise ValueError(f"{picture_folder} is no folder; expected one with pictures")
+    pictures = load_pictures(picture_folder, folder / "pictures.npz")
     return ClipStore(
         folder / "clips",
-        photographs,
+        pictures,
         recipe.seed,
         recipe.synthetic_clips,
         recipe.clip_frames,

@@ -12,7 +12,7 @@ import numpy as np
 
 from sam2_ros.training.davis import DatasetError, read_dataset, read_picture
 from sam2_ros.training.synthetic import render_clip, visible_objects
-from sam2_ros.training.textures import Photograph
+from sam2_ros.training.textures import Pictures
 
 log = logging.getLogger(__name__)
 
@@ -38,10 +38,10 @@ class ClipStore:
     """
 
     def __init__(
-        self, folder: Path, photographs: tuple[Photograph, ...], seed: int, count: int, frames: int = 8, size: int = 192
+        self, folder: Path, pictures: Pictures, seed: int, count: int, frames: int = 8, size: int = 192
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.photographs = photographs
+        self.pictures = pictures
         self.seed = seed
         shape = (count, frames, size, size)
         self._frames = _memory_map(folder / f"frames_{seed}_{frames}x{size}.u8", (*shape, 3))
@@ -55,7 +55,7 @@ class ClipStore:
         """Frames (T, S, S, 3) and labels (T, S, S), both uint8."""
         if not self._filled[index]:
             _, frames, size, _ = self._labels.shape
-            clip = render_clip(self.seed, index, self.photographs, frames, size)
+            clip = render_clip(self.seed, index, self.pictures, frames, size)
             self._frames[index], self._labels[index] = clip.frames, clip.labels
             self._filled[index] = 1
         return self._frames[index], self._labels[index]

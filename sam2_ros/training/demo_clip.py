@@ -21,7 +21,7 @@ from ..tracking.video import VideoWriter
 from .motion import Course
 from .shapes import SPRITE, Part, block, creature, similarity
 from .synthetic import Actor, Clip, draw, fit_sprites
-from .textures import noise_texture, plain_texture, unit_grid
+from .textures import Pictures, noise_texture, plain_texture, unit_grid
 
 FRAMES = 150
 RATE = 30.0
@@ -39,7 +39,7 @@ def demo_clip(length: int = FRAMES) -> Clip:
     actors = [
         Actor(block_parts, _look_alike_course(), LOOK_ALIKE, shadow=0.4),
         Actor(block_parts, _target_course(), 1, shadow=0.4),
-        Actor(creature(np.random.default_rng(12), ()), _creature_course(), 3, shadow=0.3),
+        Actor(creature(np.random.default_rng(12), Pictures()), _creature_course(), 3, shadow=0.3),
         Actor(_pillar(), _course([0, FRAMES], [(0.52, 0.5)] * 2, (0.145, 0.52), [0, 0]), 0, shadow=0.5),
     ]
     actors = [fit_sprites(actor, _SIDE) for actor in actors]
@@ -82,7 +82,7 @@ def write_demo_data(folder: Path) -> None:
 
 
 def _toy_block() -> tuple[Part, ...]:
-    return block(np.random.default_rng(42), ())
+    return block(np.random.default_rng(42), Pictures())
 
 
 def _pillar() -> tuple[Part, ...]:

@@ -1,6 +1,6 @@
 """Writes the fixed synthetic set on which training is judged.
 
-python -m sam2_ros.training.held_out FOLDER [FOLDER_OF_PHOTOGRAPHS]
+python -m sam2_ros.training.held_out FOLDER [FOLDER_OF_PICTURES]
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from .davis import write_clip
 from .synthetic import render_clip
-from .textures import load_photographs
+from .textures import load_pictures
 
 SEED = 90210  # apart from every training's
 CLIPS = 60
@@ -20,13 +20,13 @@ FRAMES = 40
 SIZE = 256
 
 
-def write_held_out(folder: Path, photograph_folder: Path | None) -> None:
+def write_held_out(folder: Path, picture_folder: Path | None) -> None:
     """CLIPS clips in DAVIS' layout, each with an object that is seen on its first frame."""
-    photographs = load_photographs(photograph_folder)
+    pictures = load_pictures(picture_folder)
     written, index = 0, 0
     with tqdm(total=CLIPS, unit="clip") as bar:
         while written < CLIPS:
-            clip = render_clip(SEED, index, photographs, FRAMES, SIZE)
+            clip = render_clip(SEED, index, pictures, FRAMES, SIZE)
             index += 1
             if clip.labels.any() and clip.visible()[0].any():
                 write_clip(folder, f"{written:03d}", clip)

@@ -136,6 +136,35 @@ RECIPES = {
         correct_later=0.1,
         corrections=1,
     ),
+    # On from there, with cut-out objects of many colours among the pictures.
+    "nano_pictures": Recipe(
+        name="nano_pictures",
+        model="nano",
+        stages=(
+            Stage(
+                900,
+                256,
+                (Turn(8, 2), Turn(4, 4), Turn(8, 2), Turn(16, 1), Turn(1, 10)),
+                zoom=(0.005, 0.25),
+                least_area=0.0015,
+                absence=0.6,
+                pixel_loss=_FASTER,
+            ),
+        ),
+        learning_rate=4e-4,
+        cool_down=0.8,
+        synthetic_clips=1200,
+        clip_frames=20,
+        clip_size=288,
+        seed=13,
+        warm_up=40,
+        goes_on=True,
+        clip_norm=1.0,
+        ema_decay=0.995,
+        correct_first=0.1,
+        correct_later=0.1,
+        corrections=1,
+    ),
     # Start these from weights, on recordings of your own: the image encoder knows enough.
     "finetune_nano": Recipe(
         name="finetune_nano",

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from sam2_ros.training.textures import (
-    Photograph,
+    Pictures,
     photograph_crop,
     random_colour,
     random_surface,
@@ -113,9 +113,9 @@ def _shade(rng: np.random.Generator, surface: np.ndarray, opacity: np.ndarray) -
     return np.clip(shaded, 0, 255)
 
 
-def _several_surfaces(rng: np.random.Generator, photographs: tuple[Photograph, ...]) -> np.ndarray:
+def _several_surfaces(rng: np.random.Generator, pictures: Pictures) -> np.ndarray:
     """A surface of one to three regions, each with a texture of its own: shirt and trousers, label and box."""
-    surface = random_surface(rng, photographs, SPRITE)
+    surface = random_surface(rng, pictures, SPRITE)
     while rng.random() < 0.4:
         if rng.random() < 0.5:
             x, y = unit_grid(SPRITE)
@@ -125,7 +125,7 @@ def _several_surfaces(rng: np.random.Generator, photographs: tuple[Photograph, .
             region = _fill(blob(rng) * rng.uniform(0.2, 0.7) + rng.uniform(-0.5, 0.5, 2), SPRITE)
         else:
             region = np.clip((smooth_noise(rng, SPRITE, 4) - 0.55) * 12, 0, 1)
-        surface = surface * (1 - region[..., None]) + random_surface(rng, photographs, SPRITE) * region[..., None]
+        surface = surface * (1 - region[..., None]) + random_surface(rng, pictures, SPRITE) * region[..., None]
     return surface
 
 
@@ -133,16 +133,16 @@ def _sprite(surface: np.ndarray, opacity: np.ndarray) -> np.ndarray:
     return np.dstack([surface * opacity[..., None], opacity]).astype(np.float32)
 
 
-def rigid_object(rng: np.random.Generator, photographs: tuple[Photograph, ...]) -> tuple[Part, ...]:
+def rigid_object(rng: np.random.Generator, pictures: Pictures) -> tuple[Part, ...]:
     """One outline with one or more surfaces."""
     opacity = random_opacity(rng)
-    surface = _shade(rng, _several_surfaces(rng, photographs), opacity)
+    surface = _shade(rng, _several_surfaces(rng, pictures), opacity)
     return (Part(_sprite(surface, opacity), np.eye(3)),)
 
 
-def block(rng: np.random.Generator, photographs: tuple[Photograph, ...]) -> tuple[Part, ...]:
+def block(rng: np.random.Generator, pictures: Pictures) -> tuple[Part, ...]:
     """A box seen from a corner: three faces of one material under different light."""
-    material = random_surface(rng, photographs, SPRITE)
+    material = random_surface(rng, pictures, SPRITE)
     front, deep = rng.uniform(0.5, 0.9, 2), rng.uniform(0.15, 0.5, 2) * rng.choice((-1, 1), 2)
     near = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * front / 2 - deep / 2
     far = near + deep
@@ -155,19 +155,19 @@ def block(rng: np.random.Generator, photographs: tuple[Photograph, ...]) -> tupl
         (1.0, near),
     ):
         cover = _fill(face / span, SPRITE)
-        paint = material if rng.random() < 0.8 else random_surface(rng, photographs, SPRITE)
+        paint = material if rng.random() < 0.8 else random_surface(rng, pictures, SPRITE)
         surface = surface * (1 - cover[..., None]) + np.clip(paint * light, 0, 255) * cover[..., None]
         opacity = np.maximum(opacity, cover)
     return (Part(_sprite(surface, opacity), np.eye(3)),)
 
 
-def cut_out(rng: np.random.Generator, photographs: tuple[Photograph, ...]) -> tuple[Part, ...]:
+def photograph_segment(rng: np.random.Generator, pictures: Pictures) -> tuple[Part, ...]:
     """A natural segment of a photograph, sometimes with its neighbours' colours kept, enlarged to fill the sprite."""
-    image, segments = photograph_crop(rng, photographs, 2 * SPRITE, smallest=0.5)
+    image, segments = photograph_crop(rng, pictures.photographs, 2 * SPRITE, smallest=0.5)
     numbers, counts = np.unique(segments, return_counts=True)
     fitting = numbers[(counts > 0.02 * segments.size) & (counts < 0.5 * segments.size)]
     if not len(fitting):
-        return rigid_object(rng, photographs)
+        return rigid_object(rng, pictures)
     mask = (segments == rng.choice(fitting)).astype(np.uint8)
     mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
     x, y, width, height = cv2.boundingRect(mask)
@@ -179,6 +179,19 @@ def cut_out(rng: np.random.Generator, photographs: tuple[Photograph, ...]) -> tu
     return (Part(_sprite(surface, opacity), np.eye(3)),)
 
 
+def cut_out(rng: np.random.Generator, pictures: Pictures) -> tuple[Part, ...]:
+    """A whole object of many colours, mirrored or not, in other light, sometimes with a rougher surface."""
+    image = pictures.cut_outs[int(rng.integers(len(pictures.cut_outs)))]
+    if rng.random() < 0.5:
+        image = image[:, ::-1]
+    opacity = cv2.resize(image[..., 3].astype(np.float32) / 255, (SPRITE, SPRITE))
+    surface = recolour(rng, cv2.resize(image[..., :3].astype(np.float32), (SPRITE, SPRITE)))
+    if rng.random() < 0.4:
+        grain = random_surface(rng, pictures, SPRITE).mean(-1, keepdims=True)
+        surface = surface * (1 + rng.uniform(0.1, 0.6) * (grain / max(float(grain.mean()), 1.0) - 1))
+    return (Part(_sprite(_shade(rng, np.clip(surface, 0, 255), opacity), opacity), np.eye(3)),)
+
+
 def _limb(rng: np.random.Generator, surface: np.ndarray, length: float, width: float) -> np.ndarray:
     taper = rng.uniform(0.6, 1.0)
     outline = np.array([[-length, -width], [length, -width * taper], [length, width * taper], [-length, width]])
@@ -186,10 +199,10 @@ def _limb(rng: np.random.Generator, surface: np.ndarray, length: float, width: f
     return _sprite(_shade(rng, surface, opacity), opacity)
 
 
-def creature(rng: np.random.Generator, photographs: tuple[Photograph, ...]) -> tuple[Part, ...]:
+def creature(rng: np.random.Generator, pictures: Pictures) -> tuple[Part, ...]:
     """A body with two to six swinging limbs and sometimes a head, in one to three materials."""
-    materials = [_several_surfaces(rng, photographs)]
-    materials += [random_surface(rng, photographs, SPRITE) for _ in range(rng.integers(0, 3))]
+    materials = [_several_surfaces(rng, pictures)]
+    materials += [random_surface(rng, pictures, SPRITE) for _ in range(rng.integers(0, 3))]
     body_opacity = _fill((blob if rng.random() < 0.5 else superellipse)(rng), SPRITE)
     body = _sprite(_shade(rng, materials[0], body_opacity), body_opacity)
     parts = []
@@ -210,10 +223,10 @@ def creature(rng: np.random.Generator, photographs: tuple[Photograph, ...]) -> t
     return tuple(parts)
 
 
-def arm(rng: np.random.Generator, photographs: tuple[Photograph, ...]) -> tuple[Part, ...]:
+def arm(rng: np.random.Generator, pictures: Pictures) -> tuple[Part, ...]:
     """A chain of two or three long links that swing about one joint, as a forearm or a machine does."""
     parts, at, angle = [], np.array([-0.8, 0.0]), rng.uniform(-0.5, 0.5)
-    material = random_surface(rng, photographs, SPRITE)
+    material = random_surface(rng, pictures, SPRITE)
     for _ in range(rng.integers(2, 4)):
         length = rng.uniform(0.25, 0.45)
         step = np.array([np.cos(angle), np.sin(angle)]) * length
@@ -222,18 +235,20 @@ def arm(rng: np.random.Generator, photographs: tuple[Photograph, ...]) -> tuple[
         parts.append(Part(sprite, place, (-0.8, 0.0), rng.uniform(0, 0.25), 0.05, 0.0))
         at, angle = at + 2 * step, angle + rng.uniform(-0.8, 0.8)
         if rng.random() < 0.3:
-            material = random_surface(rng, photographs, SPRITE)
+            material = random_surface(rng, pictures, SPRITE)
     return tuple(parts)
 
 
-def random_object(rng: np.random.Generator, photographs: tuple[Photograph, ...]) -> tuple[Part, ...]:
+def random_object(rng: np.random.Generator, pictures: Pictures) -> tuple[Part, ...]:
     """Any kind of object; its parts from the lowest to the topmost."""
     kinds = [rigid_object, block, creature, arm]
     shares = [0.38, 0.14, 0.2, 0.08]
-    if photographs:
-        kinds, shares = kinds + [cut_out], shares + [0.2]
+    if pictures.photographs:
+        kinds, shares = kinds + [photograph_segment], shares + [0.2]
+    if pictures.cut_outs:
+        kinds, shares = kinds + [cut_out], shares + [0.5]
     chosen = rng.choice(len(kinds), p=np.array(shares) / sum(shares))
-    return kinds[chosen](rng, photographs)
+    return kinds[chosen](rng, pictures)
 
 
 def look_alike(rng: np.random.Generator, parts: tuple[Part, ...]) -> tuple[Part, ...]:

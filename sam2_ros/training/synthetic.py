@@ -1,6 +1,6 @@
 """Synthetic clips with true masks: textured objects that move, turn, deform, hide one another, leave and return.
 
-A clip is a function of (seed, index) alone, given the same photographs. The target of a prompt may be a drawn object or
+A clip is a function of (seed, index) alone, given the same pictures. The target of a prompt may be a drawn object or
 a natural segment of the background photograph, which has no drawn border that would give it away.
 """
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from sam2_ros.training.motion import Course, camera, crossing_course, random_course, wander
 from sam2_ros.training.shapes import SPRITE, Part, look_alike, random_object, similarity, towards
-from sam2_ros.training.textures import Photograph, noise_texture, photograph_crop, random_surface, smooth_noise
+from sam2_ros.training.textures import Pictures, noise_texture, photograph_crop, random_surface, smooth_noise
 
 # The background reaches this far beyond each side of the picture, in picture sides.
 MARGIN = 0.2
@@ -66,55 +66,53 @@ class _Look:
     quality: int | None
 
 
-def render_clip(seed: int, index: int, photographs: tuple[Photograph, ...], frames: int = 8, size: int = 192) -> Clip:
+def render_clip(seed: int, index: int, pictures: Pictures, frames: int = 8, size: int = 192) -> Clip:
     """Clip number `index` of the series `seed`: `frames` pictures of `size` x `size`."""
     rng = np.random.default_rng((seed, index))
-    background, segments = _background(rng, photographs, int(size * (1 + 2 * MARGIN)))
+    background, segments = _background(rng, pictures, int(size * (1 + 2 * MARGIN)))
     view = camera(rng, frames)
-    actors, look_alikes, segment_labels = _cast(rng, photographs, background, segments, frames)
+    actors, look_alikes, segment_labels = _cast(rng, pictures, background, segments, frames)
     actors = [fit_sprites(actor, size) for actor in actors]
     look = _random_look(rng, frames)
-    pictures = np.empty((frames, size, size, 3), np.uint8)
+    shown = np.empty((frames, size, size, 3), np.uint8)
     labels = np.empty((frames, size, size), np.uint8)
     for t in range(frames):
         picture, labels[t] = _set_stage(background, segment_labels, view[t], size)
         for actor in actors:
             if actor.course.there[t]:
                 draw(actor, t, view, look.shutter, picture, labels[t])
-        pictures[t] = _expose(rng, picture, look, t)
-    return Clip(pictures, labels, look_alikes)
+        shown[t] = _expose(rng, picture, look, t)
+    return Clip(shown, labels, look_alikes)
 
 
-def _background(
-    rng: np.random.Generator, photographs: tuple[Photograph, ...], size: int
-) -> tuple[np.ndarray, np.ndarray]:
+def _background(rng: np.random.Generator, pictures: Pictures, size: int) -> tuple[np.ndarray, np.ndarray]:
     """Picture (size, size, 3) float32 and its natural segments (size, size), all 0 where there are none."""
-    if photographs and rng.random() < 0.75:
-        return photograph_crop(rng, photographs, size, smallest=0.5)
+    if pictures.photographs and rng.random() < 0.75:
+        return photograph_crop(rng, pictures.photographs, size, smallest=0.5)
     surface = noise_texture(rng, size)
     if rng.random() < 0.6:
         edge = cv2.GaussianBlur((smooth_noise(rng, size, 3) > 0.5).astype(np.float32), (3, 3), 0)[..., None]
-        other = cv2.resize(random_surface(rng, photographs, 128), (size, size))
+        other = cv2.resize(random_surface(rng, pictures, 128), (size, size))
         surface = surface * edge + other * (1 - edge)
     return surface, np.zeros((size, size), np.uint16)
 
 
 def _cast(
     rng: np.random.Generator,
-    photographs: tuple[Photograph, ...],
+    pictures: Pictures,
     background: np.ndarray,
     segments: np.ndarray,
     frames: int,
 ) -> tuple[list[Actor], tuple[tuple[int, int], ...], np.ndarray]:
     """Who takes part: actors from the lowest to the topmost, pairs of look-alikes, labels of background segments."""
     scenery = [
-        Actor(random_object(rng, photographs), _still_course(rng, frames), 0, shadow=0.4 * rng.random())
+        Actor(random_object(rng, pictures), _still_course(rng, frames), 0, shadow=0.4 * rng.random())
         for _ in range(rng.choice((0, 1, 3, 6), p=(0.4, 0.2, 0.2, 0.2)))
     ]
     count = int(rng.integers(1, 4))
     actors, look_alikes = [], []
     for label in range(1, count + 1):
-        parts = random_object(rng, photographs)
+        parts = random_object(rng, pictures)
         if rng.random() < 0.2:
             parts = towards(rng, parts, background)
         actors.append(_random_actor(rng, parts, label, frames))
@@ -132,9 +130,7 @@ def _cast(
         labels += labelled
         size = float(hidden.scale.mean()) * rng.uniform(0.7, 1.8) + 0.03
         course = crossing_course(rng, frames, hidden, size)
-        actors.append(
-            Actor(random_object(rng, photographs), course, labels if labelled else 0, shadow=0.3 * rng.random())
-        )
+        actors.append(Actor(random_object(rng, pictures), course, labels if labelled else 0, shadow=0.3 * rng.random()))
     return scenery + actors, tuple(look_alikes), _label_segments(rng, segments, labels)
 
 

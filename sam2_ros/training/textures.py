@@ -11,6 +11,8 @@ import cv2
 import numpy as np
 
 PHOTOGRAPH_SIDE = 420
+CUT_OUT_SIDE = 128
+_LEAST_CUT_OUT = 40  # pixels: smaller ones are icons, thinner ones lines
 BUNDLED = ("astronaut", "coffee", "chelsea", "motorcycle_left", "rocket", "coins", "brick", "grass", "gravel", "ihc")
 
 log = logging.getLogger(__name__)
@@ -24,33 +26,74 @@ class Photograph:
     segments: np.ndarray
 
 
-def load_photographs(folder: Path | None, cache: Path | None = None) -> tuple[Photograph, ...]:
-    """The photographs inside scikit-image and those below `folder`, shrunk, cut into segments.
+@dataclass(frozen=True)
+class Pictures:
+    """What the generator paints with, beside what it draws itself.
 
-    Cutting takes a second per photograph, so that `cache` (an .npz file) keeps the result where it is given.
+    `cut_outs` are whole objects, each (CUT_OUT_SIDE, CUT_OUT_SIDE, 4) uint8 RGB and opacity.
+    """
+
+    photographs: tuple[Photograph, ...] = ()
+    cut_outs: tuple[np.ndarray, ...] = ()
+
+
+def load_pictures(folder: Path | None, cache: Path | None = None) -> Pictures:
+    """The photographs inside scikit-image and the pictures below `folder`.
+
+    A picture with a transparent surrounding is an object that is cut out already; every other one is a photograph and
+    is cut into segments. That takes a second each, so that `cache` (an .npz file) keeps the result where it is given.
     Without scikit-image and without a folder there are none, and the generator paints everything itself.
     """
     if cache is not None and cache.exists():
-        with np.load(cache) as stored:
-            count = len(stored.files) // 2
-            return tuple(Photograph(stored[f"image{i}"], stored[f"segments{i}"]) for i in range(count))
-    photographs = []
-    for file in _photograph_files(folder):
-        image = cv2.imread(str(file), cv2.IMREAD_COLOR)
+        return _from_cache(cache)
+    photographs, cut_outs = [], []
+    for file in _picture_files(folder):
+        image = cv2.imread(str(file), cv2.IMREAD_UNCHANGED)
         if image is None:
             log.warning("%s: not an image that OpenCV reads; skipped", file)
             continue
-        image = _shrink(cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
+        if image.ndim == 3 and image.shape[2] == 4 and image.dtype == np.uint8 and image[..., 3].min() == 0:
+            cut_out = _cut_out(cv2.cvtColor(image, cv2.COLOR_BGRA2RGBA))
+            if cut_out is not None:
+                cut_outs.append(cut_out)
+            continue
+        image = _shrink(cv2.cvtColor(cv2.imread(str(file), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB))
         photographs.append(Photograph(image, _segment(image)))
+    pictures = Pictures(tuple(photographs), tuple(cut_outs))
     if cache is not None:
-        arrays = {f"image{i}": photo.image for i, photo in enumerate(photographs)}
-        arrays |= {f"segments{i}": photo.segments for i, photo in enumerate(photographs)}
-        cache.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(cache, allow_pickle=False, **arrays)
-    return tuple(photographs)
+        _to_cache(pictures, cache)
+    return pictures
 
 
-def _photograph_files(folder: Path | None) -> list[Path]:
+def _to_cache(pictures: Pictures, cache: Path) -> None:
+    arrays = {f"image{i}": photo.image for i, photo in enumerate(pictures.photographs)}
+    arrays |= {f"segments{i}": photo.segments for i, photo in enumerate(pictures.photographs)}
+    if pictures.cut_outs:
+        arrays["cut_outs"] = np.stack(pictures.cut_outs)
+    cache.parent.mkdir(parents=True, exist_ok=True)
+    np.savez(cache, allow_pickle=False, **arrays)
+
+
+def _from_cache(cache: Path) -> Pictures:
+    with np.load(cache) as stored:
+        count = sum(name.startswith("image") for name in stored.files)
+        photographs = tuple(Photograph(stored[f"image{i}"], stored[f"segments{i}"]) for i in range(count))
+        return Pictures(photographs, tuple(stored["cut_outs"]) if "cut_outs" in stored.files else ())
+
+
+def _cut_out(image: np.ndarray) -> np.ndarray | None:
+    """The object (H, W, 4) in the middle of a square; None for one too thin or small to be followed."""
+    x, y, width, height = cv2.boundingRect((image[..., 3] > 127).astype(np.uint8))
+    if min(width, height) < _LEAST_CUT_OUT or (image[..., 3] > 127).sum() < 0.25 * width * height:
+        return None
+    side = round(max(width, height) * 1.05)
+    square = np.zeros((side, side, 4), np.uint8)
+    left, upper = (side - width) // 2, (side - height) // 2
+    square[upper : upper + height, left : left + width] = image[y : y + height, x : x + width]
+    return cv2.resize(square, (CUT_OUT_SIDE, CUT_OUT_SIDE), interpolation=cv2.INTER_AREA)
+
+
+def _picture_files(folder: Path | None) -> list[Path]:
     files: list[Path] = []
     try:
         import skimage
@@ -192,11 +235,11 @@ def recolour(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
     return np.clip(image * gain + np.float32(rng.normal(0, 10)), 0, 255)
 
 
-def random_surface(rng: np.random.Generator, photographs: tuple[Photograph, ...], size: int) -> np.ndarray:
+def random_surface(rng: np.random.Generator, pictures: Pictures, size: int) -> np.ndarray:
     """Any of the textures: (size, size, 3) float32, 0..255."""
     kind = rng.random()
-    if photographs and kind < 0.4:
-        return photograph_crop(rng, photographs, size, smallest=0.1)[0]
+    if pictures.photographs and kind < 0.4:
+        return photograph_crop(rng, pictures.photographs, size, smallest=0.1)[0]
     if kind < 0.6:
         return noise_texture(rng, size)
     if kind < 0.82:

@@ -71,12 +71,12 @@ def test_a_folder_without_recordings_is_refused(tmp_path: Path, capsys: pytest.C
     assert "expected a data set in DAVIS' layout" in capsys.readouterr().err
 
 
-def test_a_folder_of_photographs_that_does_not_exist_is_refused(
+def test_a_folder_of_pictures_that_does_not_exist_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    command = ["train", "nano", "--photographs", str(tmp_path / "none"), "--out", str(tmp_path / "run")]
+    command = ["train", "nano", "--pictures", str(tmp_path / "none"), "--out", str(tmp_path / "run")]
     assert main(command) == 1
-    assert "none is no folder; expected one with photographs" in capsys.readouterr().err
+    assert "none is no folder; expected one with pictures" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", [name for name, recipe in RECIPES.items() if recipe.goes_on])

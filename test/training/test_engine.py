@@ -12,6 +12,7 @@ from sam2_ros.training import engine
 from sam2_ros.training.data import ClipStore
 from sam2_ros.training.engine import TrainingError, learning_rate, train
 from sam2_ros.training.recipe import Recipe, Stage, Turn
+from sam2_ros.training.textures import Pictures
 
 CPU = torch.device("cpu")
 RECIPE = Recipe(
@@ -26,7 +27,7 @@ RECIPE = Recipe(
 
 @pytest.fixture
 def store(tmp_path: Path) -> ClipStore:
-    return ClipStore(tmp_path / "clips", (), seed=1, count=4, frames=3, size=96)
+    return ClipStore(tmp_path / "clips", Pictures(), seed=1, count=4, frames=3, size=96)
 
 
 def test_the_learning_rate_warms_up_and_falls_to_a_hundredth() -> None:

@@ -8,9 +8,9 @@ import pytest
 
 from sam2_ros.training.data import ClipStore, View, draw_sample
 from sam2_ros.training.motion import Course
-from sam2_ros.training.shapes import SPRITE, Part
+from sam2_ros.training.shapes import SPRITE, Part, cut_out, random_object
 from sam2_ros.training.synthetic import Actor, draw, render_clip, visible_objects
-from sam2_ros.training.textures import Photograph, load_photographs
+from sam2_ros.training.textures import Photograph, Pictures, load_pictures
 
 
 def square_actor(label: int, x: float, half_side: float = 0.1, colour: float = 255.0) -> Actor:
@@ -52,13 +52,13 @@ def test_nothing_is_drawn_outside_the_picture() -> None:
 
 
 def test_a_clip_is_a_function_of_seed_and_number() -> None:
-    first, again, other = (render_clip(5, index, (), frames=3, size=64) for index in (1, 1, 2))
+    first, again, other = (render_clip(5, index, Pictures(), frames=3, size=64) for index in (1, 1, 2))
     assert np.array_equal(first.frames, again.frames) and np.array_equal(first.labels, again.labels)
     assert not np.array_equal(first.frames, other.frames)
 
 
 def test_clips_show_absences_and_look_alikes() -> None:
-    clips = [render_clip(5, index, (), frames=8, size=64) for index in range(30)]
+    clips = [render_clip(5, index, Pictures(), frames=8, size=64) for index in range(30)]
     assert any(clip.look_alikes for clip in clips)
     returns = 0
     for clip in clips:
@@ -74,7 +74,7 @@ def test_photographs_of_a_folder_are_used_and_bad_files_skipped(
     picture[:, :200] = (0, 0, 255)
     cv2.imwrite(str(tmp_path / "half_red.png"), picture)
     (tmp_path / "broken.jpg").write_bytes(b"no picture")
-    photographs = load_photographs(tmp_path)
+    photographs = load_pictures(tmp_path).photographs
     assert "broken.jpg" in caplog.text
     red = photographs[-1]
     assert red.image[200, 50].tolist() == [255, 0, 0]
@@ -85,15 +85,56 @@ def test_a_segment_of_a_photograph_can_be_an_object() -> None:
     image = np.zeros((400, 400, 3), np.uint8)
     segments = np.ones((400, 400), np.uint16)
     image[100:250, 100:250], segments[100:250, 100:250] = 255, 2
-    clips = [render_clip(3, index, (Photograph(image, segments),), frames=1, size=64) for index in range(20)]
+    clips = [render_clip(3, index, Pictures((Photograph(image, segments),)), frames=1, size=64) for index in range(20)]
     assert any(clip.labels.max() > 5 or len(np.unique(clip.labels)) > 2 for clip in clips)
 
 
+def cut_out_file(path: Path, opaque: slice = slice(20, 180)) -> None:
+    """(200, 300) pixels: a part that can be seen, red at the left and blue at the right."""
+    picture = np.zeros((200, 300, 4), np.uint8)
+    picture[opaque, 50:150] = (0, 0, 255, 255)
+    picture[opaque, 150:250] = (255, 0, 0, 255)
+    cv2.imwrite(str(path), picture)
+
+
+def test_a_picture_with_a_transparent_surrounding_is_an_object_unless_it_is_too_thin(tmp_path: Path) -> None:
+    cut_out_file(tmp_path / "object.png")
+    cut_out_file(tmp_path / "line.png", slice(100, 110))
+    pictures = load_pictures(tmp_path, tmp_path / "cache.npz")
+    assert len(pictures.cut_outs) == 1
+    (image,) = pictures.cut_outs
+    height, width = image.shape[:2]
+    assert image[height // 2, width // 4].tolist() == [255, 0, 0, 255]
+    assert image[height // 2, 3 * width // 4].tolist() == [0, 0, 255, 255]
+    assert image[2, width // 2, 3] == 0
+    again = load_pictures(None, tmp_path / "cache.npz")
+    assert np.array_equal(again.cut_outs[0], image) and len(again.photographs) == len(pictures.photographs)
+
+
+def test_an_object_that_was_cut_out_is_one_whole_whatever_its_colours(tmp_path: Path) -> None:
+    cut_out_file(tmp_path / "object.png")
+    pictures = Pictures(cut_outs=load_pictures(tmp_path).cut_outs)
+    (part,) = cut_out(np.random.default_rng(2), pictures)
+    opacity = part.sprite[..., 3]
+    assert part.sprite.shape == (SPRITE, SPRITE, 4) and 0.6 < (opacity > 0.5).mean() < 0.85
+    left, right = (half.reshape(-1, 4).mean(axis=0) for half in np.split(part.sprite, 2, axis=1))
+    assert np.abs(left - right)[:3].max() > 50 and abs(left[3] - right[3]) < 0.05
+    kinds = [random_object(np.random.default_rng(seed), pictures) for seed in range(40)]
+    drawn = [len(parts) == 1 and np.allclose(parts[0].sprite[..., 3], opacity, atol=0.01) for parts in kinds]
+    assert 8 < sum(drawn) < 32
+
+
+def test_clips_without_pictures_are_as_they_ever_were() -> None:
+    labels = render_clip(90210, 3, Pictures(), frames=2, size=64).labels  # of the series of the fixed test set
+    areas = np.bincount(labels[0].ravel(), minlength=4).astype(int)
+    assert np.abs(areas - [3029, 494, 131, 442]).max() < 8
+
+
 def test_the_store_gives_the_same_clip_before_and_after_it_was_kept(tmp_path: Path) -> None:
-    store = ClipStore(tmp_path, (), seed=5, count=4, frames=3, size=64)
+    store = ClipStore(tmp_path, Pictures(), seed=5, count=4, frames=3, size=64)
     rendered = [array.copy() for array in store.clip(1)]
-    kept = ClipStore(tmp_path, (), seed=5, count=4, frames=3, size=64).clip(1)
-    expected = render_clip(5, 1, (), frames=3, size=64)
+    kept = ClipStore(tmp_path, Pictures(), seed=5, count=4, frames=3, size=64).clip(1)
+    expected = render_clip(5, 1, Pictures(), frames=3, size=64)
     for a, b, c in zip(rendered, kept, (expected.frames, expected.labels)):
         assert np.array_equal(a, b) and np.array_equal(a, c)
 
