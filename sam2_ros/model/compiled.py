@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from functools import partial
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import torch
@@ -89,7 +90,8 @@ class CompiledSam2:
         """Like `Sam2.read_memory`"""
         if not self.reads_compiled:
             return self._model.read_memory(features, memory)
-        return self._in_batches(lambda batch: self._read(features, batch), self._filled_memory(memory), _count(memory))
+        count = len(memory.pointers)
+        return self._in_batches(lambda batch: self._read(features, batch), self._filled_memory(memory), count)
 
     def decode(
         self,
@@ -123,7 +125,7 @@ class CompiledSam2:
             stop = min(count, start + self.batches[-1])
             size = next(size for size in self.batches if size >= stop - start)
             answer = operation(_mapped(partial(_rows, start=start, stop=stop, size=size), objects))
-            answers.append(_mapped(partial(_rows, start=0, stop=stop - start, size=stop - start), answer))
+            answers.append(_mapped(itemgetter(slice(stop - start)), answer))
         return answers[0] if len(answers) == 1 else _joined(answers)
 
     def _filled_memory(self, memory: Memory) -> Memory:
@@ -212,10 +214,6 @@ def _rows(x: Tensor, start: int, stop: int, size: int) -> Tensor:
         return torch.cat((rows, rows[-1:].expand(missing, *rows.shape[1:]))).contiguous()
     # Shapes are compiled with their usual strides, which `contiguous` does not give to dimensions of a single entry.
     return rows.clone(memory_format=torch.contiguous_format)
-
-
-def _count(memory: Memory) -> int:
-    return memory.pointers.shape[0]
 
 
 def _longer(x: Tensor, length: int, value: int = 0) -> Tensor:
