@@ -11,6 +11,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from .constant import Constant
+
 _TEMPERATURE = 10000.0
 
 
@@ -42,6 +44,7 @@ class FourierEncoding(nn.Module):
         super().__init__()
         self.frequencies: Tensor
         self.register_buffer("frequencies", torch.randn(2, width // 2))
+        self._grid = Constant()
 
     def forward(self, points: Tensor) -> Tensor:
         """(..., 2) x, y in 0..1 -> (..., width)"""
@@ -51,6 +54,9 @@ class FourierEncoding(nn.Module):
 
     def grid(self, side: int) -> Tensor:
         """(side * side, width) encoding of the centres of a grid of cells."""
+        return self._grid(lambda: self._centres(side), (self.frequencies,), side)
+
+    def _centres(self, side: int) -> Tensor:
         centre = (torch.arange(side, device=self.frequencies.device) + 0.5) / side
         y, x = torch.meshgrid(centre, centre, indexing="ij")
         return self(torch.stack((x, y), dim=-1)).flatten(0, 1)

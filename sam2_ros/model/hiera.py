@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .config import TrunkConfig
+from .constant import Constant
 from .layers import Mlp
 from .pieces import attend, in_pieces
 
@@ -84,6 +85,7 @@ class Hiera(nn.Module):
         self.patches = nn.Conv2d(3, config.width, kernel_size=7, stride=4, padding=3)
         self.position = nn.Parameter(torch.zeros(1, config.width, *config.position_grid))
         self.window_position = nn.Parameter(torch.zeros(1, config.width, side, side))
+        self._positions = Constant()
         self.blocks = nn.ModuleList(block for stage in range(4) for block in _stage(config, stage))
         self.stage_ends = [sum(config.blocks[: stage + 1]) - 1 for stage in range(4)]
 
@@ -100,6 +102,10 @@ class Hiera(nn.Module):
 
     def _position(self, height: int, width: int) -> Tensor:
         """(1, height, width, C): a coarse grid stretched over the image, plus a pattern in every window."""
+        parameters = (self.position, self.window_position)
+        return self._positions(lambda: self._stretched(height, width), parameters, height, width)
+
+    def _stretched(self, height: int, width: int) -> Tensor:
         rows, columns = self.position.shape[2:]
         device = self.position.device
         down, across = _bicubic(rows, height, device), _bicubic(columns, width, device)
