@@ -165,6 +165,35 @@ RECIPES = {
         correct_later=0.1,
         corrections=1,
     ),
+    # On from there, with photographed objects among the cut-outs and ten times the photographs.
+    "nano_photographed": Recipe(
+        name="nano_photographed",
+        model="nano",
+        stages=(
+            Stage(
+                1400,
+                256,
+                (Turn(8, 2), Turn(4, 4), Turn(8, 2), Turn(16, 1), Turn(1, 10)),
+                zoom=(0.006, 0.35),
+                least_area=0.0015,
+                absence=0.6,
+                pixel_loss=_FASTER,
+            ),
+        ),
+        learning_rate=4e-4,
+        cool_down=0.85,
+        synthetic_clips=1600,
+        clip_frames=24,
+        clip_size=288,
+        seed=17,
+        warm_up=40,
+        goes_on=True,
+        clip_norm=1.0,
+        ema_decay=0.996,
+        correct_first=0.1,
+        correct_later=0.1,
+        corrections=1,
+    ),
     # Start these from weights, on recordings of your own: the image encoder knows enough.
     "finetune_nano": Recipe(
         name="finetune_nano",

@@ -47,7 +47,7 @@ def similarity(
     )
 
 
-def _fill(outline: np.ndarray, size: int) -> np.ndarray:
+def fill(outline: np.ndarray, size: int) -> np.ndarray:
     """Opacity (size, size) float32 of a polygon (P, 2) in -1..1, with soft edges."""
     canvas = np.zeros((size, size), np.uint8)
     points = ((outline + 1) / 2 * (size - 1) * 16).astype(np.int32)
@@ -88,15 +88,15 @@ def superellipse(rng: np.random.Generator) -> np.ndarray:
 def random_opacity(rng: np.random.Generator) -> np.ndarray:
     """(SPRITE, SPRITE) float32: one outline, sometimes with a second one added to it or cut out of it."""
     outlines = (blob, polygon, superellipse)
-    opacity = _fill(outlines[rng.integers(3)](rng), SPRITE)
+    opacity = fill(outlines[rng.integers(3)](rng), SPRITE)
     if rng.random() < 0.25:
         other = outlines[rng.integers(3)](rng) * rng.uniform(0.3, 0.6) + rng.uniform(-0.4, 0.4, 2)
-        other_opacity = _fill(other, SPRITE)
+        other_opacity = fill(other, SPRITE)
         opacity = np.maximum(opacity, other_opacity) if rng.random() < 0.6 else opacity * (1 - other_opacity)
     return opacity
 
 
-def _shade(rng: np.random.Generator, surface: np.ndarray, opacity: np.ndarray) -> np.ndarray:
+def shade(rng: np.random.Generator, surface: np.ndarray, opacity: np.ndarray) -> np.ndarray:
     """Light from one side, darker or lighter towards the border as on a round body, sometimes a highlight."""
     x, y = unit_grid(SPRITE)
     angle = rng.uniform(0, 2 * np.pi)
@@ -113,7 +113,7 @@ def _shade(rng: np.random.Generator, surface: np.ndarray, opacity: np.ndarray) -
     return np.clip(shaded, 0, 255)
 
 
-def _several_surfaces(rng: np.random.Generator, pictures: Pictures) -> np.ndarray:
+def several_surfaces(rng: np.random.Generator, pictures: Pictures) -> np.ndarray:
     """A surface of one to three regions, each with a texture of its own: shirt and trousers, label and box."""
     surface = random_surface(rng, pictures, SPRITE)
     while rng.random() < 0.4:
@@ -122,22 +122,22 @@ def _several_surfaces(rng: np.random.Generator, pictures: Pictures) -> np.ndarra
             angle, edge = rng.uniform(0, 2 * np.pi), rng.uniform(-0.4, 0.4)
             region = np.clip((np.cos(angle) * x + np.sin(angle) * y - edge) * 20, 0, 1).astype(np.float32)
         elif rng.random() < 0.5:
-            region = _fill(blob(rng) * rng.uniform(0.2, 0.7) + rng.uniform(-0.5, 0.5, 2), SPRITE)
+            region = fill(blob(rng) * rng.uniform(0.2, 0.7) + rng.uniform(-0.5, 0.5, 2), SPRITE)
         else:
             region = np.clip((smooth_noise(rng, SPRITE, 4) - 0.55) * 12, 0, 1)
         surface = surface * (1 - region[..., None]) + random_surface(rng, pictures, SPRITE) * region[..., None]
     return surface
 
 
-def _sprite(surface: np.ndarray, opacity: np.ndarray) -> np.ndarray:
+def painted(surface: np.ndarray, opacity: np.ndarray) -> np.ndarray:
     return np.dstack([surface * opacity[..., None], opacity]).astype(np.float32)
 
 
 def rigid_object(rng: np.random.Generator, pictures: Pictures) -> tuple[Part, ...]:
     """One outline with one or more surfaces."""
     opacity = random_opacity(rng)
-    surface = _shade(rng, _several_surfaces(rng, pictures), opacity)
-    return (Part(_sprite(surface, opacity), np.eye(3)),)
+    surface = shade(rng, several_surfaces(rng, pictures), opacity)
+    return (Part(painted(surface, opacity), np.eye(3)),)
 
 
 def block(rng: np.random.Generator, pictures: Pictures) -> tuple[Part, ...]:
@@ -154,11 +154,11 @@ def block(rng: np.random.Generator, pictures: Pictures) -> tuple[Part, ...]:
         (rng.uniform(0.5, 1.2), np.stack([near[upper[0]], near[upper[1]], far[upper[1]], far[upper[0]]])),
         (1.0, near),
     ):
-        cover = _fill(face / span, SPRITE)
+        cover = fill(face / span, SPRITE)
         paint = material if rng.random() < 0.8 else random_surface(rng, pictures, SPRITE)
         surface = surface * (1 - cover[..., None]) + np.clip(paint * light, 0, 255) * cover[..., None]
         opacity = np.maximum(opacity, cover)
-    return (Part(_sprite(surface, opacity), np.eye(3)),)
+    return (Part(painted(surface, opacity), np.eye(3)),)
 
 
 def photograph_segment(rng: np.random.Generator, pictures: Pictures) -> tuple[Part, ...]:
@@ -176,7 +176,7 @@ def photograph_segment(rng: np.random.Generator, pictures: Pictures) -> tuple[Pa
     to_sprite = (similarity(0, (SPRITE / side, SPRITE / side)) @ to_corner)[:2]
     surface = cv2.warpAffine(image, to_sprite, (SPRITE, SPRITE), flags=cv2.INTER_LINEAR)
     opacity = cv2.warpAffine(cv2.GaussianBlur(mask.astype(np.float32), (3, 3), 0), to_sprite, (SPRITE, SPRITE))
-    return (Part(_sprite(surface, opacity), np.eye(3)),)
+    return (Part(painted(surface, opacity), np.eye(3)),)
 
 
 def cut_out(rng: np.random.Generator, pictures: Pictures) -> tuple[Part, ...]:
@@ -189,34 +189,34 @@ def cut_out(rng: np.random.Generator, pictures: Pictures) -> tuple[Part, ...]:
     if rng.random() < 0.4:
         grain = random_surface(rng, pictures, SPRITE).mean(-1, keepdims=True)
         surface = surface * (1 + rng.uniform(0.1, 0.6) * (grain / max(float(grain.mean()), 1.0) - 1))
-    return (Part(_sprite(_shade(rng, np.clip(surface, 0, 255), opacity), opacity), np.eye(3)),)
+    return (Part(painted(shade(rng, np.clip(surface, 0, 255), opacity), opacity), np.eye(3)),)
 
 
-def _limb(rng: np.random.Generator, surface: np.ndarray, length: float, width: float) -> np.ndarray:
+def limb(rng: np.random.Generator, surface: np.ndarray, length: float, width: float) -> np.ndarray:
     taper = rng.uniform(0.6, 1.0)
     outline = np.array([[-length, -width], [length, -width * taper], [length, width * taper], [-length, width]])
-    opacity = np.clip(cv2.GaussianBlur(_fill(outline, SPRITE), (9, 9), 0) * 3 - 1, 0, 1)
-    return _sprite(_shade(rng, surface, opacity), opacity)
+    opacity = np.clip(cv2.GaussianBlur(fill(outline, SPRITE), (9, 9), 0) * 3 - 1, 0, 1)
+    return painted(shade(rng, surface, opacity), opacity)
 
 
 def creature(rng: np.random.Generator, pictures: Pictures) -> tuple[Part, ...]:
     """A body with two to six swinging limbs and sometimes a head, in one to three materials."""
-    materials = [_several_surfaces(rng, pictures)]
+    materials = [several_surfaces(rng, pictures)]
     materials += [random_surface(rng, pictures, SPRITE) for _ in range(rng.integers(0, 3))]
-    body_opacity = _fill((blob if rng.random() < 0.5 else superellipse)(rng), SPRITE)
-    body = _sprite(_shade(rng, materials[0], body_opacity), body_opacity)
+    body_opacity = fill((blob if rng.random() < 0.5 else superellipse)(rng), SPRITE)
+    body = painted(shade(rng, materials[0], body_opacity), body_opacity)
     parts = []
-    limb = _limb(rng, materials[rng.integers(len(materials))], rng.uniform(0.6, 0.95), rng.uniform(0.12, 0.4))
+    swung = limb(rng, materials[rng.integers(len(materials))], rng.uniform(0.6, 0.95), rng.uniform(0.12, 0.4))
     for _ in range(rng.integers(2, 7)):
         angle = rng.uniform(0, 2 * np.pi)
         root = (0.3 * np.cos(angle), 0.3 * np.sin(angle))
         outward = angle + rng.normal(0, 0.6)
         place = similarity(outward, (0.42, 0.42), (root[0] + 0.3 * np.cos(outward), root[1] + 0.3 * np.sin(outward)))
-        parts.append(Part(limb, place, root, rng.uniform(0, 0.7), rng.uniform(0.02, 0.2), rng.uniform(0, 6)))
+        parts.append(Part(swung, place, root, rng.uniform(0, 0.7), rng.uniform(0.02, 0.2), rng.uniform(0, 6)))
     parts.append(Part(body, similarity(rng.uniform(0, 3), (0.6, rng.uniform(0.35, 0.6)))))
     if rng.random() < 0.6:
         opacity = random_opacity(rng)
-        head = _sprite(_shade(rng, materials[rng.integers(len(materials))], opacity), opacity)
+        head = painted(shade(rng, materials[rng.integers(len(materials))], opacity), opacity)
         angle = rng.uniform(0, 2 * np.pi)
         where = (0.6 * np.cos(angle), 0.6 * np.sin(angle))
         parts.append(Part(head, similarity(0, (0.3, 0.3), where), where, 0.2, rng.uniform(0.02, 0.1)))
@@ -230,25 +230,13 @@ def arm(rng: np.random.Generator, pictures: Pictures) -> tuple[Part, ...]:
     for _ in range(rng.integers(2, 4)):
         length = rng.uniform(0.25, 0.45)
         step = np.array([np.cos(angle), np.sin(angle)]) * length
-        sprite = _limb(rng, material, 0.95, rng.uniform(0.2, 0.5))
+        sprite = limb(rng, material, 0.95, rng.uniform(0.2, 0.5))
         place = similarity(angle, (length * 1.15, length), tuple(at + step))
         parts.append(Part(sprite, place, (-0.8, 0.0), rng.uniform(0, 0.25), 0.05, 0.0))
         at, angle = at + 2 * step, angle + rng.uniform(-0.8, 0.8)
         if rng.random() < 0.3:
             material = random_surface(rng, pictures, SPRITE)
     return tuple(parts)
-
-
-def random_object(rng: np.random.Generator, pictures: Pictures) -> tuple[Part, ...]:
-    """Any kind of object; its parts from the lowest to the topmost."""
-    kinds = [rigid_object, block, creature, arm]
-    shares = [0.38, 0.14, 0.2, 0.08]
-    if pictures.photographs:
-        kinds, shares = kinds + [photograph_segment], shares + [0.2]
-    if pictures.cut_outs:
-        kinds, shares = kinds + [cut_out], shares + [0.5]
-    chosen = rng.choice(len(kinds), p=np.array(shares) / sum(shares))
-    return kinds[chosen](rng, pictures)
 
 
 def look_alike(rng: np.random.Generator, parts: tuple[Part, ...]) -> tuple[Part, ...]:

@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 
 from sam2_ros.training.motion import Course, camera, crossing_course, random_course, wander
-from sam2_ros.training.shapes import SPRITE, Part, look_alike, random_object, similarity, towards
+from sam2_ros.training.objects import random_object
+from sam2_ros.training.shapes import SPRITE, Part, look_alike, similarity, towards
 from sam2_ros.training.textures import Pictures, noise_texture, photograph_crop, random_surface, smooth_noise
 
 # The background reaches this far beyond each side of the picture, in picture sides.
@@ -105,9 +106,10 @@ def _cast(
     frames: int,
 ) -> tuple[list[Actor], tuple[tuple[int, int], ...], np.ndarray]:
     """Who takes part: actors from the lowest to the topmost, pairs of look-alikes, labels of background segments."""
+    clutter = rng.choice((0, 1, 3, 6), p=(0.4, 0.2, 0.2, 0.2)) * (2 if pictures.cut_outs else 1)
     scenery = [
         Actor(random_object(rng, pictures), _still_course(rng, frames), 0, shadow=0.4 * rng.random())
-        for _ in range(rng.choice((0, 1, 3, 6), p=(0.4, 0.2, 0.2, 0.2)))
+        for _ in range(clutter)
     ]
     count = int(rng.integers(1, 4))
     actors, look_alikes = [], []
@@ -131,7 +133,10 @@ def _cast(
         size = float(hidden.scale.mean()) * rng.uniform(0.7, 1.8) + 0.03
         course = crossing_course(rng, frames, hidden, size)
         actors.append(Actor(random_object(rng, pictures), course, labels if labelled else 0, shadow=0.3 * rng.random()))
-    return scenery + actors, tuple(look_alikes), _label_segments(rng, segments, labels)
+    # A segment is of one colour. Whoever follows many of them takes in whatever is alike beside a real object.
+    rare = bool(pictures.cut_outs) and rng.random() < 0.75
+    segment_labels = np.zeros(segments.shape, np.uint8) if rare else _label_segments(rng, segments, labels)
+    return scenery + actors, tuple(look_alikes), segment_labels
 
 
 def _label_segments(rng: np.random.Generator, segments: np.ndarray, labels: int) -> np.ndarray:

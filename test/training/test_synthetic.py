@@ -8,7 +8,8 @@ import pytest
 
 from sam2_ros.training.data import ClipStore, View, draw_sample
 from sam2_ros.training.motion import Course
-from sam2_ros.training.shapes import SPRITE, Part, cut_out, random_object
+from sam2_ros.training.objects import random_object
+from sam2_ros.training.shapes import SPRITE, Part, cut_out
 from sam2_ros.training.synthetic import Actor, draw, render_clip, visible_objects
 from sam2_ros.training.textures import Photograph, Pictures, load_pictures
 

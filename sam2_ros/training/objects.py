@@ -1,0 +1,21 @@
+"""Which kinds of objects there are, and how often."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sam2_ros.training.people import person
+from sam2_ros.training.shapes import Part, arm, block, creature, cut_out, photograph_segment, rigid_object
+from sam2_ros.training.textures import Pictures
+
+
+def random_object(rng: np.random.Generator, pictures: Pictures) -> tuple[Part, ...]:
+    """Any kind of object; its parts from the lowest to the topmost."""
+    kinds = [rigid_object, block, creature, arm]
+    shares = [0.38, 0.14, 0.2, 0.08]
+    if pictures.photographs:
+        kinds, shares = kinds + [photograph_segment], shares + [0.2]
+    if pictures.cut_outs:
+        kinds, shares = kinds + [cut_out, person], shares + [1.0, 0.5]
+    chosen = rng.choice(len(kinds), p=np.array(shares) / sum(shares))
+    return kinds[chosen](rng, pictures)
