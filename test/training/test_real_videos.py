@@ -1,0 +1,39 @@
+"""The bundled weights on a real video, where one is at hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sam2_ros.model import load_model
+from sam2_ros.tracking import Prompt, StreamingTracker, TrackerConfig
+
+from .real_videos import outlined_objects
+
+VIDEOS = Path(__file__).parents[3] / "shared" / "data" / "videos"
+STEP = 3  # frames: a camera of 10 frames per second
+
+
+@pytest.mark.skipif(not VIDEOS.is_dir(), reason="the real videos are not part of the repository")
+def test_a_dog_is_followed_lost_when_it_leaves_and_found_when_it_returns() -> None:
+    (dog,) = (outlined for outlined in outlined_objects() if outlined.name == "dog")
+    tracker = StreamingTracker(load_model("nano"), TrackerConfig(max_objects=1, history=1))
+    overlap, in_view = {}, {}
+    for index, frame in enumerate(dog.frames(VIDEOS)[:121]):
+        if index % STEP:
+            continue
+        tracks = tracker.step(frame, index / 30).tracks
+        if index == 0:
+            tracker.add(Prompt(mask=dog.masks[0]))
+        elif index in dog.masks:
+            (track,) = tracks
+            in_view[index] = bool(track.mask.any())
+            overlap[index] = _iou(track.mask, dog.masks[index])
+    assert in_view == {60: True, 90: False, 120: True}
+    assert min(overlap[60], overlap[120]) > 0.4
+
+
+def _iou(mask: np.ndarray, other: np.ndarray) -> float:
+    return float((mask & other).sum() / max(1, (mask | other).sum()))
