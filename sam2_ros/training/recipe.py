@@ -165,7 +165,7 @@ RECIPES = {
         correct_later=0.1,
         corrections=1,
     ),
-    # On from there, with photographed objects among the cut-outs and ten times the photographs.
+    # On from there, with photographed objects among the cut-outs, people, and more photographs. Not what is bundled.
     "nano_photographed": Recipe(
         name="nano_photographed",
         model="nano",
