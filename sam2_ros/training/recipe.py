@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .losses import PixelLoss
 
@@ -76,6 +76,35 @@ class Recipe:
 _STILLS = Turn(frames=1, clips=28)
 _FASTER = PixelLoss.CROSS_ENTROPY
 
+_NANO_PICTURES = Recipe(
+    name="nano_pictures",
+    model="nano",
+    stages=(
+        Stage(
+            900,
+            256,
+            (Turn(8, 2), Turn(4, 4), Turn(8, 2), Turn(16, 1), Turn(1, 10)),
+            zoom=(0.005, 0.25),
+            least_area=0.0015,
+            absence=0.6,
+            pixel_loss=_FASTER,
+        ),
+    ),
+    learning_rate=4e-4,
+    cool_down=0.8,
+    synthetic_clips=1200,
+    clip_frames=20,
+    clip_size=288,
+    seed=13,
+    warm_up=40,
+    goes_on=True,
+    clip_norm=1.0,
+    ema_decay=0.995,
+    correct_first=0.1,
+    correct_later=0.1,
+    corrections=1,
+)
+
 RECIPES = {
     "nano": Recipe(
         name="nano",
@@ -137,62 +166,17 @@ RECIPES = {
         corrections=1,
     ),
     # On from there, with cut-out objects of many colours among the pictures.
-    "nano_pictures": Recipe(
-        name="nano_pictures",
-        model="nano",
-        stages=(
-            Stage(
-                900,
-                256,
-                (Turn(8, 2), Turn(4, 4), Turn(8, 2), Turn(16, 1), Turn(1, 10)),
-                zoom=(0.005, 0.25),
-                least_area=0.0015,
-                absence=0.6,
-                pixel_loss=_FASTER,
-            ),
-        ),
-        learning_rate=4e-4,
-        cool_down=0.8,
-        synthetic_clips=1200,
-        clip_frames=20,
-        clip_size=288,
-        seed=13,
-        warm_up=40,
-        goes_on=True,
-        clip_norm=1.0,
-        ema_decay=0.995,
-        correct_first=0.1,
-        correct_later=0.1,
-        corrections=1,
-    ),
+    "nano_pictures": _NANO_PICTURES,
     # On from there, with photographed objects among the cut-outs, people, and more photographs. Not what is bundled.
-    "nano_photographed": Recipe(
+    "nano_photographed": replace(
+        _NANO_PICTURES,
         name="nano_photographed",
-        model="nano",
-        stages=(
-            Stage(
-                1400,
-                256,
-                (Turn(8, 2), Turn(4, 4), Turn(8, 2), Turn(16, 1), Turn(1, 10)),
-                zoom=(0.006, 0.35),
-                least_area=0.0015,
-                absence=0.6,
-                pixel_loss=_FASTER,
-            ),
-        ),
-        learning_rate=4e-4,
+        stages=(replace(_NANO_PICTURES.stages[0], steps=1400, zoom=(0.006, 0.35)),),
         cool_down=0.85,
         synthetic_clips=1600,
         clip_frames=24,
-        clip_size=288,
         seed=17,
-        warm_up=40,
-        goes_on=True,
-        clip_norm=1.0,
         ema_decay=0.996,
-        correct_first=0.1,
-        correct_later=0.1,
-        corrections=1,
     ),
     # Start these from weights, on recordings of your own: the image encoder knows enough.
     "finetune_nano": Recipe(
