@@ -130,6 +130,7 @@ def several_surfaces(rng: np.random.Generator, pictures: Pictures) -> np.ndarray
 
 
 def painted(surface: np.ndarray, opacity: np.ndarray) -> np.ndarray:
+    """A part's sprite (SPRITE, SPRITE, 4) from its colours (SPRITE, SPRITE, 3) and opacity (SPRITE, SPRITE)."""
     return np.dstack([surface * opacity[..., None], opacity]).astype(np.float32)
 
 
@@ -193,6 +194,7 @@ def cut_out(rng: np.random.Generator, pictures: Pictures) -> tuple[Part, ...]:
 
 
 def limb(rng: np.random.Generator, surface: np.ndarray, length: float, width: float) -> np.ndarray:
+    """Sprite (SPRITE, SPRITE, 4) of a bar that tapers; half its length and width are shares of the sprite's."""
     taper = rng.uniform(0.6, 1.0)
     outline = np.array([[-length, -width], [length, -width * taper], [length, width * taper], [-length, width]])
     opacity = np.clip(cv2.GaussianBlur(fill(outline, SPRITE), (9, 9), 0) * 3 - 1, 0, 1)
