@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from sam2_ros.tracking.video import read_frames
-from sam2_ros.training.davis import ANNOTATIONS, IMAGES
+from sam2_ros.training.davis import write_sequence
 
 OUTLINES = Path(__file__).with_suffix(".json")
 SIZE = (640, 360)  # of the outlines' pixels, and of the written frames
@@ -28,11 +30,10 @@ class Outlined:
     video: str
     masks: dict[int, np.ndarray]
 
-    def frames(self, videos: Path) -> list[np.ndarray]:
+    def frames(self, videos: Path) -> Iterator[np.ndarray]:
         """(H, W, 3) uint8 RGB up to the last frame with an outline."""
-        count = max(self.masks) + 1
-        pictures = (picture for picture, _ in read_frames(videos / self.video))
-        return [cv2.resize(picture, SIZE, interpolation=cv2.INTER_AREA) for picture, _ in zip(pictures, range(count))]
+        for picture, _ in islice(read_frames(videos / self.video), max(self.masks) + 1):
+            yield cv2.resize(picture, SIZE, interpolation=cv2.INTER_AREA)
 
 
 def outlined_objects() -> list[Outlined]:
@@ -55,14 +56,7 @@ def _filled(outlines: list[list[list[int]]]) -> np.ndarray:
 def write_dataset(videos: Path, folder: Path) -> None:
     """One sequence per object."""
     for outlined in outlined_objects():
-        images, annotations = folder / IMAGES / outlined.name, folder / ANNOTATIONS / outlined.name
-        images.mkdir(parents=True, exist_ok=True)
-        annotations.mkdir(parents=True, exist_ok=True)
-        for index, frame in enumerate(outlined.frames(videos)):
-            bgr = cv2.cvtColor(frame, cv2.COLOR_RGB2BGR)
-            cv2.imwrite(str(images / f"{index:05d}.jpg"), bgr, [cv2.IMWRITE_JPEG_QUALITY, 95])
-        for index, mask in outlined.masks.items():
-            cv2.imwrite(str(annotations / f"{index:05d}.png"), mask.astype(np.uint8))
+        write_sequence(folder, outlined.name, outlined.frames(videos), outlined.masks)
 
 
 if __name__ == "__main__":

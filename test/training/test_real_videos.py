@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from sam2_ros.model import load_model
 from sam2_ros.tracking import Prompt, StreamingTracker, TrackerConfig
+from sam2_ros.training.metrics import region
 
 from .real_videos import outlined_objects
 
@@ -21,19 +22,13 @@ def test_a_dog_is_followed_lost_when_it_leaves_and_found_when_it_returns() -> No
     (dog,) = (outlined for outlined in outlined_objects() if outlined.name == "dog")
     tracker = StreamingTracker(load_model("nano"), TrackerConfig(max_objects=1, history=1))
     overlap, in_view = {}, {}
-    for index, frame in enumerate(dog.frames(VIDEOS)[:121]):
-        if index % STEP:
-            continue
+    for index, frame in islice(enumerate(dog.frames(VIDEOS)), 0, 121, STEP):
         tracks = tracker.step(frame, index / 30).tracks
         if index == 0:
             tracker.add(Prompt(mask=dog.masks[0]))
         elif index in dog.masks:
             (track,) = tracks
             in_view[index] = bool(track.mask.any())
-            overlap[index] = _iou(track.mask, dog.masks[index])
+            overlap[index] = region(track.mask, dog.masks[index])
     assert in_view == {60: True, 90: False, 120: True}
     assert min(overlap[60], overlap[120]) > 0.4
-
-
-def _iou(mask: np.ndarray, other: np.ndarray) -> float:
-    return float((mask & other).sum() / max(1, (mask | other).sum()))
