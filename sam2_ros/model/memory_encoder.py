@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from .config import ModelConfig
 from .layers import ChannelNorm
+from .pieces import in_groups
 
 
 class ConvNextBlock(nn.Module):
@@ -49,4 +50,8 @@ class MemoryEncoder(nn.Module):
 
     def forward(self, coarse: Tensor, mask: Tensor) -> Tensor:
         """coarse (N or 1, C, h, w), mask (N, 1, S, S) in -10..10 -> (N, 64, h, w)"""
-        return self.out(self.fuse(self.features(coarse) + self.mask(mask)))
+        seen = self.features(coarse).expand(len(mask), -1, -1, -1)
+        return in_groups(self._write, (seen, mask), widest=4 * coarse.shape[1:].numel())
+
+    def _write(self, seen: Tensor, mask: Tensor) -> Tensor:
+        return self.out(self.fuse(seen + self.mask(mask)))

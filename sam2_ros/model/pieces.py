@@ -36,6 +36,18 @@ def in_pieces(function: Callable[[Tensor], Tensor], x: Tensor, width: int, step:
     return pieces[0] if len(pieces) == 1 else torch.cat(pieces, dim=1)
 
 
+def in_groups(function: Callable[..., Tensor], rows: tuple[Tensor, ...], widest: int) -> Tensor:
+    """`function` of tensors (N, ...), which is applied to groups of their rows.
+
+    `widest` is how many numbers a row's widest intermediate result has.
+    """
+    if not prefers_pieces(rows[0]):
+        return function(*rows)
+    together = max(1, _NUMBERS // widest)
+    groups = [function(*group) for group in zip(*(x.split(together) for x in rows))]
+    return groups[0] if len(groups) == 1 else torch.cat(groups)
+
+
 def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """Attention of every head: (B, heads, L, D), (B, heads, M, D) and (B, heads, M, E) -> (B, heads, L, E)
 

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from sam2_ros.model import CONFIGS, Memory, PooledMemory, Sam2, pool, seeded_model
 from sam2_ros.model import memory_attention as memory_attention_module
 from sam2_ros.model import pieces as pieces_module
-from sam2_ros.model.pieces import attend, in_pieces, prefers_pieces, read
+from sam2_ros.model.pieces import attend, in_groups, in_pieces, prefers_pieces, read
 
 
 def random(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -43,6 +43,19 @@ def test_what_must_not_be_parted_is_in_one_piece(small_pieces: None) -> None:
     x = random(1, 40, 32, 2)
     assert torch.equal(in_pieces(note, x, width=16, step=6), 2 * x)
     assert lengths == [6] * 6 + [4]  # 4096 numbers are 8 rows, of which six belong together
+
+
+@torch.inference_mode()
+def test_rows_are_grouped_by_their_width(small_pieces: None) -> None:
+    counts = []
+
+    def note(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        counts.append((len(x), len(y)))
+        return x + y
+
+    x, y = random(5, 3), random(5, 3, seed=1)
+    assert torch.equal(in_groups(note, (x, y), widest=2000), x + y)
+    assert counts == [(2, 2), (2, 2), (1, 1)]
 
 
 def pieces_of(key: torch.Tensor, value: torch.Tensor) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
@@ -106,3 +119,12 @@ def test_memories_are_read_the_same(small_pieces: None, model: Sam2, factor: int
     with torch.inference_mode():
         parted = model.memory_attention(coarse, memory)
     assert torch.allclose(whole, parted, atol=1e-4)
+
+
+def test_memories_are_written_the_same(small_pieces: None, model: Sam2) -> None:
+    coarse, masks = random(1, 128, 4, 4), random(5, 1, 64, 64, seed=1)
+    with torch.no_grad():
+        whole = model.memory_encoder(coarse, masks)
+    with torch.inference_mode():
+        parted = model.memory_encoder(coarse, masks)
+    assert torch.allclose(whole, parted, atol=1e-5)
