@@ -193,11 +193,13 @@ class Session:
 
     @contextmanager
     def _noticing_changes(self) -> Iterator[None]:
-        """What changes the newest image's results is published once more."""
+        """What changes the newest image's results is published once more, even where it fails half way."""
         before = self._tracker.latest
-        yield
-        if self._tracker.latest is not before:
-            self._is_published = False
+        try:
+            yield
+        finally:
+            if self._tracker.latest is not before:
+                self._is_published = False
 
     def _is_late(self, stamp: float) -> bool:
         return self.view is not None and 0.0 <= self.view.stamp - stamp < MAX_REORDERING

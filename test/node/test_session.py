@@ -14,6 +14,7 @@ from sam2_ros.node.session import PromptRequest, Publication, Session
 from sam2_ros.node.statistics import Statistics
 from sam2_ros.node.worker import Frame
 from sam2_ros.tracking import StreamingTracker, TrackerConfig
+from sam2_ros.tracking.detections import DetectionConfig
 from sam2_ros.tracking.types import Box, Click, EventKind, Prompt, PromptError
 
 SIZE = (60, 80)
@@ -206,6 +207,20 @@ def test_running_out_of_gpu_memory_is_reported_with_what_to_do_and_survived(sess
     assert "out of GPU memory (CUDA out of memory. Tried to allocate 2.00 GiB.)" in statistics.last_error
     assert "choose a smaller model, image_size, max_objects or history" in statistics.last_error
     show(session, 1.2)
+    assert len(told[-1].result.tracks) == 1
+
+
+def test_what_changed_before_a_failure_is_published(session, told, monkeypatch):
+    show(session, 1.0)
+
+    def half_done(*_: object) -> None:
+        session._tracker.add(MIDDLE.prompt)
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr(session._guide, "apply", half_done)  # no test machine runs out of memory on demand
+    with pytest.raises(torch.cuda.OutOfMemoryError):
+        session.guide([], 1.0, DetectionConfig())
+    session.flush()
     assert len(told[-1].result.tracks) == 1
 
 
