@@ -31,7 +31,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--pictures",
         type=Path,
         metavar="FOLDER",
-        help="photographs, beside those that scikit-image brings along, and objects that are cut out (transparency)",
+        help="photographs, beside those that scikit-image brings along, and objects that are cut out (transparency), "
+        "still or animated",
     )
     parser.add_argument(
         "--data", type=Path, metavar="FOLDER", help="recordings in DAVIS' layout or SA-V's, in place of synthetic clips"

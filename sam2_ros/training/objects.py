@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sam2_ros.training.people import person
-from sam2_ros.training.shapes import Part, arm, block, creature, cut_out, photograph_segment, rigid_object
+from sam2_ros.training.shapes import Part, arm, block, creature, cut_out, filmed, photograph_segment, rigid_object
 from sam2_ros.training.textures import Pictures
 
 
@@ -17,5 +17,7 @@ def random_object(rng: np.random.Generator, pictures: Pictures) -> tuple[Part, .
         kinds, shares = kinds + [photograph_segment], shares + [0.2]
     if pictures.cut_outs:
         kinds, shares = kinds + [cut_out, person], shares + [1.0, 0.5]
+    if pictures.films:
+        kinds, shares = kinds + [filmed], shares + [1.5]
     chosen = rng.choice(len(kinds), p=np.array(shares) / sum(shares))
     return kinds[chosen](rng, pictures)

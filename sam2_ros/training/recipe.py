@@ -178,6 +178,23 @@ RECIPES = {
         seed=17,
         ema_decay=0.996,
     ),
+    # On from the mean of the last two, with objects that turn and move by themselves.
+    "nano_films": replace(
+        _NANO_PICTURES,
+        name="nano_films",
+        stages=(
+            replace(
+                _NANO_PICTURES.stages[0],
+                steps=1300,
+                zoom=(0.006, 0.35),
+                turns=(Turn(8, 2), Turn(2, 8), Turn(4, 4), Turn(16, 1), Turn(2, 8), Turn(8, 2), Turn(1, 10)),
+            ),
+        ),
+        cool_down=0.85,
+        synthetic_clips=1200,
+        seed=19,
+        ema_decay=0.997,
+    ),
     # Start these from weights, on recordings of your own: the image encoder knows enough.
     "finetune_nano": Recipe(
         name="finetune_nano",

@@ -24,7 +24,8 @@ SPRITE = 128
 class Part:
     """One rigid piece.
 
-    `sprite` (SPRITE, SPRITE, 4) float32: colours multiplied by opacity, 0..255, and opacity 0..1.
+    `sprite` (S, S, 4) float32: colours multiplied by opacity, 0..255, and opacity 0..1; a film's frames stand below one
+    another, (F * S, S, 4), and run back and forth by `pace` of them per frame of the clip, from number `first` on.
     `place` (3, 3): from the sprite's square (-1..1) to its object's (-1..1). It swings by `swing` radians about
     `joint` (object's coordinates), `beat` times per frame from `phase` on.
     """
@@ -35,6 +36,19 @@ class Part:
     swing: float = 0.0
     beat: float = 0.0
     phase: float = 0.0
+    pace: float = 0.0
+    first: float = 0.0
+
+    @property
+    def side(self) -> int:
+        """Pixels of the square that is drawn."""
+        return self.sprite.shape[1]
+
+    def seen(self, t: int) -> np.ndarray:
+        """What is drawn on frame t (S, S, 4)."""
+        last = len(self.sprite) // self.side - 1
+        number = last - abs(last - int(self.first + self.pace * t) % (2 * last)) if last else 0
+        return self.sprite[number * self.side : (number + 1) * self.side]
 
 
 def similarity(
@@ -191,6 +205,16 @@ def cut_out(rng: np.random.Generator, pictures: Pictures) -> tuple[Part, ...]:
         grain = random_surface(rng, pictures, SPRITE).mean(-1, keepdims=True)
         surface = surface * (1 + rng.uniform(0.1, 0.6) * (grain / max(float(grain.mean()), 1.0) - 1))
     return (Part(painted(shade(rng, np.clip(surface, 0, 255), opacity), opacity), np.eye(3)),)
+
+
+def filmed(rng: np.random.Generator, pictures: Pictures) -> tuple[Part, ...]:
+    """A whole object that turns and moves, mirrored or not, in other light."""
+    film = pictures.films[int(rng.integers(len(pictures.films)))]
+    if rng.random() < 0.5:
+        film = film[:, :, ::-1]
+    below = np.concatenate(list(film)).astype(np.float32)
+    sprite = painted(recolour(rng, below[..., :3]), below[..., 3] / 255)
+    return (Part(sprite, np.eye(3), pace=rng.uniform(0.1, 1.0), first=rng.uniform(0, 2 * len(film))),)
 
 
 def limb(rng: np.random.Generator, surface: np.ndarray, length: float, width: float) -> np.ndarray:

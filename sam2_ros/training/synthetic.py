@@ -188,8 +188,9 @@ def fit_sprites(actor: Actor, size: int) -> Actor:
         drawn = 2 * half_side * np.abs(np.linalg.svd(part.place[:2, :2], compute_uv=False)).max()
         side = int(np.clip(drawn * 1.2, 8, SPRITE))
         sprite = part.sprite
-        if side < 0.8 * SPRITE:
-            sprite = cv2.resize(sprite, (side, side), interpolation=cv2.INTER_AREA)
+        if side < 0.8 * SPRITE and side < part.side:
+            count = len(sprite) // part.side
+            sprite = cv2.resize(sprite, (side, count * side), interpolation=cv2.INTER_AREA)
         parts.append(replace(part, sprite=sprite))
     return replace(actor, parts=tuple(parts))
 
@@ -214,7 +215,7 @@ def _object_matrix(course: Course, t: int, view: np.ndarray, size: int) -> np.nd
 
 def _part_matrix(part: Part, t: int) -> np.ndarray:
     """(3, 3): from the part's sprite pixels to its object's coordinates on frame t."""
-    side = part.sprite.shape[0]
+    side = part.side
     to_square = similarity(0, (2 / (side - 1), 2 / (side - 1)), (-1, -1))
     if not part.swing:
         return part.place @ to_square
@@ -253,7 +254,7 @@ def draw(actor: Actor, t: int, view: np.ndarray, shutter: float, picture: np.nda
     layer = np.zeros((lower - upper, right - left, 4), np.float32)
     to_window = similarity(0, (1, 1), (-left, -upper)) @ to_pixels
     for part in actor.parts:
-        sprite = _wobbled(part.sprite, actor.wobble, t) if actor.wobble else part.sprite
+        sprite = _wobbled(part.seen(t), actor.wobble, t) if actor.wobble else part.seen(t)
         matrix = (to_window @ _part_matrix(part, t))[:2]
         drawn = cv2.warpAffine(sprite, matrix, (right - left, lower - upper), flags=cv2.INTER_LINEAR)
         layer = drawn + layer * (1 - drawn[..., 3:])

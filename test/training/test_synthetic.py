@@ -1,17 +1,19 @@
 """Synthetic clips are reproducible, and what they call true is true."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from sam2_ros.training.data import ClipStore, View, draw_sample
 from sam2_ros.training.motion import Course
 from sam2_ros.training.objects import random_object
-from sam2_ros.training.shapes import SPRITE, Part, cut_out
-from sam2_ros.training.synthetic import Actor, draw, render_clip, visible_objects
-from sam2_ros.training.textures import Photograph, Pictures, load_pictures
+from sam2_ros.training.shapes import SPRITE, Part, cut_out, filmed
+from sam2_ros.training.synthetic import Actor, draw, fit_sprites, render_clip, visible_objects
+from sam2_ros.training.textures import FILM_FRAMES, FILM_SIDE, Photograph, Pictures, load_pictures
 
 
 def square_actor(label: int, x: float, half_side: float = 0.1, colour: float = 255.0) -> Actor:
@@ -123,6 +125,49 @@ def test_an_object_that_was_cut_out_is_one_whole_whatever_its_colours(tmp_path: 
     kinds = [random_object(np.random.default_rng(seed), pictures) for seed in range(40)]
     drawn = [len(parts) == 1 and np.allclose(parts[0].sprite[..., 3], opacity, atol=0.01) for parts in kinds]
     assert 8 < sum(drawn) < 32
+
+
+def film_file(path: Path, least: int = 20) -> None:
+    """An animation of a red and blue rectangle, 100 pixels high, whose width shrinks from 100 to `least` pixels."""
+    frames = []
+    for width in np.linspace(100, least, 40).astype(int):
+        picture = np.zeros((200, 200, 4), np.uint8)
+        picture[50:150, 50 : 50 + width // 2] = (255, 0, 0, 255)
+        picture[50:150, 50 + width // 2 : 50 + width] = (0, 0, 255, 255)
+        frames.append(Image.fromarray(picture))
+    frames[0].save(path, save_all=True, append_images=frames[1:], duration=40)
+
+
+def test_an_animation_with_a_transparent_surrounding_is_a_film_or_a_still_where_its_object_vanishes(
+    tmp_path: Path,
+) -> None:
+    film_file(tmp_path / "object.webp")
+    film_file(tmp_path / "vanishing.webp", least=2)
+    pictures = load_pictures(tmp_path, tmp_path / "cache.npz")
+    assert len(pictures.films) == len(pictures.cut_outs) == 1
+    (film,) = pictures.films
+    assert film.shape == (FILM_FRAMES, FILM_SIDE, FILM_SIDE, 4)
+    widths = (film[:, FILM_SIDE // 2, :, 3] > 127).sum(axis=1) / FILM_SIDE
+    assert np.allclose(widths[[0, -1]], [1 / 1.05, 0.2 / 1.05], atol=0.03) and (np.diff(widths) < 0).all()
+    red, green, blue = film[0, FILM_SIDE // 2, FILM_SIDE // 4, :3]
+    assert red > 200 and green < 50 and blue < 50
+    assert np.array_equal(load_pictures(None, tmp_path / "cache.npz").films[0], film)
+
+
+def test_a_filmed_object_changes_from_frame_to_frame_back_and_forth(tmp_path: Path) -> None:
+    film_file(tmp_path / "object.webp")
+    pictures = Pictures(films=load_pictures(tmp_path).films)
+    (part,) = filmed(np.random.default_rng(2), pictures)
+    part = replace(part, pace=0.5, first=FILM_FRAMES - 3)
+    areas = [int((part.seen(t)[..., 3] > 0.5).sum()) for t in range(9)]
+    assert areas[0] == areas[1] > areas[2] == areas[3] > areas[4] == areas[5] < areas[6] == areas[7] == areas[2]
+    course = Course(np.full((9, 2), 0.5), np.zeros(9), np.full((9, 2), 0.4), np.ones(9, bool))
+    labels = np.zeros((9, 100, 100), np.uint8)
+    for t in range(9):
+        view = np.stack([np.eye(3)] * 9)
+        draw(fit_sprites(Actor((part,), course, 1), 100), t, view, 0.0, np.zeros((100, 100, 3), np.float32), labels[t])
+    drawn = [int((frame == 1).sum()) for frame in labels]
+    assert np.allclose(np.array(drawn) / drawn[0], np.array(areas) / areas[0], atol=0.06)
 
 
 def test_clips_without_pictures_are_as_they_ever_were() -> None:
