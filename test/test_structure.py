@@ -17,7 +17,7 @@ ALLOWED = {
     "export": {"torch", "onnxruntime", "sam2_ros.model"},
     "training": {
         *("torch", "numpy", "cv2", "scipy", "tqdm", "matplotlib", "safetensors", "skimage", "yaml", "PIL"),
-        "pycocotools",
+        *("mujoco", "pycocotools"),
         *("sam2_ros.model", "sam2_ros.tracking"),
     },
 }
