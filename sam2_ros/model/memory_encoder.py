@@ -51,6 +51,7 @@ class MemoryEncoder(nn.Module):
     def forward(self, coarse: Tensor, mask: Tensor) -> Tensor:
         """coarse (N or 1, C, h, w), mask (N, 1, S, S) in -10..10 -> (N, 64, h, w)"""
         seen = self.features(coarse).expand(mask.shape[0], -1, -1, -1)
+        # The fusing blocks are four times as wide inside.
         return in_groups(self._write, (seen, mask), widest=4 * coarse.shape[1:].numel())
 
     def _write(self, seen: Tensor, mask: Tensor) -> Tensor:

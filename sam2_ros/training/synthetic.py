@@ -188,7 +188,7 @@ def fit_sprites(actor: Actor, size: int) -> Actor:
         drawn = 2 * half_side * np.abs(np.linalg.svd(part.place[:2, :2], compute_uv=False)).max()
         side = int(np.clip(drawn * 1.2, 8, SPRITE))
         sprite = part.sprite
-        if side < 0.8 * SPRITE and side < part.side:
+        if side < min(0.8 * SPRITE, part.side):
             count = len(sprite) // part.side
             sprite = cv2.resize(sprite, (side, count * side), interpolation=cv2.INTER_AREA)
         parts.append(replace(part, sprite=sprite))
@@ -254,7 +254,9 @@ def draw(actor: Actor, t: int, view: np.ndarray, shutter: float, picture: np.nda
     layer = np.zeros((lower - upper, right - left, 4), np.float32)
     to_window = similarity(0, (1, 1), (-left, -upper)) @ to_pixels
     for part in actor.parts:
-        sprite = _wobbled(part.seen(t), actor.wobble, t) if actor.wobble else part.seen(t)
+        sprite = part.seen(t)
+        if actor.wobble:
+            sprite = _wobbled(sprite, actor.wobble, t)
         matrix = (to_window @ _part_matrix(part, t))[:2]
         drawn = cv2.warpAffine(sprite, matrix, (right - left, lower - upper), flags=cv2.INTER_LINEAR)
         layer = drawn + layer * (1 - drawn[..., 3:])

@@ -120,11 +120,13 @@ def _read_film(file: Path) -> np.ndarray | None:
         return None
     try:
         with Image.open(file) as image:
+            if getattr(image, "n_frames", 1) == 1:
+                return None
             frames = [np.asarray(frame.convert("RGBA")) for frame in ImageSequence.Iterator(image)]
     except UnidentifiedImageError:
         return None
     chosen = [frames[i] for i in np.linspace(0, len(frames) - 1, FILM_FRAMES).round().astype(int)]
-    if len(frames) == 1 or min(frame[..., 3].min() for frame in chosen) > 0:
+    if min(frame[..., 3].min() for frame in chosen) > 0:
         return None
     solid = np.stack([frame[..., 3] > 127 for frame in chosen])
     x, y, width, height = cv2.boundingRect(solid.any(axis=0).astype(np.uint8))
