@@ -26,6 +26,7 @@ from sam2_ros.model.config import named_config
 from sam2_ros.training.data import Clips, Sample, View, draw_sample
 from sam2_ros.training.initial import first_model
 from sam2_ros.training.losses import Losses
+from sam2_ros.training.optimizers import Optimizers
 from sam2_ros.training.prompts import PromptKind, random_kind
 from sam2_ros.training.recipe import Recipe, Stage, Turn
 from sam2_ros.training.unroll import Batch, Course, collate, unroll
@@ -45,7 +46,7 @@ class Progress:
     step: int
     model: Sam2
     average: dict[str, Tensor]
-    optimizer: torch.optim.AdamW
+    optimizers: Optimizers
 
 
 def train(recipe: Recipe, clips: Clips, folder: Path, device: torch.device, start: Path | None = None) -> Path:
@@ -86,23 +87,19 @@ def _join_ranks() -> tuple[int, int]:
     return dist.get_rank(), dist.get_world_size()
 
 
-def _prepare(model: Sam2, recipe: Recipe, device: torch.device) -> tuple[Sam2, torch.optim.AdamW]:
-    """The model on its device with an optimizer; what is frozen gets no gradients, and so no updates."""
+def _prepare(model: Sam2, recipe: Recipe, device: torch.device) -> tuple[Sam2, Optimizers]:
+    """The model on its device with its optimizers; what is frozen gets no gradients, and so no updates."""
     model.to(device).train()
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(not name.startswith(recipe.frozen))
-    # A short training cannot wait for long memories of its first, large gradients.
-    optimizer = torch.optim.AdamW(
-        model.parameters(), recipe.learning_rate, betas=(0.9, 0.98), weight_decay=recipe.weight_decay
-    )
-    return model, optimizer
+    return model, Optimizers(model, recipe.weight_decay, recipe.with_muon)
 
 
 def _start(recipe: Recipe, folder: Path, device: torch.device, start: Path | None) -> Progress:
     file = folder / "state.pt"
     if not file.exists():
-        model, optimizer = _prepare(_first_model(recipe, start), recipe, device)
-        return Progress(0, model, {key: value.clone() for key, value in model.state_dict().items()}, optimizer)
+        model, optimizers = _prepare(_first_model(recipe, start), recipe, device)
+        return Progress(0, model, {key: value.clone() for key, value in model.state_dict().items()}, optimizers)
     state = torch.load(file, map_location=device, weights_only=True)
     for what, found, expected in (
         ("model", state["model_name"], recipe.model),
@@ -110,11 +107,13 @@ def _start(recipe: Recipe, folder: Path, device: torch.device, start: Path | Non
     ):
         if found != expected:
             raise TrainingError(f"{file} is a training of {what} {found}, expected {expected}: choose another folder")
+    if "optimizers" not in state:
+        raise TrainingError(f"{file} was written by an earlier version: choose another folder")
     stage = recipe.stage_at(min(state["step"], recipe.steps - 1))
-    model, optimizer = _prepare(Sam2(named_config(recipe.model, stage.image_size)), recipe, device)
+    model, optimizers = _prepare(Sam2(named_config(recipe.model, stage.image_size)), recipe, device)
     model.load_state_dict(state["weights"])
-    optimizer.load_state_dict(state["optimizer"])
-    return Progress(state["step"], model, state["average"], optimizer)
+    optimizers.restore(state["optimizers"])
+    return Progress(state["step"], model, state["average"], optimizers)
 
 
 def _first_model(recipe: Recipe, start: Path | None) -> Sam2:
@@ -131,10 +130,10 @@ def _enter_stage(recipe: Recipe, progress: Progress, device: torch.device) -> No
     stage = recipe.stage_at(progress.step)
     if stage.image_size == progress.model.config.image_size:
         return
-    model, optimizer = _prepare(Sam2(named_config(recipe.model, stage.image_size)), recipe, device)
+    model, optimizers = _prepare(Sam2(named_config(recipe.model, stage.image_size)), recipe, device)
     model.load_state_dict(progress.model.state_dict())
-    optimizer.load_state_dict(progress.optimizer.state_dict())
-    progress.model, progress.optimizer = model, optimizer
+    optimizers.restore(progress.optimizers.state())
+    progress.model, progress.optimizers = model, optimizers
 
 
 def learning_rate(recipe: Recipe, step: int) -> float:
@@ -153,9 +152,7 @@ def _step(
     """One optimizer step; its mean losses and the gradient's norm."""
     stage = recipe.stage_at(progress.step)
     rng = np.random.default_rng((recipe.seed, progress.step, rank))
-    for group in progress.optimizer.param_groups:
-        group["lr"] = learning_rate(recipe, progress.step)
-    progress.optimizer.zero_grad(set_to_none=True)
+    progress.model.zero_grad(set_to_none=True)
     turn = stage.turns[progress.step % len(stage.turns)]
     for _ in range(stage.accumulate):
         batch = _draw_batch(rng, clips, stage, turn, device)
@@ -171,7 +168,7 @@ def _step(
     if ranks > 1:
         _sum_gradients(parameters)
     norm = torch.nn.utils.clip_grad_norm_(parameters, recipe.clip_norm)
-    progress.optimizer.step()
+    progress.optimizers.step(learning_rate(recipe, progress.step))
     _update_average(progress, recipe.ema_decay)
     return mean, float(norm)
 
@@ -240,7 +237,7 @@ def _save(recipe: Recipe, progress: Progress, folder: Path) -> None:
         "step": progress.step,
         "weights": progress.model.state_dict(),
         "average": progress.average,
-        "optimizer": progress.optimizer.state_dict(),
+        "optimizers": progress.optimizers.state(),
     }
     partial = folder / "state.partial"
     try:

@@ -51,6 +51,7 @@ class Recipe:
     seed: int = 1
     warm_up: int = 200
     weight_decay: float = 0.05
+    with_muon: bool = False  # moves the matrices inside the network, in place of AdamW
     clip_norm: float = 0.1
     ema_decay: float = 0.998
     correct_first: float = 0.3  # share of clips with corrective clicks on the first frame

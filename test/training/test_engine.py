@@ -46,11 +46,13 @@ def test_a_stage_follows_the_other() -> None:
     assert [RECIPE.stage_at(step).image_size for step in range(4)] == [64, 64, 96, 96]
 
 
+@pytest.mark.parametrize("with_muon", [False, True])
 def test_a_training_that_was_killed_ends_with_the_same_weights(
-    store: ClipStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store: ClipStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, with_muon: bool
 ) -> None:
     monkeypatch.setattr(engine, "SAVE_EVERY", 1)
-    whole = load_file(train(RECIPE, store, tmp_path / "whole", CPU))
+    recipe = replace(RECIPE, with_muon=with_muon)
+    whole = load_file(train(recipe, store, tmp_path / "whole", CPU))
 
     real_step, done = engine._step, []
 
@@ -62,9 +64,9 @@ def test_a_training_that_was_killed_ends_with_the_same_weights(
 
     monkeypatch.setattr(engine, "_step", killed_at_the_third)
     with pytest.raises(KeyboardInterrupt):
-        train(RECIPE, store, tmp_path / "killed", CPU)
+        train(recipe, store, tmp_path / "killed", CPU)
     monkeypatch.setattr(engine, "_step", real_step)
-    resumed = load_file(train(RECIPE, store, tmp_path / "killed", CPU))
+    resumed = load_file(train(recipe, store, tmp_path / "killed", CPU))
     assert all(torch.equal(whole[key], resumed[key]) for key in whole)
 
 
@@ -77,6 +79,12 @@ def test_a_state_of_another_model_is_refused(store: ClipStore, tmp_path: Path) -
 def test_a_state_of_another_recipe_is_refused(store: ClipStore, tmp_path: Path) -> None:
     torch.save({"model_name": "nano", "recipe": "long"}, tmp_path / "state.pt")
     with pytest.raises(TrainingError, match="recipe long, expected short: choose another folder"):
+        train(RECIPE, store, tmp_path, CPU)
+
+
+def test_a_state_of_an_earlier_version_is_refused(store: ClipStore, tmp_path: Path) -> None:
+    torch.save({"model_name": "nano", "recipe": "short", "step": 1, "optimizer": {}}, tmp_path / "state.pt")
+    with pytest.raises(TrainingError, match="earlier version: choose another folder"):
         train(RECIPE, store, tmp_path, CPU)
 
 
