@@ -68,6 +68,7 @@ def _synthetic_clips(recipe: Recipe, folder: Path, picture_folder: Path | None) 
         recipe.synthetic_clips,
         recipe.clip_frames,
         recipe.clip_size,
+        recipe.plain_clips,
     )
 
 

@@ -33,16 +33,17 @@ class Clips(Protocol):
 class ClipStore:
     """`count` synthetic clips of the series `seed`, rendered at their first use and kept in files below `folder`.
 
-    A clip is a function of its number, so that several processes may fill one store and training draws the same
-    clips whatever was rendered before.
+    The last `plain` ones are made without cut-outs and films. A clip is a function of its number, so that several
+    processes may fill one store and training draws the same clips whatever was rendered before.
     """
 
     def __init__(
-        self, folder: Path, pictures: Pictures, seed: int, count: int, frames: int = 8, size: int = 192
+        self, folder: Path, pictures: Pictures, seed: int, count: int, frames: int = 8, size: int = 192, plain: int = 0
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.pictures = pictures
         self.seed = seed
+        self._first_plain = count - plain
         shape = (count, frames, size, size)
         self._frames = _memory_map(folder / f"frames_{seed}_{frames}x{size}.u8", (*shape, 3))
         self._labels = _memory_map(folder / f"labels_{seed}_{frames}x{size}.u8", shape)
@@ -55,7 +56,8 @@ class ClipStore:
         """Frames (T, S, S, 3) and labels (T, S, S), both uint8."""
         if not self._filled[index]:
             _, frames, size, _ = self._labels.shape
-            clip = render_clip(self.seed, index, self.pictures, frames, size)
+            pictures = self.pictures if index < self._first_plain else Pictures(self.pictures.photographs)
+            clip = render_clip(self.seed, index, pictures, frames, size)
             self._frames[index], self._labels[index] = clip.frames, clip.labels
             self._filled[index] = 1
         return self._frames[index], self._labels[index]

@@ -46,6 +46,7 @@ class Recipe:
     cool_down: float = 1.0  # share of the steps after warm-up in which the learning rate falls
     horizon: int | None = None  # step at which it would be down, that of the end by default
     synthetic_clips: int = 6000
+    plain_clips: int = 0  # of them, made without cut-outs and films
     clip_frames: int = 8
     clip_size: int = 192  # pixels
     seed: int = 1
@@ -195,6 +196,25 @@ RECIPES = {
         synthetic_clips=1200,
         seed=19,
         ema_decay=0.997,
+    ),
+    # On from there with Muon, and with as many clips again that look like the held-out ones.
+    "nano_muon": replace(
+        _NANO_PICTURES,
+        name="nano_muon",
+        stages=(
+            replace(
+                _NANO_PICTURES.stages[0],
+                steps=1450,
+                zoom=(0.006, 0.35),
+                turns=(Turn(8, 2), Turn(2, 8), Turn(4, 4), Turn(16, 1), Turn(2, 8), Turn(8, 2), Turn(1, 10)),
+            ),
+        ),
+        cool_down=0.85,
+        synthetic_clips=2200,
+        plain_clips=1000,
+        seed=19,
+        ema_decay=0.997,
+        with_muon=True,
     ),
     # Start these from weights, on recordings of your own: the image encoder knows enough.
     "finetune_nano": Recipe(

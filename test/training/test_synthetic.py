@@ -185,6 +185,15 @@ def test_the_store_gives_the_same_clip_before_and_after_it_was_kept(tmp_path: Pa
         assert np.array_equal(a, b) and np.array_equal(a, c)
 
 
+def test_plain_clips_have_no_cut_outs(tmp_path: Path) -> None:
+    white = np.full((128, 128, 4), 255, np.uint8)
+    pictures = Pictures(cut_outs=(white,))
+    store = ClipStore(tmp_path, pictures, seed=5, count=4, frames=2, size=64, plain=2)
+    for index, shown, other in ((1, pictures, Pictures()), (2, Pictures(), pictures)):
+        assert np.array_equal(store.clip(index)[0], render_clip(5, index, shown, frames=2, size=64).frames)
+        assert not np.array_equal(store.clip(index)[0], render_clip(5, index, other, frames=2, size=64).frames)
+
+
 def test_a_sample_keeps_objects_that_are_seen_first_and_their_masks_fit_the_frames() -> None:
     rng = np.random.default_rng(0)
     frames = np.zeros((8, 64, 64, 3), np.uint8)
