@@ -80,8 +80,8 @@ _TRUNKS = {
 # Small enough for a CPU; every dimension is one that the official architecture can express.
 _NANO = ModelConfig(
     name="nano",
-    trunk=TrunkConfig(40, 1, (1, 2, 3, 1), (5,), windows=(8, 4, 16, 8)),
-    image_size=256,
+    trunk=TrunkConfig(40, 1, (1, 2, 3, 1), (4, 5), windows=(8, 4, 18, 9)),
+    image_size=288,
     width=128,
     memory_layers=2,
     memory_feedforward=256,

@@ -77,6 +77,8 @@ class Recipe:
 
 _STILLS = Turn(frames=1, clips=28)
 _FASTER = PixelLoss.CROSS_ENTROPY
+_WIDER_ZOOM = (0.006, 0.35)
+_MANY_PAIRS = (Turn(8, 2), Turn(2, 8), Turn(4, 4), Turn(16, 1), Turn(2, 8), Turn(8, 2), Turn(1, 10))
 
 _NANO_PICTURES = Recipe(
     name="nano_pictures",
@@ -173,7 +175,7 @@ RECIPES = {
     "nano_photographed": replace(
         _NANO_PICTURES,
         name="nano_photographed",
-        stages=(replace(_NANO_PICTURES.stages[0], steps=1400, zoom=(0.006, 0.35)),),
+        stages=(replace(_NANO_PICTURES.stages[0], steps=1400, zoom=_WIDER_ZOOM),),
         cool_down=0.85,
         synthetic_clips=1600,
         clip_frames=24,
@@ -184,14 +186,7 @@ RECIPES = {
     "nano_films": replace(
         _NANO_PICTURES,
         name="nano_films",
-        stages=(
-            replace(
-                _NANO_PICTURES.stages[0],
-                steps=1300,
-                zoom=(0.006, 0.35),
-                turns=(Turn(8, 2), Turn(2, 8), Turn(4, 4), Turn(16, 1), Turn(2, 8), Turn(8, 2), Turn(1, 10)),
-            ),
-        ),
+        stages=(replace(_NANO_PICTURES.stages[0], steps=1300, zoom=_WIDER_ZOOM, turns=_MANY_PAIRS),),
         cool_down=0.85,
         synthetic_clips=1200,
         seed=19,
@@ -202,12 +197,8 @@ RECIPES = {
         _NANO_PICTURES,
         name="nano_muon",
         stages=(
-            replace(
-                _NANO_PICTURES.stages[0],
-                steps=1450,
-                zoom=(0.006, 0.35),
-                turns=(Turn(8, 2), Turn(2, 8), Turn(4, 4), Turn(16, 1), Turn(2, 8), Turn(8, 2), Turn(1, 10)),
-            ),
+            replace(_NANO_PICTURES.stages[0], steps=300, zoom=_WIDER_ZOOM, turns=_MANY_PAIRS),
+            replace(_NANO_PICTURES.stages[0], steps=800, image_size=288, zoom=_WIDER_ZOOM, turns=_MANY_PAIRS),
         ),
         cool_down=0.85,
         synthetic_clips=2200,
