@@ -101,16 +101,14 @@ def _dress(rng: np.random.Generator, spec: mujoco.MjSpec, pictures: Pictures) ->
     for light in list(spec.lights):
         spec.delete(light)
     for number in range(_SURFACES):
-        texture = spec.add_texture(name=f"surface{number}", type=mujoco.mjtTexture.mjTEXTURE_CUBE, gridsize=[1, 1])
-        texture.width, texture.height, texture.nchannel = _TEXTURE, _TEXTURE, 3
-        texture.data = random_surface(rng, pictures, _TEXTURE).astype(np.uint8).tobytes()
-        material = spec.add_material(name=f"surface{number}", specular=rng.random(), shininess=rng.random())
-        material.textures[mujoco.mjtTextureRole.mjTEXROLE_RGB] = texture.name
+        _add_surface(rng, spec, number, random_surface(rng, pictures, _TEXTURE))
+    unwrapped = _unwrapped(spec)
     is_textured, is_coloured = rng.random() < 0.5, rng.random() < 0.7
     palette = [random_colour(rng) / 255 for _ in range(rng.integers(1, 5))]
     for geom in spec.geoms:
         if is_textured and (rng.random() < 0.6 or len(spec.geoms) == 1):
-            geom.material = f"surface{rng.integers(_SURFACES)}"
+            kind = "sheet" if geom.meshname in unwrapped else "cube"
+            geom.material = f"{kind}{rng.integers(_SURFACES)}"
         elif is_coloured and not geom.material:
             geom.rgba = [*palette[rng.integers(len(palette))], 1]
     for _ in range(rng.integers(1, 3)):
@@ -119,6 +117,23 @@ def _dress(rng: np.random.Generator, spec: mujoco.MjSpec, pictures: Pictures) ->
         light.diffuse, light.castshadow = np.full(3, rng.uniform(0.3, 0.9)), bool(rng.random() < 0.7)
     spec.visual.headlight.ambient = np.full(3, rng.uniform(0.2, 0.5))
     spec.visual.headlight.diffuse = np.full(3, rng.uniform(0.1, 0.5))
+
+
+def _add_surface(rng: np.random.Generator, spec: mujoco.MjSpec, number: int, surface: np.ndarray) -> None:
+    """A material to be put round an object from all sides, and the same for meshes that say which point gets what."""
+    look = {"specular": rng.random(), "shininess": rng.random()}
+    for kind, wrapping in (("cube", mujoco.mjtTexture.mjTEXTURE_CUBE), ("sheet", mujoco.mjtTexture.mjTEXTURE_2D)):
+        texture = spec.add_texture(name=f"{kind}{number}", type=wrapping, gridsize=[1, 1])
+        texture.width, texture.height, texture.nchannel = _TEXTURE, _TEXTURE, 3
+        texture.data = surface.astype(np.uint8).tobytes()
+        material = spec.add_material(name=texture.name, **look)
+        material.textures[mujoco.mjtTextureRole.mjTEXROLE_RGB] = texture.name
+
+
+def _unwrapped(spec: mujoco.MjSpec) -> set[str]:
+    """Names of the meshes that bring texture coordinates; MuJoCo says so once it has read them."""
+    model = spec.copy().compile()
+    return {model.mesh(i).name for i in range(model.nmesh) if model.mesh_texcoordadr[i] >= 0}
 
 
 def _hide(model: mujoco.MjModel) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sam2_ros.training.textures import FILM_FRAMES, load_pictures
+from sam2_ros.training.textures import FILM_FRAMES, Pictures, load_pictures
 
 ARM = """
 <mujoco>
@@ -22,6 +22,9 @@ ARM = """
 </mujoco>
 """
 TETRAHEDRON = "v 0 0 0\nv 1 0 0\nv 0 1 0\nv 0 0 1\nf 1 3 2\nf 1 2 4\nf 1 4 3\nf 2 3 4\n"
+UNWRAPPED = "v 0 0 0\nv 1 0 0\nv 0 1 0\nv 0 0 1\nvt 0 0\nvt 1 0\nvt 0 1\n" + "".join(
+    f"f {a}/1 {b}/2 {c}/3\n" for a, b, c in ("132", "124", "143", "234")
+)
 
 
 @pytest.fixture
@@ -49,3 +52,17 @@ def test_models_are_filmed_without_their_floor_and_broken_ones_are_left_out(mode
     assert np.ptp(shares, axis=1).max() > 0.05
     colours = [film[film[..., 3] > 200][:, :3].mean(axis=0) for film in films]
     assert np.ptp(colours, axis=0).max() > 30
+
+
+def test_a_mesh_with_texture_coordinates_is_painted_too(models: list[Path]) -> None:
+    from sam2_ros.training.films import render_film
+
+    file = models[0].with_name("unwrapped.obj")
+    file.write_text(UNWRAPPED)
+    try:
+        films = [render_film(np.random.default_rng(seed), file, Pictures()) for seed in range(12)]
+    except ImportError as error:
+        pytest.skip(f"nothing to render with: {error}")
+    shown = [film[film[..., 3] > 250][:, :3] + 1.0 for film in films if film is not None]
+    spread = [(colours / colours.sum(axis=1, keepdims=True)).std(axis=0).max() for colours in shown]
+    assert sum(each > 0.01 for each in spread) >= 3  # one colour under any light has 0.001
