@@ -77,7 +77,8 @@ _TRUNKS = {
     "large": TrunkConfig(144, 2, (2, 6, 36, 4), (23, 33, 43), windows=(8, 4, 16, 8)),
 }
 
-# Small enough for a CPU; every dimension is one that the official architecture can express.
+# Small enough for a CPU; every dimension is one that the official architecture can express. At 288 pixels the last two
+# windows are the whole map, so that none is padded.
 _NANO = ModelConfig(
     name="nano",
     trunk=TrunkConfig(40, 1, (1, 2, 3, 1), (4, 5), windows=(8, 4, 18, 9)),

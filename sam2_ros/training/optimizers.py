@@ -16,9 +16,14 @@ _MOMENTA = (0.9, 0.98)  # a short training cannot wait for long memories of its 
 
 
 class Optimizers:
-    """One learning rate and one step for all weights of a model, whichever optimizer they are given to."""
+    """One learning rate and one step for all weights of a model, whichever optimizer they are given to.
+
+    Raises ValueError where PyTorch has no Muon and it is asked for.
+    """
 
     def __init__(self, model: nn.Module, weight_decay: float, with_muon: bool) -> None:
+        if with_muon and not hasattr(torch.optim, "Muon"):
+            raise ValueError(f"PyTorch {torch.__version__} has no Muon, as the recipe wants: install 2.9 or later")
         self._kernels = _kernels(model) if with_muon else []
         chosen = {id(kernel) for kernel in self._kernels}
         others = [parameter for parameter in model.parameters() if id(parameter) not in chosen]

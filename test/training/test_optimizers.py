@@ -89,3 +89,10 @@ def test_what_was_restored_goes_on_alike(with_muon: bool) -> None:
         optimizers.step(RATE)
         ends.append(part.state_dict())
     assert all(torch.equal(value, ends[1][name]) for name, value in ends[0].items())
+
+
+def test_a_pytorch_without_muon_is_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(torch.optim, "Muon")
+    Optimizers(Network(), 0.1, with_muon=False)
+    with pytest.raises(ValueError, match="has no Muon.*install 2.9 or later"):
+        Optimizers(Network(), 0.1, with_muon=True)
