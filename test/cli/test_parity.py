@@ -112,7 +112,7 @@ def test_bundled_weights_follow_the_demo_clip_through_its_absences(
     twin: type[Twin], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shorten_demo(monkeypatch, scenarios=1, frames=150)
-    assert main(["parity", "--reference", "checkout", "--weights", "nano", "--image-size", "128"]) == 0
+    assert main(["parity", "--reference", "checkout", "--weights", "nano", "--image-size", "192"]) == 0
     printed = capsys.readouterr().out
     followed = [line.split() for line in printed.splitlines() if line.startswith("  demo, mask ")]
     assert [int(line[3]) for line in followed] == list(range(150))

@@ -77,7 +77,7 @@ def test_points_that_only_fill_up_a_prompt_change_nothing(
 
 
 def test_an_absent_object_has_no_mask_and_a_pointer_of_its_own(blind_model: Sam2) -> None:
-    features = blind_model.encode_image(torch.zeros(1, 3, 256, 256))
+    features = blind_model.encode_image(torch.zeros(1, 3, blind_model.config.image_size, blind_model.config.image_size))
     decoded = blind_model.decode(blind_model.without_memory(features), features, None, multimask=True)
     assert decoded.occlusion_score.item() < 0
     assert (decoded.logits == ABSENT_LOGIT).all()
