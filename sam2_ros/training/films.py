@@ -102,8 +102,8 @@ def _dress(rng: np.random.Generator, spec: mujoco.MjSpec, pictures: Pictures) ->
         spec.delete(light)
     for number in range(_SURFACES):
         _add_surface(rng, spec, number, random_surface(rng, pictures, _TEXTURE))
-    unwrapped = _unwrapped(spec)
     is_textured, is_coloured = rng.random() < 0.5, rng.random() < 0.7
+    unwrapped = _unwrapped(spec) if is_textured else set()
     palette = [random_colour(rng) / 255 for _ in range(rng.integers(1, 5))]
     for geom in spec.geoms:
         if is_textured and (rng.random() < 0.6 or len(spec.geoms) == 1):
