@@ -78,7 +78,6 @@ class Recipe:
 _STILLS = Turn(frames=1, clips=28)
 _FASTER = PixelLoss.CROSS_ENTROPY
 _WIDER_ZOOM = (0.006, 0.35)
-_MANY_PAIRS = (Turn(8, 2), Turn(2, 8), Turn(4, 4), Turn(16, 1), Turn(2, 8), Turn(8, 2), Turn(1, 10))
 
 _NANO_PICTURES = Recipe(
     name="nano_pictures",
@@ -107,6 +106,22 @@ _NANO_PICTURES = Recipe(
     correct_first=0.1,
     correct_later=0.1,
     corrections=1,
+)
+
+_NANO_FILMS = replace(
+    _NANO_PICTURES,
+    name="nano_films",
+    stages=(
+        replace(
+            _NANO_PICTURES.stages[0],
+            steps=1300,
+            zoom=_WIDER_ZOOM,
+            turns=(Turn(8, 2), Turn(2, 8), Turn(4, 4), Turn(16, 1), Turn(2, 8), Turn(8, 2), Turn(1, 10)),
+        ),
+    ),
+    cool_down=0.85,
+    seed=19,
+    ema_decay=0.997,
 )
 
 RECIPES = {
@@ -183,28 +198,17 @@ RECIPES = {
         ema_decay=0.996,
     ),
     # On from the mean of the last two, with objects that turn and move by themselves.
-    "nano_films": replace(
-        _NANO_PICTURES,
-        name="nano_films",
-        stages=(replace(_NANO_PICTURES.stages[0], steps=1300, zoom=_WIDER_ZOOM, turns=_MANY_PAIRS),),
-        cool_down=0.85,
-        synthetic_clips=1200,
-        seed=19,
-        ema_decay=0.997,
-    ),
+    "nano_films": _NANO_FILMS,
     # On from there with Muon, and with as many clips again that look like the held-out ones.
     "nano_muon": replace(
-        _NANO_PICTURES,
+        _NANO_FILMS,
         name="nano_muon",
         stages=(
-            replace(_NANO_PICTURES.stages[0], steps=300, zoom=_WIDER_ZOOM, turns=_MANY_PAIRS),
-            replace(_NANO_PICTURES.stages[0], steps=800, image_size=288, zoom=_WIDER_ZOOM, turns=_MANY_PAIRS),
+            replace(_NANO_FILMS.stages[0], steps=300),
+            replace(_NANO_FILMS.stages[0], steps=800, image_size=288),
         ),
-        cool_down=0.85,
         synthetic_clips=2200,
         plain_clips=1000,
-        seed=19,
-        ema_decay=0.997,
         with_muon=True,
     ),
     # Start these from weights, on recordings of your own: the image encoder knows enough.

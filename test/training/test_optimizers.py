@@ -12,7 +12,7 @@ RATE = 1e-3
 
 
 class Network(nn.Module):
-    """A bit of everything: each part answers with the same number of values."""
+    """A bit of everything, and a layer on which no answer depends."""
 
     def __init__(self) -> None:
         super().__init__()
