@@ -51,8 +51,11 @@ def in_groups(function: Callable[..., Tensor], rows: tuple[Tensor, ...], widest:
 def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """Attention of every head: (B, heads, L, D), (B, heads, M, D) and (B, heads, M, E) -> (B, heads, L, E)
 
-    PyTorch's own kernel for CPUs is no faster in bfloat16 than in float32; matrix products are.
+    PyTorch's own kernel for CPUs is no faster in bfloat16 than in float32, and slower by far to learn through; matrix
+    products are.
     """
+    if _learns_in_bfloat16(query):
+        return _weights(query * query.shape[-1] ** -0.5, key) @ value
     if query.dtype is not torch.bfloat16 or not prefers_pieces(query):
         return F.scaled_dot_product_attention(query, key, value)
     heads = query.shape[:2]
@@ -62,10 +65,20 @@ def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     return torch.cat(mixed).unflatten(0, heads)
 
 
+def _learns_in_bfloat16(x: Tensor) -> bool:
+    """Whether this is training on a CPU in bfloat16."""
+    return x.device.type == "cpu" and torch.is_grad_enabled() and torch.is_autocast_enabled("cpu")
+
+
+def _weights(query: Tensor, key: Tensor) -> Tensor:
+    """(..., L, D) and (..., M, D) -> (..., L, M)"""
+    return (query @ key.transpose(-2, -1)).softmax(dim=-1)
+
+
 def _mix(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """(G, L, D), (G, M, D) and (G, M, E) -> (G, L, E)"""
     rows = max(1, _NUMBERS // (len(key) * key.shape[1]))
-    parts = [(part @ key.transpose(1, 2)).softmax(dim=-1) @ value for part in query.split(rows, dim=1)]
+    parts = [_weights(part, key) @ value for part in query.split(rows, dim=1)]
     return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
 
 

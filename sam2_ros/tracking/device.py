@@ -40,8 +40,13 @@ def choose_precision(name: str, device: torch.device, image_size: int) -> str:
     """`auto`: bfloat16 where it is faster, which is on a GPU, and for large images on some CPUs."""
     if name != "auto":
         return name
-    is_faster = device.type == "cuda" or (image_size >= _LARGE and _gain_of_bfloat16() >= _WORTHWHILE)
-    return "bfloat16" if is_faster else "float32"
+    is_large = device.type == "cuda" or image_size >= _LARGE
+    return "bfloat16" if is_large and is_faster_in_bfloat16(device) else "float32"
+
+
+def is_faster_in_bfloat16(device: torch.device) -> bool:
+    """Every GPU is, of the CPUs those whose matrix products are."""
+    return device.type == "cuda" or _gain_of_bfloat16() >= _WORTHWHILE
 
 
 @cache

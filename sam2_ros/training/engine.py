@@ -23,6 +23,7 @@ from tqdm import tqdm
 from sam2_ros.model import Sam2, save_weights
 from sam2_ros.model.checkpoint import load_weights, read_checkpoint
 from sam2_ros.model.config import named_config
+from sam2_ros.tracking.device import autocast, is_faster_in_bfloat16
 from sam2_ros.training.data import Clips, Sample, View, draw_sample
 from sam2_ros.training.initial import first_model
 from sam2_ros.training.losses import Losses
@@ -33,6 +34,7 @@ from sam2_ros.training.unroll import Batch, Course, collate, unroll
 
 SAVE_EVERY = 100
 REPORT_EVERY = 20
+_LARGE = 256  # pixels
 
 
 class TrainingError(ValueError):
@@ -156,7 +158,7 @@ def _step(
     turn = stage.turns[progress.step % len(stage.turns)]
     for _ in range(stage.accumulate):
         batch = _draw_batch(rng, clips, stage, turn, device)
-        with _precision(device):
+        with _precision(device, stage.image_size):
             answers = unroll(progress.model, batch, _random_course(rng, recipe, stage, turn), rng)
         mean = _mean(answers)
         if not torch.isfinite(mean.total):
@@ -173,9 +175,10 @@ def _step(
     return mean, float(norm)
 
 
-def _precision(device: torch.device) -> contextlib.AbstractContextManager[Any]:
-    """bfloat16 on a GPU; a CPU spends more on the conversions than it gains."""
-    return contextlib.nullcontext() if device.type == "cpu" else torch.autocast(device.type, torch.bfloat16)
+def _precision(device: torch.device, image_size: int) -> torch.autocast:
+    """bfloat16 where it is faster: for small images a CPU spends more on the conversions than it gains."""
+    is_large = device.type == "cuda" or image_size >= _LARGE
+    return autocast(device, "bfloat16" if is_large and is_faster_in_bfloat16(device) else "float32")
 
 
 def _sum_gradients(parameters: list[torch.nn.Parameter]) -> None:

@@ -70,6 +70,18 @@ def test_products_of_bfloat16_are_attention(small_pieces: None, batch: int, leng
         assert torch.allclose(attend(query, key, value).float(), expected, atol=0.02)
 
 
+def test_attention_is_learnt_in_products_of_bfloat16() -> None:
+    def gradients(precise: bool) -> list[torch.Tensor]:
+        inputs = [random(3, 2, 40, 16, seed=seed).requires_grad_() for seed in range(3)]
+        with torch.autocast("cpu", torch.bfloat16, enabled=not precise):
+            mixed = attend(*inputs)
+        assert mixed.dtype is (torch.float32 if precise else torch.bfloat16)
+        return [*torch.autograd.grad(mixed.float().square().sum(), inputs)]
+
+    for found, expected in zip(gradients(precise=False), gradients(precise=True)):
+        assert torch.allclose(found, expected, atol=0.02 * float(expected.abs().max()))
+
+
 @torch.inference_mode()
 @pytest.mark.parametrize("scale", [1.0, 15.0])  # the second one's best scores are beyond what is called small
 def test_reading_is_attention(small_pieces: None, scale: float) -> None:

@@ -46,6 +46,18 @@ def test_a_stage_follows_the_other() -> None:
     assert [RECIPE.stage_at(step).image_size for step in range(4)] == [64, 64, 96, 96]
 
 
+@pytest.mark.parametrize(
+    ("gains", "image_size", "is_low"), [(True, 256, True), (True, 128, False), (False, 256, False)]
+)
+def test_a_processor_learns_from_large_images_in_bfloat16_where_it_gains(
+    gains: bool, image_size: int, is_low: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "is_faster_in_bfloat16", lambda device: gains)
+    with engine._precision(CPU, image_size):
+        product = torch.ones(2, 2) @ torch.ones(2, 2)
+    assert product.dtype is (torch.bfloat16 if is_low else torch.float32)
+
+
 @pytest.mark.parametrize("with_muon", [False, True])
 def test_a_training_that_was_killed_ends_with_the_same_weights(
     store: ClipStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, with_muon: bool
