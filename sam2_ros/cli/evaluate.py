@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from sam2_ros.model import load_model
 from sam2_ros.tracking import PresenceRules, TrackerConfig
-from sam2_ros.tracking.device import choose_device
+from sam2_ros.tracking.device import choose_device, choose_precision
 from sam2_ros.tracking.memory_policy import POLICIES
 from sam2_ros.training.absence import Told
 from sam2_ros.training.baselines import BASELINES
@@ -96,8 +96,12 @@ def _method(args: argparse.Namespace, name: str) -> Method:
     if args.baseline:
         return baseline_method(BASELINES[name])
     model = load_model(args.model, args.checkpoint, args.image_size, choose_device(args.device))
-    rules = PresenceRules(lost_after=args.lost_after)
-    config = TrackerConfig(presence=rules, memory_policy=args.memory_policy, **asdict(chosen_preset(args, name)))
+    config = TrackerConfig(
+        presence=PresenceRules(lost_after=args.lost_after),
+        memory_policy=args.memory_policy,
+        precision=choose_precision("auto", model.device, model.config.image_size),
+        **asdict(chosen_preset(args, name)),
+    )
     return model_method(model, args.prompt, config, args.rate)
 
 

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import torch
 
-_LARGE = 512  # pixels; for smaller images conversions take what products gain
+_LARGE = 384  # pixels; for smaller images conversions take what products gain
 _WORTHWHILE = 1.5
 _SIDE = 1024  # of the matrices
 _PRODUCTS = 5
