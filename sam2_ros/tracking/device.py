@@ -36,17 +36,12 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
-def choose_precision(name: str, device: torch.device, image_size: int) -> str:
-    """`auto`: bfloat16 where it is faster, which is on a GPU, and for large images on some CPUs."""
+def choose_precision(name: str, device: torch.device, image_size: int, large: int = _LARGE) -> str:
+    """`auto`: bfloat16 where it is faster, which is on a GPU, and on some CPUs for images from `large` pixels on."""
     if name != "auto":
         return name
-    is_large = device.type == "cuda" or image_size >= _LARGE
-    return "bfloat16" if is_large and is_faster_in_bfloat16(device) else "float32"
-
-
-def is_faster_in_bfloat16(device: torch.device) -> bool:
-    """Every GPU is, of the CPUs those whose matrix products are."""
-    return device.type == "cuda" or _gain_of_bfloat16() >= _WORTHWHILE
+    is_faster = device.type == "cuda" or (image_size >= large and _gain_of_bfloat16() >= _WORTHWHILE)
+    return "bfloat16" if is_faster else "float32"
 
 
 @cache

@@ -23,7 +23,7 @@ from tqdm import tqdm
 from sam2_ros.model import Sam2, save_weights
 from sam2_ros.model.checkpoint import load_weights, read_checkpoint
 from sam2_ros.model.config import named_config
-from sam2_ros.tracking.device import autocast, is_faster_in_bfloat16
+from sam2_ros.tracking.device import autocast, choose_precision
 from sam2_ros.training.data import Clips, Sample, View, draw_sample
 from sam2_ros.training.initial import first_model
 from sam2_ros.training.losses import Losses
@@ -176,9 +176,8 @@ def _step(
 
 
 def _precision(device: torch.device, image_size: int) -> torch.autocast:
-    """bfloat16 where it is faster: for small images a CPU spends more on the conversions than it gains."""
-    is_large = device.type == "cuda" or image_size >= _LARGE
-    return autocast(device, "bfloat16" if is_large and is_faster_in_bfloat16(device) else "float32")
+    """bfloat16 where it is faster to learn in, which on a CPU is for smaller images than tracking."""
+    return autocast(device, choose_precision("auto", device, image_size, large=_LARGE))
 
 
 def _sum_gradients(parameters: list[torch.nn.Parameter]) -> None:

@@ -8,6 +8,7 @@ import torch
 from safetensors.torch import load_file
 
 from sam2_ros.model import CheckpointError, save_weights, seeded_model
+from sam2_ros.tracking import device as device_module
 from sam2_ros.training import engine
 from sam2_ros.training.data import ClipStore
 from sam2_ros.training.engine import TrainingError, learning_rate, train
@@ -46,13 +47,11 @@ def test_a_stage_follows_the_other() -> None:
     assert [RECIPE.stage_at(step).image_size for step in range(4)] == [64, 64, 96, 96]
 
 
-@pytest.mark.parametrize(
-    ("gains", "image_size", "is_low"), [(True, 256, True), (True, 128, False), (False, 256, False)]
-)
+@pytest.mark.parametrize(("gain", "image_size", "is_low"), [(2.3, 256, True), (2.3, 128, False), (0.6, 256, False)])
 def test_a_processor_learns_from_large_images_in_bfloat16_where_it_gains(
-    gains: bool, image_size: int, is_low: bool, monkeypatch: pytest.MonkeyPatch
+    gain: float, image_size: int, is_low: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine, "is_faster_in_bfloat16", lambda device: gains)
+    monkeypatch.setattr(device_module, "_gain_of_bfloat16", lambda: gain)
     with engine._precision(CPU, image_size):
         product = torch.ones(2, 2) @ torch.ones(2, 2)
     assert product.dtype is (torch.bfloat16 if is_low else torch.float32)
