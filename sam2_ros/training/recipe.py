@@ -76,6 +76,7 @@ class Recipe:
 
 
 _STILLS = Turn(frames=1, clips=28)
+_MANY = Turn(frames=1, clips=24)
 _FASTER = PixelLoss.CROSS_ENTROPY
 _WIDER_ZOOM = (0.006, 0.35)
 
@@ -122,6 +123,18 @@ _NANO_FILMS = replace(
     cool_down=0.85,
     seed=19,
     ema_decay=0.997,
+)
+
+_NANO_MUON = replace(
+    _NANO_FILMS,
+    name="nano_muon",
+    stages=(
+        replace(_NANO_FILMS.stages[0], steps=300),
+        replace(_NANO_FILMS.stages[0], steps=800, image_size=288),
+    ),
+    synthetic_clips=2200,
+    plain_clips=1000,
+    with_muon=True,
 )
 
 RECIPES = {
@@ -200,16 +213,33 @@ RECIPES = {
     # On from the mean of the last two, with objects that turn and move by themselves.
     "nano_films": _NANO_FILMS,
     # On from there with Muon, and with as many clips again that look like the held-out ones.
-    "nano_muon": replace(
-        _NANO_FILMS,
-        name="nano_muon",
+    "nano_muon": _NANO_MUON,
+    # On from there with more pixels, of clips that have as many.
+    "nano_sharp": replace(
+        _NANO_MUON,
+        name="nano_sharp",
         stages=(
-            replace(_NANO_FILMS.stages[0], steps=300),
-            replace(_NANO_FILMS.stages[0], steps=800, image_size=288),
+            replace(_NANO_MUON.stages[1], steps=330),
+            replace(_NANO_MUON.stages[1], steps=560, image_size=384),
         ),
-        synthetic_clips=2200,
-        plain_clips=1000,
-        with_muon=True,
+        synthetic_clips=1600,
+        plain_clips=700,
+        clip_size=384,
+        seed=29,
+    ),
+    # On from there with many scenes in a batch: stills and short clips, whose gradients agree better.
+    "nano_stills": replace(
+        _NANO_MUON,
+        name="nano_stills",
+        stages=(
+            replace(
+                _NANO_MUON.stages[1],
+                steps=1200,
+                turns=(_MANY, Turn(2, 12), Turn(4, 6), _MANY, Turn(2, 12), Turn(8, 3), _MANY, Turn(3, 8)),
+            ),
+        ),
+        plain_clips=1200,
+        seed=37,
     ),
     # Start these from weights, on recordings of your own: the image encoder knows enough.
     "finetune_nano": Recipe(
