@@ -20,7 +20,7 @@ from sam2_ros.tracking import (
 )
 from sam2_ros.tracking.detection_guide import DetectionGuide
 from sam2_ros.tracking.detections import Detection, DetectionConfig, DetectionReport, Ignored
-from sam2_ros.tracking.overlap import box_overlaps
+from sam2_ros.tracking.overlap import mask_overlap
 
 PERIOD = 0.1  # seconds between frames
 Square = tuple[str, int, int, int]
@@ -72,8 +72,10 @@ class Stage:
 
     def is_on(self, track_id: int, square: Square) -> bool:
         """Whether the object's mask is that square."""
-        box = self.tracks[track_id].box
-        return box is not None and box_overlaps([box], [box_of(square)])[0, 0] > 0.6
+        mask, (_, x, y, half) = self.tracks[track_id].mask, square
+        true = np.zeros_like(mask)
+        true[y - half : y + half + 1, x - half : x + half + 1] = True
+        return mask_overlap(mask, true) > 0.6
 
 
 @pytest.fixture
