@@ -159,7 +159,7 @@ def _step(
     for _ in range(stage.accumulate):
         batch = _draw_batch(rng, clips, stage, turn, device)
         with _precision(device, stage.image_size):
-            answers = unroll(progress.model, batch, _random_course(rng, recipe, stage, turn), rng)
+            answers = unroll(progress.model, batch, _random_courses(rng, recipe, stage, turn), rng)
         mean = _mean(answers)
         if not torch.isfinite(mean.total):
             raise TrainingError(
@@ -209,11 +209,14 @@ def _draw_batch(rng: np.random.Generator, clips: Clips, stage: Stage, turn: Turn
     return collate(samples, device)
 
 
-def _random_course(rng: np.random.Generator, recipe: Recipe, stage: Stage, turn: Turn) -> Course:
-    """Still images have nothing to learn from a given mask; clips may be corrected on a later frame, too."""
-    kind = random_kind(rng)
-    if turn.frames == 1 and kind is PromptKind.MASK:
-        kind = PromptKind.CLICK
+def _random_courses(rng: np.random.Generator, recipe: Recipe, stage: Stage, turn: Turn) -> list[Course]:
+    """Still images are asked for by click and by box, and have nothing to learn from a mask; clips go one way."""
+    kinds = (PromptKind.CLICK, PromptKind.BOX) if turn.frames == 1 else (random_kind(rng),)
+    return [_random_course(rng, recipe, stage, turn, kind) for kind in kinds]
+
+
+def _random_course(rng: np.random.Generator, recipe: Recipe, stage: Stage, turn: Turn, kind: PromptKind) -> Course:
+    """A course that begins with a prompt of this kind; clips may be corrected on a later frame, too."""
     first = kind is not PromptKind.MASK and rng.random() < recipe.correct_first
     later = turn.frames > 1 and rng.random() < recipe.correct_later
     return Course(

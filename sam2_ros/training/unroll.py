@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -82,13 +83,17 @@ def collate(samples: list[Sample], device: torch.device) -> Batch:
     return Batch(images.to(device), masks.to(device), torch.tensor(owner, device=device))
 
 
-def unroll(model: Sam2, batch: Batch, course: Course, rng: np.random.Generator) -> list[Losses]:
-    """Track every object through its clip; the losses of every answer, in order.
+def unroll(model: Sam2, batch: Batch, courses: Sequence[Course], rng: np.random.Generator) -> list[Losses]:
+    """Track every object through its clip, once for every course; the losses of every answer, in order.
 
-    A frame whose mask was given has none.
+    A frame whose mask was given has none. The images are encoded once, which is most of the work of a still image.
     """
-    frames, clips = batch.images.shape[:2]
     encoded = model.encode_image(batch.images.flatten(0, 1))
+    return [losses for course in courses for losses in _track(model, encoded, batch, course, rng)]
+
+
+def _track(model: Sam2, encoded: ImageFeatures, batch: Batch, course: Course, rng: np.random.Generator) -> list[Losses]:
+    frames, clips = batch.images.shape[:2]
     remembered = _Remembered()
     losses: list[Losses] = []
     for t in range(frames):

@@ -49,15 +49,26 @@ def test_objects_of_a_batch_know_their_clips() -> None:
 
 def test_every_answer_has_losses_but_a_given_mask_has_none(model: Sam2) -> None:
     batch = batch_of(moving_square())
-    assert len(unroll(model, batch, Course(PromptKind.MASK), rng())) == 3
-    assert len(unroll(model, batch, Course(PromptKind.CLICK), rng())) == 4
+    assert len(unroll(model, batch, [Course(PromptKind.MASK)], rng())) == 3
+    assert len(unroll(model, batch, [Course(PromptKind.CLICK)], rng())) == 4
     corrected = Course(PromptKind.BOX, first_clicks=2, later_frame=2, later_clicks=1)
-    assert len(unroll(model, batch, corrected, rng())) == 4 + 2 + 1
+    assert len(unroll(model, batch, [corrected], rng())) == 4 + 2 + 1
+
+
+def test_courses_share_the_encoded_images_and_nothing_else(model: Sam2) -> None:
+    batch = batch_of(moving_square())
+    by_mask, by_box = Course(PromptKind.MASK), Course(PromptKind.BOX)
+    encoded: list[int] = []
+    handle = model.trunk.register_forward_hook(lambda _, images, __: encoded.append(len(images[0])))
+    together = [loss.total.item() for loss in unroll(model, batch, [by_mask, by_box], rng())]
+    handle.remove()
+    apart = [loss.total.item() for course in (by_mask, by_box) for loss in unroll(model, batch, [course], rng())]
+    assert encoded == [batch.images.shape[0]] and together == pytest.approx(apart)
 
 
 def test_gradients_reach_back_through_the_memory(model: Sam2) -> None:
     torch.nn.init.constant_(model.mask_decoder.occlusion_head.layers[-1].bias, 5.0)  # it is thought to be in view
-    losses = unroll(model, batch_of(moving_square()), Course(PromptKind.MASK), rng())
+    losses = unroll(model, batch_of(moving_square()), [Course(PromptKind.MASK)], rng())
     losses[-1].total.backward()
     for name in ("memory_encoder.out.weight", "pointer.layers.0.weight", "trunk.patches.weight"):
         gradient = model.get_parameter(name).grad
@@ -65,7 +76,7 @@ def test_gradients_reach_back_through_the_memory(model: Sam2) -> None:
 
 
 def test_an_absent_object_teaches_no_mask(model: Sam2) -> None:
-    losses = unroll(model, batch_of(moving_square(absent=(2,))), Course(PromptKind.MASK), rng())
+    losses = unroll(model, batch_of(moving_square(absent=(2,))), [Course(PromptKind.MASK)], rng())
     assert losses[1].pixels == 0 and losses[1].dice == 0
     assert losses[1].occlusion > 0 and losses[2].dice > 0
 
@@ -74,7 +85,7 @@ def test_the_first_weights_carry_a_mask_on_unlike_random_ones(model: Sam2) -> No
     torch.manual_seed(0)
     random = Sam2(model.config)
     carried, lost = (
-        unroll(network, batch_of(moving_square()), Course(PromptKind.MASK), rng())[0].dice.item()
+        unroll(network, batch_of(moving_square()), [Course(PromptKind.MASK)], rng())[0].dice.item()
         for network in (model, random)
     )
     assert carried < lost - 0.1
@@ -86,11 +97,11 @@ def test_a_clip_can_be_learnt_by_heart(model: Sam2) -> None:
     for step in range(45):
         kind = (PromptKind.MASK, PromptKind.CLICK, PromptKind.BOX)[step % 3]
         optimizer.zero_grad()
-        answers = unroll(model, batch, Course(kind), np.random.default_rng(step))
+        answers = unroll(model, batch, [Course(kind)], np.random.default_rng(step))
         loss = torch.stack([answer.total for answer in answers]).mean()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 0.1)
         optimizer.step()
     for kind in PromptKind:
-        answers = unroll(model, batch, Course(kind), rng())
+        answers = unroll(model, batch, [Course(kind)], rng())
         assert max(answer.dice.item() for answer in answers) < 0.25, kind
