@@ -137,6 +137,20 @@ _NANO_MUON = replace(
     with_muon=True,
 )
 
+_NANO_STILLS = replace(
+    _NANO_MUON,
+    name="nano_stills",
+    stages=(
+        replace(
+            _NANO_MUON.stages[1],
+            steps=1200,
+            turns=(_MANY, Turn(2, 12), Turn(4, 6), _MANY, Turn(2, 12), Turn(8, 3), _MANY, Turn(3, 8)),
+        ),
+    ),
+    plain_clips=1200,
+    seed=37,
+)
+
 RECIPES = {
     "nano": Recipe(
         name="nano",
@@ -228,18 +242,10 @@ RECIPES = {
         seed=29,
     ),
     # On from there with many scenes in a batch: stills and short clips, whose gradients agree better.
-    "nano_stills": replace(
-        _NANO_MUON,
-        name="nano_stills",
-        stages=(
-            replace(
-                _NANO_MUON.stages[1],
-                steps=1200,
-                turns=(_MANY, Turn(2, 12), Turn(4, 6), _MANY, Turn(2, 12), Turn(8, 3), _MANY, Turn(3, 8)),
-            ),
-        ),
-        plain_clips=1200,
-        seed=37,
+    "nano_stills": _NANO_STILLS,
+    # On from there: since then stills ask for every object twice, by a click and by a box.
+    "nano_asked_twice": replace(
+        _NANO_STILLS, name="nano_asked_twice", stages=(replace(_NANO_STILLS.stages[0], steps=1000),), seed=41
     ),
     # Start these from weights, on recordings of your own: the image encoder knows enough.
     "finetune_nano": Recipe(
