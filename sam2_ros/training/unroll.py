@@ -111,7 +111,8 @@ def _track(model: Sam2, encoded: ImageFeatures, batch: Batch, course: Course, rn
                 prompts = corrected(rng, prompts, answer.logits, *_compared(answer, mask))
                 answer = _answer(model, conditioned, features, prompts)
                 losses.append(_losses_of(answer, prompts, mask, course.pixel_loss))
-        _write(model, features, answer, mask, prompted, course.teacher, remembered)
+        if t + 1 < frames:  # nobody reads what the last frame would leave
+            _write(model, features, answer, mask, prompted, course.teacher, remembered)
     return losses
 
 
