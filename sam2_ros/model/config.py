@@ -77,12 +77,12 @@ _TRUNKS = {
     "large": TrunkConfig(144, 2, (2, 6, 36, 4), (23, 33, 43), windows=(8, 4, 16, 8)),
 }
 
-# Small enough for a CPU; every dimension is one that the official architecture can express. At 288 pixels the last two
+# Small enough for a CPU; every dimension is one that the official architecture can express. At 384 pixels the last two
 # windows are the whole map, so that none is padded.
 _NANO = ModelConfig(
     name="nano",
-    trunk=TrunkConfig(40, 1, (1, 2, 3, 1), (4, 5), windows=(8, 4, 18, 9)),
-    image_size=288,
+    trunk=TrunkConfig(40, 1, (1, 2, 3, 1), (4, 5), windows=(8, 4, 24, 12)),
+    image_size=384,
     width=128,
     memory_layers=2,
     memory_feedforward=256,

@@ -41,7 +41,7 @@ def test_a_size_that_windows_tile_runs(size: int) -> None:
     assert decoded.logits.shape == (1, 1, size // 4, size // 4)
 
 
-def test_the_size_is_1024_pixels_unless_asked_otherwise_and_288_for_nano() -> None:
+def test_the_size_is_1024_pixels_unless_asked_otherwise_and_384_for_nano() -> None:
     assert {CONFIGS[name].image_size for name in OFFICIAL} == {1024}
-    assert CONFIGS["nano"].image_size == 288
+    assert CONFIGS["nano"].image_size == 384
     assert named_config("nano", 512).image_size == 512
