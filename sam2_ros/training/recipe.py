@@ -77,6 +77,8 @@ class Recipe:
 
 _STILLS = Turn(frames=1, clips=28)
 _MANY = Turn(frames=1, clips=24)
+_FEWER = Turn(frames=1, clips=14)
+_AT_384 = (_FEWER, Turn(2, 7), Turn(4, 3), _FEWER, Turn(2, 7), Turn(8, 2), _FEWER, Turn(3, 5))
 _FASTER = PixelLoss.CROSS_ENTROPY
 _WIDER_ZOOM = (0.006, 0.35)
 
@@ -246,6 +248,16 @@ RECIPES = {
     # On from there: since then stills ask for every object twice, by a click and by a box.
     "nano_asked_twice": replace(
         _NANO_STILLS, name="nano_asked_twice", stages=(replace(_NANO_STILLS.stages[0], steps=1000),), seed=41
+    ),
+    # On from there, at the end at the size of use.
+    "nano_at_384": replace(
+        _NANO_STILLS,
+        name="nano_at_384",
+        stages=(
+            replace(_NANO_STILLS.stages[0], steps=800),
+            replace(_NANO_STILLS.stages[0], steps=440, image_size=384, turns=_AT_384),
+        ),
+        seed=43,
     ),
     # Start these from weights, on recordings of your own: the image encoder knows enough.
     "finetune_nano": Recipe(
