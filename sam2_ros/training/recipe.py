@@ -263,9 +263,9 @@ RECIPES = {
     "finetune_nano": Recipe(
         name="finetune_nano",
         model="nano",
-        stages=(Stage(500, 192, (Turn(8, 2),), objects=2, zoom=(0.02, 0.3)),),
+        stages=(Stage(200, 384, (Turn(8, 1), Turn(4, 2)), objects=2, zoom=_WIDER_ZOOM, pixel_loss=_FASTER),),
         learning_rate=5e-5,
-        warm_up=50,
+        warm_up=20,
         goes_on=True,
         frozen=("trunk.",),
     ),
