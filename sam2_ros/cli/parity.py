@@ -51,7 +51,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--models", nargs="+", choices=CONFIGS, default=list(CONFIGS), metavar="NAME", help="default: all"
     )
-    parser.add_argument("--image-size", type=whole_number, default=384, metavar="PIXELS", help="default: 384")
+    parser.add_argument(
+        "--image-size",
+        type=whole_number,
+        default=CONFIGS["nano"].image_size,
+        metavar="PIXELS",
+        help="default: %(default)s",
+    )
     parser.add_argument("--frames", type=whole_number, default=18, metavar="N", help="default: 18")
     parser.add_argument(
         "--video", type=Path, metavar="FILE", help="every third frame of it (default: drawn frames, or the demo clip)"
