@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,13 +25,13 @@ from sam2_ros.model import Sam2, save_weights
 from sam2_ros.model.checkpoint import load_weights, read_checkpoint
 from sam2_ros.model.config import named_config
 from sam2_ros.tracking.device import autocast, choose_precision
-from sam2_ros.training.data import Clips, Sample, View, draw_sample
+from sam2_ros.training.data import Clips
 from sam2_ros.training.initial import first_model
+from sam2_ros.training.lessons import Lesson, lessons_from
 from sam2_ros.training.losses import Losses
 from sam2_ros.training.optimizers import Optimizers
-from sam2_ros.training.prompts import PromptKind, random_kind
-from sam2_ros.training.recipe import Recipe, Stage, Turn
-from sam2_ros.training.unroll import Batch, Course, collate, unroll
+from sam2_ros.training.recipe import Recipe
+from sam2_ros.training.unroll import unroll
 
 SAVE_EVERY = 100
 REPORT_EVERY = 20
@@ -61,13 +62,14 @@ def train(recipe: Recipe, clips: Clips, folder: Path, device: torch.device, star
     folder.mkdir(parents=True, exist_ok=True)
     rank, ranks = _join_ranks()
     progress = _start(recipe, folder, device, start)
+    lessons = lessons_from(recipe, clips, progress.step, rank, _drawers(device))
     with contextlib.ExitStack() as stack:
         log = stack.enter_context(_Curves(folder)) if rank == 0 else None
         bar = stack.enter_context(
             tqdm(total=recipe.steps, initial=progress.step, unit="step", disable=rank != 0, mininterval=5)
         )
         while progress.step < recipe.steps:
-            losses, quality = _step(recipe, clips, progress, device, rank, ranks)
+            losses, quality = _step(recipe, lessons, progress, device, ranks)
             progress.step += 1
             bar.update()
             if log is not None:
@@ -87,6 +89,13 @@ def _join_ranks() -> tuple[int, int]:
     if not dist.is_initialized():
         dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
     return dist.get_rank(), dist.get_world_size()
+
+
+def _drawers(device: torch.device) -> int:
+    """Processes that draw what is learnt from: a GPU would wait for it, a processor has no cores to spare."""
+    if device.type == "cpu":
+        return 0
+    return max(1, (os.cpu_count() or 2) // int(os.environ.get("LOCAL_WORLD_SIZE", 1)) - 1)
 
 
 def _prepare(model: Sam2, recipe: Recipe, device: torch.device) -> tuple[Sam2, Optimizers]:
@@ -149,17 +158,15 @@ def learning_rate(recipe: Recipe, step: int) -> float:
 
 
 def _step(
-    recipe: Recipe, clips: Clips, progress: Progress, device: torch.device, rank: int, ranks: int
+    recipe: Recipe, lessons: Iterator[Lesson], progress: Progress, device: torch.device, ranks: int
 ) -> tuple[Losses, float]:
     """One optimizer step; its mean losses and the gradient's norm."""
     stage = recipe.stage_at(progress.step)
-    rng = np.random.default_rng((recipe.seed, progress.step, rank))
     progress.model.zero_grad(set_to_none=True)
-    turn = stage.turns[progress.step % len(stage.turns)]
     for _ in range(stage.accumulate):
-        batch = _draw_batch(rng, clips, stage, turn, device)
+        lesson = next(lessons)
         with _precision(device, stage.image_size):
-            answers = unroll(progress.model, batch, _random_courses(rng, recipe, stage, turn), rng)
+            answers = unroll(progress.model, lesson.batch, lesson.courses, lesson.rng)
         mean = _mean(answers)
         if not torch.isfinite(mean.total):
             raise TrainingError(
@@ -194,39 +201,8 @@ def _sum_gradients(parameters: list[torch.nn.Parameter]) -> None:
 
 def _update_average(progress: Progress, decay: float) -> None:
     decay = min(decay, (1 + progress.step) / (10 + progress.step))
-    for key, value in progress.model.state_dict().items():
-        progress.average[key].lerp_(value, 1 - decay)
-
-
-def _draw_batch(rng: np.random.Generator, clips: Clips, stage: Stage, turn: Turn, device: torch.device) -> Batch:
-    samples: list[Sample] = []
-    view = View(turn.frames, stage.image_size, stage.objects, stage.zoom, stage.least_area)
-    while len(samples) < turn.clips:
-        frames, labels = clips.clip(int(rng.integers(len(clips))))
-        sample = draw_sample(rng, frames, labels, view, turn.frames > 1 and rng.random() < stage.absence)
-        if sample is not None:
-            samples.append(sample)
-    return collate(samples, device)
-
-
-def _random_courses(rng: np.random.Generator, recipe: Recipe, stage: Stage, turn: Turn) -> list[Course]:
-    """Still images are asked for by click and by box, and have nothing to learn from a mask; clips go one way."""
-    kinds = (PromptKind.CLICK, PromptKind.BOX) if turn.frames == 1 else (random_kind(rng),)
-    return [_random_course(rng, recipe, stage, turn, kind) for kind in kinds]
-
-
-def _random_course(rng: np.random.Generator, recipe: Recipe, stage: Stage, turn: Turn, kind: PromptKind) -> Course:
-    """A course that begins with a prompt of this kind; clips may be corrected on a later frame, too."""
-    first = kind is not PromptKind.MASK and rng.random() < recipe.correct_first
-    later = turn.frames > 1 and rng.random() < recipe.correct_later
-    return Course(
-        kind,
-        first_clicks=recipe.corrections if first else 0,
-        later_frame=int(rng.integers(1, turn.frames)) if later else None,
-        later_clicks=recipe.corrections,
-        teacher=rng.random() < stage.teacher,
-        pixel_loss=stage.pixel_loss,
-    )
+    newest = progress.model.state_dict()
+    torch._foreach_lerp_(list(progress.average.values()), [newest[key] for key in progress.average], 1 - decay)
 
 
 def _mean(answers: list[Losses]) -> Losses:

@@ -33,6 +33,13 @@ def random_kind(rng: np.random.Generator) -> PromptKind:
     return kinds[rng.choice(len(kinds), p=list(KIND_SHARES.values()))]
 
 
+def first_prompts(rng: np.random.Generator, kind: PromptKind, masks: np.ndarray) -> PromptTensors | None:
+    """Of the masks (N, S, S) bool; None where these are the prompts themselves."""
+    if kind is PromptKind.MASK:
+        return None
+    return first_clicks(rng, masks) if kind is PromptKind.CLICK else boxes(rng, masks)
+
+
 def first_clicks(rng: np.random.Generator, masks: np.ndarray) -> PromptTensors:
     """One positive click in each mask (N, S, S) bool; half of the time anywhere in it, else rather in its middle."""
     points = [_click_in(rng, mask, centred=rng.random() < 0.5) for mask in masks]

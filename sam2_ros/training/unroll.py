@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -13,31 +14,28 @@ from sam2_ros.model import Decoded, ImageFeatures, Memory, PromptTensors, Sam2
 from sam2_ros.model.config import IMAGE_MEAN, IMAGE_STD, NUM_RECENT, POINTER_REACH
 from sam2_ros.training.data import Sample
 from sam2_ros.training.losses import Losses, PixelLoss, answer_losses
-from sam2_ros.training.prompts import PromptKind, boxes, corrected, first_clicks
+from sam2_ros.training.prompts import corrected
 
 _MEAN, _STD = torch.tensor(IMAGE_MEAN), torch.tensor(IMAGE_STD)
 
 
-@dataclass(frozen=True)
-class Batch:
-    """B clips of T frames with N objects in all.
+class Batch(NamedTuple):
+    """B clips of T frames with N objects in all, on the host."""
 
-    `images` (T, B, 3, S, S) normalised, `masks` (T, N, S, S) float, `owner` (N,) the clip of each object.
-    """
-
-    images: Tensor
-    masks: Tensor
-    owner: Tensor
+    frames: Tensor  # (T, B, S, S, 3) uint8
+    masks: Tensor  # (T, N, S, S) bool
+    owner: Tensor  # (N,) long, the clip of each object
 
 
 @dataclass(frozen=True)
 class Course:
     """How a batch is trained: the first prompt and how many clicks correct it, a later frame that is corrected too.
 
-    `teacher`: memories are written from the true masks instead of the answers. `pixel_loss`: what their masks learn by.
+    `prompts` are those of the first frame, None where its masks are given. `teacher`: memories are written from the
+    true masks instead of the answers. `pixel_loss`: what their masks learn by.
     """
 
-    kind: PromptKind
+    prompts: PromptTensors | None
     first_clicks: int = 0
     later_frame: int | None = None
     later_clicks: int = 0
@@ -63,24 +61,26 @@ class _Remembered:
         recent = [t for t in range(now - 1, max(-1, now - 1 - NUM_RECENT), -1) if t not in self.prompted]
         earlier = [t for t in range(now - 1, max(-1, now - 1 - POINTER_REACH), -1) if t not in self.prompted]
         frames = self.prompted + recent
-        rows = torch.tensor([NUM_RECENT] * len(self.prompted) + [now - t - 1 for t in recent])
+        device = self.pointers[0].device
+        rows = torch.tensor([NUM_RECENT] * len(self.prompted) + [now - t - 1 for t in recent], device=device)
         spoken = self.prompted + earlier
         count = len(self.pointers[0])
         return Memory(
             spatial=torch.stack([self.spatial[t] for t in frames], dim=1),
             spatial_row=rows.expand(count, -1),
             pointers=torch.stack([self.pointers[t] for t in spoken], dim=1),
-            pointer_distance=torch.tensor([float(now - t) for t in spoken]).expand(count, -1),
+            pointer_distance=torch.tensor([float(now - t) for t in spoken], device=device).expand(count, -1),
         )
 
 
-def collate(samples: list[Sample], device: torch.device) -> Batch:
+def collate(samples: Sequence[Sample]) -> Batch:
     """Clips of one length and size as tensors."""
-    frames = torch.from_numpy(np.stack([sample.frames for sample in samples], axis=1))
-    images = ((frames.float() / 255 - _MEAN) / _STD).permute(0, 1, 4, 2, 3).contiguous()
-    masks = torch.from_numpy(np.concatenate([sample.masks for sample in samples]).transpose(1, 0, 2, 3)).float()
     owner = [clip for clip, sample in enumerate(samples) for _ in sample.masks]
-    return Batch(images.to(device), masks.to(device), torch.tensor(owner, device=device))
+    return Batch(
+        torch.from_numpy(np.stack([sample.frames for sample in samples], axis=1)),
+        torch.from_numpy(np.concatenate([sample.masks for sample in samples], axis=0).transpose(1, 0, 2, 3).copy()),
+        torch.tensor(owner),
+    )
 
 
 def unroll(model: Sam2, batch: Batch, courses: Sequence[Course], rng: np.random.Generator) -> list[Losses]:
@@ -88,30 +88,45 @@ def unroll(model: Sam2, batch: Batch, courses: Sequence[Course], rng: np.random.
 
     A frame whose mask was given has none. The images are encoded once, which is most of the work of a still image.
     """
-    encoded = model.encode_image(batch.images.flatten(0, 1))
-    return [losses for course in courses for losses in _track(model, encoded, batch, course, rng)]
+    frames, masks, owner = (x.to(model.device, non_blocking=True) for x in batch)
+    clips = frames.shape[1]
+    encoded = model.encode_image(_normalised(frames.flatten(0, 1)))
+    rows = [t * clips + owner for t in range(len(frames))]
+    return [losses for course in courses for losses in _track(model, encoded, rows, masks.float(), course, rng)]
 
 
-def _track(model: Sam2, encoded: ImageFeatures, batch: Batch, course: Course, rng: np.random.Generator) -> list[Losses]:
-    frames, clips = batch.images.shape[:2]
+def _normalised(frames: Tensor) -> Tensor:
+    """(B, S, S, 3) uint8 -> (B, 3, S, S) float32"""
+    mean, std = (values.to(frames.device) for values in (_MEAN, _STD))
+    return ((frames.float() / 255 - mean) / std).permute(0, 3, 1, 2).contiguous()
+
+
+def _track(
+    model: Sam2,
+    encoded: ImageFeatures,
+    rows: Sequence[Tensor],
+    masks: Tensor,
+    course: Course,
+    rng: np.random.Generator,
+) -> list[Losses]:
+    """The losses of one course; `rows` (N,) of each frame are the objects' places in what was encoded."""
     remembered = _Remembered()
     losses: list[Losses] = []
-    for t in range(frames):
-        features = _features_of(encoded, t * clips + batch.owner)
-        mask = batch.masks[t]
+    for t, mask in enumerate(masks):
+        features = _features_of(encoded, rows[t])
         prompted = t in (0, course.later_frame)
-        if t == 0 and course.kind is PromptKind.MASK:
+        if t == 0 and course.prompts is None:
             answer = model.decode_mask_prompt(features, mask.unsqueeze(1))
         else:
             conditioned = model.without_memory(features) if t == 0 else model.read_memory(features, remembered.memory())
-            prompts = _first_prompts(rng, course.kind, mask) if t == 0 else None
+            prompts = course.prompts if t == 0 else None
             answer = _answer(model, conditioned, features, prompts)
             losses.append(_losses_of(answer, prompts, mask, course.pixel_loss))
             for _ in range(course.clicks_on(t)):
                 prompts = corrected(rng, prompts, answer.logits, *_compared(answer, mask))
                 answer = _answer(model, conditioned, features, prompts)
                 losses.append(_losses_of(answer, prompts, mask, course.pixel_loss))
-        if t + 1 < frames:  # nobody reads what the last frame would leave
+        if t + 1 < len(masks):  # nobody reads what the last frame would leave
             _write(model, features, answer, mask, prompted, course.teacher, remembered)
     return losses
 
@@ -120,15 +135,10 @@ def _features_of(encoded: ImageFeatures, rows: Tensor) -> ImageFeatures:
     return ImageFeatures(encoded.coarse[rows], encoded.half[rows], encoded.fine[rows])
 
 
-def _first_prompts(rng: np.random.Generator, kind: PromptKind, mask: Tensor) -> PromptTensors:
-    true = mask.cpu().numpy() > 0.5
-    return first_clicks(rng, true) if kind is PromptKind.CLICK else boxes(rng, true)
-
-
 def _compared(answer: Decoded, mask: Tensor) -> tuple[np.ndarray, np.ndarray]:
     """True mask and answer at the frame's size, (N, S, S) bool."""
     full = torch.nn.functional.interpolate(answer.logits.detach().float(), size=mask.shape[-2:], mode="bilinear")
-    return mask.cpu().numpy() > 0.5, (full[:, 0] > 0).cpu().numpy()
+    return (mask > 0.5).cpu().numpy(), (full[:, 0] > 0).cpu().numpy()
 
 
 def _is_ambiguous(prompts: PromptTensors | None) -> bool:
@@ -137,6 +147,9 @@ def _is_ambiguous(prompts: PromptTensors | None) -> bool:
 
 
 def _answer(model: Sam2, conditioned: Tensor, features: ImageFeatures, prompts: PromptTensors | None) -> Decoded:
+    if prompts is not None:
+        points, labels = (x.to(model.device) for x in (prompts.points, prompts.labels))
+        prompts = prompts._replace(points=points, labels=labels)
     return model.decode(conditioned, features, prompts, multimask=_is_ambiguous(prompts))
 
 

@@ -3,21 +3,17 @@
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from sam2_ros.model import CheckpointError, Sam2, save_weights, seeded_model
+from sam2_ros.model import CheckpointError, save_weights, seeded_model
 from sam2_ros.tracking import device as device_module
 from sam2_ros.training import engine
 from sam2_ros.training.data import ClipStore
 from sam2_ros.training.engine import TrainingError, learning_rate, train
-from sam2_ros.training.losses import Losses
-from sam2_ros.training.prompts import PromptKind
 from sam2_ros.training.recipe import Recipe, Stage, Turn
 from sam2_ros.training.textures import Pictures
-from sam2_ros.training.unroll import Batch, Course, unroll
 
 CPU = torch.device("cpu")
 RECIPE = Recipe(
@@ -83,21 +79,6 @@ def test_a_training_that_was_killed_ends_with_the_same_weights(
     monkeypatch.setattr(engine, "_step", real_step)
     resumed = load_file(train(recipe, store, tmp_path / "killed", CPU))
     assert all(torch.equal(whole[key], resumed[key]) for key in whole)
-
-
-def test_a_still_image_is_asked_for_by_click_and_by_box(
-    store: ClipStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[list[PromptKind]] = []
-
-    def watched(model: Sam2, batch: Batch, courses: list[Course], rng: np.random.Generator) -> list[Losses]:
-        asked.append([course.kind for course in courses])
-        return unroll(model, batch, courses, rng)
-
-    monkeypatch.setattr(engine, "unroll", watched)
-    train(RECIPE, store, tmp_path, CPU)
-    still = [PromptKind.CLICK, PromptKind.BOX]
-    assert asked[:2] == [still, still] and len(asked[2]) == 1 and asked[3] == still
 
 
 def test_a_state_of_another_model_is_refused(store: ClipStore, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import torch
 from sam2_ros.model import CONFIGS, Sam2
 from sam2_ros.training.data import Sample
 from sam2_ros.training.initial import first_model
-from sam2_ros.training.prompts import PromptKind
+from sam2_ros.training.prompts import PromptKind, first_prompts
 from sam2_ros.training.unroll import Batch, Course, collate, unroll
 
 SIZE = 64
@@ -32,43 +32,50 @@ def model() -> Sam2:
 
 
 def batch_of(*samples: Sample) -> Batch:
-    return collate(list(samples), torch.device("cpu"))
+    return collate(samples)
 
 
 def rng() -> np.random.Generator:
     return np.random.default_rng(0)
 
 
+def course(kind: PromptKind, batch: Batch, seed: int = 0, **kwargs: int) -> Course:
+    return Course(first_prompts(np.random.default_rng(seed), kind, batch.masks[0].numpy()), **kwargs)
+
+
+BY_MASK = Course(None)
+
+
 def test_objects_of_a_batch_know_their_clips() -> None:
     two = replace(moving_square(), masks=np.repeat(moving_square().masks, 2, axis=0))
     batch = batch_of(moving_square(), two)
-    assert batch.images.shape == (4, 2, 3, SIZE, SIZE)
+    assert batch.frames.shape == (4, 2, SIZE, SIZE, 3)
     assert batch.masks.shape == (4, 3, SIZE, SIZE)
     assert batch.owner.tolist() == [0, 1, 1]
 
 
 def test_every_answer_has_losses_but_a_given_mask_has_none(model: Sam2) -> None:
     batch = batch_of(moving_square())
-    assert len(unroll(model, batch, [Course(PromptKind.MASK)], rng())) == 3
-    assert len(unroll(model, batch, [Course(PromptKind.CLICK)], rng())) == 4
-    corrected = Course(PromptKind.BOX, first_clicks=2, later_frame=2, later_clicks=1)
+    assert len(unroll(model, batch, [BY_MASK], rng())) == 3
+    assert len(unroll(model, batch, [course(PromptKind.CLICK, batch)], rng())) == 4
+    corrected = course(PromptKind.BOX, batch, first_clicks=2, later_frame=2, later_clicks=1)
     assert len(unroll(model, batch, [corrected], rng())) == 4 + 2 + 1
 
 
 def test_courses_share_the_encoded_images_and_nothing_else(model: Sam2) -> None:
     batch = batch_of(moving_square())
-    by_mask, by_box = Course(PromptKind.MASK), Course(PromptKind.BOX)
+    by_box = course(PromptKind.BOX, batch)
     encoded: list[int] = []
     handle = model.trunk.register_forward_hook(lambda _, images, __: encoded.append(len(images[0])))
-    together = [loss.total.item() for loss in unroll(model, batch, [by_mask, by_box], rng())]
+    together = [loss.total.item() for loss in unroll(model, batch, [BY_MASK, by_box], rng())]
     handle.remove()
-    apart = [loss.total.item() for course in (by_mask, by_box) for loss in unroll(model, batch, [course], rng())]
-    assert encoded == [batch.images.shape[0]] and together == pytest.approx(apart)
+    apart = [loss.total.item() for one in (BY_MASK, by_box) for loss in unroll(model, batch, [one], rng())]
+    assert encoded == [batch.frames.shape[0]] and together == pytest.approx(apart)
 
 
 def test_gradients_reach_back_through_the_memory(model: Sam2) -> None:
     torch.nn.init.constant_(model.mask_decoder.occlusion_head.layers[-1].bias, 5.0)  # it is thought to be in view
-    losses = unroll(model, batch_of(moving_square()), [Course(PromptKind.MASK)], rng())
+    losses = unroll(model, batch_of(moving_square()), [BY_MASK], rng())
     losses[-1].total.backward()
     for name in ("memory_encoder.out.weight", "pointer.layers.0.weight", "trunk.patches.weight"):
         gradient = model.get_parameter(name).grad
@@ -76,7 +83,7 @@ def test_gradients_reach_back_through_the_memory(model: Sam2) -> None:
 
 
 def test_an_absent_object_teaches_no_mask(model: Sam2) -> None:
-    losses = unroll(model, batch_of(moving_square(absent=(2,))), [Course(PromptKind.MASK)], rng())
+    losses = unroll(model, batch_of(moving_square(absent=(2,))), [BY_MASK], rng())
     assert losses[1].pixels == 0 and losses[1].dice == 0
     assert losses[1].occlusion > 0 and losses[2].dice > 0
 
@@ -85,8 +92,7 @@ def test_the_first_weights_carry_a_mask_on_unlike_random_ones(model: Sam2) -> No
     torch.manual_seed(0)
     random = Sam2(model.config)
     carried, lost = (
-        unroll(network, batch_of(moving_square()), [Course(PromptKind.MASK)], rng())[0].dice.item()
-        for network in (model, random)
+        unroll(network, batch_of(moving_square()), [BY_MASK], rng())[0].dice.item() for network in (model, random)
     )
     assert carried < lost - 0.1
 
@@ -97,11 +103,11 @@ def test_a_clip_can_be_learnt_by_heart(model: Sam2) -> None:
     for step in range(45):
         kind = (PromptKind.MASK, PromptKind.CLICK, PromptKind.BOX)[step % 3]
         optimizer.zero_grad()
-        answers = unroll(model, batch, [Course(kind)], np.random.default_rng(step))
+        answers = unroll(model, batch, [course(kind, batch, seed=step)], rng())
         loss = torch.stack([answer.total for answer in answers]).mean()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 0.1)
         optimizer.step()
     for kind in PromptKind:
-        answers = unroll(model, batch, [Course(kind)], rng())
+        answers = unroll(model, batch, [course(kind, batch)], rng())
         assert max(answer.dice.item() for answer in answers) < 0.25, kind
