@@ -22,6 +22,9 @@ def choose_device(name: str) -> torch.device:
 
     Raises ValueError for anything else, and for a GPU that is not there.
     """
+    if hasattr(torch.backends.cuda, "enable_cudnn_sdp"):
+        # It plans its attention anew for every number of objects and memories, which takes longer than a frame.
+        torch.backends.cuda.enable_cudnn_sdp(False)
     count = torch.cuda.device_count()
     if name == "auto":
         return torch.device("cuda:0" if count else "cpu")

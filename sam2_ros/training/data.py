@@ -204,7 +204,7 @@ def _crop(
     side = frames.shape[1]
     numbers = np.unique(labels[0][labels[0] > 0]) if target is None else [target]
     if len(numbers) and (target is not None or rng.random() < _ZOOMED):
-        ys, xs = np.nonzero(labels[0] == rng.choice(numbers))
+        ys, xs = np.divmod(np.flatnonzero(labels[0] == rng.choice(numbers)), side)
         share = np.exp(rng.uniform(*np.log(view.zoom)))
         window, centre = np.sqrt(len(xs) / share), np.array([xs.mean(), ys.mean()])
     else:
@@ -224,4 +224,5 @@ def _recolour(rng: np.random.Generator, frames: np.ndarray) -> np.ndarray:
         frames = frames[..., rng.permutation(3)]
     gain = np.exp(rng.normal(0, 0.12, 3) + rng.normal(0, 0.15))
     table = np.clip(np.arange(256)[:, None] * gain + rng.normal(0, 8), 0, 255).astype(np.uint8)
-    return np.stack([table[frames[..., channel], channel] for channel in range(3)], axis=-1)
+    rows = np.ascontiguousarray(frames).reshape(-1, frames.shape[2], 3)
+    return cv2.LUT(rows, np.ascontiguousarray(table[:, None])).reshape(frames.shape)

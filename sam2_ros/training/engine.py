@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import numpy as np
 import torch
 import torch.distributed as dist
 from torch import Tensor
@@ -159,7 +158,7 @@ def learning_rate(recipe: Recipe, step: int) -> float:
 
 def _step(
     recipe: Recipe, lessons: Iterator[Lesson], progress: Progress, device: torch.device, ranks: int
-) -> tuple[Losses, float]:
+) -> tuple[Losses, Tensor]:
     """One optimizer step; its mean losses and the gradient's norm."""
     stage = recipe.stage_at(progress.step)
     progress.model.zero_grad(set_to_none=True)
@@ -179,7 +178,7 @@ def _step(
     norm = torch.nn.utils.clip_grad_norm_(parameters, recipe.clip_norm)
     progress.optimizers.step(learning_rate(recipe, progress.step))
     _update_average(progress, recipe.ema_decay)
-    return mean, float(norm)
+    return mean, norm
 
 
 def _precision(device: torch.device, image_size: int) -> torch.autocast:
@@ -243,7 +242,7 @@ class _Curves:
         self._table = (folder / "curve.csv").open("a")
         if new:
             self._table.write("step,pixels,dice,iou,occlusion,gradient\n")
-        self._rows: list[list[float]] = []
+        self._rows: list[Tensor] = []
 
     def __enter__(self) -> _Curves:
         return self
@@ -252,13 +251,12 @@ class _Curves:
         self._table.close()
         self._board.close()
 
-    def note(self, step: int, losses: Losses, gradient: float) -> None:
-        """Count one step in; write when enough have come together."""
-        terms = (losses.pixels, losses.dice, losses.iou, losses.occlusion)
-        self._rows.append([*(float(term.detach()) for term in terms), gradient])
+    def note(self, step: int, losses: Losses, gradient: Tensor) -> None:
+        """Count one step in; write when enough have come together, and wait for a GPU only then."""
+        self._rows.append(torch.stack((losses.pixels, losses.dice, losses.iou, losses.occlusion, gradient)).detach())
         if step % REPORT_EVERY:
             return
-        means = np.mean(self._rows, axis=0)
+        means = torch.stack(self._rows).mean(dim=0).tolist()
         self._rows.clear()
         self._table.write(f"{step}," + ",".join(f"{value:.5f}" for value in means) + "\n")
         self._table.flush()

@@ -68,7 +68,15 @@ def _draw_batch(rng: np.random.Generator, clips: Clips, stage: Stage, turn: Turn
         sample = draw_sample(rng, frames, labels, view, turn.frames > 1 and rng.random() < stage.absence)
         if sample is not None:
             samples.append(sample)
-    return collate(samples)
+    return _with_objects(rng, collate(samples), turn.objects)
+
+
+def _with_objects(rng: np.random.Generator, batch: Batch, count: int | None) -> Batch:
+    """So many of the batch's objects, some of them twice where there are fewer."""
+    if count is None:
+        return batch
+    chosen = torch.from_numpy(np.resize(rng.permutation(len(batch.owner)), count))
+    return batch._replace(masks=batch.masks[:, chosen], owner=batch.owner[chosen])
 
 
 def _random_kinds(rng: np.random.Generator, turn: Turn) -> tuple[PromptKind, ...]:

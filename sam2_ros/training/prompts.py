@@ -86,20 +86,20 @@ def _points(points: list[tuple[float, float]]) -> Tensor:
 
 def _click_in(rng: np.random.Generator, region: np.ndarray, centred: bool) -> tuple[float, float]:
     """x, y of a pixel of the region; if centred, weighted by the square of its distance to the region's border."""
-    ys, xs = np.nonzero(region)
+    inside = np.flatnonzero(region)
     share = None
     if centred:
         depth = cv2.distanceTransform(np.pad(region, 1).astype(np.uint8), cv2.DIST_L2, 3)[1:-1, 1:-1]
-        weight = depth[ys, xs].astype(np.float64) ** 2
+        weight = depth[region].astype(np.float64) ** 2
         share = weight / weight.sum()
-    chosen = rng.choice(len(xs), p=share)
-    return float(xs[chosen]), float(ys[chosen])
+    y, x = divmod(int(inside[rng.choice(len(inside), p=share)]), region.shape[1])
+    return float(x), float(y)
 
 
 def _box_of(rng: np.random.Generator, mask: np.ndarray, jitter: float) -> np.ndarray:
     """(2, 2): top left and bottom right corner."""
-    ys, xs = np.nonzero(mask)
-    corners = np.array([[xs.min(), ys.min()], [xs.max(), ys.max()]], np.float64)
+    xs, ys = (np.flatnonzero(mask.any(axis=axis)) for axis in (0, 1))
+    corners = np.array([[xs[0], ys[0]], [xs[-1], ys[-1]]], np.float64)
     sides = corners[1] - corners[0] + 1
     moved = corners + rng.normal(0, 1, (2, 2)) * jitter * sides
     return np.clip(np.sort(moved, axis=0), 0, np.array(mask.shape[::-1]) - 1)

@@ -17,6 +17,12 @@ def test_a_gpu_that_is_not_there_is_refused_by_its_number() -> None:
         choose_device("cuda:99")
 
 
+def test_attention_is_not_planned_anew_for_every_number_of_objects() -> None:
+    torch.backends.cuda.enable_cudnn_sdp(True)
+    choose_device("auto")
+    assert not torch.backends.cuda.cudnn_sdp_enabled()
+
+
 @pytest.mark.parametrize("name", ["gpu", "cuda:", "cuda:x", ""])
 def test_a_device_that_does_not_exist_is_told_from_those_that_do(name: str) -> None:
     with pytest.raises(ValueError, match="expected auto, cpu, cuda or cuda:N"):

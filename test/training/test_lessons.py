@@ -61,6 +61,18 @@ def test_clips_are_asked_for_in_one_way_and_half_of_them_by_their_masks(store: C
     assert 15 < sum(course.prompts is None for (course,) in courses) < 45
 
 
+@pytest.mark.parametrize("count", [1, 9])
+def test_a_batch_has_as_many_objects_as_the_turn_asks_for(store: ClipStore, count: int) -> None:
+    recipe = replace(RECIPE, stages=(Stage(1, 64, (Turn(2, 2, objects=count),)),))
+    every, chosen = (
+        next(lessons_from(one, store, 0)).batch
+        for one in (replace(recipe, stages=(Stage(1, 64, (Turn(2, 2),)),)), recipe)
+    )
+    assert len(chosen.owner) == chosen.masks.shape[1] == count
+    known = {(int(owner), mask.numpy().tobytes()) for owner, mask in zip(every.owner, every.masks[0])}
+    assert {(int(owner), mask.numpy().tobytes()) for owner, mask in zip(chosen.owner, chosen.masks[0])} <= known
+
+
 def test_other_processes_draw_the_same_lessons_in_the_same_order(store: ClipStore) -> None:
     alone, together = lessons_from(RECIPE, store, 0), lessons_from(RECIPE, store, 0, drawers=2)
     assert all(same(*pair) for pair in zip(alone, together, strict=True))
