@@ -9,10 +9,14 @@ from .losses import PixelLoss
 
 @dataclass(frozen=True)
 class Turn:
-    """The batch of a step, on every device: so many clips of so many frames; a single frame is a still image."""
+    """The batch of a step, on every device: so many clips of so many frames; a single frame is a still image.
+
+    `objects` of all clips together; as many as they have, if it is None. A GPU prepares kernels for every number anew.
+    """
 
     frames: int
     clips: int
+    objects: int | None = None
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,11 @@ _STILLS = Turn(frames=1, clips=28)
 _MANY = Turn(frames=1, clips=24)
 _FEWER = Turn(frames=1, clips=14)
 _AT_384 = (_FEWER, Turn(2, 7), Turn(4, 3), _FEWER, Turn(2, 7), Turn(8, 2), _FEWER, Turn(3, 5))
+_LARGE_STILLS, _LARGE_PAIRS, _LARGE_CLIPS = Turn(1, 224, 360), Turn(2, 112, 180), Turn(8, 56, 90)
+_ON_A_GPU = (
+    *(_LARGE_STILLS, _LARGE_PAIRS, Turn(4, 64, 104), _LARGE_CLIPS),
+    *(_LARGE_STILLS, _LARGE_PAIRS, _LARGE_CLIPS, Turn(12, 32, 52)),
+)
 _FASTER = PixelLoss.CROSS_ENTROPY
 _WIDER_ZOOM = (0.006, 0.35)
 
@@ -258,6 +267,28 @@ RECIPES = {
             replace(_NANO_STILLS.stages[0], steps=440, image_size=384, turns=_AT_384),
         ),
         seed=43,
+    ),
+    # On from there on a GPU, with batches ten times as large.
+    "nano_on_a_gpu": replace(
+        _NANO_STILLS,
+        name="nano_on_a_gpu",
+        stages=(replace(_NANO_STILLS.stages[0], steps=836, image_size=384, turns=_ON_A_GPU),),
+        learning_rate=7e-4,
+        synthetic_clips=2900,
+        plain_clips=1450,
+        seed=47,
+        warm_up=30,
+        ema_decay=0.996,
+    ),
+    # On from there on two cores. The mean of the last two is what is bundled.
+    "nano_on_two_cores": replace(
+        _NANO_STILLS,
+        name="nano_on_two_cores",
+        stages=(replace(_NANO_STILLS.stages[0], steps=640, image_size=384, turns=_AT_384),),
+        learning_rate=3e-4,
+        synthetic_clips=1000,
+        plain_clips=500,
+        seed=53,
     ),
     # Start these from weights, on recordings of your own: the image encoder knows enough.
     "finetune_nano": Recipe(
