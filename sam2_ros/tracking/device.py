@@ -20,10 +20,10 @@ PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 def choose_device(name: str) -> torch.device:
     """`auto` (the GPU if there is one), `cpu`, `cuda` or `cuda:N`.
 
-    Raises ValueError for anything else, and for a GPU that is not there.
+    Keeps cuDNN's attention out, which is planned anew for every number of objects and memories; that takes longer than
+    a frame. Raises ValueError for anything else, and for a GPU that is not there.
     """
     if hasattr(torch.backends.cuda, "enable_cudnn_sdp"):
-        # It plans its attention anew for every number of objects and memories, which takes longer than a frame.
         torch.backends.cuda.enable_cudnn_sdp(False)
     count = torch.cuda.device_count()
     if name == "auto":

@@ -200,8 +200,8 @@ def _sum_gradients(parameters: list[torch.nn.Parameter]) -> None:
 
 def _update_average(progress: Progress, decay: float) -> None:
     decay = min(decay, (1 + progress.step) / (10 + progress.step))
-    newest = progress.model.state_dict()
-    torch._foreach_lerp_(list(progress.average.values()), [newest[key] for key in progress.average], 1 - decay)
+    for key, value in progress.model.state_dict().items():
+        progress.average[key].lerp_(value, 1 - decay)
 
 
 def _mean(answers: list[Losses]) -> Losses:
