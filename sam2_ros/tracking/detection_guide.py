@@ -21,6 +21,7 @@ from .tracker import StreamingTracker
 from .types import Box, FrameResult, Prompt, PromptError, Track, TrackState
 
 _SAME_OBJECT = 0.5  # share of the smaller of two masks from which a correction is one of the same object
+_LEAST_IOU = 0.4  # predicted; a network that is shown a box of nothing answers with something, and less
 _DOUBTFUL = 0.5  # a second best pair with so much of the overlap of the best makes it doubtful
 _AREA_FACTOR = 4.0  # by which an object may seem larger or smaller when it comes back
 _LONGEST_STEP = 1.0  # seconds; what lies between arrays further apart was not looked at, and proves no absence
@@ -227,9 +228,10 @@ class DetectionGuide:
         return Ignored.CLASS_FULL if 0 < self.config.max_per_class <= count else None
 
     def _find(self, detection: Detection, scene: _Scene, least: float) -> np.ndarray | None:
-        """The mask that the network finds in a box, if it fills it."""
-        mask = self._tracker.preview(Prompt(box=detection.box), scene.result.stamp)
-        return mask if filling(mask, detection.box) >= least else None
+        """The mask that the network finds in a box, if it fills it and is likely to be one of something."""
+        found = self._tracker.preview(Prompt(box=detection.box), scene.result.stamp)
+        is_sure = found.predicted_iou >= _LEAST_IOU
+        return found.mask if is_sure and filling(found.mask, detection.box) >= least else None
 
     def _is_followed(self, mask: np.ndarray, scene: _Scene, but: int = 0) -> bool:
         """Whether an object, `but` for one, has largely the same mask."""

@@ -69,7 +69,7 @@ class Ignored(Enum):
     CLASS = "class not asked for"
     SURPLUS = "too many boxes"
     REPEATED = "repeats a better box"
-    NOTHING = "the model finds no object that fills the box"
+    NOTHING = "the model finds no object that fills the box, or is not sure of it"
     FOLLOWED = "followed already"
     CLASS_FULL = "max_per_class objects of its class are followed"
     TRACKER_FULL = "max_objects objects are followed"

@@ -130,10 +130,10 @@ class Propagation:
         (seen,) = observe(decoded, False)
         self._trust(object_, frame, decoded.logits[0], seen, earlier.before if earlier else object_.belief)
 
-    def preview(self, prompt: Prompt, frame: Frame) -> Tensor:
-        """Logits (1, 1, S / 4, S / 4) of what a new object of this prompt would be."""
+    def preview(self, prompt: Prompt, frame: Frame) -> Decoded:
+        """What a new object of this prompt would be."""
         with self._autocast():
-            return self._decode_prompt(prompt, Points().joined(prompt), frame, None).logits
+            return self._decode_prompt(prompt, Points().joined(prompt), frame, None)
 
     def carry(self, objects: Sequence[TrackedObject], frame: Frame) -> None:
         """`follow` objects on a buffered frame, but leave the frame as it is for those that were prompted on it."""

@@ -32,7 +32,7 @@ from .propagation import Propagation, TrackedObject
 from .results import result_of
 from .stopwatch import Stopwatch
 from .transfer import fetch
-from .types import Event, EventKind, FrameResult, Prompt, PromptError, TrackState
+from .types import Event, EventKind, FrameResult, Preview, Prompt, PromptError, TrackState
 
 
 class StreamingTracker:
@@ -195,15 +195,15 @@ class StreamingTracker:
         return result_of(self._frames.at(stamp), self._known())
 
     @torch.inference_mode()
-    def preview(self, prompt: Prompt, stamp: float | None = None) -> np.ndarray:
-        """(H, W) bool: what a new object of this prompt would be on its frame. Nothing is followed.
+    def preview(self, prompt: Prompt, stamp: float | None = None) -> Preview:
+        """What a new object of this prompt would be on its frame. Nothing is followed.
 
         Raises PromptError like `add`.
         """
         frame = self._frames.at(stamp)
-        logits = self._propagation.preview(check_prompt(prompt, frame.size), frame)
-        (mask,) = fetch(full_size(logits, frame.size)[0] > 0)
-        return mask
+        decoded = self._propagation.preview(check_prompt(prompt, frame.size), frame)
+        mask, iou = fetch(full_size(decoded.logits, frame.size)[0] > 0, decoded.predicted_iou[0].float())
+        return Preview(mask, float(iou))
 
     @property
     def labels(self) -> dict[int, str]:

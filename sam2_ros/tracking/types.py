@@ -75,6 +75,14 @@ class Track:
     last_seen: float  # stamp of the last frame on which the network saw it, seconds
 
 
+@dataclass(frozen=True)
+class Preview:
+    """What a prompt would start."""
+
+    mask: np.ndarray  # (H, W) bool
+    predicted_iou: float
+
+
 class EventKind(Enum):
     """What happened to an object, or to all of them."""
 

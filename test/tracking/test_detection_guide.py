@@ -203,9 +203,10 @@ def test_of_two_classes_for_one_object_the_better_box_starts_it(stage: Callable[
     assert s.tracks[1].label == "cup"
 
 
-def test_an_empty_place_starts_nothing(stage: Callable[..., Stage]) -> None:
+@pytest.mark.parametrize("place", [("", 230, 170, 6), ("", 230, 100, 12), ("", 200, 180, 20), ("", 230, 100, 30)])
+def test_an_empty_place_starts_nothing(stage: Callable[..., Stage], place: Square) -> None:
     s = stage()
-    report = s.detect([RED], cup(("", 230, 170, 6)))
+    report = s.detect([RED], cup(place))
     assert report.started == () and report.ignored == {Ignored.NOTHING: 1}
 
 

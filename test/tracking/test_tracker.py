@@ -332,11 +332,11 @@ def test_corrections_are_remembered_as_prompted_frames_by_choice(model: Sam2, pr
 def test_a_preview_is_what_the_prompt_would_start_and_starts_nothing(model: Sam2) -> None:
     tracker = StreamingTracker(model)
     run(tracker, 3)
-    mask = tracker.preview(OTHER, stamp=PERIOD)
+    preview = tracker.preview(OTHER, stamp=PERIOD)
     assert tracker.labels == {} and tracker.drain_events() == ()
     tracker.add(OTHER, stamp=PERIOD)
     (track,) = tracker.result_at(PERIOD).tracks
-    assert np.array_equal(mask, track.mask)
+    assert np.array_equal(preview.mask, track.mask) and preview.predicted_iou == pytest.approx(track.predicted_iou)
     with pytest.raises(PromptError, match="outside"):
         tracker.preview(Prompt([Click(100, 80)]))
 
