@@ -162,6 +162,8 @@ _NANO_STILLS = replace(
     seed=37,
 )
 
+_STAGE_AT_384 = replace(_NANO_STILLS.stages[0], image_size=384, turns=_AT_384)
+
 RECIPES = {
     "nano": Recipe(
         name="nano",
@@ -264,7 +266,7 @@ RECIPES = {
         name="nano_at_384",
         stages=(
             replace(_NANO_STILLS.stages[0], steps=800),
-            replace(_NANO_STILLS.stages[0], steps=440, image_size=384, turns=_AT_384),
+            replace(_STAGE_AT_384, steps=440),
         ),
         seed=43,
     ),
@@ -272,7 +274,7 @@ RECIPES = {
     "nano_on_a_gpu": replace(
         _NANO_STILLS,
         name="nano_on_a_gpu",
-        stages=(replace(_NANO_STILLS.stages[0], steps=836, image_size=384, turns=_ON_A_GPU),),
+        stages=(replace(_STAGE_AT_384, steps=836, turns=_ON_A_GPU),),
         learning_rate=7e-4,
         synthetic_clips=2900,
         plain_clips=1450,
@@ -284,7 +286,7 @@ RECIPES = {
     "nano_on_two_cores": replace(
         _NANO_STILLS,
         name="nano_on_two_cores",
-        stages=(replace(_NANO_STILLS.stages[0], steps=640, image_size=384, turns=_AT_384),),
+        stages=(replace(_STAGE_AT_384, steps=640),),
         learning_rate=3e-4,
         synthetic_clips=1000,
         plain_clips=500,

@@ -78,7 +78,7 @@ def collate(samples: Sequence[Sample]) -> Batch:
     owner = [clip for clip, sample in enumerate(samples) for _ in sample.masks]
     return Batch(
         torch.from_numpy(np.stack([sample.frames for sample in samples], axis=1)),
-        torch.from_numpy(np.concatenate([sample.masks for sample in samples], axis=0).transpose(1, 0, 2, 3).copy()),
+        torch.from_numpy(np.concatenate([sample.masks.swapaxes(0, 1) for sample in samples], axis=1)),
         torch.tensor(owner),
     )
 

@@ -17,6 +17,7 @@ def test_a_gpu_that_is_not_there_is_refused_by_its_number() -> None:
         choose_device("cuda:99")
 
 
+@pytest.mark.skipif(not hasattr(torch.backends.cuda, "enable_cudnn_sdp"), reason="this PyTorch does not plan it")
 def test_attention_is_not_planned_anew_for_every_number_of_objects() -> None:
     torch.backends.cuda.enable_cudnn_sdp(True)
     choose_device("auto")
