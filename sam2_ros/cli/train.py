@@ -73,8 +73,8 @@ def _synthetic_clips(recipe: Recipe, folder: Path, picture_folder: Path | None) 
 
 
 def _device(name: str) -> torch.device:
-    """The device that was asked for; under torchrun every process has a GPU of its own."""
+    """The device that was asked for; under torchrun the processes share out the GPUs that there are."""
     device = choose_device(name)
     if device.type == "cuda" and "LOCAL_RANK" in os.environ:
-        return torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+        return torch.device("cuda", int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count())
     return device

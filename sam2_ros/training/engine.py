@@ -1,7 +1,8 @@
 """The training loop: one optimizer step after another, resumable at any of them, on one device or several.
 
 Everything random about a step is drawn from (seed, step, rank), so that a resumed training goes on exactly.
-Start it under torchrun to use several devices.
+Start it under torchrun to use several devices, or several processes on one. They learn from the mean of their
+gradients, or each for some steps alone and then on from the mean of their weights (local SGD: Stich, 2019).
 """
 
 from __future__ import annotations
@@ -70,6 +71,8 @@ def train(recipe: Recipe, clips: Clips, folder: Path, device: torch.device, star
         while progress.step < recipe.steps:
             losses, quality = _step(recipe, lessons, progress, device, ranks)
             progress.step += 1
+            if ranks > 1 and recipe.alone and (progress.step % recipe.alone == 0 or progress.step == recipe.steps):
+                _meet(progress, ranks)
             bar.update()
             if log is not None:
                 log.note(progress.step, losses, quality)
@@ -86,7 +89,8 @@ def _join_ranks() -> tuple[int, int]:
         return 0, 1
     cv2.setNumThreads(1)
     if not dist.is_initialized():
-        dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+        has_own_gpu = torch.cuda.device_count() >= int(os.environ["LOCAL_WORLD_SIZE"])
+        dist.init_process_group("nccl" if has_own_gpu else "gloo")
     return dist.get_rank(), dist.get_world_size()
 
 
@@ -171,10 +175,12 @@ def _step(
             raise TrainingError(
                 f"the loss of step {progress.step} is {mean.total.item()}; the last state is kept: learn more slowly"
             )
-        (mean.total / (stage.accumulate * ranks)).backward()
+        (mean.total / stage.accumulate).backward()
     parameters = [parameter for parameter in progress.model.parameters() if parameter.requires_grad]
     if ranks > 1:
-        _sum_gradients(parameters)
+        gradients = _gradients(parameters)
+        if not recipe.alone:
+            _average(gradients, ranks)
     norm = torch.nn.utils.clip_grad_norm_(parameters, recipe.clip_norm)
     progress.optimizers.step(learning_rate(recipe, progress.step))
     _update_average(progress, recipe.ema_decay)
@@ -186,16 +192,26 @@ def _precision(device: torch.device, image_size: int) -> torch.autocast:
     return autocast(device, choose_precision("auto", device, image_size, large=_LARGE))
 
 
-def _sum_gradients(parameters: list[torch.nn.Parameter]) -> None:
-    """Add up the gradients of all ranks; what a rank did not use counts as zero."""
+def _gradients(parameters: list[torch.nn.Parameter]) -> list[Tensor]:
+    """The gradient of every parameter; what this rank did not use has zeros, for another may have."""
     for parameter in parameters:
         if parameter.grad is None:
             parameter.grad = torch.zeros_like(parameter)
-    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-    flat = torch.cat([gradient.flatten() for gradient in gradients])
+    return [parameter.grad for parameter in parameters if parameter.grad is not None]
+
+
+def _meet(progress: Progress, ranks: int) -> None:
+    """Every rank goes on from the mean of what all have learnt and remember."""
+    kept = (progress.model.state_dict(), progress.average)
+    _average([value for values in kept for value in values.values()] + progress.optimizers.momenta(), ranks)
+
+
+def _average(tensors: list[Tensor], ranks: int) -> None:
+    """Put the mean over all ranks into each; all at once, for every exchange costs time."""
+    flat = torch.cat([tensor.flatten() for tensor in tensors])
     dist.all_reduce(flat)
-    for gradient, summed in zip(gradients, flat.split([gradient.numel() for gradient in gradients])):
-        gradient.copy_(summed.view_as(gradient))
+    for tensor, mean in zip(tensors, (flat / ranks).split([tensor.numel() for tensor in tensors])):
+        tensor.copy_(mean.view_as(tensor))
 
 
 def _update_average(progress: Progress, decay: float) -> None:

@@ -64,6 +64,9 @@ class Recipe:
     corrections: int = 2  # clicks on such a frame
     goes_on: bool = False  # starts from trained weights
     frozen: tuple[str, ...] = ()  # parameters whose names start so keep their values
+    # Steps that each of several processes takes alone before they average their weights, a divisor of those between two
+    # saves. 0: they average the gradients of every step.
+    alone: int = 0
 
     @property
     def steps(self) -> int:

@@ -1,5 +1,9 @@
-"""A training can be killed at any time and comes to the same end."""
+"""A training can be killed at any time and comes to the same end; several processes may share it."""
 
+import os
+import pickle
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,6 +28,7 @@ RECIPE = Recipe(
     synthetic_clips=4,
     warm_up=2,
 )
+ONE_STEP = replace(RECIPE, stages=(Stage(1, 64, (Turn(1, 2),)),), weight_decay=0.0)
 
 
 @pytest.fixture
@@ -79,6 +84,41 @@ def test_a_training_that_was_killed_ends_with_the_same_weights(
     monkeypatch.setattr(engine, "_step", real_step)
     resumed = load_file(train(recipe, store, tmp_path / "killed", CPU))
     assert all(torch.equal(whole[key], resumed[key]) for key in whole)
+
+
+def _by_two_processes(folder: Path, alone: int) -> dict[str, torch.Tensor]:
+    folder.mkdir()
+    file = folder / "recipe.pickle"
+    file.write_bytes(pickle.dumps(replace(ONE_STEP, alone=alone)))
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    subprocess.run([*torchrun, Path(__file__).with_name("one_of_several.py"), file], check=True, env=environment)
+    return torch.load(folder / "rank0" / "state.pt", weights_only=True)["weights"]
+
+
+def _by_rank(rank: int, store: ClipStore, folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, torch.Tensor]:
+    """What this rank learns if nobody else does; it writes its state as if it were the first."""
+    drawn = engine.lessons_from
+    with monkeypatch.context() as patch:
+        patch.setattr(engine, "lessons_from", lambda recipe, clips, step, _, drawers: drawn(recipe, clips, step, rank))
+        train(ONE_STEP, store, folder, CPU)
+    return torch.load(folder / "state.pt", weights_only=True)["weights"]
+
+
+def test_processes_that_learn_alone_go_on_from_the_mean_of_what_they_have_learnt(
+    store: ClipStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine, yours = (_by_rank(rank, store, tmp_path / f"alone{rank}", monkeypatch) for rank in range(2))
+    met = _by_two_processes(tmp_path / "met", alone=1)
+    in_step = _by_two_processes(tmp_path / "in_step", alone=0)
+
+    def distance(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> float:
+        return torch.cat([(a[key] - b[key]).abs().flatten() for key in a]).mean().item()
+
+    mean = {key: (mine[key] + yours[key]) / 2 for key in mine}
+    # In AdamW's first step a gradient that is nearly zero counts as much as any: a few weights depend on rounding.
+    assert distance(met, mean) < 1e-6 < 1e-5 < distance(mine, mean)
+    assert distance(met, in_step) > 1e-5
 
 
 def test_a_state_of_another_model_is_refused(store: ClipStore, tmp_path: Path) -> None:
