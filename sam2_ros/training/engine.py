@@ -89,16 +89,21 @@ def _join_ranks() -> tuple[int, int]:
         return 0, 1
     cv2.setNumThreads(1)
     if not dist.is_initialized():
-        has_own_gpu = torch.cuda.device_count() >= int(os.environ["LOCAL_WORLD_SIZE"])
+        has_own_gpu = torch.cuda.device_count() >= _processes_here()
         dist.init_process_group("nccl" if has_own_gpu else "gloo")
     return dist.get_rank(), dist.get_world_size()
+
+
+def _processes_here() -> int:
+    """How many processes of the training share this machine."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", 1))
 
 
 def _drawers(device: torch.device) -> int:
     """Processes that draw what is learnt from: a GPU would wait for it, a processor has no cores to spare."""
     if device.type == "cpu":
         return 0
-    return max(1, (os.cpu_count() or 2) // int(os.environ.get("LOCAL_WORLD_SIZE", 1)) - 1)
+    return max(1, (os.cpu_count() or 2) // _processes_here() - 1)
 
 
 def _prepare(model: Sam2, recipe: Recipe, device: torch.device) -> tuple[Sam2, Optimizers]:

@@ -91,6 +91,10 @@ _ON_A_GPU = (
     *(_LARGE_STILLS, _LARGE_PAIRS, Turn(4, 64, 104), _LARGE_CLIPS),
     *(_LARGE_STILLS, _LARGE_PAIRS, _LARGE_CLIPS, Turn(12, 32, 52)),
 )
+_IN_SMALL_STEPS = (
+    *(Turn(1, 32, 52), Turn(2, 16, 26), Turn(4, 8, 13), Turn(8, 5, 8)),
+    *(Turn(1, 32, 52), Turn(2, 16, 26), Turn(8, 5, 8), Turn(12, 3, 5)),
+)
 _FASTER = PixelLoss.CROSS_ENTROPY
 _WIDER_ZOOM = (0.006, 0.35)
 
@@ -294,6 +298,19 @@ RECIPES = {
         synthetic_clips=1000,
         plain_clips=500,
         seed=53,
+    ),
+    # On from that mean, by three processes on one GPU: `torchrun --nproc-per-node 3`. Not what is bundled.
+    "nano_in_small_steps": replace(
+        _NANO_STILLS,
+        name="nano_in_small_steps",
+        stages=(replace(_STAGE_AT_384, steps=2050, turns=_IN_SMALL_STEPS),),
+        learning_rate=5e-4,
+        synthetic_clips=3600,
+        plain_clips=1800,
+        seed=61,
+        warm_up=50,
+        ema_decay=0.998,
+        alone=25,
     ),
     # Start these from weights, on recordings of your own: the image encoder knows enough.
     "finetune_nano": Recipe(
