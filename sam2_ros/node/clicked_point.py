@@ -24,6 +24,7 @@ from rclpy.task import Future
 from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
+from sam2_ros.depth.lifting import LiftingError, project
 from sam2_ros.node import qos
 from sam2_ros.node.camera import explain_silence
 from sam2_ros.node.depth_conversion import intrinsics_of
@@ -31,7 +32,6 @@ from sam2_ros.node.requests import Requests
 from sam2_ros.node.session import PromptRequest
 from sam2_ros.node.transforms import Transforms, TransformUnavailable
 from sam2_ros.node.worker import JobRefused
-from sam2_ros.tracking.lifting import LiftingError, project
 from sam2_ros.tracking.types import Click, Prompt, PromptError
 
 _PERIOD = 0.05  # seconds between two attempts

@@ -18,13 +18,13 @@ from rclpy.qos import QoSProfile
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection2D, Detection2DArray, ObjectHypothesisWithPose
 
+from sam2_ros.detection.types import Detection, DetectionConfig, DetectionReport, Ignored
 from sam2_ros.node import messages, qos
 from sam2_ros.node.log import REPEAT
 from sam2_ros.node.requests import Requests
 from sam2_ros.node.session import Session
 from sam2_ros.node.statistics import Statistics
 from sam2_ros.node.worker import JobRefused
-from sam2_ros.tracking.detections import Detection, DetectionConfig, DetectionReport, Ignored
 from sam2_ros.tracking.types import Box, FrameResult, PromptError
 
 _WAITING = 4  # arrays of detections that wait at a time

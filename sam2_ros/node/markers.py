@@ -10,8 +10,8 @@ from geometry_msgs.msg import Point, Pose, Vector3
 from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
+from sam2_ros.depth.lifting import Surface
 from sam2_ros.node.lifter import Lifted
-from sam2_ros.tracking.lifting import Surface
 from sam2_ros.tracking.overlay import colour_of, describe
 from sam2_ros.tracking.types import FrameResult
 

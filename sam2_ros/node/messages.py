@@ -13,10 +13,10 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from sam2_ros import msg
+from sam2_ros.depth.lifting import Surface
 from sam2_ros.node.image_conversion import ImageError, to_rgb
 from sam2_ros.node.lifter import Lifted
 from sam2_ros.node.session import PromptRequest
-from sam2_ros.tracking.lifting import Surface
 from sam2_ros.tracking.types import (
     Box,
     Click,

@@ -12,14 +12,14 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
+from sam2_ros.detection.association import DetectionGuide
+from sam2_ros.detection.types import Detection, DetectionConfig, DetectionReport
 from sam2_ros.node.depth_conversion import AwaitedDepth
 from sam2_ros.node.image_conversion import ImageError, to_rgb
 from sam2_ros.node.log import REPEAT
 from sam2_ros.node.statistics import Statistics
 from sam2_ros.node.worker import Frame
 from sam2_ros.tracking import StreamingTracker
-from sam2_ros.tracking.detection_guide import DetectionGuide
-from sam2_ros.tracking.detections import Detection, DetectionConfig, DetectionReport
 from sam2_ros.tracking.types import Event, FrameResult, Prompt, PromptError, Track
 
 # Seconds: a frame that is older than the newest by less than this came late; by more, the clock was set back.
@@ -150,7 +150,7 @@ class Session:
     @property
     def is_behind(self) -> bool:
         """Whether late prompts are still being carried forward to the newest image."""
-        return self._tracker.is_behind()
+        return self._tracker.is_pending()
 
     def advance(self) -> None:
         """Carries late prompts forward, by so little that a camera does not wait."""
@@ -161,7 +161,7 @@ class Session:
 
     def has_arrived(self, track_id: int) -> bool:
         """Whether nothing that was asked for this object is still being carried forward."""
-        return not self._tracker.is_behind(track_id)
+        return not self._tracker.is_pending(track_id)
 
     def answer(self, track_id: int) -> tuple[View, Track]:
         """The object on the newest image. Raises PromptError where it is not followed any more."""

@@ -38,9 +38,9 @@ class _OpenTracker(StreamingTracker):
     def answers(self) -> Answers:
         """By track id and frame, as far back as prompts reach."""
         return {
-            (track_id, frame.index): Answer(answer.logits[0], answer.seen.occlusion_score)
+            (track_id, frame.index): Answer(output.mask_logits[0], output.measured.occlusion_score)
             for frame in self._frames
-            for track_id, answer in frame.answers.items()
+            for track_id, output in frame.outputs.items()
         }
 
 

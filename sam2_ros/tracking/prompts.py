@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..model import PointLabel
+from .geometry import clip_box
 from .transfer import upload
 from .types import Box, Click, Prompt, PromptError
 
@@ -86,14 +87,13 @@ def _check_clicks(clicks: Sequence[Click], size: tuple[int, int]) -> None:
 
 
 def _clipped(box: Box, size: tuple[int, int]) -> Box:
-    height, width = size
     if not all(math.isfinite(edge) for edge in (box.x0, box.y0, box.x1, box.y1)):
         raise PromptError(f"{_text(box)} is not finite, expected pixels")
     if box.x1 <= box.x0 or box.y1 <= box.y0:
         raise PromptError(f"{_text(box)} is empty, expected left < right and top < bottom")
-    inside = Box(max(box.x0, 0.0), max(box.y0, 0.0), min(box.x1, float(width)), min(box.y1, float(height)))
+    inside = clip_box(box, size)
     if inside.x1 <= inside.x0 or inside.y1 <= inside.y0:
-        raise PromptError(f"{_text(box)} is outside the image of {width} x {height} pixels")
+        raise PromptError(f"{_text(box)} is outside the image of {size[1]} x {size[0]} pixels")
     return inside
 
 

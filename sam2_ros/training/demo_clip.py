@@ -16,7 +16,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from ..tracking.masks import bounding_box
+from ..tracking.geometry import bounding_box
 from ..tracking.video import VideoWriter
 from .motion import Course
 from .shapes import SPRITE, Part, block, creature, similarity

@@ -13,9 +13,9 @@ from sam2_ros.msg import Track, TrackArray, TrackEvent
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from std_msgs.msg import Header
 
+from sam2_ros.depth.lifting import DepthImage, Intrinsics, lift
 from sam2_ros.node import qos
 from sam2_ros.node.messages import image_message, nearest_time, seconds
-from sam2_ros.tracking.lifting import DepthImage, Intrinsics, lift
 
 HEIGHT, WIDTH = 96, 128
 K = [110.0, 0.0, 64.0, 0.0, 100.0, 48.0, 0.0, 0.0, 1.0]

@@ -7,6 +7,7 @@ import pytest
 import torch
 from std_msgs.msg import Header
 
+from sam2_ros.detection.types import DetectionConfig
 from sam2_ros.model import CONFIGS, seeded_model
 from sam2_ros.node.image_conversion import ImageError
 from sam2_ros.node.messages import image_message
@@ -14,7 +15,6 @@ from sam2_ros.node.session import PromptRequest, Publication, Session
 from sam2_ros.node.statistics import Statistics
 from sam2_ros.node.worker import Frame
 from sam2_ros.tracking import StreamingTracker, TrackerConfig
-from sam2_ros.tracking.detections import DetectionConfig
 from sam2_ros.tracking.types import Box, Click, EventKind, Prompt, PromptError
 
 SIZE = (60, 80)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sam2_ros.tracking import FrameResult, Track, TrackState
-from sam2_ros.tracking.masks import bounding_box
+from sam2_ros.tracking.geometry import bounding_box
 from sam2_ros.tracking.overlay import colour_of, draw
 
 SIZE = (240, 320)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from .masks import bounding_box
+from ..tracking.geometry import bounding_box
 
 _MILLIMETRES = np.float32(1000.0)  # per metre
 

@@ -5,8 +5,8 @@ from collections import Counter
 
 import pytest
 
+from sam2_ros.detection.types import Detection, DetectionConfig, Ignored, sift
 from sam2_ros.tracking import Box
-from sam2_ros.tracking.detections import Detection, DetectionConfig, Ignored, sift
 
 SIZE = (100, 200)
 BOX = Box(10, 10, 40, 40)

@@ -5,7 +5,7 @@ import torch
 
 from sam2_ros.model import ImageFeatures
 from sam2_ros.tracking import PromptError, StampError
-from sam2_ros.tracking.frames import Frame, FrameBuffer
+from sam2_ros.tracking.frame_buffer import Frame, FrameBuffer
 
 FEATURES = ImageFeatures(*[torch.zeros(1)] * 3)
 
@@ -13,15 +13,15 @@ FEATURES = ImageFeatures(*[torch.zeros(1)] * 3)
 def buffer(*stamps: float, history: int = 4, tolerance: float = 0.0) -> FrameBuffer:
     frames = FrameBuffer(history, tolerance)
     for index, stamp in enumerate(stamps):
-        frames.append(Frame(index, stamp, (48, 64), FEATURES))
+        frames.append(Frame(index, stamp, (48, 64), features=FEATURES))
     return frames
 
 
 def test_the_oldest_frame_makes_room_for_the_next_one() -> None:
     frames = buffer(0.0, 0.1, 0.2, 0.3, 0.4)
     assert frames.covered == (0.1, 0.4)
-    assert frames.next_to_go is not None and frames.next_to_go.index == 1
-    assert buffer(0.0, 0.1).next_to_go is None
+    assert frames.next_to_drop is not None and frames.next_to_drop.index == 1
+    assert buffer(0.0, 0.1).next_to_drop is None
 
 
 def test_a_frame_is_found_by_its_stamp_or_is_the_newest() -> None:
@@ -47,7 +47,7 @@ def test_stamps_have_to_grow() -> None:
     buffer().check_next(-5.0)
     buffer(0.0, 0.1).check_next(0.11)
     for stamp in (0.1, 0.05):
-        with pytest.raises(StampError, match="frames must come in order"):
+        with pytest.raises(StampError, match="expected increasing stamps"):
             buffer(0.0, 0.1).check_next(stamp)
     with pytest.raises(StampError, match="stamp is nan"):
         buffer().check_next(float("nan"))

@@ -1,4 +1,4 @@
-"""The newest frames, with what was found on them: prompts can still be applied to these."""
+"""The newest frames and each object's output on them, so that late prompts can still be applied."""
 
 from __future__ import annotations
 
@@ -6,43 +6,48 @@ import math
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import numpy as np
 from torch import Tensor
 
 from ..model import ImageFeatures
-from .belief import Belief
-from .observation import Observation
+from .measurement import Measurement
+from .track_state import TrackStatus
 from .types import PromptError, StampError
 
 
-class Answer(NamedTuple):
-    """What the network said of one object on one frame, and what was believed before and after it."""
+@dataclass(frozen=True)
+class ObjectOutput:
+    """One object on one frame: the network's output, and the track's status before and after it."""
 
-    logits: Tensor  # (1, S / 4, S / 4)
-    seen: Observation
-    before: Belief
-    after: Belief
+    mask_logits: Tensor  # (1, S / 4, S / 4)
+    measured: Measurement
+    status_before: TrackStatus
+    status: TrackStatus
 
 
 @dataclass
 class Frame:
-    """A frame that prompts can still be applied to; encoded at once, or when a prompt needs it."""
+    """A frame that prompts can still be applied to. A skipped frame is encoded only when a prompt needs it."""
 
     index: int  # from 0
     stamp: float  # seconds
     size: tuple[int, int]  # (H, W) pixels
+    image: Tensor | None = None  # (1, 3, S, S), until it is encoded
     features: ImageFeatures | None = None
-    image: Tensor | None = None  # (1, 3, S, S), as long as it is not encoded
-    grey: np.ndarray | None = None  # (h, w) uint8, and
-    origins: Tensor | None = None  # where objects are only moved, see in_between.py
-    answers: dict[int, Answer] = field(default_factory=dict)  # by track id
-    masks: dict[int, np.ndarray] | None = field(default_factory=dict)  # (H, W) bool, of the newest frame alone
+    gray: np.ndarray | None = None  # (h, w) uint8, for optical flow
+    flow_grid: Tensor | None = None  # (1, S / 4, S / 4, 2), where frame skipping warps masks to this frame
+    outputs: dict[int, ObjectOutput] = field(default_factory=dict)  # by track id
+    masks: dict[int, np.ndarray] | None = field(default_factory=dict)  # (H, W) bool, of the newest frame only
+
+    @property
+    def is_skipped(self) -> bool:
+        """Whether masks are warped to this frame instead of being predicted on it."""
+        return self.flow_grid is not None
 
 
 class FrameBuffer:
-    """As many frames as `history` says; a prompt may miss its frame by `tolerance` seconds."""
+    """The newest `history` frames; a prompt's stamp may differ from its frame's by `tolerance` seconds."""
 
     def __init__(self, history: int, tolerance: float) -> None:
         self._frames: deque[Frame] = deque(maxlen=history)
@@ -62,22 +67,22 @@ class FrameBuffer:
         return (self._frames[0].stamp, self._frames[-1].stamp) if self._frames else None
 
     def append(self, frame: Frame) -> None:
-        """Keep a frame, for the oldest one if there are too many."""
+        """Adds a frame, in place of the oldest one when the buffer is full."""
         if self.newest:
             self.newest.masks = None
         self._frames.append(frame)
 
     def clear(self) -> None:
-        """Forget all of them."""
+        """Drops all frames."""
         self._frames.clear()
 
     @property
-    def next_to_go(self) -> Frame | None:
-        """The frame that the next one takes the place of, None while there is room."""
+    def next_to_drop(self) -> Frame | None:
+        """The frame that the next one replaces, None while there is room."""
         return self._frames[0] if len(self._frames) == self._frames.maxlen else None
 
     def following(self, index: int) -> Frame:
-        """The first one after the frame of that index."""
+        """The first frame after the one of that index."""
         return next(frame for frame in self._frames if frame.index > index)
 
     def check_next(self, stamp: float) -> None:
@@ -86,12 +91,12 @@ class FrameBuffer:
             raise StampError(f"stamp is {stamp}, expected seconds")
         if self.newest and stamp <= self.newest.stamp:
             raise StampError(
-                f"frame is stamped {stamp:.6f} s, the one before it {self.newest.stamp:.6f} s; frames must come "
-                "in order, reset the tracker to start again from an earlier time"
+                f"frame is stamped {stamp:.6f} s, the previous one {self.newest.stamp:.6f} s; expected increasing "
+                "stamps: reset the tracker to start again from an earlier time"
             )
 
     def at(self, stamp: float | None) -> Frame:
-        """The frame that is meant by a stamp (None: the newest). Raises PromptError where there is none."""
+        """The frame of a stamp (None: the newest). Raises PromptError where there is none within the tolerance."""
         if not self.newest:
             raise PromptError("there is no frame to apply the prompt to yet; give the tracker a frame first")
         if stamp is None:

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .detections import Detection
-from .overlap import assign
-from .types import Box
+from ..tracking.types import Box
+from .assignment import assign
+from .types import Detection
 
 _MISSES = 3  # arrays in a row without its box, after which a candidate is forgotten
 _SILENCE = 1.0  # seconds without detections, after which all are

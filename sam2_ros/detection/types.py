@@ -8,8 +8,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from .overlap import box_overlaps
-from .types import Box
+from ..tracking.geometry import clip_box, pairwise_box_iou
+from ..tracking.types import Box
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def sift(
     wanted = {kind_of(name) for name in config.classes}
     usable = []
     for detection in detections:
-        box = _clipped(detection.box, size)
+        box = clip_box(detection.box, size)
         if reason := _fault(detection, box):
             ignored[reason] += 1
         elif wanted and detection.kind not in wanted:
@@ -115,7 +115,7 @@ def sift(
     kept: list[Detection] = []
     for detection in usable[: config.max_boxes]:
         rivals = [other.box for other in kept if other.kind == detection.kind]
-        if rivals and box_overlaps([detection.box], rivals).max() >= config.duplicate_overlap:
+        if rivals and pairwise_box_iou([detection.box], rivals).max() >= config.duplicate_overlap:
             ignored[Ignored.REPEATED] += 1
         else:
             kept.append(detection)
@@ -129,8 +129,3 @@ def _fault(detection: Detection, clipped: Box) -> Ignored | None:
     if box.x1 <= box.x0 or box.y1 <= box.y0:
         return Ignored.EMPTY
     return Ignored.OUTSIDE if clipped.x1 <= clipped.x0 or clipped.y1 <= clipped.y0 else None
-
-
-def _clipped(box: Box, size: tuple[int, int]) -> Box:
-    height, width = size
-    return Box(max(box.x0, 0.0), max(box.y0, 0.0), min(box.x1, float(width)), min(box.y1, float(height)))

@@ -1,8 +1,8 @@
 """What was detected and is not followed, from array to array."""
 
+from sam2_ros.detection.pending import Candidates
+from sam2_ros.detection.types import Detection
 from sam2_ros.tracking import Box
-from sam2_ros.tracking.candidates import Candidates
-from sam2_ros.tracking.detections import Detection
 
 
 def cup(x: float, score: float = 0.9, label: str = "cup") -> Detection:

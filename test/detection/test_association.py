@@ -5,29 +5,29 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
+from sam2_ros.detection.association import DetectionGuide
+from sam2_ros.detection.types import Detection, DetectionConfig, DetectionReport, Ignored
 from sam2_ros.model.sam2 import Sam2
 from sam2_ros.tracking import (
     Box,
     Click,
     EventKind,
-    PresenceRules,
     Prompt,
     PromptError,
     StreamingTracker,
     Track,
     TrackerConfig,
     TrackState,
+    TrackStateConfig,
 )
-from sam2_ros.tracking.detection_guide import DetectionGuide
-from sam2_ros.tracking.detections import Detection, DetectionConfig, DetectionReport, Ignored
-from sam2_ros.tracking.overlap import mask_overlap
+from sam2_ros.tracking.geometry import mask_iou
 
 PERIOD = 0.1  # seconds between frames
 Square = tuple[str, int, int, int]
 
-SOON_LOST = TrackerConfig(presence=PresenceRules(lost_after=0.2))
+SOON_LOST = TrackerConfig(track_state=TrackStateConfig(lost_after=0.2))
 # What is lost stays so for the network, whatever it sees, and is found by boxes alone.
-LOST_FOR_GOOD = TrackerConfig(presence=PresenceRules(lost_after=0.2, return_frames=1000))
+LOST_FOR_GOOD = TrackerConfig(track_state=TrackStateConfig(lost_after=0.2, return_frames=1000))
 
 RED, BLUE = ("red", 80, 100, 30), ("blue", 220, 100, 30)
 
@@ -75,7 +75,7 @@ class Stage:
         mask, (_, x, y, half) = self.tracks[track_id].mask, square
         true = np.zeros_like(mask)
         true[y - half : y + half + 1, x - half : x + half + 1] = True
-        return mask_overlap(mask, true) > 0.6
+        return mask_iou(mask, true) > 0.6
 
 
 @pytest.fixture

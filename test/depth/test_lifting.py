@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sam2_ros.tracking.lifting import DepthImage, Intrinsics, LiftingError, Surface, lift, project
+from sam2_ros.depth.lifting import DepthImage, Intrinsics, LiftingError, Surface, lift, project
 
 HEIGHT, WIDTH = 480, 640  # pixels
 CAMERA = Intrinsics(fx=500.0, fy=400.0, cx=320.0, cy=240.0)

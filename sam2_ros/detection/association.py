@@ -14,11 +14,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .candidates import Candidate, Candidates
-from .detections import Detection, DetectionConfig, DetectionReport, Ignored, kind_of, sift
-from .overlap import assign, box_overlaps, filling, mask_overlap, mask_share
-from .tracker import StreamingTracker
-from .types import Box, FrameResult, Prompt, PromptError, Track, TrackState
+from ..tracking.geometry import box_area, box_iou, mask_box_iou, mask_containment, mask_iou, pairwise_box_iou
+from ..tracking.tracker import StreamingTracker
+from ..tracking.types import Box, FrameResult, Prompt, PromptError, Track, TrackState
+from .assignment import assign
+from .pending import Candidate, Candidates
+from .types import Detection, DetectionConfig, DetectionReport, Ignored, kind_of, sift
 
 _SAME_OBJECT = 0.5  # share of the smaller of two masks from which a correction is one of the same object
 _LEAST_IOU = 0.4  # predicted; a network that is shown a box of nothing answers with something, and less
@@ -134,18 +135,22 @@ class DetectionGuide:
 
     def _continues(self, before: Box | None, box: Box) -> bool:
         """Whether a detector still sees what it saw before, not something beside it."""
-        return before is None or box_overlaps([before], [box])[0, 0] >= self.config.drift_overlap
+        return before is None or box_iou(before, box) >= self.config.drift_overlap
 
     def _correct(self, scene: _Scene) -> None:
         """Puts masks right that have left their boxes for a while, but not for another object."""
         for i, j in scene.matches:
             track = scene.result.tracks[j]
             entry = self._followed[track.id]
-            if entry.disagreements < self.config.min_hits or self._tracker.is_behind(track.id):
+            if entry.disagreements < self.config.min_hits or self._tracker.is_pending(track.id):
                 continue
             entry.disagreements = 0
             mask = self._find(scene.boxes[i], scene, self.config.drift_overlap)
-            if mask is None or mask_share(mask, track.mask) < _SAME_OBJECT or self._is_followed(mask, scene, track.id):
+            if (
+                mask is None
+                or mask_containment(mask, track.mask) < _SAME_OBJECT
+                or self._is_followed(mask, scene, track.id)
+            ):
                 continue
             self._tracker.refine(track.id, Prompt(mask=mask), scene.result.stamp)
             scene.corrected.append(track.id)
@@ -201,8 +206,8 @@ class DetectionGuide:
         if len(absent) != 1 or absent[0].id not in known or candidate.first_seen <= absent[0].last_seen:
             return None
         before = self._followed[absent[0].id].box
-        is_near = box_overlaps([before], [box])[0, 0] >= self.config.match_overlap
-        is_alike = 1 / _AREA_FACTOR <= _area(box) / _area(before) <= _AREA_FACTOR
+        is_near = box_iou(before, box) >= self.config.match_overlap
+        is_alike = 1 / _AREA_FACTOR <= box_area(box) / box_area(before) <= _AREA_FACTOR
         return absent[0].id if is_near or (len(brothers) == 1 and is_alike) else None
 
     def _may_be_known(self, kind: str, scene: _Scene) -> bool:
@@ -211,7 +216,7 @@ class DetectionGuide:
         visible = {track.id for track in latest.tracks if track.box is not None} if latest else set()
         settled = {track.id for track in scene.result.tracks if track.box is not None or track.id not in visible}
         return any(
-            (track_id not in settled or self._tracker.is_behind(track_id))
+            (track_id not in settled or self._tracker.is_pending(track_id))
             and (kind_of(label) == kind or not self._is_by_detector(track_id))
             for track_id, label in self._tracker.labels.items()
             if track_id not in scene.started + scene.returned
@@ -231,12 +236,12 @@ class DetectionGuide:
         """The mask that the network finds in a box, if it fills it and is likely to be one of something."""
         found = self._tracker.preview(Prompt(box=detection.box), scene.result.stamp)
         is_sure = found.predicted_iou >= _LEAST_IOU
-        return found.mask if is_sure and filling(found.mask, detection.box) >= least else None
+        return found.mask if is_sure and mask_box_iou(found.mask, detection.box) >= least else None
 
     def _is_followed(self, mask: np.ndarray, scene: _Scene, but: int = 0) -> bool:
         """Whether an object, `but` for one, has largely the same mask."""
         others = [track.mask for track in scene.result.tracks if track.id != but] + scene.found
-        return any(mask_overlap(mask, other) >= self.config.duplicate_overlap for other in others)
+        return any(mask_iou(mask, other) >= self.config.duplicate_overlap for other in others)
 
     def _is_by_detector(self, track_id: int) -> bool:
         return track_id in self._followed and self._followed[track_id].by_detector
@@ -245,7 +250,7 @@ class DetectionGuide:
 def _overlaps(boxes: Sequence[Detection], tracks: Sequence[Track]) -> np.ndarray:
     """(N, M) overlap of boxes with what is around the masks, 0 where their classes differ or there is no mask."""
     nowhere = Box(0.0, 0.0, 0.0, 0.0)
-    overlaps = box_overlaps([box.box for box in boxes], [track.box or nowhere for track in tracks])
+    overlaps = pairwise_box_iou([box.box for box in boxes], [track.box or nowhere for track in tracks])
     same = [[box.kind == kind_of(track.label) for track in tracks] for box in boxes]
     return np.where(np.array(same, bool).reshape(overlaps.shape), overlaps, 0.0)
 
@@ -254,7 +259,3 @@ def _is_doubtful(overlaps: np.ndarray, i: int, j: int) -> bool:
     """Whether the box or the track of a pair has another partner that is nearly as good."""
     others = np.concatenate((np.delete(overlaps[i], j), np.delete(overlaps[:, j], i)))
     return bool(others.size and others.max() >= _DOUBTFUL * overlaps[i, j])
-
-
-def _area(box: Box) -> float:
-    return (box.x1 - box.x0) * (box.y1 - box.y0)

@@ -1,4 +1,4 @@
-"""Pictures that the bundled model follows without fail: plain squares on a soft ground."""
+"""The bundled model, and images that it tracks reliably: plain squares on a smooth background."""
 
 from collections.abc import Callable
 
@@ -21,11 +21,11 @@ def nano() -> Sam2:
 @pytest.fixture(scope="session")
 def picture() -> Callable[..., np.ndarray]:
     """(240, 320, 3) uint8 with these squares, the last one in front."""
-    ground = np.random.default_rng(0).integers(90, 150, (240, 320, 3), np.uint8)
-    ground = cv2.GaussianBlur(ground, (0, 0), 3)
+    background = np.random.default_rng(0).integers(90, 150, (240, 320, 3), np.uint8)
+    background = cv2.GaussianBlur(background, (0, 0), 3)
 
     def paint(*squares: Square) -> np.ndarray:
-        rgb = ground.copy()
+        rgb = background.copy()
         for colour, x, y, half in squares:
             cv2.rectangle(rgb, (x - half, y - half), (x + half, y + half), COLOURS[colour], -1)
         return rgb
