@@ -6,10 +6,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .chunked_attention import attend, in_chunks
 from .config import TrunkConfig
 from .constant import Constant
 from .layers import Mlp
-from .pieces import attend, in_pieces
 
 
 class PooledAttention(nn.Module):
@@ -51,8 +51,8 @@ class Block(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, H, W, C) -> (B, H or H / 2, W or W / 2, out)"""
         if self.window:  # windows know nothing of each other
-            return in_pieces(lambda strip: self._think(self._look(strip)), x, self.hidden, step=self.window)
-        return in_pieces(self._think, self._look(x), self.hidden)
+            return in_chunks(lambda strip: self._think(self._look(strip)), x, self.hidden, step=self.window)
+        return in_chunks(self._think, self._look(x), self.hidden)
 
     def _look(self, x: Tensor) -> Tensor:
         normed = self.norm1(x)

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .pieces import attend
+from .chunked_attention import attend
 
 
 class ChannelNorm(nn.LayerNorm):

@@ -10,10 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .chunked_attention import in_chunks, prefers_chunks, read
 from .config import NUM_MEMORY_ROWS, POINTER_REACH, ModelConfig
 from .encoding import Rotation, axial_rotation, rotate, sine_distance, sine_grid
 from .layers import Attention, parameter
-from .pieces import in_pieces, prefers_pieces, read
 
 _KEYS = 512  # of a piece
 _POSITION_SHARE = 0.1  # of the position encoding that is added to the image tokens
@@ -100,7 +100,7 @@ class MemoryLayer(nn.Module):
         """(N or 1, h * w, C) -> (N, h * w, C)"""
         x = x + self._attend_within(self.norm1(x), rotation)
         x = x + self._attend_to_memory(self.norm2(x), keys, rotation)
-        return in_pieces(self._think, x, self.expand.out_features)
+        return in_chunks(self._think, x, self.expand.out_features)
 
     def _attend_within(self, x: Tensor, rotation: Rotation) -> Tensor:
         attention = self.within
@@ -112,7 +112,7 @@ class MemoryLayer(nn.Module):
         attention = self.to_memory
         query = attention.placed_query(x, rotation).expand(keys.tokens.shape[0], -1, -1)
         turns = (rotation, keys.pooled_rotation, None)
-        if prefers_pieces(x):
+        if prefers_chunks(x):
             # Weights add up to one, so that what is read can be projected to values instead of all that there is.
             tokens = torch.stack([read(query[i], self._key_pieces(keys, i, turns)) for i in range(len(query))])
             if tokens.isfinite().all():

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from .chunked_attention import in_batches
 from .config import ModelConfig
 from .layers import ChannelNorm
-from .pieces import in_groups
 
 
 class ConvNextBlock(nn.Module):
@@ -52,7 +52,7 @@ class MemoryEncoder(nn.Module):
         """coarse (N or 1, C, h, w), mask (N, 1, S, S) in -10..10 -> (N, 64, h, w)"""
         seen = self.features(coarse).expand(mask.shape[0], -1, -1, -1)
         # The fusing blocks are four times as wide inside.
-        return in_groups(self._write, (seen, mask), widest=4 * coarse.shape[1:].numel())
+        return in_batches(self._write, (seen, mask), widest=4 * coarse.shape[1:].numel())
 
     def _write(self, seen: Tensor, mask: Tensor) -> Tensor:
         return self.out(self.fuse(seen + self.mask(mask)))
