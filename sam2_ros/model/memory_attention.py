@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from .chunked_attention import in_chunks, prefers_chunks, read
 from .config import NUM_MEMORY_ROWS, POINTER_REACH, ModelConfig
-from .encoding import Rotation, axial_rotation, rotate, sine_distance, sine_grid
 from .layers import Attention, parameter
+from .position_encoding import Rotation, axial_rotation, rotate, sine_distance, sine_grid
 
 _KEYS = 512  # of a piece
 _POSITION_SHARE = 0.1  # of the position encoding that is added to the image tokens

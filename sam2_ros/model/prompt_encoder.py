@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .config import ModelConfig
-from .encoding import FourierEncoding
 from .layers import ChannelNorm, parameter
+from .position_encoding import FourierEncoding
 
 
 class PointLabel(IntEnum):

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from sam2_ros.model.constant import Constant
-from sam2_ros.model.encoding import FourierEncoding
+from sam2_ros.model.position_encoding import FourierEncoding
 
 
 class Counted:

@@ -5,7 +5,7 @@ import torch
 
 from sam2_ros.model import Memory, PooledMemory, Sam2, pool
 from sam2_ros.model.config import NUM_MEMORY_ROWS
-from sam2_ros.model.encoding import axial_rotation
+from sam2_ros.model.position_encoding import axial_rotation
 
 TOKENS = 16  # 4 x 4
 

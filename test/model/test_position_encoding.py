@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from sam2_ros.model.encoding import FourierEncoding, axial_rotation, rotate, sine_distance, sine_grid
+from sam2_ros.model.position_encoding import FourierEncoding, axial_rotation, rotate, sine_distance, sine_grid
 
 
 def test_a_grid_is_encoded_by_its_row_then_its_column() -> None:
