@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from .chunked_attention import attend, in_chunks
 from .config import TrunkConfig
-from .constant import Constant
 from .layers import Mlp
+from .parameter_cache import ParameterCache
 
 
 class PooledAttention(nn.Module):
@@ -85,7 +85,7 @@ class Hiera(nn.Module):
         self.patches = nn.Conv2d(3, config.width, kernel_size=7, stride=4, padding=3)
         self.position = nn.Parameter(torch.zeros(1, config.width, *config.position_grid))
         self.window_position = nn.Parameter(torch.zeros(1, config.width, side, side))
-        self._positions = Constant()
+        self._positions = ParameterCache()
         self.blocks = nn.ModuleList(block for stage in range(4) for block in _stage(config, stage))
         self.stage_ends = [sum(config.blocks[: stage + 1]) - 1 for stage in range(4)]
 

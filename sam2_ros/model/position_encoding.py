@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from .constant import Constant
+from .parameter_cache import ParameterCache
 
 _TEMPERATURE = 10000.0
 
@@ -44,7 +44,7 @@ class FourierEncoding(nn.Module):
         super().__init__()
         self.frequencies: Tensor
         self.register_buffer("frequencies", torch.randn(2, width // 2))
-        self._grid = Constant()
+        self._grid = ParameterCache()
 
     def forward(self, points: Tensor) -> Tensor:
         """(..., 2) x, y in 0..1 -> (..., width)"""

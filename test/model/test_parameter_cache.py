@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from sam2_ros.model.constant import Constant
+from sam2_ros.model.parameter_cache import ParameterCache
 from sam2_ros.model.position_encoding import FourierEncoding
 
 
@@ -18,7 +18,7 @@ class Counted:
     def __init__(self, parameter: Tensor) -> None:
         self.parameter = parameter
         self.times = 0
-        self.constant = Constant()
+        self.constant = ParameterCache()
 
     def __call__(self, *others: object) -> Tensor:
         return self.constant(self._double, (self.parameter,), *others)
