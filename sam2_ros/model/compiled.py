@@ -17,9 +17,9 @@ from torch import Tensor
 
 from .config import ModelConfig
 from .download import cache_folder
+from .image_encoder import ImageFeatures
 from .mask_decoder import choose_ambiguous
 from .memory_attention import Memory, PooledMemory
-from .neck import ImageFeatures
 from .prompt_encoder import PointLabel, PromptTensors
 from .sam2 import Choice, Decoded, Sam2
 

@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .config import ModelConfig
+from .image_encoder import ImageFeatures
 from .layers import Attention, ChannelNorm, Mlp, parameter
-from .neck import ImageFeatures
 
 _LAYERS = 2
 _HEADS = 8

@@ -10,11 +10,11 @@ from torch import Tensor, nn
 
 from .config import ABSENT_LOGIT, ModelConfig
 from .hiera import Hiera
+from .image_encoder import ImageFeatures, Neck
 from .layers import Mlp, parameter, resize
 from .mask_decoder import Candidates, MaskDecoder, choose_ambiguous, choose_clear
 from .memory_attention import Memory, MemoryAttention
 from .memory_encoder import MemoryEncoder
-from .neck import ImageFeatures, Neck
 from .prompt_encoder import PromptEncoder, PromptTensors
 
 _MEMORY_LOGIT = 10.0  # the memory encoder sees masks between -10 and 10, and so do mask prompts answer

@@ -3,7 +3,7 @@
 import torch
 
 from sam2_ros.model import ModelConfig
-from sam2_ros.model.neck import Neck
+from sam2_ros.model.image_encoder import Neck
 
 
 def maps(config: ModelConfig) -> list[torch.Tensor]:
