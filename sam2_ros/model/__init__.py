@@ -4,7 +4,7 @@ from .checkpoint import CheckpointError, load_model, save_weights
 from .compiled import CompiledSam2, MemorySize, Network
 from .config import CONFIGS, ModelConfig
 from .image_encoder import ImageFeatures
-from .memory_attention import Memory, PooledMemory, pool
+from .memory import Memory, PooledMemory, pool
 from .prompt_encoder import PointLabel, PromptTensors
 from .sam2 import Decoded, Sam2
 from .seeded import seeded_model

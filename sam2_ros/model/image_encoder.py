@@ -1,13 +1,15 @@
-"""From the trunk's four maps to the features that the rest of the network reads."""
+"""The image encoder: a Hiera trunk, and a neck that turns its four maps into the features of a frame."""
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import NamedTuple
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .config import ModelConfig
+from .hiera import Hiera
 
 
 class ImageFeatures(NamedTuple):
@@ -18,28 +20,41 @@ class ImageFeatures(NamedTuple):
     fine: Tensor  # (B, C / 8, S / 4, S / 4), for the mask decoder
 
 
-class Neck(nn.Module):
-    """A feature pyramid (Lin et al. 2017) in which only stride 16 receives something from above."""
+class FpnNeck(nn.Module):
+    """A feature pyramid (Lin et al. 2017) in which only stride 16 receives the level above."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.lateral = nn.ModuleList(nn.Conv2d(width, config.width, 1) for width in config.trunk.widths)
-        self.to_half = nn.Conv2d(config.width, config.width // 4, 1)
-        self.to_fine = nn.Conv2d(config.width, config.width // 8, 1)
+        convs = [nn.Conv2d(width, config.width, 1) for width in config.trunk.widths]
+        # Checkpoints have the coarsest level first.
+        self.convs = nn.ModuleList(nn.Sequential(OrderedDict(conv=conv)) for conv in reversed(convs))
 
-    def forward(self, maps: list[Tensor]) -> ImageFeatures:
-        """Maps of strides 4, 8, 16, 32 -> ImageFeatures"""
-        to_fine, to_half, to_coarse, to_coarser = self.lateral
-        above = F.interpolate(_project(maps[3], to_coarser).float(), scale_factor=2.0, mode="nearest")
+    def forward(self, maps: list[Tensor], conv_s0: nn.Module, conv_s1: nn.Module) -> ImageFeatures:
+        """Maps of strides 4, 8, 16, 32 -> ImageFeatures, projected for the mask decoder by its two convolutions."""
+        stride32, stride16, stride8, stride4 = (level.get_submodule("conv") for level in self.convs)
+        above = F.interpolate(_project(maps[3], stride32).float(), scale_factor=2.0, mode="nearest")
         return ImageFeatures(
-            _project(maps[2], to_coarse) + above,
-            _project(maps[1], to_half, self.to_half),
-            _project(maps[0], to_fine, self.to_fine),
+            _project(maps[2], stride16) + above,
+            _project(maps[1], stride8, conv_s1),
+            _project(maps[0], stride4, conv_s0),
         )
 
 
+class ImageEncoder(nn.Module):
+    """Runs once per image, whatever the number of objects."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.trunk = Hiera(config.trunk)
+        self.neck = FpnNeck(config)
+
+    def forward(self, image: Tensor, conv_s0: nn.Module, conv_s1: nn.Module) -> ImageFeatures:
+        """(B, 3, S, S) normalised -> ImageFeatures; `conv_s0` and `conv_s1` are those of the mask decoder"""
+        return self.neck(self.trunk(image), conv_s0, conv_s1)
+
+
 def _project(x: Tensor, first: nn.Module, second: nn.Module | None = None) -> Tensor:
-    """(B, C, H, W) through one convolution of a single pixel, or two of them at the price of one."""
+    """(B, C, H, W) through one 1 x 1 convolution, or through two that are folded into one."""
     weight: Tensor = first.get_parameter("weight").flatten(1)
     bias: Tensor = first.get_parameter("bias")
     if second is not None:

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..model.mask_decoder import Candidates, choose_ambiguous
+from ..model.mask_decoder import MaskCandidates, choose_by_iou
 from .frames import Answer
 from .masks import box_iou
 from .observation import extents
@@ -45,10 +45,10 @@ class MemoryPolicy:
     anchors: int = 0  # that are kept of an object
     motion_weight: float = 0.0  # in the choice of the mask, against predicted IoU
 
-    def choose(self, candidates: Candidates, expected: Sequence[Box | None]) -> Tensor:
+    def choose(self, candidates: MaskCandidates, expected: Sequence[Box | None]) -> Tensor:
         """(N,) which of the last three candidates is the mask of each of N objects with these expected boxes."""
         if not self.motion_weight or not any(expected):
-            return choose_ambiguous(candidates)
+            return choose_by_iou(candidates)
         known = [(1.0, b.x0, b.y0, b.x1, b.y1) if b else (0.0,) * 5 for b in expected]
         table = upload(np.array(known, np.float32), candidates.logits.device)
         overlap = _overlap(extents(candidates.logits[:, 1:] > 0), table[:, None, 1:])

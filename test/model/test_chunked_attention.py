@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from sam2_ros.model import CONFIGS, Memory, PooledMemory, Sam2, pool, seeded_model
+from sam2_ros.model import CONFIGS, ImageFeatures, Memory, PooledMemory, Sam2, pool, seeded_model
 from sam2_ros.model import chunked_attention as chunked_attention_module
 from sam2_ros.model import memory_attention as memory_attention_module
 from sam2_ros.model.chunked_attention import attend, in_batches, in_chunks, prefers_chunks, read
@@ -21,7 +21,7 @@ def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     """So small that the maps of a small model have many."""
     monkeypatch.setattr(chunked_attention_module, "_NUMBERS", 2**12)
     monkeypatch.setattr(chunked_attention_module, "_QUERIES", 7)
-    monkeypatch.setattr(memory_attention_module, "_KEYS", 10)
+    monkeypatch.setattr(memory_attention_module, "_CHUNK_KEYS", 10)
 
 
 def test_pieces_are_for_inference_alone() -> None:
@@ -127,9 +127,9 @@ def test_memories_are_read_the_same(small_chunks: None, model: Sam2, factor: int
     memory, coarse = a_memory(objects=2), random(1, 128, 4, 4, seed=3)
     memory = memory._replace(spatial=factor * memory.spatial)
     with torch.no_grad():
-        whole = model.memory_attention(coarse, memory)
+        whole = model.read_memory(ImageFeatures(coarse, coarse, coarse), memory)
     with torch.inference_mode():
-        parted = model.memory_attention(coarse, memory)
+        parted = model.read_memory(ImageFeatures(coarse, coarse, coarse), memory)
     assert torch.allclose(whole, parted, atol=1e-4)
 
 
