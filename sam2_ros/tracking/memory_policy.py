@@ -19,7 +19,7 @@ from statistics import median
 import numpy as np
 from torch import Tensor
 
-from ..model.mask_decoder import Candidates, choose_ambiguous
+from ..model.mask_decoder import MaskCandidates, choose_by_iou
 from .frame_buffer import ObjectOutput
 from .geometry import box_iou, box_tensor_iou, mask_tensor_boxes
 from .transfer import upload
@@ -43,10 +43,10 @@ class MemoryPolicy:
     long_term: int = 0  # long-term entries per object
     motion_weight: float = 0.0  # of the motion model in the choice of the mask, against the predicted IoU
 
-    def choose(self, candidates: Candidates, predicted_boxes: Sequence[Box | None]) -> Tensor:
+    def choose(self, candidates: MaskCandidates, predicted_boxes: Sequence[Box | None]) -> Tensor:
         """(N,) index (1..3) of the mask candidate of each of N objects, given the motion model's boxes."""
         if not self.motion_weight or not any(predicted_boxes):
-            return choose_ambiguous(candidates)
+            return choose_by_iou(candidates)
         rows = [(1.0, b.x0, b.y0, b.x1, b.y1) if b else (0.0,) * 5 for b in predicted_boxes]
         table = upload(np.array(rows, np.float32), candidates.logits.device)
         motion_iou = box_tensor_iou(mask_tensor_boxes(candidates.logits[:, 1:] > 0), table[:, None, 1:])

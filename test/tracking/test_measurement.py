@@ -7,7 +7,7 @@ import torch
 
 from sam2_ros.model import Decoded
 from sam2_ros.model.config import ABSENT_LOGIT
-from sam2_ros.model.mask_decoder import Candidates
+from sam2_ros.model.mask_decoder import MaskCandidates
 from sam2_ros.tracking import Box
 from sam2_ros.tracking.measurement import measure
 
@@ -26,7 +26,7 @@ def logits(*areas: Area) -> torch.Tensor:
 def decoded(chosen: torch.Tensor, *others: torch.Tensor, score: float = 3.0) -> Decoded:
     """One object, its mask and the other two of the three candidates."""
     masks = torch.stack([chosen, chosen, *others])[None]
-    candidates = Candidates(masks, torch.full((1, 4), 0.7), torch.zeros(1, 4, 8), torch.tensor([[score]]))
+    candidates = MaskCandidates(masks, torch.full((1, 4), 0.7), torch.zeros(1, 4, 8), torch.tensor([[score]]))
     mask = torch.where(torch.tensor(score > 0), chosen, ABSENT_LOGIT)
     return Decoded(mask[None, None], torch.tensor([0.7]), torch.tensor([[score]]), torch.zeros(1, 8), candidates)
 
@@ -67,7 +67,7 @@ def test_objects_are_measured_in_one_batch() -> None:
         torch.cat((one.predicted_iou, two.predicted_iou)),
         torch.cat((one.occlusion_score, two.occlusion_score)),
         torch.cat((one.pointer, two.pointer)),
-        Candidates(*(torch.cat(pair) for pair in zip(one.candidates, two.candidates))),
+        MaskCandidates(*(torch.cat(pair) for pair in zip(one.candidates, two.candidates))),
     )
     first, second = measure(both, compare_candidates=True)
     assert [first] == measure(one, compare_candidates=True) and [second] == measure(two, compare_candidates=True)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from sam2_ros.model.mask_decoder import Candidates
+from sam2_ros.model.mask_decoder import MaskCandidates
 from sam2_ros.tracking import Box, TrackState
 from sam2_ros.tracking.frame_buffer import ObjectOutput
 from sam2_ros.tracking.measurement import Measurement
@@ -92,13 +92,13 @@ def test_enough_long_term_entries_survive_a_correction() -> None:
 # ---- the choice of the mask
 
 
-def candidates(*boxes: Box, ious: tuple[float, ...]) -> Candidates:
+def candidates(*boxes: Box, ious: tuple[float, ...]) -> MaskCandidates:
     """Three rectangular candidates; the first of four is for clear prompts and does not count."""
     logits = torch.full((1, 4, SIDE, SIDE), -1.0)
     for i, box in enumerate(boxes, start=1):
         x0, y0, x1, y1 = (round(edge * SIDE) for edge in (box.x0, box.y0, box.x1, box.y1))
         logits[0, i, y0:y1, x0:x1] = 1.0
-    return Candidates(logits, torch.tensor([[0.99, *ious]]), torch.zeros(1, 4, 8), torch.ones(1, 1))
+    return MaskCandidates(logits, torch.tensor([[0.99, *ious]]), torch.zeros(1, 4, 8), torch.ones(1, 1))
 
 
 LOOK_ALIKE_FIRST = candidates(ELSEWHERE, PLACE, PLACE, ious=(0.80, 0.75, 0.2))
@@ -119,5 +119,5 @@ def test_a_much_surer_mask_is_chosen_against_the_motion() -> None:
 
 
 def test_every_object_has_its_own_prediction() -> None:
-    both = Candidates(*(torch.cat((part, part, part)) for part in LOOK_ALIKE_FIRST))
+    both = MaskCandidates(*(torch.cat((part, part, part)) for part in LOOK_ALIKE_FIRST))
     assert MOTION.choose(both, [PLACE, None, ELSEWHERE]).tolist() == [2, 1, 1]

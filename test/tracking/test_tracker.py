@@ -605,7 +605,7 @@ def test_reset_forgets_objects_and_frames_but_not_which_ids_were_given(model: Sa
 
 def make_blind(model: Sam2) -> None:
     """The network sees no object anywhere from now on."""
-    model.mask_decoder.occlusion_head.layers[-1].get_parameter("bias").data -= 100.0
+    model.sam_mask_decoder.pred_obj_score_head.layers[-1].get_parameter("bias").data -= 100.0
 
 
 def remembered(policy: str, absent: int) -> tuple[torch.Tensor, torch.Tensor]:

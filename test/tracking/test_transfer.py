@@ -86,7 +86,7 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Callable[[], Any]:
     @contextmanager
     def watching() -> Iterator[Traffic]:
         traffic = Traffic()
-        monkeypatch.setattr(memory_attention, "prefers_pieces", lambda x: False)  # a CPU's own way, which may look
+        monkeypatch.setattr(memory_attention, "prefers_chunks", lambda x: False)  # a CPU's own way, which may look
         for module in (measurement, results):
             monkeypatch.setattr(module, "fetch", traffic.fetch)
         with Calls(traffic), Operations(traffic):

@@ -10,7 +10,7 @@ from torch import Tensor
 _Key = tuple[object, ...]
 
 
-class Constant:
+class ParameterCache:
     """Keeps what `compute` makes of some parameters until these change, are moved or replaced.
 
     Only in inference mode: a training's parameters change with every step, and a compiler folds constants by itself.

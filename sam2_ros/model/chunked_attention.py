@@ -18,17 +18,17 @@ _QUERIES = 2048  # that read a piece of keys at a time
 _SMALL_SCORE = 30.0  # far from overflow and underflow
 
 
-def prefers_pieces(x: Tensor) -> bool:
+def prefers_chunks(x: Tensor) -> bool:
     """Whether this is inference on a CPU."""
     return x.device.type == "cpu" and not torch.compiler.is_compiling() and torch.is_inference_mode_enabled()
 
 
-def in_pieces(function: Callable[[Tensor], Tensor], x: Tensor, width: int, step: int = 1) -> Tensor:
+def in_chunks(function: Callable[[Tensor], Tensor], x: Tensor, width: int, step: int = 1) -> Tensor:
     """`function` of (B, L, ..., C), which is applied to pieces of L; `step` of it must not be parted.
 
     `width` is that of the widest intermediate result.
     """
-    if not prefers_pieces(x):
+    if not prefers_chunks(x):
         return function(x)
     numbers = x.shape[0] * x.shape[2:-1].numel() * width
     length = max(1, round(_NUMBERS / (step * numbers))) * step
@@ -36,12 +36,12 @@ def in_pieces(function: Callable[[Tensor], Tensor], x: Tensor, width: int, step:
     return pieces[0] if len(pieces) == 1 else torch.cat(pieces, dim=1)
 
 
-def in_groups(function: Callable[..., Tensor], rows: tuple[Tensor, ...], widest: int) -> Tensor:
+def in_batches(function: Callable[..., Tensor], rows: tuple[Tensor, ...], widest: int) -> Tensor:
     """`function` of tensors (N, ...), which is applied to groups of their rows.
 
     `widest` is how many numbers a row's widest intermediate result has.
     """
-    if not prefers_pieces(rows[0]):
+    if not prefers_chunks(rows[0]):
         return function(*rows)
     together = max(1, _NUMBERS // widest)
     groups = [function(*group) for group in zip(*(x.split(together) for x in rows))]
@@ -56,7 +56,7 @@ def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """
     if _learns_in_bfloat16(query):
         return _weights(query * query.shape[-1] ** -0.5, key) @ value
-    if query.dtype is not torch.bfloat16 or not prefers_pieces(query):
+    if query.dtype is not torch.bfloat16 or not prefers_chunks(query):
         return F.scaled_dot_product_attention(query, key, value)
     heads = query.shape[:2]
     query, key, value = (x.flatten(0, 1) for x in (query * query.shape[-1] ** -0.5, key, value))

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from sam2_ros.model.constant import Constant
-from sam2_ros.model.encoding import FourierEncoding
+from sam2_ros.model.parameter_cache import ParameterCache
+from sam2_ros.model.position_encoding import RandomPositionEncoding
 
 
 class Counted:
@@ -18,7 +18,7 @@ class Counted:
     def __init__(self, parameter: Tensor) -> None:
         self.parameter = parameter
         self.times = 0
-        self.constant = Constant()
+        self.constant = ParameterCache()
 
     def __call__(self, *others: object) -> Tensor:
         return self.constant(self._double, (self.parameter,), *others)
@@ -79,7 +79,7 @@ def test_parameters_that_do_not_count_their_changes_are_never_trusted() -> None:
 
 
 def test_a_grid_of_other_weights_is_another_one() -> None:
-    encoding, other = FourierEncoding(8), FourierEncoding(8)
+    encoding, other = RandomPositionEncoding(8), RandomPositionEncoding(8)
     with torch.inference_mode():
         encoding.grid(4)
         encoding.load_state_dict(other.state_dict())

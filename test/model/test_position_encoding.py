@@ -5,7 +5,13 @@ import math
 import pytest
 import torch
 
-from sam2_ros.model.encoding import FourierEncoding, axial_rotation, rotate, sine_distance, sine_grid
+from sam2_ros.model.position_encoding import (
+    RandomPositionEncoding,
+    apply_rotary,
+    axial_rotary_table,
+    sine_1d,
+    sine_grid,
+)
 
 
 def test_a_grid_is_encoded_by_its_row_then_its_column() -> None:
@@ -23,18 +29,18 @@ def test_a_grid_is_encoded_by_its_row_then_its_column() -> None:
 def test_a_distance_is_encoded_by_all_sines_then_all_cosines() -> None:
     angles = [0.5, 0.5, 0.005, 0.005]
     expected = [*map(math.sin, angles), *map(math.cos, angles)]
-    assert sine_distance(torch.tensor([0.5]), 8)[0].tolist() == pytest.approx(expected, abs=1e-6)
+    assert sine_1d(torch.tensor([0.5]), 8)[0].tolist() == pytest.approx(expected, abs=1e-6)
 
 
 def test_future_and_past_are_told_apart() -> None:
-    past, future = sine_distance(torch.tensor([1.0, -1.0]), 16)
+    past, future = sine_1d(torch.tensor([1.0, -1.0]), 16)
     assert torch.equal(past[:8], -future[:8])
     assert torch.equal(past[8:], future[8:])
 
 
 def test_a_point_is_encoded_by_its_random_waves() -> None:
-    encoding = FourierEncoding(4)
-    encoding.frequencies.copy_(torch.tensor([[1.0, 0.0], [0.0, 0.5]]))
+    encoding = RandomPositionEncoding(4)
+    encoding.positional_encoding_gaussian_matrix.copy_(torch.tensor([[1.0, 0.0], [0.0, 0.5]]))
     # (0.75, 0.25) lies at (0.5, -0.5) of the square from -1 to 1.
     x, y = 2 * math.pi * 0.5, 2 * math.pi * -0.25
     expected = [math.sin(x), math.sin(y), math.cos(x), math.cos(y)]
@@ -42,13 +48,13 @@ def test_a_point_is_encoded_by_its_random_waves() -> None:
 
 
 def test_the_grid_of_points_holds_the_centres_of_its_cells() -> None:
-    encoding = FourierEncoding(8)
+    encoding = RandomPositionEncoding(8)
     grid = encoding.grid(4).view(4, 4, 8)
     assert torch.allclose(grid[1, 3], encoding(torch.tensor([3.5 / 4, 1.5 / 4])), atol=1e-6)
 
 
 def test_points_are_encoded_in_float32_under_autocast() -> None:
-    encoding = FourierEncoding(8)
+    encoding = RandomPositionEncoding(8)
     points = torch.tensor([[0.123456, 0.654321]])
     with torch.autocast("cpu", torch.bfloat16):
         inside = encoding(points)
@@ -57,30 +63,30 @@ def test_points_are_encoded_in_float32_under_autocast() -> None:
 
 
 def test_channel_pairs_turn_with_the_column_then_with_the_row() -> None:
-    rotation = axial_rotation(3, 8)
+    table = axial_rotary_table(3, 8)
     # Token 5 is column 2 of row 1; frequencies are 1 and 1 / 100.
     angles = [2.0, 0.02, 1.0, 0.01]
-    assert rotation.cos[5].tolist() == pytest.approx([math.cos(a) for a in angles], abs=1e-6)
-    assert rotation.sin[5].tolist() == pytest.approx([math.sin(a) for a in angles], abs=1e-6)
+    assert table.cos[5].tolist() == pytest.approx([math.cos(a) for a in angles], abs=1e-6)
+    assert table.sin[5].tolist() == pytest.approx([math.sin(a) for a in angles], abs=1e-6)
 
 
 def test_a_channel_is_turned_with_its_partner_in_the_other_half() -> None:
-    rotation = axial_rotation(2, 4)
+    table = axial_rotary_table(2, 4)
     x = torch.zeros(4, 4)
     x[1, 0] = 1.0  # column 1 of row 0: the first pair is turned by one radian
-    assert rotate(x, rotation)[1].tolist() == pytest.approx([math.cos(1), 0, math.sin(1), 0], abs=1e-6)
+    assert apply_rotary(x, table)[1].tolist() == pytest.approx([math.cos(1), 0, math.sin(1), 0], abs=1e-6)
 
 
 def test_turned_tokens_match_by_how_far_they_are_apart() -> None:
-    rotation = axial_rotation(4, 16)
+    table = axial_rotary_table(4, 16)
     query, key = torch.randn(2, 16, generator=torch.Generator().manual_seed(0))
-    match = rotate(query.expand(16, -1), rotation) @ rotate(key.expand(16, -1), rotation).T
+    match = apply_rotary(query.expand(16, -1), table) @ apply_rotary(key.expand(16, -1), table).T
     assert match[0, 5].item() == pytest.approx(match[10, 15].item(), abs=1e-4)  # one down, one right
     assert match[0, 5].item() != pytest.approx(match[0, 10].item(), abs=1e-2)
 
 
 def test_turning_keeps_lengths_and_precision() -> None:
     x = torch.randn(2, 16, 32, generator=torch.Generator().manual_seed(0))
-    rotation = axial_rotation(4, 32)
-    assert torch.allclose(rotate(x, rotation).norm(dim=-1), x.norm(dim=-1), rtol=1e-5)
-    assert rotate(x.bfloat16(), rotation).dtype == torch.bfloat16
+    table = axial_rotary_table(4, 32)
+    assert torch.allclose(apply_rotary(x, table).norm(dim=-1), x.norm(dim=-1), rtol=1e-5)
+    assert apply_rotary(x.bfloat16(), table).dtype == torch.bfloat16
