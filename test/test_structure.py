@@ -18,10 +18,10 @@ ALLOWED = {
     "training": {
         *("torch", "numpy", "cv2", "scipy", "tqdm", "matplotlib", "safetensors", "skimage", "yaml", "PIL"),
         *("mujoco", "pycocotools"),
-        *("sam2_ros.model", "sam2_ros.tracking"),
+        *("sam2_ros.model", "sam2_ros.tracking", "sam2_ros.synthetic"),
     },
 }
-ABOVE_NODE = {"sam2_ros.cli", "sam2_ros.training"}
+ABOVE_NODE = {"sam2_ros.cli", "sam2_ros.training", "sam2_ros.synthetic"}
 ROS = {"rclpy", "ament_index_python", "cv_bridge", "message_filters", "tf2_ros", "sam2_ros.msg", "sam2_ros.srv"}
 
 

@@ -10,9 +10,9 @@ from typing import Protocol
 import cv2
 import numpy as np
 
+from sam2_ros.synthetic.scene import render_clip, visible_objects
+from sam2_ros.synthetic.textures import Pictures
 from sam2_ros.training.davis import DatasetError, read_dataset, read_picture
-from sam2_ros.training.synthetic import render_clip, visible_objects
-from sam2_ros.training.textures import Pictures
 
 log = logging.getLogger(__name__)
 

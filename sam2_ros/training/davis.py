@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from .synthetic import Clip
+from sam2_ros.synthetic.scene import Clip
 
 IMAGES, ANNOTATIONS, LOOK_ALIKES = "JPEGImages", "Annotations", "look_alikes.json"
 

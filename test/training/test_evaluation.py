@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from sam2_ros.model import CONFIGS, seeded_model
+from sam2_ros.synthetic.scene import Clip
 from sam2_ros.tracking import EventKind, TrackerConfig
 from sam2_ros.training.absence import Told
 from sam2_ros.training.baselines import copy, csrt, flow
@@ -21,7 +22,6 @@ from sam2_ros.training.evaluation import (
     model_method,
     write_picture,
 )
-from sam2_ros.training.synthetic import Clip
 
 SIZE = 96
 

@@ -1,6 +1,6 @@
 """Writes the fixed synthetic set on which training is judged.
 
-python -m sam2_ros.training.held_out FOLDER [FOLDER_OF_PICTURES]
+python -m sam2_ros.synthetic.held_out FOLDER [FOLDER_OF_PICTURES]
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from .davis import write_clip
-from .synthetic import render_clip
+from sam2_ros.training.davis import write_clip
+
+from .scene import render_clip
 from .textures import load_pictures
 
 SEED = 90210  # apart from every training's

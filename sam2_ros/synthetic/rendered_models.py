@@ -1,6 +1,6 @@
 """Films of turning, moving models with a transparent surrounding, as objects for the synthetic generator.
 
-python -m sam2_ros.training.films FOLDER_OF_MODELS FOLDER_OF_FILMS [COUNT]
+python -m sam2_ros.synthetic.rendered_models FOLDER_OF_MODELS FOLDER_OF_FILMS [COUNT]
 
 Every MuJoCo model (.xml) and mesh (.obj, .stl) below the first folder takes part: its joints move, its surfaces get
 other colours and textures, and a camera goes round it. Needs `pip install mujoco`; `MUJOCO_GL=egl` where there is no

@@ -1,6 +1,6 @@
 """Makes the demo clip that the package carries: of two look-alikes one is hidden wholly, then leaves and returns.
 
-    python -m sam2_ros.training.demo_clip sam2_ros/demo_data
+    python -m sam2_ros.synthetic.demo_clip sam2_ros/demo_data
 
 Beside clip.mp4 it writes detections.json, what a slow detector would say of the target. A click at CLICK on the first
 frame starts the target, too. No photograph is used: the clip is free of others' rights.
@@ -19,8 +19,8 @@ import numpy as np
 from ..tracking.masks import bounding_box
 from ..tracking.video import VideoWriter
 from .motion import Course
+from .scene import Actor, Clip, draw, fit_sprites
 from .shapes import SPRITE, Part, block, creature, similarity
-from .synthetic import Actor, Clip, draw, fit_sprites
 from .textures import Pictures, noise_texture, plain_texture, unit_grid
 
 FRAMES = 150

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from sam2_ros.training.textures import (
+from sam2_ros.synthetic.textures import (
     Pictures,
     photograph_crop,
     random_colour,

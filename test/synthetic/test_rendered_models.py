@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sam2_ros.training.textures import FILM_FRAMES, Pictures, load_pictures
+from sam2_ros.synthetic.textures import FILM_FRAMES, Pictures, load_pictures
 
 ARM = """
 <mujoco>
@@ -39,7 +39,7 @@ def models(tmp_path: Path) -> list[Path]:
 
 
 def test_models_are_filmed_without_their_floor_and_broken_ones_are_left_out(models: list[Path], tmp_path: Path) -> None:
-    from sam2_ros.training.films import write_films
+    from sam2_ros.synthetic.rendered_models import write_films
 
     try:
         written = write_films(models, tmp_path / "films", count=12)
@@ -55,7 +55,7 @@ def test_models_are_filmed_without_their_floor_and_broken_ones_are_left_out(mode
 
 
 def test_a_mesh_with_texture_coordinates_is_painted_too(models: list[Path]) -> None:
-    from sam2_ros.training.films import render_film
+    from sam2_ros.synthetic.rendered_models import render_film
 
     file = models[0].with_name("unwrapped.obj")
     file.write_text(UNWRAPPED)

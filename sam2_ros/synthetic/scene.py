@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from sam2_ros.training.motion import Course, camera, crossing_course, random_course, wander
-from sam2_ros.training.objects import random_object
-from sam2_ros.training.shapes import SPRITE, Part, look_alike, similarity, towards
-from sam2_ros.training.textures import Pictures, noise_texture, photograph_crop, random_surface, smooth_noise
+from sam2_ros.synthetic.motion import Course, camera, crossing_course, random_course, wander
+from sam2_ros.synthetic.objects import random_object
+from sam2_ros.synthetic.shapes import SPRITE, Part, look_alike, similarity, towards
+from sam2_ros.synthetic.textures import Pictures, noise_texture, photograph_crop, random_surface, smooth_noise
 
 # The background reaches this far beyond each side of the picture, in picture sides.
 MARGIN = 0.2

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from sam2_ros.synthetic.motion import Course
+from sam2_ros.synthetic.objects import random_object
+from sam2_ros.synthetic.scene import Actor, draw, fit_sprites, render_clip, visible_objects
+from sam2_ros.synthetic.shapes import SPRITE, Part, cut_out, filmed
+from sam2_ros.synthetic.textures import FILM_FRAMES, FILM_SIDE, Photograph, Pictures, load_pictures
 from sam2_ros.training.data import ClipStore, View, draw_sample
-from sam2_ros.training.motion import Course
-from sam2_ros.training.objects import random_object
-from sam2_ros.training.shapes import SPRITE, Part, cut_out, filmed
-from sam2_ros.training.synthetic import Actor, draw, fit_sprites, render_clip, visible_objects
-from sam2_ros.training.textures import FILM_FRAMES, FILM_SIDE, Photograph, Pictures, load_pictures
 
 
 def square_actor(label: int, x: float, half_side: float = 0.1, colour: float = 255.0) -> Actor:
