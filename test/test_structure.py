@@ -15,9 +15,12 @@ ALLOWED = {
     "model": {"torch", "numpy", "safetensors", "requests", "tqdm"},
     "tracking": {"torch", "numpy", "cv2", "imageio_ffmpeg", "matplotlib", "scipy", "tqdm", "sam2_ros.model"},
     "export": {"torch", "onnxruntime", "sam2_ros.model"},
+    "synthetic": {
+        *("numpy", "cv2", "tqdm", "skimage", "PIL", "mujoco"),
+        *("sam2_ros.tracking",),
+    },
     "training": {
-        *("torch", "numpy", "cv2", "scipy", "tqdm", "matplotlib", "safetensors", "skimage", "yaml", "PIL"),
-        *("mujoco", "pycocotools"),
+        *("torch", "numpy", "cv2", "scipy", "tqdm", "matplotlib", "safetensors", "PIL", "pycocotools"),
         *("sam2_ros.model", "sam2_ros.tracking", "sam2_ros.synthetic"),
     },
 }

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from sam2_ros.synthetic.textures import load_pictures
+from sam2_ros.synthetic.pictures import load_pictures
 from sam2_ros.tracking.device import choose_device
 from sam2_ros.training.data import Clips, ClipStore, VideoClips
 from sam2_ros.training.engine import train

@@ -16,12 +16,14 @@ from typing import Any
 import cv2
 import numpy as np
 
-from ..tracking.masks import bounding_box
-from ..tracking.video import VideoWriter
-from .motion import Course
-from .scene import Actor, Clip, draw, fit_sprites
-from .shapes import SPRITE, Part, block, creature, similarity
-from .textures import Pictures, noise_texture, plain_texture, unit_grid
+from sam2_ros.synthetic.clip import Clip
+from sam2_ros.synthetic.drawing import Actor, draw, fit_sprites
+from sam2_ros.synthetic.motion import Course
+from sam2_ros.synthetic.pictures import Pictures
+from sam2_ros.synthetic.shapes import SPRITE, Part, block, creature, similarity
+from sam2_ros.synthetic.textures import noise_texture, plain_texture, unit_grid
+from sam2_ros.tracking.masks import bounding_box
+from sam2_ros.tracking.video import VideoWriter
 
 FRAMES = 150
 RATE = 30.0

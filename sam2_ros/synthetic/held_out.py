@@ -10,10 +10,9 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from sam2_ros.training.davis import write_clip
-
-from .scene import render_clip
-from .textures import load_pictures
+from sam2_ros.synthetic.davis_writer import write_clip
+from sam2_ros.synthetic.pictures import load_pictures
+from sam2_ros.synthetic.scene import render_clip
 
 SEED = 90210  # apart from every training's
 CLIPS = 60

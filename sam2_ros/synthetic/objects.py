@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from sam2_ros.synthetic.people import person
+from sam2_ros.synthetic.pictures import Pictures
 from sam2_ros.synthetic.shapes import Part, arm, block, creature, cut_out, filmed, photograph_segment, rigid_object
-from sam2_ros.synthetic.textures import Pictures
 
 
 def random_object(rng: np.random.Generator, pictures: Pictures) -> tuple[Part, ...]:

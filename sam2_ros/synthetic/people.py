@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sam2_ros.synthetic.pictures import Pictures
 from sam2_ros.synthetic.shapes import (
     SPRITE,
     Part,
@@ -18,7 +19,7 @@ from sam2_ros.synthetic.shapes import (
     similarity,
     superellipse,
 )
-from sam2_ros.synthetic.textures import Pictures, plain_texture, random_surface
+from sam2_ros.synthetic.textures import plain_texture, random_surface
 
 Place = tuple[float, float]  # object's coordinates, -1..1, y down
 

@@ -20,7 +20,8 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from .textures import FILM_FRAMES, Pictures, load_pictures, random_colour, random_surface
+from sam2_ros.synthetic.pictures import FILM_FRAMES, Pictures, load_pictures
+from sam2_ros.synthetic.textures import random_colour, random_surface
 
 MESHES = {".obj", ".stl"}
 MODELS = MESHES | {".xml"}

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
+from sam2_ros.synthetic.pictures import Pictures
 from sam2_ros.synthetic.textures import (
-    Pictures,
     photograph_crop,
     random_colour,
     random_surface,

@@ -10,8 +10,9 @@ from typing import Protocol
 import cv2
 import numpy as np
 
-from sam2_ros.synthetic.scene import render_clip, visible_objects
-from sam2_ros.synthetic.textures import Pictures
+from sam2_ros.synthetic.clip import visible_objects
+from sam2_ros.synthetic.pictures import Pictures
+from sam2_ros.synthetic.scene import render_clip
 from sam2_ros.training.davis import DatasetError, read_dataset, read_picture
 
 log = logging.getLogger(__name__)

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from sam2_ros.synthetic.clip import Clip
 from sam2_ros.synthetic.demo_clip import CLICK, FRAMES, LOOK_ALIKE, RATE, SIZE, demo_clip, detections
-from sam2_ros.synthetic.scene import Clip
 
 
 @pytest.fixture(scope="module")

@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
+from sam2_ros.synthetic.drawing import Actor, draw
 from sam2_ros.synthetic.motion import Course
 from sam2_ros.synthetic.people import person
-from sam2_ros.synthetic.scene import Actor, draw
-from sam2_ros.synthetic.textures import Pictures
+from sam2_ros.synthetic.pictures import Pictures
 
 SIZE, FRAMES = 160, 12
 BACKGROUND = -100.0  # no colour that anything has

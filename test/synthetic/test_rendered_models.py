@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sam2_ros.synthetic.textures import FILM_FRAMES, Pictures, load_pictures
+from sam2_ros.synthetic.pictures import FILM_FRAMES, Pictures, load_pictures
 
 ARM = """
 <mujoco>

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from sam2_ros.synthetic.textures import Pictures
+from sam2_ros.synthetic.pictures import Pictures
 from sam2_ros.training.data import ClipStore
 from sam2_ros.training.engine import train
 

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 from sam2_ros.model import CheckpointError, save_weights, seeded_model
-from sam2_ros.synthetic.textures import Pictures
+from sam2_ros.synthetic.pictures import Pictures
 from sam2_ros.tracking import device as device_module
 from sam2_ros.training import engine
 from sam2_ros.training.data import ClipStore
