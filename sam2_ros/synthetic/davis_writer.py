@@ -15,7 +15,7 @@ IMAGES, ANNOTATIONS, LOOK_ALIKES = "JPEGImages", "Annotations", "look_alikes.jso
 
 
 def write_clip(folder: Path, name: str, clip: Clip) -> None:
-    """Add a clip to a data set; its objects are those that are seen on its first frame."""
+    """Add a clip to a data set; only objects that are visible on its first frame are annotated."""
     visible = clip.visible()
     kept = np.flatnonzero(visible[0]) + 1
     labels = {}
@@ -30,7 +30,7 @@ def write_clip(folder: Path, name: str, clip: Clip) -> None:
 
 
 def write_sequence(folder: Path, name: str, frames: Iterable[np.ndarray], labels: dict[int, np.ndarray]) -> None:
-    """Add frames (H, W, 3) uint8 RGB to a data set, and the labels (H, W) of those that are annotated, by number."""
+    """Add frames (H, W, 3) uint8 RGB to a data set, with the labels (H, W) of annotated frames by frame number."""
     images, annotations = folder / IMAGES / name, folder / ANNOTATIONS / name
     images.mkdir(parents=True, exist_ok=True)
     annotations.mkdir(parents=True, exist_ok=True)

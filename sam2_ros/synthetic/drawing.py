@@ -7,27 +7,27 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from sam2_ros.synthetic.motion import Course
+from sam2_ros.synthetic.motion import Trajectory
 from sam2_ros.synthetic.shapes import SPRITE, Part, similarity
 
 
 @dataclass(frozen=True)
 class Actor:
-    """Something drawn: parts, course, label (0: part of the scenery), how far it wobbles, how dark its shadow is."""
+    """A drawn object. `label` 0 is scenery; `wobble`: amplitude of its deformation, `shadow`: the shadow's opacity."""
 
     parts: tuple[Part, ...]
-    course: Course
+    trajectory: Trajectory
     label: int
     wobble: float = 0.0
     shadow: float = 0.0
 
 
 def fit_sprites(actor: Actor, size: int) -> Actor:
-    """The actor with sprites shrunk to about the size at which they are drawn, so that sampling does not alias."""
-    half_side = float(actor.course.scale.max()) * size
+    """The actor with sprites reduced to about their drawn size, so that sampling does not alias."""
+    half_side = float(actor.trajectory.scale.max()) * size
     parts = []
     for part in actor.parts:
-        drawn = 2 * half_side * np.abs(np.linalg.svd(part.place[:2, :2], compute_uv=False)).max()
+        drawn = 2 * half_side * np.abs(np.linalg.svd(part.transform[:2, :2], compute_uv=False)).max()
         side = int(np.clip(drawn * 1.2, 8, SPRITE))
         sprite = part.sprite
         if side < min(0.8 * SPRITE, part.side):
@@ -37,26 +37,26 @@ def fit_sprites(actor: Actor, size: int) -> Actor:
     return replace(actor, parts=tuple(parts))
 
 
-def _object_matrix(course: Course, t: int, view: np.ndarray, size: int) -> np.ndarray:
-    """(3, 3): from the object's coordinates (-1..1) to pixels on frame t."""
-    place = similarity(course.angle[t], tuple(course.scale[t]), tuple(course.position[t]))
-    return similarity(0, (size, size)) @ view[t] @ place
+def _object_to_pixels(trajectory: Trajectory, t: int, view: np.ndarray, size: int) -> np.ndarray:
+    """(3, 3): maps the object's coordinates (-1..1) to pixels on frame t."""
+    pose = similarity(trajectory.angle[t], tuple(trajectory.scale[t]), tuple(trajectory.position[t]))
+    return similarity(0, (size, size)) @ view[t] @ pose
 
 
-def _part_matrix(part: Part, t: int) -> np.ndarray:
-    """(3, 3): from the part's sprite pixels to its object's coordinates on frame t."""
+def _sprite_to_object(part: Part, t: int) -> np.ndarray:
+    """(3, 3): maps the part's sprite pixels to its object's coordinates on frame t."""
     side = part.side
     to_square = similarity(0, (2 / (side - 1), 2 / (side - 1)), (-1, -1))
     if not part.swing:
-        return part.place @ to_square
+        return part.transform @ to_square
     joint = np.array(part.joint)
-    turn = similarity(part.swing * np.sin(2 * np.pi * part.beat * t + part.phase))
+    turn = similarity(part.swing * np.sin(2 * np.pi * part.frequency * t + part.phase))
     turn[:2, 2] = joint - turn[:2, :2] @ joint
-    return turn @ part.place @ to_square
+    return turn @ part.transform @ to_square
 
 
-def _wobbled(sprite: np.ndarray, wobble: float, t: int) -> np.ndarray:
-    """The sprite bent by slow waves."""
+def _bend(sprite: np.ndarray, wobble: float, t: int) -> np.ndarray:
+    """The sprite deformed by slow waves."""
     side = sprite.shape[0]
     axis = np.arange(side, dtype=np.float32)
     x, y = np.meshgrid(axis, axis)
@@ -68,10 +68,10 @@ def _wobbled(sprite: np.ndarray, wobble: float, t: int) -> np.ndarray:
 
 
 def draw(actor: Actor, t: int, view: np.ndarray, shutter: float, picture: np.ndarray, labels: np.ndarray) -> None:
-    """Draws the actor into `picture` and writes its label where it covers a pixel by more than half."""
+    """Draw the actor into `picture`; `labels` takes its label where its opacity exceeds one half."""
     size = picture.shape[0]
-    to_pixels = _object_matrix(actor.course, t, view, size)
-    before = _object_matrix(actor.course, max(t - 1, 0), view, size)
+    to_pixels = _object_to_pixels(actor.trajectory, t, view, size)
+    before = _object_to_pixels(actor.trajectory, max(t - 1, 0), view, size)
     motion = (to_pixels[:2, 2] - before[:2, 2]) * shutter
     if np.hypot(*motion) > 0.25 * size:
         motion = np.zeros(2)
@@ -84,15 +84,15 @@ def draw(actor: Actor, t: int, view: np.ndarray, shutter: float, picture: np.nda
     layer = np.zeros((lower - upper, right - left, 4), np.float32)
     to_window = similarity(0, (1, 1), (-left, -upper)) @ to_pixels
     for part in actor.parts:
-        sprite = part.seen(t)
+        sprite = part.sprite_at(t)
         if actor.wobble:
-            sprite = _wobbled(sprite, actor.wobble, t)
-        matrix = (to_window @ _part_matrix(part, t))[:2]
+            sprite = _bend(sprite, actor.wobble, t)
+        matrix = (to_window @ _sprite_to_object(part, t))[:2]
         drawn = cv2.warpAffine(sprite, matrix, (right - left, lower - upper), flags=cv2.INTER_LINEAR)
         layer = drawn + layer * (1 - drawn[..., 3:])
     labels[upper:lower, left:right][layer[..., 3] > 0.5] = actor.label
     if np.hypot(*motion) > 1.5:
-        layer = cv2.filter2D(layer, -1, _streak(motion))
+        layer = cv2.filter2D(layer, -1, _motion_blur_kernel(motion))
     window = picture[upper:lower, left:right]
     if actor.shadow:
         spread = max(3, (lower - upper) // 8) | 1
@@ -104,8 +104,8 @@ def draw(actor: Actor, t: int, view: np.ndarray, shutter: float, picture: np.nda
     window += layer[..., :3]
 
 
-def _streak(motion: np.ndarray) -> np.ndarray:
-    """The kernel that smears along `motion` (pixels)."""
+def _motion_blur_kernel(motion: np.ndarray) -> np.ndarray:
+    """The blur kernel of a displacement by `motion` (pixels)."""
     length = int(np.clip(np.hypot(*motion), 2, 40))
     kernel = np.zeros((length | 1, length | 1), np.float32)
     middle = length // 2

@@ -1,7 +1,7 @@
-"""Synthetic clips with true masks: textured objects that move, turn, deform, hide one another, leave and return.
+"""Synthetic clips with true masks: textured objects move, turn, deform, occlude one another, leave and return.
 
-A clip is a function of (seed, index) alone, given the same pictures. The target of a prompt may be a drawn object or
-a natural segment of the background photograph, which has no drawn border that would give it away.
+A clip is a function of (seed, index) and the pictures. An object is drawn, or a segment of the background
+photograph: a segment has no drawn border that a network could recognise.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ import numpy as np
 
 from sam2_ros.synthetic.clip import Clip
 from sam2_ros.synthetic.drawing import Actor, draw, fit_sprites
-from sam2_ros.synthetic.motion import Course, camera, crossing_course, random_course, wander
+from sam2_ros.synthetic.motion import Trajectory, camera_motion, crossing_trajectory, random_trajectory, random_walk
 from sam2_ros.synthetic.objects import random_object
 from sam2_ros.synthetic.pictures import Pictures
-from sam2_ros.synthetic.shapes import Part, look_alike, similarity, towards
+from sam2_ros.synthetic.shapes import Part, blend_towards, look_alike, similarity
 from sam2_ros.synthetic.textures import noise_texture, photograph_crop, random_surface, smooth_noise
 
-# The background reaches this far beyond each side of the picture, in picture sides.
+# The background extends beyond each side of the image by this share of its side.
 MARGIN = 0.2
 
 
 @dataclass(frozen=True)
-class _Look:
-    """What the camera does to a clip. `light` (T, 3) gains, `shutter` the share of a frame's motion that is blurred."""
+class _CameraEffects:
+    """Effects of the camera. `light` (T, 3) gains; `shutter`: share of a frame's motion that is blurred."""
 
     light: np.ndarray
     shutter: float
@@ -35,26 +35,26 @@ class _Look:
 
 
 def render_clip(seed: int, index: int, pictures: Pictures, frames: int = 8, size: int = 192) -> Clip:
-    """Clip number `index` of the series `seed`: `frames` pictures of `size` x `size`."""
+    """Clip number `index` of series `seed`: `frames` images of `size` x `size` pixels."""
     rng = np.random.default_rng((seed, index))
     background, segments = _background(rng, pictures, int(size * (1 + 2 * MARGIN)))
-    view = camera(rng, frames)
-    actors, look_alikes, segment_labels = _cast(rng, pictures, background, segments, frames)
+    view = camera_motion(rng, frames)
+    actors, look_alikes, segment_labels = _compose(rng, pictures, background, segments, frames)
     actors = [fit_sprites(actor, size) for actor in actors]
-    look = _random_look(rng, frames)
+    effects = _random_camera_effects(rng, frames)
     shown = np.empty((frames, size, size, 3), np.uint8)
     labels = np.empty((frames, size, size), np.uint8)
     for t in range(frames):
-        picture, labels[t] = _set_stage(background, segment_labels, view[t], size)
+        picture, labels[t] = _render_background(background, segment_labels, view[t], size)
         for actor in actors:
-            if actor.course.there[t]:
-                draw(actor, t, view, look.shutter, picture, labels[t])
-        shown[t] = _expose(rng, picture, look, t)
+            if actor.trajectory.is_drawn[t]:
+                draw(actor, t, view, effects.shutter, picture, labels[t])
+        shown[t] = _apply_camera_effects(rng, picture, effects, t)
     return Clip(shown, labels, look_alikes)
 
 
 def _background(rng: np.random.Generator, pictures: Pictures, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Picture (size, size, 3) float32 and its natural segments (size, size), all 0 where there are none."""
+    """Image (size, size, 3) float32 and its segments (size, size), all 0 where there are none."""
     if pictures.photographs and rng.random() < 0.75:
         return photograph_crop(rng, pictures.photographs, size, smallest=0.5)
     surface = noise_texture(rng, size)
@@ -65,17 +65,17 @@ def _background(rng: np.random.Generator, pictures: Pictures, size: int) -> tupl
     return surface, np.zeros((size, size), np.uint16)
 
 
-def _cast(
+def _compose(
     rng: np.random.Generator,
     pictures: Pictures,
     background: np.ndarray,
     segments: np.ndarray,
     frames: int,
 ) -> tuple[list[Actor], tuple[tuple[int, int], ...], np.ndarray]:
-    """Who takes part: actors from the lowest to the topmost, pairs of look-alikes, labels of background segments."""
+    """Actors from the lowest to the topmost, pairs of look-alikes, labels of background segments."""
     clutter = rng.choice((0, 1, 3, 6), p=(0.4, 0.2, 0.2, 0.2)) * (2 if pictures.cut_outs else 1)
     scenery = [
-        Actor(random_object(rng, pictures), _still_course(rng, frames), 0, shadow=0.4 * rng.random())
+        Actor(random_object(rng, pictures), _still_trajectory(rng, frames), 0, shadow=0.4 * rng.random())
         for _ in range(clutter)
     ]
     count = int(rng.integers(1, 4))
@@ -83,31 +83,35 @@ def _cast(
     for label in range(1, count + 1):
         parts = random_object(rng, pictures)
         if rng.random() < 0.2:
-            parts = towards(rng, parts, background)
+            parts = blend_towards(rng, parts, background)
         actors.append(_random_actor(rng, parts, label, frames))
     if rng.random() < 0.35:
         twin = _random_actor(rng, look_alike(rng, actors[0].parts), count + 1, frames)
         if rng.random() < 0.6:
-            twin = replace(twin, course=replace(twin.course, scale=actors[0].course.scale * rng.uniform(0.85, 1.2)))
+            twin = replace(
+                twin, trajectory=replace(twin.trajectory, scale=actors[0].trajectory.scale * rng.uniform(0.85, 1.2))
+            )
         actors.append(twin)
         look_alikes.append((1, count + 1))
-    hidden = actors[rng.integers(count)].course
+    hidden = actors[rng.integers(count)].trajectory
     actors = [actors[i] for i in rng.permutation(len(actors))]
     labels = len(actors)
     if rng.random() < 0.45:
         labelled = rng.random() < 0.4
         labels += labelled
         size = float(hidden.scale.mean()) * rng.uniform(0.7, 1.8) + 0.03
-        course = crossing_course(rng, frames, hidden, size)
-        actors.append(Actor(random_object(rng, pictures), course, labels if labelled else 0, shadow=0.3 * rng.random()))
-    # A segment is of one colour. Whoever follows many of them takes in whatever is alike beside a real object.
+        trajectory = crossing_trajectory(rng, frames, hidden, size)
+        actors.append(
+            Actor(random_object(rng, pictures), trajectory, labels if labelled else 0, shadow=0.3 * rng.random())
+        )
+    # Segments have one colour. A network trained on many of them includes similar surfaces next to a real object.
     rare = bool(pictures.cut_outs) and rng.random() < 0.75
     segment_labels = np.zeros(segments.shape, np.uint8) if rare else _label_segments(rng, segments, labels)
     return scenery + actors, tuple(look_alikes), segment_labels
 
 
 def _label_segments(rng: np.random.Generator, segments: np.ndarray, labels: int) -> np.ndarray:
-    """(H, W) uint8: up to two segments of a fitting size become objects, numbered after the `labels` drawn ones."""
+    """(H, W) uint8: up to two segments of a suitable size become objects, numbered after the `labels` drawn ones."""
     chosen = np.zeros(segments.shape, np.uint8)
     numbers, counts = np.unique(segments[segments > 0], return_counts=True)
     fitting = numbers[(counts > 0.01 * segments.size) & (counts < 0.2 * segments.size)]
@@ -121,24 +125,24 @@ def _random_actor(rng: np.random.Generator, parts: tuple[Part, ...], label: int,
     size = float(np.exp(rng.uniform(np.log(0.045), np.log(0.33))))
     wobble = rng.uniform(0.02, 0.12) if rng.random() < 0.4 else 0.0
     shadow = rng.uniform(0.1, 0.6) if rng.random() < 0.4 else 0.0
-    return Actor(parts, random_course(rng, frames, size, absence=0.35), label, wobble, shadow)
+    return Actor(parts, random_trajectory(rng, frames, size, absence=0.35), label, wobble, shadow)
 
 
-def _still_course(rng: np.random.Generator, frames: int) -> Course:
+def _still_trajectory(rng: np.random.Generator, frames: int) -> Trajectory:
     size = np.exp(rng.uniform(np.log(0.04), np.log(0.4)))
     scale = np.tile(size * np.exp(rng.uniform(-0.4, 0.4) * np.array([1, -1])), (frames, 1))
     position = np.tile(rng.uniform(0, 1, 2), (frames, 1))
-    return Course(position, np.full(frames, rng.uniform(0, 6)), scale, np.ones(frames, bool))
+    return Trajectory(position, np.full(frames, rng.uniform(0, 6)), scale, np.ones(frames, bool))
 
 
-def _random_look(rng: np.random.Generator, frames: int) -> _Look:
+def _random_camera_effects(rng: np.random.Generator, frames: int) -> _CameraEffects:
     drift = rng.choice((0.0, 0.01, 0.05), p=(0.4, 0.4, 0.2))
-    light = np.stack([wander(rng, frames, drift)] * 3, -1) + wander(rng, frames, drift / 3)[:, None] * rng.normal(
-        0, 1, 3
-    )
+    light = np.stack([random_walk(rng, frames, drift)] * 3, -1) + random_walk(rng, frames, drift / 3)[
+        :, None
+    ] * rng.normal(0, 1, 3)
     if rng.random() < 0.08:
         light[int(rng.integers(frames)) :] += rng.uniform(-0.5, 0.5)
-    return _Look(
+    return _CameraEffects(
         light=np.exp(np.clip(light, -0.8, 0.6)).astype(np.float32),
         shutter=rng.uniform(0.2, 1.0) if rng.random() < 0.5 else 0.0,
         blur=rng.uniform(0.3, 1.3) if rng.random() < 0.35 else 0.0,
@@ -147,10 +151,10 @@ def _random_look(rng: np.random.Generator, frames: int) -> _Look:
     )
 
 
-def _set_stage(
+def _render_background(
     background: np.ndarray, segment_labels: np.ndarray, view: np.ndarray, size: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The empty scene from the camera's `view`: picture (size, size, 3) float32 and labels (size, size) uint8."""
+    """The background from the camera's `view`: image (size, size, 3) float32 and labels (size, size) uint8."""
     to_fractions = similarity(0, (1 / size, 1 / size), (-MARGIN, -MARGIN))
     matrix = (similarity(0, (size, size)) @ view @ to_fractions)[:2]
     picture = cv2.warpAffine(background, matrix, (size, size), borderMode=cv2.BORDER_REFLECT_101)
@@ -159,15 +163,15 @@ def _set_stage(
     return picture, cv2.warpAffine(segment_labels, matrix, (size, size), flags=cv2.INTER_NEAREST)
 
 
-def _expose(rng: np.random.Generator, picture: np.ndarray, look: _Look, t: int) -> np.ndarray:
-    """The finished frame (S, S, 3) uint8: light, lens blur, sensor noise, compression."""
-    picture = picture * look.light[t]
-    if look.blur:
-        picture = cv2.GaussianBlur(picture, (0, 0), look.blur)
-    if look.noise:
-        picture = picture + look.noise * rng.standard_normal(picture.shape, np.float32)
+def _apply_camera_effects(rng: np.random.Generator, picture: np.ndarray, effects: _CameraEffects, t: int) -> np.ndarray:
+    """The final frame (S, S, 3) uint8: light, lens blur, sensor noise, JPEG compression."""
+    picture = picture * effects.light[t]
+    if effects.blur:
+        picture = cv2.GaussianBlur(picture, (0, 0), effects.blur)
+    if effects.noise:
+        picture = picture + effects.noise * rng.standard_normal(picture.shape, np.float32)
     frame = np.clip(picture, 0, 255).astype(np.uint8)
-    if look.quality is None:
+    if effects.quality is None:
         return frame
-    encoded = cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, look.quality])[1]
+    encoded = cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, effects.quality])[1]
     return np.asarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR))

@@ -11,14 +11,14 @@ from sam2_ros.synthetic.pictures import Photograph, Pictures
 
 
 def random_colour(rng: np.random.Generator) -> np.ndarray:
-    """One RGB colour (3,) float32, 0..255; greys, dark and pale ones are as common as vivid ones."""
+    """A random RGB colour (3,) float32, 0..255; muted colours are as frequent as vivid ones."""
     saturation = 255 * rng.random() ** rng.choice((0.6, 3.0))
     hsv = np.array([[[rng.uniform(0, 180), saturation, rng.uniform(20, 255)]]], np.float32).astype(np.uint8)
     return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)[0, 0].astype(np.float32)
 
 
 def smooth_noise(rng: np.random.Generator, size: int, cells: int) -> np.ndarray:
-    """Random values of a coarse grid, interpolated to (size, size) float32, about 0..1."""
+    """Random values on a coarse grid, interpolated to (size, size) float32, about 0..1."""
     return cv2.resize(rng.random((cells, cells), np.float32), (size, size), interpolation=cv2.INTER_CUBIC)
 
 
@@ -63,15 +63,15 @@ def pattern_texture(rng: np.random.Generator, size: int) -> np.ndarray:
 
 
 def plain_texture(rng: np.random.Generator, size: int) -> np.ndarray:
-    """One colour that fades a little from one side to the other."""
+    """One colour with a slight gradient."""
     x, y = unit_grid(size)
     angle = rng.uniform(0, 2 * np.pi)
     fade = 1 + rng.uniform(0, 0.35) * (np.cos(angle) * x + np.sin(angle) * y)
     return np.clip(random_colour(rng) * fade[..., None], 0, 255)
 
 
-def lettered_texture(rng: np.random.Generator, size: int) -> np.ndarray:
-    """A plain surface with a few letters, as on a toy block or a package."""
+def text_texture(rng: np.random.Generator, size: int) -> np.ndarray:
+    """A plain surface with a few letters."""
     surface = plain_texture(rng, size).astype(np.uint8)
     ink = tuple(float(value) for value in random_colour(rng))
     for _ in range(rng.integers(1, 4)):
@@ -93,7 +93,7 @@ def lettered_texture(rng: np.random.Generator, size: int) -> np.ndarray:
 def photograph_crop(
     rng: np.random.Generator, photographs: tuple[Photograph, ...], size: int, smallest: float = 0.25
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A random rectangle of a photograph, mirrored or not, recoloured.
+    """A random crop of a photograph, randomly mirrored and recoloured.
 
     Image (size, size, 3) float32 and segments (size, size).
     """
@@ -113,7 +113,7 @@ def photograph_crop(
 
 
 def recolour(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
-    """Other light on the same surface: gains of the channels, contrast, sometimes other channels altogether."""
+    """Random gains and offset of the channels; sometimes permuted channels or grey."""
     if rng.random() < 0.2:
         image = image[..., rng.permutation(3)]
     if rng.random() < 0.15:
@@ -123,7 +123,7 @@ def recolour(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
 
 
 def random_surface(rng: np.random.Generator, pictures: Pictures, size: int) -> np.ndarray:
-    """Any of the textures: (size, size, 3) float32, 0..255."""
+    """A random texture of any kind: (size, size, 3) float32, 0..255."""
     kind = rng.random()
     if pictures.photographs and kind < 0.4:
         return photograph_crop(rng, pictures.photographs, size, smallest=0.1)[0]
@@ -133,4 +133,4 @@ def random_surface(rng: np.random.Generator, pictures: Pictures, size: int) -> n
         return plain_texture(rng, size)
     if kind < 0.92:
         return pattern_texture(rng, size)
-    return lettered_texture(rng, size)
+    return text_texture(rng, size)

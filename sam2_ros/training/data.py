@@ -34,7 +34,7 @@ class Clips(Protocol):
 class ClipStore:
     """`count` synthetic clips of the series `seed`, rendered at their first use and kept in files below `folder`.
 
-    The last `plain` ones are made without cut-outs and films. A clip is a function of its number, so that several
+    The last `plain` ones are made without cut-outs and animations. A clip is a function of its number, so that several
     processes may fill one store and training draws the same clips whatever was rendered before.
     """
 

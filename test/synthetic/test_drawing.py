@@ -4,15 +4,15 @@ import numpy as np
 
 from sam2_ros.synthetic.clip import visible_objects
 from sam2_ros.synthetic.drawing import Actor, draw
-from sam2_ros.synthetic.motion import Course
+from sam2_ros.synthetic.motion import Trajectory
 from sam2_ros.synthetic.shapes import SPRITE, Part
 
 
 def square_actor(label: int, x: float, half_side: float = 0.1, colour: float = 255.0) -> Actor:
     """A square of one colour that stands still at (x, 0.5)."""
     sprite = np.dstack([np.full((SPRITE, SPRITE, 3), colour), np.ones((SPRITE, SPRITE))]).astype(np.float32)
-    course = Course(np.array([[x, 0.5]]), np.zeros(1), np.full((1, 2), half_side), np.ones(1, bool))
-    return Actor((Part(sprite, np.eye(3)),), course, label)
+    trajectory = Trajectory(np.array([[x, 0.5]]), np.zeros(1), np.full((1, 2), half_side), np.ones(1, bool))
+    return Actor((Part(sprite, np.eye(3)),), trajectory, label)
 
 
 def draw_all(*actors: Actor, size: int = 100) -> tuple[np.ndarray, np.ndarray]:
@@ -22,7 +22,7 @@ def draw_all(*actors: Actor, size: int = 100) -> tuple[np.ndarray, np.ndarray]:
     return picture, labels
 
 
-def test_an_object_is_drawn_where_its_course_says_and_its_mask_is_what_it_covers() -> None:
+def test_an_object_is_drawn_at_its_position_and_its_mask_is_what_it_covers() -> None:
     picture, labels = draw_all(square_actor(3, x=0.3))
     ys, xs = np.nonzero(labels == 3)
     assert abs(xs.mean() - 30) < 1 and abs(ys.mean() - 50) < 1
@@ -30,13 +30,13 @@ def test_an_object_is_drawn_where_its_course_says_and_its_mask_is_what_it_covers
     assert (picture[labels == 3] > 127).all() and (picture[labels == 0] < 128).all()
 
 
-def test_what_is_hidden_is_not_in_the_mask() -> None:
+def test_occluded_pixels_are_not_in_the_mask() -> None:
     _, labels = draw_all(square_actor(1, x=0.5), square_actor(2, x=0.5, half_side=0.2, colour=90))
     assert not (labels == 1).any()
     assert visible_objects(labels[None], 2).tolist() == [[False, True]]
 
 
-def test_scenery_hides_objects_too() -> None:
+def test_scenery_occludes_objects() -> None:
     _, labels = draw_all(square_actor(1, x=0.5), square_actor(0, x=0.5, half_side=0.2, colour=90))
     assert not labels.any()
 

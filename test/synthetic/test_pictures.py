@@ -9,13 +9,13 @@ import pytest
 from PIL import Image
 
 from sam2_ros.synthetic.drawing import Actor, draw, fit_sprites
-from sam2_ros.synthetic.motion import Course
+from sam2_ros.synthetic.motion import Trajectory
 from sam2_ros.synthetic.objects import random_object
-from sam2_ros.synthetic.pictures import FILM_FRAMES, FILM_SIDE, Pictures, load_pictures
-from sam2_ros.synthetic.shapes import SPRITE, cut_out, filmed
+from sam2_ros.synthetic.pictures import ANIMATION_FRAMES, ANIMATION_SIDE, Pictures, load_pictures
+from sam2_ros.synthetic.shapes import SPRITE, animated, cut_out
 
 
-def test_photographs_of_a_folder_are_used_and_bad_files_skipped(
+def test_photographs_of_a_folder_are_used_and_unreadable_files_skipped(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     picture = np.zeros((300, 400, 3), np.uint8)
@@ -37,7 +37,7 @@ def cut_out_file(path: Path, opaque: slice = slice(20, 180)) -> None:
     cv2.imwrite(str(path), picture)
 
 
-def test_a_picture_with_a_transparent_surrounding_is_an_object_unless_it_is_too_thin(tmp_path: Path) -> None:
+def test_an_image_with_a_transparent_background_is_an_object_unless_it_is_too_thin(tmp_path: Path) -> None:
     cut_out_file(tmp_path / "object.png")
     cut_out_file(tmp_path / "line.png", slice(100, 110))
     pictures = load_pictures(tmp_path, tmp_path / "cache.npz")
@@ -51,7 +51,7 @@ def test_a_picture_with_a_transparent_surrounding_is_an_object_unless_it_is_too_
     assert np.array_equal(again.cut_outs[0], image) and len(again.photographs) == len(pictures.photographs)
 
 
-def test_an_object_that_was_cut_out_is_one_whole_whatever_its_colours(tmp_path: Path) -> None:
+def test_a_cut_out_object_stays_whole_whatever_its_colours(tmp_path: Path) -> None:
     cut_out_file(tmp_path / "object.png")
     pictures = Pictures(cut_outs=load_pictures(tmp_path).cut_outs)
     (part,) = cut_out(np.random.default_rng(2), pictures)
@@ -64,7 +64,7 @@ def test_an_object_that_was_cut_out_is_one_whole_whatever_its_colours(tmp_path: 
     assert 8 < sum(drawn) < 32
 
 
-def film_file(path: Path, least: int = 20) -> None:
+def animation_file(path: Path, least: int = 20) -> None:
     """An animation of a red and blue rectangle, 100 pixels high, whose width shrinks from 100 to `least` pixels."""
     frames = []
     for width in np.linspace(100, least, 40).astype(int):
@@ -75,33 +75,40 @@ def film_file(path: Path, least: int = 20) -> None:
     frames[0].save(path, save_all=True, append_images=frames[1:], duration=40)
 
 
-def test_an_animation_with_a_transparent_surrounding_is_a_film_or_a_still_where_its_object_vanishes(
+def test_an_animation_whose_object_vanishes_becomes_a_cut_out(
     tmp_path: Path,
 ) -> None:
-    film_file(tmp_path / "object.webp")
-    film_file(tmp_path / "vanishing.webp", least=2)
+    animation_file(tmp_path / "object.webp")
+    animation_file(tmp_path / "vanishing.webp", least=2)
     pictures = load_pictures(tmp_path, tmp_path / "cache.npz")
-    assert len(pictures.films) == len(pictures.cut_outs) == 1
-    (film,) = pictures.films
-    assert film.shape == (FILM_FRAMES, FILM_SIDE, FILM_SIDE, 4)
-    widths = (film[:, FILM_SIDE // 2, :, 3] > 127).sum(axis=1) / FILM_SIDE
+    assert len(pictures.animations) == len(pictures.cut_outs) == 1
+    (animation,) = pictures.animations
+    assert animation.shape == (ANIMATION_FRAMES, ANIMATION_SIDE, ANIMATION_SIDE, 4)
+    widths = (animation[:, ANIMATION_SIDE // 2, :, 3] > 127).sum(axis=1) / ANIMATION_SIDE
     assert np.allclose(widths[[0, -1]], [1 / 1.05, 0.2 / 1.05], atol=0.03) and (np.diff(widths) < 0).all()
-    red, green, blue = film[0, FILM_SIDE // 2, FILM_SIDE // 4, :3]
+    red, green, blue = animation[0, ANIMATION_SIDE // 2, ANIMATION_SIDE // 4, :3]
     assert red > 200 and green < 50 and blue < 50
-    assert np.array_equal(load_pictures(None, tmp_path / "cache.npz").films[0], film)
+    assert np.array_equal(load_pictures(None, tmp_path / "cache.npz").animations[0], animation)
 
 
-def test_a_filmed_object_changes_from_frame_to_frame_back_and_forth(tmp_path: Path) -> None:
-    film_file(tmp_path / "object.webp")
-    pictures = Pictures(films=load_pictures(tmp_path).films)
-    (part,) = filmed(np.random.default_rng(2), pictures)
-    part = replace(part, pace=0.5, first=FILM_FRAMES - 3)
-    areas = [int((part.seen(t)[..., 3] > 0.5).sum()) for t in range(9)]
+def test_an_animated_object_plays_forward_and_backward(tmp_path: Path) -> None:
+    animation_file(tmp_path / "object.webp")
+    pictures = Pictures(animations=load_pictures(tmp_path).animations)
+    (part,) = animated(np.random.default_rng(2), pictures)
+    part = replace(part, playback_rate=0.5, first_frame=ANIMATION_FRAMES - 3)
+    areas = [int((part.sprite_at(t)[..., 3] > 0.5).sum()) for t in range(9)]
     assert areas[0] == areas[1] > areas[2] == areas[3] > areas[4] == areas[5] < areas[6] == areas[7] == areas[2]
-    course = Course(np.full((9, 2), 0.5), np.zeros(9), np.full((9, 2), 0.4), np.ones(9, bool))
+    trajectory = Trajectory(np.full((9, 2), 0.5), np.zeros(9), np.full((9, 2), 0.4), np.ones(9, bool))
     labels = np.zeros((9, 100, 100), np.uint8)
     for t in range(9):
         view = np.stack([np.eye(3)] * 9)
-        draw(fit_sprites(Actor((part,), course, 1), 100), t, view, 0.0, np.zeros((100, 100, 3), np.float32), labels[t])
+        draw(
+            fit_sprites(Actor((part,), trajectory, 1), 100),
+            t,
+            view,
+            0.0,
+            np.zeros((100, 100, 3), np.float32),
+            labels[t],
+        )
     drawn = [int((frame == 1).sum()) for frame in labels]
     assert np.allclose(np.array(drawn) / drawn[0], np.array(areas) / areas[0], atol=0.06)

@@ -30,7 +30,7 @@ def test_a_segment_of_a_photograph_can_be_an_object() -> None:
     assert any(clip.labels.max() > 5 or len(np.unique(clip.labels)) > 2 for clip in clips)
 
 
-def test_clips_without_pictures_are_as_they_ever_were() -> None:
+def test_clips_without_pictures_do_not_change() -> None:
     labels = render_clip(90210, 3, Pictures(), frames=2, size=64).labels  # of the series of the fixed test set
     areas = np.bincount(labels[0].ravel(), minlength=4).astype(int)
     assert np.abs(areas - [3029, 494, 131, 442]).max() < 8
