@@ -15,13 +15,16 @@ ALLOWED = {
     "model": {"torch", "numpy", "safetensors", "requests", "tqdm"},
     "tracking": {"torch", "numpy", "cv2", "imageio_ffmpeg", "matplotlib", "scipy", "tqdm", "sam2_ros.model"},
     "export": {"torch", "onnxruntime", "sam2_ros.model"},
+    "synthetic": {
+        *("numpy", "cv2", "tqdm", "skimage", "PIL", "mujoco"),
+        *("sam2_ros.tracking",),
+    },
     "training": {
-        *("torch", "numpy", "cv2", "scipy", "tqdm", "matplotlib", "safetensors", "skimage", "yaml", "PIL"),
-        *("mujoco", "pycocotools"),
-        *("sam2_ros.model", "sam2_ros.tracking"),
+        *("torch", "numpy", "cv2", "scipy", "tqdm", "matplotlib", "safetensors", "PIL", "pycocotools"),
+        *("sam2_ros.model", "sam2_ros.tracking", "sam2_ros.synthetic"),
     },
 }
-ABOVE_NODE = {"sam2_ros.cli", "sam2_ros.training"}
+ABOVE_NODE = {"sam2_ros.cli", "sam2_ros.training", "sam2_ros.synthetic"}
 ROS = {"rclpy", "ament_index_python", "cv_bridge", "message_filters", "tf2_ros", "sam2_ros.msg", "sam2_ros.srv"}
 
 

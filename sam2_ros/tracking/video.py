@@ -12,7 +12,7 @@ import cv2
 import imageio_ffmpeg
 import numpy as np
 
-DEMO_CLIP = Path(__file__).parents[1] / "demo_data" / "clip.mp4"  # ours, see sam2_ros.training.demo_clip
+DEMO_CLIP = Path(__file__).parents[1] / "demo_data" / "clip.mp4"  # ours, see sam2_ros.synthetic.demo_clip
 
 _USUAL_RATE = 30.0  # frames per second of a file that does not say
 

@@ -1,10 +1,10 @@
-"""The demo clip shows what the demo is about."""
+"""The demo clip contains an occlusion, an absence and a look-alike."""
 
 import numpy as np
 import pytest
 
-from sam2_ros.training.demo_clip import CLICK, FRAMES, LOOK_ALIKE, RATE, SIZE, demo_clip, detections
-from sam2_ros.training.synthetic import Clip
+from sam2_ros.synthetic.clip import Clip
+from sam2_ros.synthetic.demo_clip import CLICK, FRAMES, LOOK_ALIKE, RATE, SIZE, demo_clip, detections
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +18,7 @@ def test_the_click_hits_the_target(clip: Clip) -> None:
     assert (clip.labels[0, y - 3 : y + 4, x - 3 : x + 4] == 1).all()
 
 
-def test_the_target_is_absent_twice_and_ends_in_view(clip: Clip) -> None:
+def test_the_target_is_absent_twice_and_visible_at_the_end(clip: Clip) -> None:
     seen = (clip.labels == 1).any(axis=(1, 2))
     changes = np.flatnonzero(np.diff(seen.astype(int)))
     assert seen[0] and seen[-1] and len(changes) == 4
@@ -27,7 +27,7 @@ def test_the_target_is_absent_twice_and_ends_in_view(clip: Clip) -> None:
     assert returned - left >= 1.25 * RATE  # lost
 
 
-def test_it_is_hidden_in_mid_picture_and_leaves_at_the_side(clip: Clip) -> None:
+def test_the_target_is_occluded_inside_the_image_and_leaves_at_its_side(clip: Clip) -> None:
     areas = [np.argwhere(frame == 1) for frame in clip.labels]
     last_seen = [areas[t] for t in range(FRAMES - 1) if len(areas[t]) and not len(areas[t + 1])]
     width = SIZE[1]
@@ -42,7 +42,7 @@ def test_a_look_alike_stays_in_view_all_the_time(clip: Clip) -> None:
     assert np.abs(target - other).max() < 25
 
 
-def test_the_detector_sees_the_target_where_nearly_all_of_it_is_in_view(clip: Clip) -> None:
+def test_the_detector_reports_the_target_where_nearly_all_of_it_is_visible(clip: Clip) -> None:
     found = detections(clip)
     assert found[0]["frame"] == 0 and len(found) >= 10
     for entry in found:

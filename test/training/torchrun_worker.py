@@ -7,9 +7,9 @@ from pathlib import Path
 
 import torch
 
+from sam2_ros.synthetic.pictures import Pictures
 from sam2_ros.training.data import ClipStore
 from sam2_ros.training.engine import train
-from sam2_ros.training.textures import Pictures
 
 file = Path(sys.argv[1])
 store = ClipStore(file.parent / "clips", Pictures(), seed=1, count=4, frames=3, size=96)

@@ -1,11 +1,11 @@
-"""Models become films with a transparent surrounding that the generator reads."""
+"""Models become animations with a transparent surrounding that the generator reads."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from sam2_ros.training.textures import FILM_FRAMES, Pictures, load_pictures
+from sam2_ros.synthetic.pictures import ANIMATION_FRAMES, Pictures, load_pictures
 
 ARM = """
 <mujoco>
@@ -29,7 +29,7 @@ UNWRAPPED = "v 0 0 0\nv 1 0 0\nv 0 1 0\nv 0 0 1\nvt 0 0\nvt 1 0\nvt 0 1\n" + "".
 
 @pytest.fixture
 def models(tmp_path: Path) -> list[Path]:
-    pytest.importorskip("mujoco", reason="films are rendered by MuJoCo: pip install mujoco")
+    pytest.importorskip("mujoco", reason="animations are rendered by MuJoCo: pip install mujoco")
     folder = tmp_path / "models"
     folder.mkdir()
     files = [folder / "arm.xml", folder / "solid.obj", folder / "broken.xml"]
@@ -38,31 +38,31 @@ def models(tmp_path: Path) -> list[Path]:
     return files
 
 
-def test_models_are_filmed_without_their_floor_and_broken_ones_are_left_out(models: list[Path], tmp_path: Path) -> None:
-    from sam2_ros.training.films import write_films
+def test_models_are_rendered_without_their_floor_and_broken_ones_skipped(models: list[Path], tmp_path: Path) -> None:
+    from sam2_ros.synthetic.rendered_models import write_rendered_models
 
     try:
-        written = write_films(models, tmp_path / "films", count=12)
+        written = write_rendered_models(models, tmp_path / "animations", count=12)
     except ImportError as error:
         pytest.skip(f"nothing to render with: {error}")
-    films = load_pictures(tmp_path / "films").films
-    assert 3 <= len(films) <= written < 12
-    shares = np.stack([(film[..., 3] > 127).mean(axis=(1, 2)) for film in films])
-    assert shares.shape[1] == FILM_FRAMES and 0.05 < shares.min() and shares.max() < 0.9  # a floor would fill it
+    animations = load_pictures(tmp_path / "animations").animations
+    assert 3 <= len(animations) <= written < 12
+    shares = np.stack([(animation[..., 3] > 127).mean(axis=(1, 2)) for animation in animations])
+    assert shares.shape[1] == ANIMATION_FRAMES and 0.05 < shares.min() and shares.max() < 0.9  # a floor would fill it
     assert np.ptp(shares, axis=1).max() > 0.05
-    colours = [film[film[..., 3] > 200][:, :3].mean(axis=0) for film in films]
+    colours = [animation[animation[..., 3] > 200][:, :3].mean(axis=0) for animation in animations]
     assert np.ptp(colours, axis=0).max() > 30
 
 
-def test_a_mesh_with_texture_coordinates_is_painted_too(models: list[Path]) -> None:
-    from sam2_ros.training.films import render_film
+def test_a_mesh_with_texture_coordinates_is_textured(models: list[Path]) -> None:
+    from sam2_ros.synthetic.rendered_models import render_model
 
     file = models[0].with_name("unwrapped.obj")
     file.write_text(UNWRAPPED)
     try:
-        films = [render_film(np.random.default_rng(seed), file, Pictures()) for seed in range(12)]
+        animations = [render_model(np.random.default_rng(seed), file, Pictures()) for seed in range(12)]
     except ImportError as error:
         pytest.skip(f"nothing to render with: {error}")
-    shown = [film[film[..., 3] > 250][:, :3] + 1.0 for film in films if film is not None]
+    shown = [animation[animation[..., 3] > 250][:, :3] + 1.0 for animation in animations if animation is not None]
     spread = [(colours / colours.sum(axis=1, keepdims=True)).std(axis=0).max() for colours in shown]
     assert sum(each > 0.01 for each in spread) >= 3  # one colour under any light has 0.001

@@ -1,4 +1,4 @@
-"""Outlines of synthetic objects, and objects put together from textured parts."""
+"""Outlines of synthetic objects, and objects assembled from textured parts."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from sam2_ros.training.textures import (
-    Pictures,
+from sam2_ros.synthetic.pictures import Pictures
+from sam2_ros.synthetic.textures import (
     photograph_crop,
     random_colour,
     random_surface,
@@ -24,30 +24,30 @@ SPRITE = 128
 class Part:
     """One rigid piece.
 
-    `sprite` (S, S, 4) float32: colours multiplied by opacity, 0..255, and opacity 0..1; a film's frames stand below one
-    another, (F * S, S, 4), and run back and forth by `pace` of them per frame of the clip, from number `first` on.
-    `place` (3, 3): from the sprite's square (-1..1) to its object's (-1..1). It swings by `swing` radians about
-    `joint` (object's coordinates), `beat` times per frame from `phase` on.
+    `sprite` (S, S, 4) float32: colours multiplied by opacity, 0..255, and opacity 0..1. The F frames of an animation
+    are stacked, (F * S, S, 4); they play forward and backward, `playback_rate` of them per frame of the clip, starting
+    with number `first_frame`. `transform` (3, 3) maps the sprite's square (-1..1) to its object's (-1..1). The part
+    swings by `swing` radians about `joint` (object's coordinates) with `frequency` periods per frame, from `phase`.
     """
 
     sprite: np.ndarray
-    place: np.ndarray
+    transform: np.ndarray
     joint: tuple[float, float] = (0.0, 0.0)
     swing: float = 0.0
-    beat: float = 0.0
+    frequency: float = 0.0
     phase: float = 0.0
-    pace: float = 0.0
-    first: float = 0.0
+    playback_rate: float = 0.0
+    first_frame: float = 0.0
 
     @property
     def side(self) -> int:
-        """Pixels of the square that is drawn."""
+        """Side of the sprite in pixels."""
         return self.sprite.shape[1]
 
-    def seen(self, t: int) -> np.ndarray:
-        """What is drawn on frame t (S, S, 4)."""
+    def sprite_at(self, t: int) -> np.ndarray:
+        """The sprite of frame t, (S, S, 4)."""
         last = len(self.sprite) // self.side - 1
-        number = last - abs(last - int(self.first + self.pace * t) % (2 * last)) if last else 0
+        number = last - abs(last - int(self.first_frame + self.playback_rate * t) % (2 * last)) if last else 0
         return self.sprite[number * self.side : (number + 1) * self.side]
 
 
@@ -100,7 +100,7 @@ def superellipse(rng: np.random.Generator) -> np.ndarray:
 
 
 def random_opacity(rng: np.random.Generator) -> np.ndarray:
-    """(SPRITE, SPRITE) float32: one outline, sometimes with a second one added to it or cut out of it."""
+    """(SPRITE, SPRITE) float32: one outline, sometimes with a second one added or subtracted."""
     outlines = (blob, polygon, superellipse)
     opacity = fill(outlines[rng.integers(3)](rng), SPRITE)
     if rng.random() < 0.25:
@@ -111,7 +111,7 @@ def random_opacity(rng: np.random.Generator) -> np.ndarray:
 
 
 def shade(rng: np.random.Generator, surface: np.ndarray, opacity: np.ndarray) -> np.ndarray:
-    """Light from one side, darker or lighter towards the border as on a round body, sometimes a highlight."""
+    """Shading from one side, darker or lighter near the border as on a round body, sometimes a highlight."""
     x, y = unit_grid(SPRITE)
     angle = rng.uniform(0, 2 * np.pi)
     light = 1 + rng.uniform(0, 0.45) * (np.cos(angle) * x + np.sin(angle) * y)
@@ -127,8 +127,8 @@ def shade(rng: np.random.Generator, surface: np.ndarray, opacity: np.ndarray) ->
     return np.clip(shaded, 0, 255)
 
 
-def several_surfaces(rng: np.random.Generator, pictures: Pictures) -> np.ndarray:
-    """A surface of one to three regions, each with a texture of its own: shirt and trousers, label and box."""
+def patchwork_surface(rng: np.random.Generator, pictures: Pictures) -> np.ndarray:
+    """A surface of several regions with different textures, as of shirt and trousers or label and box."""
     surface = random_surface(rng, pictures, SPRITE)
     while rng.random() < 0.4:
         if rng.random() < 0.5:
@@ -143,7 +143,7 @@ def several_surfaces(rng: np.random.Generator, pictures: Pictures) -> np.ndarray
     return surface
 
 
-def painted(surface: np.ndarray, opacity: np.ndarray) -> np.ndarray:
+def compose_sprite(surface: np.ndarray, opacity: np.ndarray) -> np.ndarray:
     """A part's sprite (SPRITE, SPRITE, 4) from its colours (SPRITE, SPRITE, 3) and opacity (SPRITE, SPRITE)."""
     return np.dstack([surface * opacity[..., None], opacity]).astype(np.float32)
 
@@ -151,8 +151,8 @@ def painted(surface: np.ndarray, opacity: np.ndarray) -> np.ndarray:
 def rigid_object(rng: np.random.Generator, pictures: Pictures) -> tuple[Part, ...]:
     """One outline with one or more surfaces."""
     opacity = random_opacity(rng)
-    surface = shade(rng, several_surfaces(rng, pictures), opacity)
-    return (Part(painted(surface, opacity), np.eye(3)),)
+    surface = shade(rng, patchwork_surface(rng, pictures), opacity)
+    return (Part(compose_sprite(surface, opacity), np.eye(3)),)
 
 
 def block(rng: np.random.Generator, pictures: Pictures) -> tuple[Part, ...]:
@@ -173,11 +173,11 @@ def block(rng: np.random.Generator, pictures: Pictures) -> tuple[Part, ...]:
         paint = material if rng.random() < 0.8 else random_surface(rng, pictures, SPRITE)
         surface = surface * (1 - cover[..., None]) + np.clip(paint * light, 0, 255) * cover[..., None]
         opacity = np.maximum(opacity, cover)
-    return (Part(painted(surface, opacity), np.eye(3)),)
+    return (Part(compose_sprite(surface, opacity), np.eye(3)),)
 
 
 def photograph_segment(rng: np.random.Generator, pictures: Pictures) -> tuple[Part, ...]:
-    """A natural segment of a photograph, sometimes with its neighbours' colours kept, enlarged to fill the sprite."""
+    """A segment of a photograph, enlarged to fill the sprite."""
     image, segments = photograph_crop(rng, pictures.photographs, 2 * SPRITE, smallest=0.5)
     numbers, counts = np.unique(segments, return_counts=True)
     fitting = numbers[(counts > 0.02 * segments.size) & (counts < 0.5 * segments.size)]
@@ -191,11 +191,11 @@ def photograph_segment(rng: np.random.Generator, pictures: Pictures) -> tuple[Pa
     to_sprite = (similarity(0, (SPRITE / side, SPRITE / side)) @ to_corner)[:2]
     surface = cv2.warpAffine(image, to_sprite, (SPRITE, SPRITE), flags=cv2.INTER_LINEAR)
     opacity = cv2.warpAffine(cv2.GaussianBlur(mask.astype(np.float32), (3, 3), 0), to_sprite, (SPRITE, SPRITE))
-    return (Part(painted(surface, opacity), np.eye(3)),)
+    return (Part(compose_sprite(surface, opacity), np.eye(3)),)
 
 
 def cut_out(rng: np.random.Generator, pictures: Pictures) -> tuple[Part, ...]:
-    """A whole object of many colours, mirrored or not, in other light, sometimes with a rougher surface."""
+    """A cut-out object, randomly mirrored and recoloured, sometimes with a rougher surface."""
     image = pictures.cut_outs[int(rng.integers(len(pictures.cut_outs)))]
     if rng.random() < 0.5:
         image = image[:, ::-1]
@@ -204,45 +204,48 @@ def cut_out(rng: np.random.Generator, pictures: Pictures) -> tuple[Part, ...]:
     if rng.random() < 0.4:
         grain = random_surface(rng, pictures, SPRITE).mean(-1, keepdims=True)
         surface = surface * (1 + rng.uniform(0.1, 0.6) * (grain / max(float(grain.mean()), 1.0) - 1))
-    return (Part(painted(shade(rng, np.clip(surface, 0, 255), opacity), opacity), np.eye(3)),)
+    return (Part(compose_sprite(shade(rng, np.clip(surface, 0, 255), opacity), opacity), np.eye(3)),)
 
 
-def filmed(rng: np.random.Generator, pictures: Pictures) -> tuple[Part, ...]:
-    """A whole object that turns and moves, mirrored or not, in other light."""
-    film = pictures.films[int(rng.integers(len(pictures.films)))]
+def animated(rng: np.random.Generator, pictures: Pictures) -> tuple[Part, ...]:
+    """An animated object, randomly mirrored and recoloured."""
+    animation = pictures.animations[int(rng.integers(len(pictures.animations)))]
     if rng.random() < 0.5:
-        film = film[:, :, ::-1]
-    below = np.concatenate(list(film)).astype(np.float32)
-    sprite = painted(recolour(rng, below[..., :3]), below[..., 3] / 255)
-    return (Part(sprite, np.eye(3), pace=rng.uniform(0.1, 1.0), first=rng.uniform(0, 2 * len(film))),)
+        animation = animation[:, :, ::-1]
+    below = np.concatenate(list(animation)).astype(np.float32)
+    sprite = compose_sprite(recolour(rng, below[..., :3]), below[..., 3] / 255)
+    return (
+        Part(sprite, np.eye(3), playback_rate=rng.uniform(0.1, 1.0), first_frame=rng.uniform(0, 2 * len(animation))),
+    )
 
 
 def limb(rng: np.random.Generator, surface: np.ndarray, length: float, width: float) -> np.ndarray:
-    """Sprite (SPRITE, SPRITE, 4) of a bar that tapers; half its length and width are shares of the sprite's."""
+    """Sprite (SPRITE, SPRITE, 4) of a tapered bar; half its length and width are relative to the sprite's."""
     taper = rng.uniform(0.6, 1.0)
     outline = np.array([[-length, -width], [length, -width * taper], [length, width * taper], [-length, width]])
     opacity = np.clip(cv2.GaussianBlur(fill(outline, SPRITE), (9, 9), 0) * 3 - 1, 0, 1)
-    return painted(shade(rng, surface, opacity), opacity)
+    return compose_sprite(shade(rng, surface, opacity), opacity)
 
 
 def creature(rng: np.random.Generator, pictures: Pictures) -> tuple[Part, ...]:
     """A body with two to six swinging limbs and sometimes a head, in one to three materials."""
-    materials = [several_surfaces(rng, pictures)]
+    materials = [patchwork_surface(rng, pictures)]
     materials += [random_surface(rng, pictures, SPRITE) for _ in range(rng.integers(0, 3))]
     body_opacity = fill((blob if rng.random() < 0.5 else superellipse)(rng), SPRITE)
-    body = painted(shade(rng, materials[0], body_opacity), body_opacity)
+    body = compose_sprite(shade(rng, materials[0], body_opacity), body_opacity)
     parts = []
     swung = limb(rng, materials[rng.integers(len(materials))], rng.uniform(0.6, 0.95), rng.uniform(0.12, 0.4))
     for _ in range(rng.integers(2, 7)):
         angle = rng.uniform(0, 2 * np.pi)
         root = (0.3 * np.cos(angle), 0.3 * np.sin(angle))
         outward = angle + rng.normal(0, 0.6)
-        place = similarity(outward, (0.42, 0.42), (root[0] + 0.3 * np.cos(outward), root[1] + 0.3 * np.sin(outward)))
-        parts.append(Part(swung, place, root, rng.uniform(0, 0.7), rng.uniform(0.02, 0.2), rng.uniform(0, 6)))
+        centre = (root[0] + 0.3 * np.cos(outward), root[1] + 0.3 * np.sin(outward))
+        transform = similarity(outward, (0.42, 0.42), centre)
+        parts.append(Part(swung, transform, root, rng.uniform(0, 0.7), rng.uniform(0.02, 0.2), rng.uniform(0, 6)))
     parts.append(Part(body, similarity(rng.uniform(0, 3), (0.6, rng.uniform(0.35, 0.6)))))
     if rng.random() < 0.6:
         opacity = random_opacity(rng)
-        head = painted(shade(rng, materials[rng.integers(len(materials))], opacity), opacity)
+        head = compose_sprite(shade(rng, materials[rng.integers(len(materials))], opacity), opacity)
         angle = rng.uniform(0, 2 * np.pi)
         where = (0.6 * np.cos(angle), 0.6 * np.sin(angle))
         parts.append(Part(head, similarity(0, (0.3, 0.3), where), where, 0.2, rng.uniform(0.02, 0.1)))
@@ -250,15 +253,15 @@ def creature(rng: np.random.Generator, pictures: Pictures) -> tuple[Part, ...]:
 
 
 def arm(rng: np.random.Generator, pictures: Pictures) -> tuple[Part, ...]:
-    """A chain of two or three long links that swing about one joint, as a forearm or a machine does."""
+    """A chain of two or three long links that swing about one joint."""
     parts, at, angle = [], np.array([-0.8, 0.0]), rng.uniform(-0.5, 0.5)
     material = random_surface(rng, pictures, SPRITE)
     for _ in range(rng.integers(2, 4)):
         length = rng.uniform(0.25, 0.45)
         step = np.array([np.cos(angle), np.sin(angle)]) * length
         sprite = limb(rng, material, 0.95, rng.uniform(0.2, 0.5))
-        place = similarity(angle, (length * 1.15, length), tuple(at + step))
-        parts.append(Part(sprite, place, (-0.8, 0.0), rng.uniform(0, 0.25), 0.05, 0.0))
+        transform = similarity(angle, (length * 1.15, length), tuple(at + step))
+        parts.append(Part(sprite, transform, (-0.8, 0.0), rng.uniform(0, 0.25), 0.05, 0.0))
         at, angle = at + 2 * step, angle + rng.uniform(-0.8, 0.8)
         if rng.random() < 0.3:
             material = random_surface(rng, pictures, SPRITE)
@@ -266,8 +269,8 @@ def arm(rng: np.random.Generator, pictures: Pictures) -> tuple[Part, ...]:
 
 
 def look_alike(rng: np.random.Generator, parts: tuple[Part, ...]) -> tuple[Part, ...]:
-    """The same object once more, in slightly other light or in another colour."""
-    change = recolour if rng.random() < 0.3 else _other_light
+    """A copy of the object, slightly brighter or darker, or in another colour."""
+    change = recolour if rng.random() < 0.3 else _change_brightness
     altered = []
     for part in parts:
         opacity = part.sprite[..., 3:]
@@ -278,12 +281,12 @@ def look_alike(rng: np.random.Generator, parts: tuple[Part, ...]) -> tuple[Part,
     return tuple(altered)
 
 
-def _other_light(rng: np.random.Generator, colours: np.ndarray) -> np.ndarray:
+def _change_brightness(rng: np.random.Generator, colours: np.ndarray) -> np.ndarray:
     return colours * np.float32(np.exp(rng.normal(0, 0.08)))
 
 
-def towards(rng: np.random.Generator, parts: tuple[Part, ...], background: np.ndarray) -> tuple[Part, ...]:
-    """The object with its colours drawn near the background's mean: low contrast."""
+def blend_towards(rng: np.random.Generator, parts: tuple[Part, ...], background: np.ndarray) -> tuple[Part, ...]:
+    """The object with its colours blended towards the background's mean: low contrast."""
     share = np.float32(rng.uniform(0.4, 0.8))
     mean = background.reshape(-1, 3).mean(0) if rng.random() < 0.7 else random_colour(rng)
     altered = []

@@ -1,6 +1,6 @@
 """Writes the fixed synthetic set on which training is judged.
 
-python -m sam2_ros.training.held_out FOLDER [FOLDER_OF_PICTURES]
+python -m sam2_ros.synthetic.held_out FOLDER [FOLDER_OF_PICTURES]
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from .davis import write_clip
-from .synthetic import render_clip
-from .textures import load_pictures
+from sam2_ros.synthetic.davis_writer import write_clip
+from sam2_ros.synthetic.pictures import load_pictures
+from sam2_ros.synthetic.scene import render_clip
 
 SEED = 90210  # apart from every training's
 CLIPS = 60
