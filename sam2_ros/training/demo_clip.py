@@ -16,8 +16,8 @@ from typing import Any
 import cv2
 import numpy as np
 
+from ..media.video import VideoWriter
 from ..tracking.masks import bounding_box
-from ..tracking.video import VideoWriter
 from .motion import Course
 from .shapes import SPRITE, Part, block, creature, similarity
 from .synthetic import Actor, Clip, draw, fit_sprites

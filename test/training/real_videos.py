@@ -15,7 +15,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from sam2_ros.tracking.video import read_frames
+from sam2_ros.media.video import read_frames
 from sam2_ros.training.davis import write_sequence
 
 OUTLINES = Path(__file__).with_suffix(".json")

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from sam2_ros.tracking.video import VideoError, VideoWriter, probe, read_frames, read_mask, write_labels
+from sam2_ros.media.video import VideoError, VideoWriter, probe, read_frames, read_mask, write_labels
 
 RED, BLUE = (220, 30, 30), (30, 30, 220)
 
