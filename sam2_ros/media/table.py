@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -60,12 +61,15 @@ def rows_of(result: FrameResult) -> list[TrackRow]:
 
 
 class CsvWriter:
-    """Writes rows as they come, so that a stream may go on for days; a context manager."""
+    """Writes rows as they come, a context manager. Each call's rows are in the file at once, wholly or not at all.
+
+    Raises OSError that names the file.
+    """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self._file = open(path, "w", newline="", encoding="utf-8")
-        self._writer = csv.writer(self._file)
-        self._writer.writerow(COLUMNS)
+        self._path = os.fspath(path)
+        self._file = open(path, "wb", buffering=0)
+        self._append([COLUMNS])
 
     def __enter__(self) -> CsvWriter:
         return self
@@ -73,11 +77,26 @@ class CsvWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.close()
+        self.close()
 
     def write(self, rows: Iterable[TrackRow]) -> None:
         """Appends rows."""
-        self._writer.writerows(_to_text(row) for row in rows)
+        self._append(_to_text(row) for row in rows)
+
+    def close(self) -> None:
+        """Ends the file."""
+        self._file.close()
+
+    def _append(self, lines: Iterable[Iterable[object]]) -> None:
+        text = io.StringIO(newline="")
+        csv.writer(text).writerows(lines)
+        end, rest = self._file.tell(), memoryview(text.getvalue().encode())
+        try:
+            while rest:
+                rest = rest[self._file.write(rest) :]
+        except OSError as error:
+            self._file.truncate(end)
+            raise OSError(error.errno, error.strerror, self._path) from error
 
 
 def write_csv(rows: Iterable[TrackRow], path: str | os.PathLike[str]) -> None:
