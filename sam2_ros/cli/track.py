@@ -16,14 +16,16 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from sam2_ros.media.overlay import draw
+from sam2_ros.media.table import CsvWriter, TrackRow, describe, read_csv, rows_of
+from sam2_ros.media.timeline import write_timeline
+from sam2_ros.media.video import VideoInfo, VideoWriter, probe, read_frames, read_mask, write_labels
 from sam2_ros.model import load_model
 from sam2_ros.tracking import Box, Click, Event, FrameResult, Prompt, PromptError, StreamingTracker, TrackerConfig
 from sam2_ros.tracking.device import choose_device, choose_precision
-from sam2_ros.tracking.overlay import draw
 from sam2_ros.tracking.prompts import check_prompt
-from sam2_ros.tracking.report import CsvWriter, TrackRow, describe, read_csv, rows_of, speed_of, write_timeline
+from sam2_ros.tracking.speed import speed_of
 from sam2_ros.tracking.types import TrackState
-from sam2_ros.tracking.video import VideoInfo, VideoWriter, probe, read_frames, read_mask, write_labels
 
 from .options import add_model_options, add_preset_options, chosen_preset, whole_number
 

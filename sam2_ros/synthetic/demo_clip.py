@@ -16,6 +16,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from sam2_ros.media.video import VideoWriter
 from sam2_ros.synthetic.clip import Clip
 from sam2_ros.synthetic.drawing import Actor, draw, fit_sprites
 from sam2_ros.synthetic.motion import Trajectory
@@ -23,7 +24,6 @@ from sam2_ros.synthetic.pictures import Pictures
 from sam2_ros.synthetic.shapes import SPRITE, Part, block, creature, similarity
 from sam2_ros.synthetic.textures import noise_texture, plain_texture, unit_grid
 from sam2_ros.tracking.geometry import bounding_box
-from sam2_ros.tracking.video import VideoWriter
 
 FRAMES = 150
 RATE = 30.0

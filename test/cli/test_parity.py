@@ -16,11 +16,11 @@ import torch
 from torch import Tensor
 
 from sam2_ros.cli import main, parity
+from sam2_ros.media.video import VideoWriter
 from sam2_ros.model import ModelConfig, Sam2, save_weights, seeded_model
 from sam2_ros.parity import ours
 from sam2_ros.parity.demo import demo_scenarios
 from sam2_ros.parity.scenarios import Answers, ModuleInputs, Scenario
-from sam2_ros.tracking.video import VideoWriter
 
 CHECKOUT = os.environ.get("SAM2_REFERENCE")
 QUICK = ["--models", "nano", "--image-size", "64", "--frames", "8"]

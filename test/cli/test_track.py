@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from sam2_ros.cli import main
+from sam2_ros.media.video import VideoWriter, probe
 from sam2_ros.model import save_weights, seeded_model
-from sam2_ros.tracking.video import VideoWriter, probe
 
 SIZE, COUNT = (48, 64), 6
 CLICK = ["--click", "30,20"]

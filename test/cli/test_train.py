@@ -13,9 +13,9 @@ from safetensors.torch import load_file
 
 from sam2_ros import cli
 from sam2_ros.cli import main
+from sam2_ros.media.video import VideoWriter
 from sam2_ros.synthetic.clip import Clip
 from sam2_ros.synthetic.davis_writer import write_clip
-from sam2_ros.tracking.video import VideoWriter
 from sam2_ros.training.recipe import RECIPES, Recipe, Stage, Turn
 
 FRAMES = 8

@@ -8,7 +8,7 @@ from textwrap import shorten
 import cv2
 import numpy as np
 
-from .types import Box, FrameResult, Track, TrackState
+from ..tracking.types import Box, FrameResult, Track, TrackState
 
 # Okabe & Ito (2008): seen apart by all common kinds of colour vision; reordered, the first differ most.
 _PALETTE = (

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from sam2_ros.media.overlay import colour_of, draw
 from sam2_ros.tracking import FrameResult, Track, TrackState
 from sam2_ros.tracking.geometry import bounding_box
-from sam2_ros.tracking.overlay import colour_of, draw
 
 SIZE = (240, 320)
 GREY = np.full((*SIZE, 3), 128, np.uint8)
