@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
@@ -23,7 +23,7 @@ from sam2_ros.media.video import VideoInfo, VideoWriter, probe, read_frames, rea
 from sam2_ros.model import load_model
 from sam2_ros.tracking import Box, Click, Event, FrameResult, Prompt, PromptError, StreamingTracker, TrackerConfig
 from sam2_ros.tracking.device import choose_device, choose_precision
-from sam2_ros.tracking.prompts import check_prompt
+from sam2_ros.tracking.prompts import check_first_prompt, check_prompt
 from sam2_ros.tracking.speed import speed_of
 from sam2_ros.tracking.types import TrackState
 
@@ -151,7 +151,13 @@ def _plan(said: Sequence[tuple[str, Any]], size: tuple[int, int]) -> list[_Plann
     if not prompts:
         raise PromptError("nothing to follow, expected a prompt: give --click X,Y, --box X0,Y0,X1,Y1 or --mask PNG")
     _check_prompted(number, prompts)
-    return [_Planned(number, frame, _checked(prompts[frame, number], frame, size)) for frame, number in sorted(prompts)]
+    started: set[int] = set()
+    plan = []
+    for frame, number in sorted(prompts):
+        check = check_prompt if number in started else check_first_prompt
+        started.add(number)
+        plan.append(_Planned(number, frame, _checked(check, prompts[frame, number], frame, size)))
+    return plan
 
 
 def _extended(prompt: Prompt, kind: str, value: Any) -> Prompt:
@@ -164,9 +170,11 @@ def _extended(prompt: Prompt, kind: str, value: Any) -> Prompt:
     return replace(prompt, box=value) if kind == "box" else replace(prompt, mask=read_mask(value))
 
 
-def _checked(prompt: Prompt, frame: int, size: tuple[int, int]) -> Prompt:
+def _checked(
+    check: Callable[[Prompt, tuple[int, int]], Prompt], prompt: Prompt, frame: int, size: tuple[int, int]
+) -> Prompt:
     try:
-        return check_prompt(prompt, size)
+        return check(prompt, size)
     except PromptError as error:
         raise PromptError(f"frame {frame}: {error}") from None
 

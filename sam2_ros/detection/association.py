@@ -62,6 +62,7 @@ class DetectionGuide:
         self.config = config  # may be replaced from one call to the next
         self._candidates = Candidates(config.max_boxes)
         self._followed: dict[int, _Followed] = {}  # by track id
+        self._objects: set[int] = set()  # ids of all that the tracker followed when detections last came
         self._newest: float | None = None  # stamp of the newest image with detections
 
     def apply(self, detections: Sequence[Detection], stamp: float) -> DetectionReport:
@@ -81,6 +82,7 @@ class DetectionGuide:
         # Who has vanished is asked for all of them first, for each that is followed is a rival less.
         for candidate, vanished in [(candidate, self._vanished(candidate, scene)) for candidate in ripe]:
             self._follow(candidate, vanished, scene)
+        self._objects = set(self._tracker.labels)
         self._retire(scene)
         return DetectionReport(
             stamp=scene.result.stamp,
@@ -93,6 +95,13 @@ class DetectionGuide:
             retired=tuple(scene.retired),
             ignored=scene.ignored,
         )
+
+    def reset(self) -> None:
+        """Starts anew, as the tracker does."""
+        self._candidates.clear()
+        self._followed.clear()
+        self._objects.clear()
+        self._newest = None
 
     def _advance(self, stamp: float) -> float:
         """Seconds since the last array, as far as they were looked at."""
@@ -114,6 +123,8 @@ class DetectionGuide:
     def _match(self, scene: _Scene, elapsed: float) -> None:
         """Which boxes and tracks are one object, and since when objects have none."""
         known = self._tracker.labels
+        if not self._objects <= known.keys():  # something was removed, which boxes may have been put off for
+            self._candidates.try_again()
         self._followed = {track_id: entry for track_id, entry in self._followed.items() if track_id in known}
         tracks = scene.result.tracks
         for track in tracks:

@@ -70,8 +70,12 @@ class Candidates:
         """It could not be followed, and is not tried again soon."""
         self._known[self._known.index(candidate)] = replace(candidate, hits=candidate.hits - _BACK_OFF)
 
+    def try_again(self) -> None:
+        """Those that were put off count as unseen, because what stood in their way may be gone."""
+        self._known = [replace(candidate, hits=max(0, candidate.hits)) for candidate in self._known]
+
     def clear(self) -> None:
-        """Forgets all of them."""
+        """Drops all of them."""
         self._known.clear()
 
 

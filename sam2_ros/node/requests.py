@@ -11,6 +11,7 @@ from rclpy.task import Future
 from std_msgs.msg import Header
 
 from sam2_ros.node import messages
+from sam2_ros.node.messages import StampRangeError
 from sam2_ros.node.session import PromptRequest, Session, View
 from sam2_ros.node.worker import ANY_FRAME, Job, JobRefused, Worker
 from sam2_ros.tracking.types import Event, EventKind, PromptError, Track
@@ -81,9 +82,13 @@ class Requests:
         self._worker.paused = paused
 
     def reject(self, reason: str, header: Header, object_id: int = 0, label: str = "") -> None:
-        """Tells by an event why a prompt cannot be used; one without a stamp was meant for the newest image."""
+        """Publishes an event with the reason; a prompt without a usable stamp was meant for the newest image."""
         self._node.get_logger().warning(f"prompt rejected: {reason}", throttle_duration_sec=1.0)
-        if not messages.seconds(header.stamp) and self.view is not None:
-            header = self.view.header
-        event = Event(EventKind.PROMPT_REJECTED, object_id, messages.seconds(header.stamp), reason=reason)
+        try:
+            stamp = messages.seconds(header.stamp)
+        except StampRangeError:
+            stamp = 0.0
+        if not stamp and self.view is not None:
+            header, stamp = self.view.header, self.view.stamp
+        event = Event(EventKind.PROMPT_REJECTED, object_id, stamp, reason=reason)
         self._tell(event, header.frame_id, label)

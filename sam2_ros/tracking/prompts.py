@@ -61,6 +61,14 @@ def check_prompt(prompt: Prompt, size: tuple[int, int]) -> Prompt:
     return Prompt(tuple(prompt.clicks), box, None, prompt.label)
 
 
+def check_first_prompt(prompt: Prompt, size: tuple[int, int]) -> Prompt:
+    """`check_prompt` for a new object: something has to say where it is, not only where it is not."""
+    prompt = check_prompt(prompt, size)
+    if prompt.mask is None and prompt.box is None and not any(click.positive for click in prompt.clicks):
+        raise PromptError("all clicks are negative; a new object needs at least one positive click or a box")
+    return prompt
+
+
 def mask_tensor(mask: np.ndarray, image_size: int, device: torch.device) -> Tensor:
     """(H, W) -> (1, 1, S, S) of zeros and ones; raises PromptError when nothing of it is left at that size."""
     full = upload(mask != 0, device).float()[None, None]

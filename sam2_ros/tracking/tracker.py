@@ -23,7 +23,7 @@ from .frame_buffer import Frame, FrameBuffer
 from .frame_skipping import FrameSkipping, flow_grid, flow_image
 from .geometry import full_size
 from .preprocess import preprocess
-from .prompts import check_prompt
+from .prompts import check_first_prompt, check_prompt
 from .propagation import Propagation, TrackedObject
 from .results import result_of
 from .stopwatch import Stopwatch
@@ -92,7 +92,7 @@ class StreamingTracker:
         Raises PromptError when the prompt or its stamp cannot be used, or there are `max_objects` already.
         """
         frame = self._frames.at(stamp)
-        prompt = check_prompt(prompt, frame.size)
+        prompt = check_first_prompt(prompt, frame.size)
         taken = {object_.mask_value for object_ in self._all_objects()}
         if len(taken) >= self.config.max_objects:
             raise PromptError(f"there are {len(taken)} objects already, as max_objects allows; remove one or raise it")
@@ -114,7 +114,8 @@ class StreamingTracker:
     def refine(self, track_id: int, prompt: Prompt, stamp: float | None = None) -> None:
         """Correct an object on a buffered frame (None: the newest), and on all frames since.
 
-        Clicks join the object's earlier clicks on that frame. Raises PromptError like `add`, and for an unknown id.
+        Clicks join the object's earlier clicks on that frame, and may all be negative. Raises PromptError like `add`, and
+        for an unknown id.
         """
         if track_id in self._pending:
             self.catch_up()
@@ -197,7 +198,7 @@ class StreamingTracker:
         Raises PromptError like `add`.
         """
         frame = self._frames.at(stamp)
-        decoded = self._propagation.preview(check_prompt(prompt, frame.size), frame)
+        decoded = self._propagation.preview(check_first_prompt(prompt, frame.size), frame)
         mask, iou = fetch(full_size(decoded.logits, frame.size)[0] > 0, decoded.predicted_iou[0].float())
         return Preview(mask, float(iou))
 

@@ -182,6 +182,12 @@ def test_a_box_without_extent(complaint: Callable[..., str]) -> None:
     assert "box (40, 10, 20, 30) is empty" in complaint("--box", "40,10,20,30")
 
 
+def test_an_object_that_starts_with_negative_clicks_alone(complaint: Callable[..., str], tmp_path: Path) -> None:
+    told = complaint("--at", "2", "--click", "30,20,0", "--at", "4", *CLICK)
+    assert "frame 2: all clicks are negative; a new object needs at least one positive click or a box" in told
+    assert not (tmp_path / "out").exists()  # found before anything is written
+
+
 def test_two_boxes_for_one_object(complaint: Callable[..., str]) -> None:
     assert "a second --box" in complaint("--box", "1,1,9,9", "--box", "2,2,8,8")
 

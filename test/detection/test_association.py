@@ -396,3 +396,50 @@ def test_a_box_in_time_keeps_it_and_so_does_a_detector_that_is_silent(stage: Cal
         s.show(RED)
     assert s.detect([RED]).retired == ()
     assert s.detect([RED], cup(RED)).matched == 1
+
+
+# ---- boxes that were put off
+
+
+def put_off(s: Stage) -> int:
+    """An object whose boxes call it something else: they are put off, for it is followed already. Its id."""
+    s.show(RED)
+    track_id = s.tracker.add(Prompt(box=box_of(RED), label="mug"))
+    reports = [s.detect([RED], cup(RED)) for _ in range(5)]
+    assert {Ignored.FOLLOWED: 1} in [report.ignored for report in reports]
+    assert not any(report.started for report in reports)
+    return track_id
+
+
+def remove(s: Stage, track_id: int) -> None:
+    s.tracker.remove(track_id)
+
+
+def reset(s: Stage, track_id: int) -> None:
+    s.tracker.reset()
+    s.guide.reset()
+
+
+def retire(s: Stage, track_id: int) -> None:
+    s.guide._followed[track_id].by_detector = True  # as if a box had started it
+    s.guide.config = DetectionConfig(min_hits=3, retire_after=0.01)
+    assert s.detect([RED], cup(RED)).retired == (track_id,)
+
+
+@pytest.mark.parametrize("end", [remove, reset, retire])
+def test_once_an_object_is_gone_its_boxes_start_one_after_the_usual_number_of_arrays(
+    stage: Callable[..., Stage], end: Callable[[Stage, int], None]
+) -> None:
+    s = stage(min_hits=3)
+    end(s, put_off(s))
+    s.guide.config = DetectionConfig(min_hits=3)
+    assert [len(s.detect([RED], cup(RED)).started) for _ in range(3)] == [0, 0, 1]
+
+
+def test_a_reset_forgets_the_boxes_in_which_nothing_was_found(stage: Callable[..., Stage]) -> None:
+    s = stage(min_hits=2)
+    reports = [s.detect([], cup(RED)) for _ in range(4)]
+    assert {Ignored.NOTHING: 1} in [report.ignored for report in reports]
+    s.tracker.reset()
+    s.guide.reset()
+    assert [len(s.detect([RED], cup(RED)).started) for _ in range(2)] == [0, 1]

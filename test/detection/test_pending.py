@@ -76,6 +76,29 @@ def test_one_that_was_put_off_has_to_be_seen_again_for_long() -> None:
     assert ripe_at[0] == 30
 
 
+def test_one_that_was_put_off_may_be_tried_again_after_as_many_arrays_as_a_new_one() -> None:
+    candidates = Candidates(10)
+    for i in range(5):
+        candidates.update([cup(30)], i / 10)
+    candidates.put_off(candidates.ripe(3, 0.4)[0])
+    candidates.update([cup(30)], 0.5)
+    candidates.try_again()
+    ripe = []
+    for i in range(6, 10):
+        candidates.update([cup(30)], i / 10)
+        ripe.append(bool(candidates.ripe(3, i / 10)))
+    assert ripe == [False, False, True, True]
+
+
+def test_trying_again_costs_no_other_candidate_its_hits() -> None:
+    candidates = Candidates(10)
+    for i in range(2):
+        candidates.update([cup(30)], i / 10)
+    candidates.try_again()
+    candidates.update([cup(30)], 0.2)
+    assert [candidate.hits for candidate in candidates.ripe(3, 0.2)] == [3]
+
+
 def test_the_best_are_kept_where_there_are_too_many() -> None:
     candidates = Candidates(3)
     for stamp in (0.0, 0.1):

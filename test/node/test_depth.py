@@ -236,8 +236,7 @@ def test_depth_is_found_again_after_stamps_went_back(camera: DepthCamera) -> Non
     for _ in range(12):  # whose depth is still awaited when time starts again
         robot.send(robot.next_stamp())
     after = len(robot.events)
-    for _ in range(3):
-        robot.send(seconds(robot.wait_for(lambda: robot.tracks, "tracks")[-1].header.stamp) - 100.0)
+    robot.jump(seconds(robot.wait_for(lambda: robot.tracks, "tracks")[-1].header.stamp) - 100.0)
     robot.wait_for_event(TrackEvent.RESET, after)
     robot.add()
     camera.show_until(is_placed)

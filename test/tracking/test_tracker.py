@@ -341,6 +341,20 @@ def test_a_preview_is_what_the_prompt_would_start_and_starts_nothing(model: Sam2
         tracker.preview(Prompt([Click(100, 80)]))
 
 
+def test_negative_clicks_alone_correct_an_object_but_start_none(model: Sam2) -> None:
+    tracker = StreamingTracker(model)
+    run(tracker, 2)
+    beside = Prompt([Click(50, 40, positive=False)])
+    for start in (tracker.add, tracker.preview):
+        with pytest.raises(PromptError, match="needs at least one positive click or a box"):
+            start(beside)
+    track_id = tracker.add(CLICK, stamp=0.0)
+    for stamp in (0.0, PERIOD):
+        before = logits_of(tracker, track_id).clone()
+        tracker.refine(track_id, beside, stamp)
+        assert not torch.equal(logits_of(tracker, track_id), before)
+
+
 def test_labels_are_known_of_every_object(model: Sam2) -> None:
     tracker = StreamingTracker(model, TrackerConfig(catch_up_at_once=False))
     run(tracker, 3)
