@@ -18,7 +18,7 @@ from sam2_ros.node.log import REPEAT
 from sam2_ros.node.messages import StampRangeError
 from sam2_ros.node.parameters import Parameters
 from sam2_ros.node.prompt_topics import PromptTopics
-from sam2_ros.node.requests import Requests, Tell
+from sam2_ros.node.requests import PublishEvent, Requests
 from sam2_ros.node.session import Session
 from sam2_ros.node.statistics import Statistics
 from sam2_ros.node.transforms import Transforms
@@ -33,7 +33,7 @@ class Input(Protocol):
 
 
 class Active:
-    """Subscribed from construction to `close`. `tell` publishes the events of prompts that were rejected."""
+    """Subscribed from construction to `close`. `publish_event` publishes the events of prompts that were rejected."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class Active:
         session: Session,
         statistics: Statistics,
         transforms: Transforms,
-        tell: Tell,
+        publish_event: PublishEvent,
     ) -> None:
         self._node = node
         self._statistics = statistics
@@ -50,7 +50,7 @@ class Active:
         self._clock = session.clock
         self._frame_ids = FrameIds()
         self._worker = Worker(session, statistics)
-        self.requests = Requests(node, session, self._worker, tell)
+        self.requests = Requests(node, session, self._worker, publish_event)
         self._depth: DepthInput | None = None
         if parameters.depth and parameters.target_frame:
             transforms.open()

@@ -77,7 +77,7 @@ class DetectionInput:
             stamp = messages.seconds(message.header.stamp)
             if not stamp:
                 raise PromptError("they have no stamp, expected that of their image: let the detector copy its header")
-            report = await self._requests.perform(
+            report = await self._requests.execute(
                 lambda session: self._guide(session, message), stamp, keeps_frame=False
             )
         except (PromptError, StampRangeError, JobRefused) as error:

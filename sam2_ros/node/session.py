@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -23,7 +23,7 @@ from sam2_ros.node.worker import Frame
 from sam2_ros.tracking import StreamingTracker
 from sam2_ros.tracking.types import Event, FrameResult, Prompt, PromptError, Track
 
-# Buffered frames by which late prompts are carried forward after each new frame. More than one, or they never arrive.
+# Buffered frames by which late prompts are propagated after each new frame. More than one, or they never catch up.
 CATCH_UP_FRAMES = 3
 
 
@@ -131,7 +131,7 @@ class Session:
         self._statistics.count_unusable(reason)
         self._logger.error(reason, throttle_duration_sec=REPEAT)
 
-    def place(self, request: PromptRequest) -> int:
+    def apply(self, request: PromptRequest) -> int:
         """Starts or refines an object on the prompt's image; its id. Raises PromptError."""
         with self._noticing_changes():
             if request.object_id:
@@ -146,28 +146,35 @@ class Session:
             return self._guide.apply(detections, stamp)
 
     @property
-    def is_behind(self) -> bool:
-        """Whether late prompts are still being carried forward to the newest image."""
+    def pending(self) -> bool:
+        """Whether late prompts have yet to catch up with the newest image."""
         return self._tracker.is_pending()
 
-    def advance(self) -> None:
-        """Carries late prompts forward, by so little that a camera does not wait."""
+    def catch_up(self) -> None:
+        """Propagates late prompts towards the newest image, by so little that a camera does not wait."""
         started = time.perf_counter()
         with self._noticing_changes():
             self._tracker.catch_up(CATCH_UP_FRAMES)
         self._statistics.count_catch_up(time.perf_counter() - started)
 
-    def has_arrived(self, track_id: int) -> bool:
-        """Whether nothing that was asked for this object is still being carried forward."""
+    def is_caught_up(self, track_id: int) -> bool:
+        """Whether the newest image has everything that was asked for this object."""
         return not self._tracker.is_pending(track_id)
 
-    def answer(self, track_id: int) -> tuple[View, Track]:
-        """The object on the newest image. Raises PromptError where it is not followed any more."""
-        result, view = self._tracker.latest, self.view
-        tracks = {track.id: track for track in result.tracks} if result else {}
-        if track_id not in tracks or view is None:
-            raise PromptError(f"object {track_id} was lost on the way to the newest image: see the diagnostics")
-        return view, tracks[track_id]
+    def outcome(self, track_id: int, stamp: float | None) -> tuple[float, Track] | None:
+        """The object of a prompt for the image of `stamp` (None: the newest), after the stamp of the image it is on.
+
+        That is the newest image, or the prompt's own where the object has not caught up; None where neither shows it.
+        Raises PromptError where the object has been dropped since.
+        """
+        if track_id not in self._tracker.labels:
+            raise PromptError(f"object {track_id} was dropped before it reached the newest image: see ~/events")
+        results = [self._tracker.latest]
+        if stamp is not None and not self.is_caught_up(track_id):
+            with suppress(PromptError):  # that image is no longer buffered
+                results.append(self._tracker.result_at(stamp))
+        tracks = ((result.stamp, track) for result in results if result for track in result.tracks)
+        return next((found for found in tracks if found[1].id == track_id), None)
 
     def remove(self, track_id: int) -> None:
         """Stops following an object. Raises PromptError where there is none of this id."""

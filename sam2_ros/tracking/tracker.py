@@ -114,8 +114,8 @@ class StreamingTracker:
     def refine(self, track_id: int, prompt: Prompt, stamp: float | None = None) -> None:
         """Correct an object on a buffered frame (None: the newest), and on all frames since.
 
-        Clicks join the object's earlier clicks on that frame, and may all be negative. Raises PromptError like `add`, and
-        for an unknown id.
+        Clicks join the object's earlier clicks on that frame, and may all be negative. Raises PromptError like
+        `add`, and for an unknown id.
         """
         if track_id in self._pending:
             self.catch_up()
