@@ -6,15 +6,25 @@ import math
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
 from torch import Tensor
 
 from ..model import ImageFeatures
+from .arguments import shown
 from .belief import Belief
 from .observation import Observation
 from .types import PromptError, StampError
+
+
+def check_stamp(stamp: float) -> None:
+    """Raises TypeError for what is no number, such as a stamp of ROS."""
+    if not isinstance(stamp, Real):
+        raise TypeError(
+            f"stamp is {shown(stamp)}, expected seconds as a float; of a ROS stamp: stamp.sec + 1e-9 * stamp.nanosec"
+        )
 
 
 class Answer(NamedTuple):
@@ -81,7 +91,8 @@ class FrameBuffer:
         return next(frame for frame in self._frames if frame.index > index)
 
     def check_next(self, stamp: float) -> None:
-        """Raises StampError unless a frame of this stamp may come next."""
+        """Raises StampError unless a frame of this stamp may come next, TypeError for what is no number."""
+        check_stamp(stamp)
         if not math.isfinite(stamp):
             raise StampError(f"stamp is {stamp}, expected seconds")
         if self.newest and stamp <= self.newest.stamp:
@@ -92,6 +103,8 @@ class FrameBuffer:
 
     def at(self, stamp: float | None) -> Frame:
         """The frame that is meant by a stamp (None: the newest). Raises PromptError where there is none."""
+        if stamp is not None:
+            check_stamp(stamp)
         if not self.newest:
             raise PromptError("there is no frame to apply the prompt to yet; give the tracker a frame first")
         if stamp is None:
