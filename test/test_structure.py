@@ -14,6 +14,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "sam2_ros"
 ALLOWED = {
     "model": {"torch", "numpy", "safetensors", "requests", "tqdm"},
     "tracking": {"torch", "numpy", "cv2", "imageio_ffmpeg", "matplotlib", "scipy", "tqdm", "sam2_ros.model"},
+    "media": {"numpy", "cv2", "PIL", "sam2_ros.tracking"},
     "export": {"torch", "onnxruntime", "sam2_ros.model"},
     "training": {
         *("torch", "numpy", "cv2", "scipy", "tqdm", "matplotlib", "safetensors", "skimage", "yaml", "PIL"),

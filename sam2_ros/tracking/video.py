@@ -111,16 +111,6 @@ class VideoWriter:
         return encoder
 
 
-def read_mask(path: str | os.PathLike[str]) -> np.ndarray:
-    """(H, W) bool, True where the picture is not black; raises VideoError for a file that is no picture."""
-    if not Path(path).is_file():
-        raise VideoError(f"mask {path} does not exist; expected a PNG, white on the object and black elsewhere")
-    picture = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
-    if picture is None:
-        raise VideoError(f"mask {path} is no picture; expected a PNG, white on the object and black elsewhere")
-    return picture > 0
-
-
 def write_labels(path: str | os.PathLike[str], labels: np.ndarray) -> None:
     """A label image (H, W) uint8 as a grey PNG that holds its values; raises VideoError where it cannot be written."""
     if not cv2.imwrite(str(path), labels):

@@ -42,7 +42,7 @@ SECONDS = "expected seconds as a float; of a ROS stamp: stamp.sec"
         (lambda tracker: tracker.result_at("1.0"), SECONDS),
         (lambda tracker: tracker.refine(1, PROMPT, ROS_STAMP), SECONDS),
         (lambda tracker: tracker.add([(30, 20)]), r"prompt is \[\(30, 20\)\] \(list\), expected Prompt"),
-        (lambda tracker: tracker.add(Click(30, 20)), r"prompt is .*, expected Prompt Prompt\(clicks="),
+        (lambda tracker: tracker.add(Click(30, 20)), r"prompt is .*, expected Prompt\(clicks="),
         (lambda tracker: tracker.preview(None), "prompt is None .*, expected Prompt"),
         (lambda tracker: tracker.refine(1, (30, 20)), "expected Prompt"),
         (lambda tracker: tracker.refine("1", PROMPT), r"the object's id is '1' \(str\), expected an int"),
