@@ -16,7 +16,7 @@ ALLOWED = {
     "tracking": {"torch", "numpy", "cv2", "sam2_ros.model"},
     "detection": {"numpy", "scipy", "sam2_ros.tracking"},
     "depth": {"numpy", "cv2", "sam2_ros.tracking"},
-    "media": {"numpy", "cv2", "av", "matplotlib", "sam2_ros.tracking"},
+    "media": {"numpy", "cv2", "av", "matplotlib", "PIL", "sam2_ros.tracking"},
     "export": {"torch", "onnxruntime", "sam2_ros.model"},
     "synthetic": {
         *("numpy", "cv2", "tqdm", "skimage", "PIL", "mujoco"),

@@ -17,7 +17,7 @@ import numpy as np
 from av.container import InputContainer, OutputContainer
 from av.video.stream import VideoStream
 
-from .pictures import read_picture, write_picture
+from .pictures import write_picture
 from .stamps import steady_stamps
 
 log = logging.getLogger(__name__)
@@ -150,16 +150,6 @@ class VideoWriter:
 
     def _failure(self, error: OSError | av.FFmpegError) -> VideoError:
         return VideoError(f"cannot write {self._path}: {error.strerror}")
-
-
-def read_mask(path: str | os.PathLike[str]) -> np.ndarray:
-    """(H, W) bool, True where the picture is not black; raises VideoError for a file that is no picture."""
-    if not Path(path).is_file():
-        raise VideoError(f"mask {path} does not exist; expected a PNG, white on the object and black elsewhere")
-    picture = read_picture(path, cv2.IMREAD_GRAYSCALE)
-    if picture is None:
-        raise VideoError(f"mask {path} is no picture; expected a PNG, white on the object and black elsewhere")
-    return picture > 0
 
 
 def write_labels(path: str | os.PathLike[str], labels: np.ndarray) -> None:

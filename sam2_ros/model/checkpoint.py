@@ -33,12 +33,23 @@ def load_model(
 
     `checkpoint` is an official .pt file or a .safetensors file of ours; without it the bundled weights or the
     downloaded official ones are taken. Raises ValueError for an unknown name or size, CheckpointError for
-    weights that are missing, damaged or of another model.
+    weights that are missing, damaged or of another model, TypeError for arguments of another type.
     """
+    _check_places(checkpoint, device)
     model = Sam2(named_config(name, image_size))
     path = Path(checkpoint).expanduser() if checkpoint else _default_path(name)
     load_weights(model, read_checkpoint(path), path)
     return model.to(device).eval().requires_grad_(False)
+
+
+def _check_places(checkpoint: str | os.PathLike[str] | None, device: str | torch.device) -> None:
+    """Raises TypeError for a checkpoint that is no path, ValueError for a device that PyTorch does not know."""
+    if checkpoint is not None and not isinstance(checkpoint, (str, os.PathLike)):
+        raise TypeError(f"checkpoint is a {type(checkpoint).__name__}, expected the path of a file, or None")
+    try:
+        torch.device(device)
+    except (RuntimeError, TypeError):
+        raise ValueError(f"device is {device!r}, expected cpu, cuda or cuda:N") from None
 
 
 def read_checkpoint(path: Path) -> dict[str, Tensor]:

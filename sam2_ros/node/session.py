@@ -16,11 +16,12 @@ from sam2_ros.detection.association import DetectionGuide
 from sam2_ros.detection.types import Detection, DetectionConfig, DetectionReport
 from sam2_ros.node.depth_conversion import AwaitedDepth
 from sam2_ros.node.image_clock import ImageClock, Jump
-from sam2_ros.node.image_conversion import ImageError, to_rgb
+from sam2_ros.node.image_conversion import ImageConverter, ImageError
 from sam2_ros.node.log import REPEAT
 from sam2_ros.node.statistics import Statistics
 from sam2_ros.node.worker import Frame
 from sam2_ros.tracking import StreamingTracker
+from sam2_ros.tracking.mask_prompts import cover_warning
 from sam2_ros.tracking.types import Event, FrameResult, Prompt, PromptError, Track
 
 # Buffered frames by which late prompts are propagated after each new frame. More than one, or they never catch up.
@@ -66,7 +67,9 @@ class Sink(Protocol):
 class Session:
     """Performs what the worker schedules."""
 
-    def __init__(self, tracker: StreamingTracker, sink: Sink, statistics: Statistics, logger: Any) -> None:
+    def __init__(
+        self, tracker: StreamingTracker, sink: Sink, statistics: Statistics, logger: Any, image_bit_depth: int = 0
+    ) -> None:
         self._tracker = tracker
         self._guide = DetectionGuide(tracker, DetectionConfig())
         self._sink = sink
@@ -74,6 +77,7 @@ class Session:
         self._logger = logger
         self.clock = ImageClock()  # judges images before they come here, and lasts from one activation to the next
         self._jump: Jump | None = None  # the last one that was taken notice of
+        self._converter = ImageConverter(image_bit_depth, logger.warning)
         self.view: View | None = None  # of the newest processed image
         self._selected = 0
         self._events: list[Event] = []
@@ -88,7 +92,7 @@ class Session:
 
     def process(self, frame: Frame) -> None:
         """Tracks on the next image. Raises ImageError, and whatever the network raises."""
-        rgb = to_rgb(frame.message)
+        rgb = self._converter.to_rgb(frame.message)
         if frame.jump is not None and frame.jump is not self._jump:
             self._jump = frame.jump
             self._drop_all(_reason_to_reset(frame.jump), frame.stamp)
@@ -133,6 +137,8 @@ class Session:
 
     def apply(self, request: PromptRequest) -> int:
         """Starts or refines an object on the prompt's image; its id. Raises PromptError."""
+        if warning := cover_warning(request.prompt.mask):
+            self._logger.warning(warning, throttle_duration_sec=REPEAT)
         with self._noticing_changes():
             if request.object_id:
                 self._tracker.refine(request.object_id, request.prompt, request.stamp)

@@ -6,14 +6,24 @@ import math
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from numbers import Real
 
 import numpy as np
 from torch import Tensor
 
 from ..model import ImageFeatures
+from .arguments import shown
 from .measurement import Measurement
 from .track_state import TrackStatus
 from .types import PromptError, StampError
+
+
+def check_stamp(stamp: float) -> None:
+    """Raises TypeError for what is no number, such as a stamp of ROS."""
+    if not isinstance(stamp, Real):
+        raise TypeError(
+            f"stamp is {shown(stamp)}, expected seconds as a float; of a ROS stamp: stamp.sec + 1e-9 * stamp.nanosec"
+        )
 
 
 @dataclass(frozen=True)
@@ -86,7 +96,8 @@ class FrameBuffer:
         return next(frame for frame in self._frames if frame.index > index)
 
     def check_next(self, stamp: float) -> None:
-        """Raises StampError unless a frame of this stamp may come next."""
+        """Raises StampError unless a frame of this stamp may come next, TypeError for what is no number."""
+        check_stamp(stamp)
         if not math.isfinite(stamp):
             raise StampError(f"stamp is {stamp}, expected seconds")
         if self.newest and stamp <= self.newest.stamp:
@@ -97,6 +108,8 @@ class FrameBuffer:
 
     def at(self, stamp: float | None) -> Frame:
         """The frame of a stamp (None: the newest). Raises PromptError where there is none within the tolerance."""
+        if stamp is not None:
+            check_stamp(stamp)
         if not self.newest:
             raise PromptError("there is no frame to apply the prompt to yet; give the tracker a frame first")
         if stamp is None:

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..model import PointLabel
+from .arguments import shown
 from .geometry import clip_box
 from .transfer import upload
 from .types import Box, Click, Prompt, PromptError
@@ -48,7 +49,14 @@ class Points:
 
 
 def check_prompt(prompt: Prompt, size: tuple[int, int]) -> Prompt:
-    """The prompt, its box clipped to a frame of `size` (H, W); raises PromptError saying what is wrong with it."""
+    """The prompt, its box clipped to a frame of `size` (H, W); raises PromptError saying what is wrong with it.
+
+    Raises TypeError for anything but a Prompt.
+    """
+    if not isinstance(prompt, Prompt):
+        raise TypeError(
+            f"prompt is {shown(prompt)}, expected Prompt(clicks=[(x, y)]), Prompt(box=...) or Prompt(mask=...)"
+        )
     if prompt.mask is not None:
         if prompt.clicks or prompt.box:
             raise PromptError("prompt has a mask beside clicks or a box, expected a mask alone")
@@ -70,8 +78,8 @@ def check_first_prompt(prompt: Prompt, size: tuple[int, int]) -> Prompt:
 
 
 def mask_tensor(mask: np.ndarray, image_size: int, device: torch.device) -> Tensor:
-    """(H, W) -> (1, 1, S, S) of zeros and ones; raises PromptError when nothing of it is left at that size."""
-    full = upload(mask != 0, device).float()[None, None]
+    """(H, W) bool -> (1, 1, S, S) of zeros and ones; raises PromptError when nothing of it is left at that size."""
+    full = upload(mask, device).float()[None, None]
     if full.shape[-2:] != (image_size, image_size):
         size = (image_size, image_size)
         full = F.interpolate(full, size=size, mode="bilinear", align_corners=False, antialias=True)

@@ -12,16 +12,19 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import count
+from numbers import Integral
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ..model import Network
+from .arguments import shown
 from .config import TrackerConfig
 from .frame_buffer import Frame, FrameBuffer
 from .frame_skipping import FrameSkipping, flow_grid, flow_image
 from .geometry import full_size
+from .mask_prompts import cover_warning
 from .preprocess import preprocess
 from .prompts import check_first_prompt, check_prompt
 from .propagation import Propagation, TrackedObject
@@ -36,6 +39,7 @@ class StreamingTracker:
     """Tracks objects through a stream of frames with a SAM 2 model; not thread-safe."""
 
     def __init__(self, model: Network, config: TrackerConfig | None = None, stopwatch: Stopwatch | None = None) -> None:
+        check_arguments(model, config)
         self.model = model
         self.config = config = config or TrackerConfig()
         self._stopwatch = stopwatch = stopwatch or Stopwatch()
@@ -53,8 +57,8 @@ class StreamingTracker:
     def step(self, rgb: np.ndarray, stamp: float) -> FrameResult:
         """Track every object on the next frame, (H, W, 3) uint8 RGB, stamped in seconds.
 
-        Raises ValueError for something that is no image, StampError for a stamp that is not newer than the last
-        one; neither changes anything.
+        Raises TypeError or ValueError for something that is no image, StampError for a stamp that is not newer than
+        the last one; nothing changes then.
         """
         self._frames.check_next(stamp)
         self._stopwatch.restart()
@@ -117,9 +121,10 @@ class StreamingTracker:
         Clicks join the object's earlier clicks on that frame, and may all be negative. Raises PromptError like
         `add`, and for an unknown id.
         """
+        object_ = self._object(track_id)
         if track_id in self._pending:
             self.catch_up()
-        object_ = self._object(track_id)
+            object_ = self._object(track_id)
         frame = self._frames.at(stamp)
         if frame.index < object_.first_frame:
             raise PromptError(f"object {track_id} starts after the frame of this prompt; add it as a new object")
@@ -245,7 +250,7 @@ class StreamingTracker:
             self._propagation.drop(object_)
             raise
         if object_.id not in self._objects:
-            self._events.append(Event(EventKind.STARTED, object_.id, frame.stamp))
+            self._events.append(Event(EventKind.STARTED, object_.id, frame.stamp, reason=cover_warning(prompt.mask)))
         self._pending[object_.id] = object_
         self._finish_if_caught_up(object_)
         if self.config.catch_up_at_once:
@@ -283,6 +288,8 @@ class StreamingTracker:
             self.remove(object_.id, f"lost: not seen for longer than remove_after ({limit:g} s)")
 
     def _object(self, track_id: int) -> TrackedObject:
+        if not isinstance(track_id, Integral):
+            raise TypeError(f"the object's id is {shown(track_id)}, expected an int, as `add` returned it")
         object_ = self._objects.get(track_id) or self._pending.get(track_id)
         if object_ is None:
             known = ", ".join(map(str, sorted({*self._objects, *self._pending}))) or "none"
@@ -305,6 +312,14 @@ class StreamingTracker:
             self.catch_up()
             return self._free_row()
         return _first_free(taken, start=0)
+
+
+def check_arguments(model: Network, config: TrackerConfig | None) -> None:
+    """Raises TypeError unless a tracker can be made of them."""
+    if not isinstance(model, Network):
+        raise TypeError(f"model is {shown(model)}, expected what load_model returns")
+    if config is not None and not isinstance(config, TrackerConfig):
+        raise TypeError(f"config is {shown(config)}, expected a TrackerConfig")
 
 
 def _first_free(taken: set[int], start: int) -> int:

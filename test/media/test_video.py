@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 import pytest
 
-from sam2_ros.media.video import DEMO_CLIP, VideoError, VideoWriter, probe, read_frames, read_mask, write_labels
+from sam2_ros.media.mask_files import read_mask
+from sam2_ros.media.video import DEMO_CLIP, VideoError, VideoWriter, probe, read_frames, write_labels
 
 RED, BLUE = (220, 30, 30), (30, 30, 220)
 
@@ -198,20 +199,3 @@ def test_labels_keep_their_values(tmp_path: Path) -> None:
 def test_labels_that_cannot_be_written_are_told(tmp_path: Path) -> None:
     with pytest.raises(VideoError, match="cannot write"):
         write_labels(tmp_path / "nowhere" / "0.png", np.zeros((4, 4), np.uint8))
-
-
-@pytest.mark.parametrize("white", [1, 255, (255, 255, 255), (0, 0, 200)])
-def test_a_mask_is_where_the_picture_is_not_black(white, tmp_path: Path) -> None:
-    picture = np.zeros((20, 30, *np.shape(white)), np.uint8)
-    picture[5:10, 8:20] = white
-    cv2.imwrite(str(tmp_path / "mask.png"), picture)
-    mask = read_mask(tmp_path / "mask.png")
-    assert mask.dtype == bool and mask.sum() == 5 * 12 and mask[5:10, 8:20].all()
-
-
-def test_a_mask_that_is_missing_or_no_picture_is_told(tmp_path: Path) -> None:
-    with pytest.raises(VideoError, match="does not exist"):
-        read_mask(tmp_path / "mask.png")
-    (tmp_path / "mask.png").write_text("no picture")
-    with pytest.raises(VideoError, match="is no picture"):
-        read_mask(tmp_path / "mask.png")

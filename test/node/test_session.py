@@ -99,6 +99,39 @@ def test_a_frame_is_published_again_when_a_prompt_changed_it(session, told, stat
     assert statistics.processed == 1
 
 
+def test_a_mask_of_nearly_all_starts_an_object_with_a_warning(session, told, log):
+    show(session, 1.0)
+    session.place(PromptRequest(Prompt(mask=np.ones(SIZE, bool))))
+    session.flush()
+    warning = "the mask covers 100 % of the image: is it inverted?"
+    assert [warning in event.reason for event in told[-1].events] == [True]
+    assert [warning in line for line in log.lines] == [True]
+
+
+RAMP = np.tile(np.arange(80, dtype=np.uint16) * 12, (60, 1))
+
+
+def show_ramp(session: Session, stamp: float, shift: int = 0) -> np.ndarray:
+    """An image of 10 bits in 16, darker by some bits; what the session sees of it."""
+    session.process(Frame(stamp, image_message(RAMP >> shift, "mono16", Header()), 0.0))
+    session.flush()
+    return session.view.rgb[..., 0]
+
+
+def test_images_of_few_bits_are_bright_and_keep_their_scale_from_image_to_image(session, log):
+    np.testing.assert_array_equal(show_ramp(session, 1.0), RAMP >> 2)
+    np.testing.assert_array_equal(show_ramp(session, 1.1, shift=2), RAMP >> 4)
+    assert ["mono16 images use 10 of 16 bits" in line for line in log.lines] == [True]
+
+
+def test_the_bit_depth_of_images_can_be_given(model, told, statistics, log):
+    session = Session(
+        StreamingTracker(model), SimpleNamespace(publish=told.append), statistics, log, image_bit_depth=12
+    )
+    np.testing.assert_array_equal(show_ramp(session, 1.0), RAMP >> 4)
+    assert not log.lines
+
+
 def test_a_prompt_before_any_frame_is_a_bad_one(session):
     with pytest.raises(PromptError, match="no frame"):
         session.apply(MIDDLE)
