@@ -18,6 +18,7 @@ from sam2_ros.benchmark import table
 from sam2_ros.benchmark.lifting import LIFTING_TARGET, measure_lifting
 from sam2_ros.benchmark.measure import Steps, measure
 from sam2_ros.benchmark.ours import our_steps
+from sam2_ros.benchmark.overhead import measure as measure_overhead
 from sam2_ros.benchmark.plot import write_plot
 from sam2_ros.benchmark.table import Run
 from sam2_ros.benchmark.workload import Workload, drawn_frames, workload
@@ -113,10 +114,9 @@ def run(args: argparse.Namespace) -> int:
 
 def _measure_node(frames: int) -> int:
     try:
-        from sam2_ros.node import overhead
+        measure_overhead(frames=frames)
     except ModuleNotFoundError as error:
         raise ValueError(f"--node needs ROS 2 ({error}); source its setup.bash, or .ci/env.sh") from error
-    overhead.measure(frames=frames)
     return 0
 
 

@@ -89,8 +89,6 @@ def test_runs_the_reference_on_the_same_frames(tmp_path: Path) -> None:
 
 
 def test_the_node_needs_ros(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "sam2_ros.node.overhead", raising=False)
-    monkeypatch.delattr("sam2_ros.node.overhead", raising=False)
     monkeypatch.setitem(sys.modules, "rclpy", None)
     assert main(["benchmark", "--node"]) == 1
     assert "--node needs ROS 2" in capsys.readouterr().err
