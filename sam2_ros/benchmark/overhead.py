@@ -19,13 +19,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sam2_ros.benchmark.table import verdict
 from sam2_ros.model import save_weights, seeded_model
 
 if TYPE_CHECKING:
     pass
 
 SIZES = ((640, 480), (1920, 1080))  # (width, height) pixels
-TARGETS = {(640, 480): 5.0, (1920, 1080): 20.0}  # milliseconds, median
+LIMITS = {(640, 480): 5.0, (1920, 1080): 20.0}  # milliseconds, median
 
 _NODE = "/sam2_tracker_overhead"
 _PATIENCE = 120.0  # seconds, for anything to happen
@@ -44,8 +45,8 @@ class Overhead:
 
     def __str__(self) -> str:
         width, height = self.size
-        target = f", expected at most {TARGETS[self.size]:g}" if self.size in TARGETS else ""
-        return f"node overhead at {width}x{height}: median {self.median:.1f} ms{target}, p99 {self.p99:.1f} ms"
+        judged = f": {verdict(self.median, LIMITS[self.size])}" if self.size in LIMITS else ""
+        return f"node overhead at {width}x{height}: median {self.median:.1f} ms, p99 {self.p99:.1f} ms{judged}"
 
 
 def measure(sizes: Sequence[tuple[int, int]] = SIZES, frames: int = 100) -> list[Overhead]:
