@@ -21,13 +21,13 @@ class Detection:
     label: str  # its class, a name or whatever else the detector calls it
 
     @property
-    def kind(self) -> str:
-        """The class as it is compared."""
-        return kind_of(self.label)
+    def class_id(self) -> str:
+        """The class as it is compared: see `class_id_of`."""
+        return class_id_of(self.label)
 
 
-def kind_of(label: str) -> str:
-    """A label as it is compared with others: without regard to case."""
+def class_id_of(label: str) -> str:
+    """A label as it is compared with others: case-insensitive."""
     return label.strip().casefold()
 
 
@@ -90,20 +90,20 @@ class DetectionReport:
     ignored: Mapping[Ignored, int]  # boxes by reason
 
 
-def sift(
+def filter_detections(
     detections: Sequence[Detection], size: tuple[int, int], config: DetectionConfig, ignored: Counter[Ignored]
 ) -> list[Detection]:
     """Those that can be used on an image of `size` (H, W), the best first, their boxes clipped to it.
 
     The others are counted in `ignored`.
     """
-    wanted = {kind_of(name) for name in config.classes}
+    wanted = {class_id_of(name) for name in config.classes}
     usable = []
     for detection in detections:
         box = clip_box(detection.box, size)
         if reason := _fault(detection, box):
             ignored[reason] += 1
-        elif wanted and detection.kind not in wanted:
+        elif wanted and detection.class_id not in wanted:
             ignored[Ignored.CLASS] += 1
         elif detection.score < config.min_score:
             ignored[Ignored.SCORE] += 1
@@ -114,7 +114,7 @@ def sift(
         ignored[Ignored.SURPLUS] += len(usable) - config.max_boxes
     kept: list[Detection] = []
     for detection in usable[: config.max_boxes]:
-        rivals = [other.box for other in kept if other.kind == detection.kind]
+        rivals = [other.box for other in kept if other.class_id == detection.class_id]
         if rivals and pairwise_box_iou([detection.box], rivals).max() >= config.duplicate_overlap:
             ignored[Ignored.REPEATED] += 1
         else:

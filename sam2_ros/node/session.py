@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
-from sam2_ros.detection.association import DetectionGuide
+from sam2_ros.detection.association import DetectionAssociator
 from sam2_ros.detection.types import Detection, DetectionConfig, DetectionReport
 from sam2_ros.node.depth_conversion import AwaitedDepth
 from sam2_ros.node.image_clock import ImageClock, Jump
@@ -71,7 +71,7 @@ class Session:
         self, tracker: StreamingTracker, sink: Sink, statistics: Statistics, logger: Any, image_bit_depth: int = 0
     ) -> None:
         self._tracker = tracker
-        self._guide = DetectionGuide(tracker, DetectionConfig())
+        self._associator = DetectionAssociator(tracker, DetectionConfig())
         self._sink = sink
         self._statistics = statistics
         self._logger = logger
@@ -147,9 +147,9 @@ class Session:
 
     def guide(self, detections: Sequence[Detection], stamp: float, config: DetectionConfig) -> DetectionReport:
         """Lets a detector's boxes start, correct and remove objects. Raises PromptError."""
-        self._guide.config = config
+        self._associator.config = config
         with self._noticing_changes():
-            return self._guide.apply(detections, stamp)
+            return self._associator.apply(detections, stamp)
 
     @property
     def pending(self) -> bool:
@@ -228,7 +228,7 @@ class Session:
         dropped = len(self._tracker.labels)
         self._events.extend(self._tracker.drain_events())
         self._tracker.reset(reason)
-        self._guide.reset()
+        self._associator.reset()
         self._events.extend(replace(event, stamp=stamp) for event in self._tracker.drain_events())
         self._selected = 0
         self._logger.warning(f"tracker reset, {dropped} objects dropped: {reason}")

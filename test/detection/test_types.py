@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from sam2_ros.detection.types import Detection, DetectionConfig, Ignored, sift
+from sam2_ros.detection.types import Detection, DetectionConfig, Ignored, filter_detections
 from sam2_ros.tracking import Box
 
 SIZE = (100, 200)
@@ -14,7 +14,7 @@ BOX = Box(10, 10, 40, 40)
 
 def sifted(*detections: Detection, **config: object) -> tuple[list[Detection], Counter[Ignored]]:
     ignored: Counter[Ignored] = Counter()
-    return sift(detections, SIZE, DetectionConfig(**config), ignored), ignored
+    return filter_detections(detections, SIZE, DetectionConfig(**config), ignored), ignored
 
 
 @pytest.mark.parametrize(
