@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import fields
+from numbers import Integral, Real
 from typing import Any
 
 
@@ -29,6 +31,17 @@ def number(given: Any, name: str) -> float:
     except (TypeError, ValueError, RuntimeError):  # arrays and tensors of several numbers
         pass
     raise TypeError(f"{name} is {shown(given)}, expected a number")
+
+
+def check_types(settings: Any) -> None:
+    """Raises TypeError for a field of a dataclass that is of another type than its default."""
+    for entry in fields(settings):
+        value, kind = getattr(settings, entry.name), type(entry.default)
+        if not isinstance(value, _KINDS.get(kind, kind)):
+            raise TypeError(f"{entry.name} is {shown(value)}, expected {kind.__name__}")
+
+
+_KINDS = {int: Integral, float: Real}  # numbers of any library
 
 
 def shown(given: Any) -> str:

@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass, field, replace
 from statistics import median
 
+from .arguments import check_types
 from .observation import Observation
 from .types import Box, Event, EventKind, TrackState
 
@@ -33,6 +34,7 @@ class PresenceRules:
     return_frames: int = 3  # plausible frames in a row that bring a lost object back; 0: every return is believed
 
     def __post_init__(self) -> None:
+        check_types(self)
         if not 0.5 <= self.vanish_below <= self.appear_above <= 1:
             raise ValueError(
                 f"vanish_below is {self.vanish_below:g} and appear_above {self.appear_above:g}, "
