@@ -21,10 +21,10 @@ from sam2_ros.benchmark.ours import our_steps
 from sam2_ros.benchmark.plot import write_plot
 from sam2_ros.benchmark.table import Run
 from sam2_ros.benchmark.workload import Workload, drawn_frames, workload
+from sam2_ros.media.video import read_frames
 from sam2_ros.model import CheckpointError, Sam2, load_model, seeded_model
 from sam2_ros.model.config import named_config
 from sam2_ros.tracking.device import PRECISIONS, choose_device, choose_precision
-from sam2_ros.tracking.video import read_frames
 
 from .options import add_model_options, whole_number, whole_numbers
 

@@ -6,7 +6,6 @@ been missing for a while. Depth that comes before the image's results are publis
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -22,7 +21,6 @@ from sam2_ros.node.depth_conversion import AwaitedDepth
 from sam2_ros.node.depth_watch import TOPICS, DepthWatch
 from sam2_ros.node.messages import seconds
 from sam2_ros.node.parameters import Parameters
-from sam2_ros.node.session import MAX_REORDERING
 from sam2_ros.node.worker import Frame
 
 _KEPT = 8  # messages of each topic that may still find their image
@@ -45,7 +43,6 @@ class DepthInput:
         self._in_vain = 0  # images since the last whose depth came before the next image
         self._in_time = time.monotonic()  # when that was
         self._is_exact = False  # whether the last image that met its depth did so at the same stamp
-        self._stamp = -math.inf  # of the newest image
         self._watch = DepthWatch(parameters.depth_slop)
         self._images = message_filters.SimpleFilter()
         profile = qos.profile(parameters.image_reliability, _KEPT)
@@ -68,9 +65,6 @@ class DepthInput:
         """Hands the image on once its depth is there, or cannot be waited for."""
         self._release()
         self._taken = time.monotonic()
-        if frame.stamp < self._stamp - MAX_REORDERING:
-            self._restart()
-        self._stamp = frame.stamp
         self._watch.hear("image", frame.stamp)
         self._newest = AwaitedDepth(frame.message.header)
         self._waiting = replace(frame, depth=self._newest)
@@ -78,6 +72,16 @@ class DepthInput:
         self._images.signalMessage(self._newest)
         if self._in_vain > _GIVEN_UP_IMAGES and self._taken - self._in_time > _GIVEN_UP_AFTER:
             self._release()
+
+    def restart(self) -> None:
+        """Drops what waits for older images, because image stamps were set back.
+
+        Old stamps would keep new ones out of the synchronizers, which let go of the smallest first.
+        """
+        for synchronizer in self._synchronizers:
+            for queue in synchronizer.queues:
+                queue.clear()
+        self._watch.forget()
 
     def problem(self, timeout: float) -> str:
         """What keeps images and depth from meeting for `timeout` seconds or longer; empty: nothing does."""
@@ -132,10 +136,3 @@ class DepthInput:
     def _on_timer(self) -> None:
         if time.monotonic() - self._taken > _PATIENCE:
             self._release()
-
-    def _restart(self) -> None:
-        """Old stamps would keep new ones out of the synchronizers, which let go of the smallest first."""
-        for synchronizer in self._synchronizers:
-            for queue in synchronizer.queues:
-                queue.clear()
-        self._watch.forget()

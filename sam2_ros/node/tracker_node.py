@@ -107,7 +107,7 @@ class TrackerNode(LifecycleNode):
         assert self._session is not None
         result = super().on_activate(state)
         self._active = Active(
-            self, parameters.read(self), self._session, self._statistics, self._transforms, self._tell
+            self, parameters.read(self), self._session, self._statistics, self._transforms, self._publish_event
         )
         return result
 
@@ -151,7 +151,7 @@ class TrackerNode(LifecycleNode):
 
     # Requests
 
-    def _tell(self, event: Event, frame_id: str, label: str) -> None:
+    def _publish_event(self, event: Event, frame_id: str, label: str) -> None:
         if self._outputs is not None:  # a request may be refused because the node is being cleaned up
             self._outputs.publish_event(event, frame_id, label)
 

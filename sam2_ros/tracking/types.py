@@ -110,7 +110,7 @@ class TrackState(Enum):
 
     VISIBLE = "visible"
     OCCLUDED = "occluded"  # absent for a moment
-    LOST = "lost"  # absent for longer than `PresenceRules.lost_after`
+    LOST = "lost"  # absent for longer than `TrackStateConfig.lost_after`
 
 
 @dataclass(frozen=True)

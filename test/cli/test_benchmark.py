@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from sam2_ros.cli import main
-from sam2_ros.tracking.video import VideoWriter
+from sam2_ros.media.video import VideoWriter
 
 CHECKOUT = os.environ.get("SAM2_REFERENCE")
 SHORT = ["--image-size", "64", "--frames", "3", "--warm-up", "2", "--device", "cpu"]

@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from sam2_ros.cli import main
+from sam2_ros.media.video import VideoWriter, probe
 from sam2_ros.model import save_weights, seeded_model
-from sam2_ros.tracking.video import VideoWriter, probe
 
 SIZE, COUNT = (48, 64), 6
 CLICK = ["--click", "30,20"]
@@ -180,6 +180,12 @@ def test_a_click_outside(complaint: Callable[..., str], tmp_path: Path) -> None:
 
 def test_a_box_without_extent(complaint: Callable[..., str]) -> None:
     assert "box (40, 10, 20, 30) is empty" in complaint("--box", "40,10,20,30")
+
+
+def test_an_object_that_starts_with_negative_clicks_alone(complaint: Callable[..., str], tmp_path: Path) -> None:
+    told = complaint("--at", "2", "--click", "30,20,0", "--at", "4", *CLICK)
+    assert "frame 2: all clicks are negative; a new object needs at least one positive click or a box" in told
+    assert not (tmp_path / "out").exists()  # found before anything is written
 
 
 def test_two_boxes_for_one_object(complaint: Callable[..., str]) -> None:

@@ -28,6 +28,33 @@ def test_seconds_become_a_time_within_a_fraction_of_a_microsecond(nanosec):
     assert abs((back.sec - stamp.sec) * 10**9 + back.nanosec - stamp.nanosec) <= 240
 
 
+OUT_OF_RANGE = [Time(sec=2**31 - 1), Time(sec=2**31 - 60), Time(sec=-1), Time(sec=5, nanosec=10**9)]
+
+
+@pytest.mark.parametrize("stamp", OUT_OF_RANGE)
+def test_a_stamp_that_no_clock_shows_is_refused_with_what_was_found(stamp):
+    told = f"sec {stamp.sec} and nanosec {stamp.nanosec}, expected sec in 0..2147397247"
+    with pytest.raises(messages.StampRangeError, match=told):
+        messages.seconds(stamp)
+    for read, message in (
+        (messages.prompt_request, msg.Prompt(header=Header(stamp=stamp))),
+        (messages.click_request, PointStamped(header=Header(stamp=stamp))),
+    ):
+        with pytest.raises(PromptError, match=told):
+            read(message)
+
+
+@pytest.mark.parametrize("stamp", [Time(), Time(nanosec=1), Time(sec=2147397247, nanosec=500_000_000)])
+def test_a_deadline_of_a_day_can_be_added_to_every_other_stamp(stamp):
+    assert messages.nearest_time(messages.seconds(stamp) + 86_399.0).sec == stamp.sec + 86_399
+
+
+@pytest.mark.parametrize("stamp", [-0.5, 2.0**31, float("nan"), float("inf")])
+def test_seconds_that_are_no_time_are_refused(stamp):
+    with pytest.raises(messages.StampRangeError, match="expected 0.."):
+        messages.nearest_time(stamp)
+
+
 def test_a_prompt_carries_over_all_that_it_holds():
     request = messages.prompt_request(
         msg.Prompt(

@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 from sam2_ros.model import CONFIGS, seeded_model
+from sam2_ros.synthetic.clip import Clip
+from sam2_ros.synthetic.davis_writer import write_clip
 from sam2_ros.tracking import EventKind, TrackerConfig
 from sam2_ros.training.absence import Told
 from sam2_ros.training.baselines import copy, csrt, flow
-from sam2_ros.training.davis import Sequence, read_dataset, write_clip
+from sam2_ros.training.davis import Sequence, read_dataset
 from sam2_ros.training.evaluation import (
     PROMPTS,
     Answer,
@@ -21,7 +23,6 @@ from sam2_ros.training.evaluation import (
     model_method,
     write_picture,
 )
-from sam2_ros.training.synthetic import Clip
 
 SIZE = 96
 
