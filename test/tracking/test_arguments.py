@@ -10,7 +10,7 @@ import pytest
 
 from sam2_ros.model import load_model, seeded_model
 from sam2_ros.model.config import named_config
-from sam2_ros.tracking import Click, PresenceRules, Prompt, PromptError, StampError, StreamingTracker, TrackerConfig
+from sam2_ros.tracking import Click, Prompt, PromptError, StampError, StreamingTracker, TrackerConfig, TrackStateConfig
 
 FRAME = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
 
@@ -114,10 +114,10 @@ def test_a_model_cannot_be_loaded_by_just_anything(arguments: tuple, error: type
         (TrackerConfig, {"history": 2.5}, r"history is 2.5 \(float\), expected int"),
         (TrackerConfig, {"stamp_tolerance": None}, r"stamp_tolerance is None \(NoneType\), expected float"),
         (TrackerConfig, {"precision": 16}, r"precision is 16 \(int\), expected str"),
-        (TrackerConfig, {"presence": {"lost_after": 2}}, r"presence is .* \(dict\), expected PresenceRules"),
+        (TrackerConfig, {"track_state": {"lost_after": 2}}, r"track_state is .* \(dict\), expected TrackStateConfig"),
         (TrackerConfig, {"catch_up_at_once": "no"}, r"catch_up_at_once is 'no' \(str\), expected bool"),
-        (PresenceRules, {"lost_after": "2 s"}, r"lost_after is '2 s' \(str\), expected float"),
-        (PresenceRules, {"return_frames": [3]}, r"return_frames is \[3\] \(list\), expected int"),
+        (TrackStateConfig, {"lost_after": "2 s"}, r"lost_after is '2 s' \(str\), expected float"),
+        (TrackStateConfig, {"return_frames": [3]}, r"return_frames is \[3\] \(list\), expected int"),
     ],
     ids=str,
 )
@@ -128,4 +128,4 @@ def test_settings_of_another_type_are_named(settings: type, given: dict[str, obj
 
 def test_settings_may_be_numbers_of_numpy() -> None:
     assert TrackerConfig(max_objects=np.int64(3), stamp_tolerance=np.float32(0.5)).max_objects == 3
-    assert PresenceRules(lost_after=2).lost_after == 2
+    assert TrackStateConfig(lost_after=2).lost_after == 2
