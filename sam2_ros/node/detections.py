@@ -15,6 +15,7 @@ from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.lifecycle import LifecycleNode
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
+from rclpy.subscription import Subscription
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection2D, Detection2DArray, ObjectHypothesisWithPose
 
@@ -50,6 +51,11 @@ class DetectionInput:
             qos.profile("best_effort", _WAITING),  # matches every detector
             callback_group=ReentrantCallbackGroup(),
         )
+
+    @property
+    def subscriptions(self) -> dict[str, Subscription]:
+        """By the topic's name before remapping."""
+        return {"~/detections": self._subscription}
 
     def close(self) -> None:
         """Unsubscribes."""
