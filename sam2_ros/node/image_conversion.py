@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from sam2_ros.media.decoding import DecodeError, decode
-from sam2_ros.node.dynamic_range import BitDepth, SteadyRange
+from sam2_ros.media.dynamic_range import BitDepth, SteadyRange
 
 Convert = Callable[[np.ndarray], np.ndarray]
 

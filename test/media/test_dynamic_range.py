@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sam2_ros.node.dynamic_range import BitDepth, SteadyRange
+from sam2_ros.media.dynamic_range import BitDepth, SteadyRange
 
 GREY = np.tile(np.arange(256, dtype=np.uint8), (200, 1))  # a ramp, (200, 256)
 
