@@ -116,6 +116,13 @@ def test_what_is_no_measurement_is_black_and_does_not_count() -> None:
     np.testing.assert_allclose(stretched[80:], GREY[80:], atol=2)
 
 
+@pytest.mark.filterwarnings("error")
+def test_the_largest_floats_are_stretched_too() -> None:
+    largest = np.finfo(np.float32).max
+    pixels = np.tile(np.float32([-largest, 1.0, largest, np.inf, -np.inf, np.nan]), (20, 1))
+    np.testing.assert_allclose(SteadyRange().to_bytes(pixels)[0], [0, 127, 255, 0, 0, 0], atol=1)
+
+
 @pytest.mark.parametrize("value", [0.0, np.nan, np.inf, 2.5])
 def test_an_image_without_any_range_is_black(value: float) -> None:
     assert not SteadyRange().to_bytes(np.full((4, 4), value, np.float32)).any()
