@@ -23,12 +23,10 @@ def is_sequence(given: Any) -> bool:
 
 def number(given: Any, name: str) -> float:
     """A number of Python or NumPy, or a tensor of one; raises TypeError."""
-    if type(given) in (int, float):
-        return given
     try:
         if hasattr(given, "__float__"):
-            return float(given)
-    except (TypeError, ValueError, RuntimeError):  # arrays and tensors of several numbers
+            return given if type(given) is int and abs(given) < _LARGEST else float(given)
+    except (TypeError, ValueError, RuntimeError, OverflowError):  # arrays and tensors of several numbers, huge integers
         pass
     raise TypeError(f"{name} is {shown(given)}, expected a number")
 
@@ -41,6 +39,7 @@ def check_types(settings: Any) -> None:
             raise TypeError(f"{entry.name} is {shown(value)}, expected {kind.__name__}")
 
 
+_LARGEST = 2**53  # integers below it are floats, too
 _KINDS = {int: Integral, float: Real}  # numbers of any library
 
 
