@@ -7,6 +7,9 @@ from dataclasses import fields
 from numbers import Integral, Real
 from typing import Any
 
+_LARGEST = 2**53  # integers below it are floats, too
+_KINDS = {int: Integral, float: Real}  # numbers of any library
+
 
 def numbers(given: Any, counts: tuple[int, ...], complaint: str) -> list[Any]:
     """The elements of a sequence of that many; raises TypeError with the complaint."""
@@ -37,10 +40,6 @@ def check_types(settings: Any) -> None:
         value, kind = getattr(settings, entry.name), type(entry.default)
         if not isinstance(value, _KINDS.get(kind, kind)):
             raise TypeError(f"{entry.name} is {shown(value)}, expected {kind.__name__}")
-
-
-_LARGEST = 2**53  # integers below it are floats, too
-_KINDS = {int: Integral, float: Real}  # numbers of any library
 
 
 def shown(given: Any) -> str:
