@@ -10,6 +10,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from .dynamic_range import BitDepth, SteadyRange
+
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
 
 
@@ -46,10 +48,14 @@ def picture_files(folder: Path) -> list[Path]:
 
 
 def read_pictures(files: list[Path]) -> Iterator[np.ndarray]:
-    """Each picture (H, W, 3) uint8, RGB. Raises PictureError for one that cannot be read or has another size."""
+    """Each picture (H, W, 3) uint8, RGB; more than 8 bits are scaled alike in all of them.
+
+    Raises PictureError for one that cannot be read or has another size.
+    """
     shape: tuple[int, ...] | None = None
+    depth, steady_range = BitDepth(), SteadyRange()
     for file in files:
-        picture = read_picture(file)
+        picture = read_picture(file, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
         if picture is None:
             raise PictureError(f"picture {file} cannot be read; it is damaged or empty: replace it or take it out")
         shape = shape or picture.shape
@@ -58,6 +64,8 @@ def read_pictures(files: list[Path]) -> Iterator[np.ndarray]:
                 f"picture {file} has {_size(picture.shape)} pixels, expected {_size(shape)} as {files[0].name} has: "
                 "all pictures of a folder must have one size"
             )
+        if picture.dtype != np.uint8:
+            picture = (depth if picture.dtype == np.uint16 else steady_range).to_bytes(picture)
         yield cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
 
 

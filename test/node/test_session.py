@@ -101,7 +101,7 @@ def test_a_frame_is_published_again_when_a_prompt_changed_it(session, told, stat
 
 def test_a_mask_of_nearly_all_starts_an_object_with_a_warning(session, told, log):
     show(session, 1.0)
-    session.place(PromptRequest(Prompt(mask=np.ones(SIZE, bool))))
+    session.apply(PromptRequest(Prompt(mask=np.ones(SIZE, bool))))
     session.flush()
     warning = "the mask covers 100 % of the image: is it inverted?"
     assert [warning in event.reason for event in told[-1].events] == [True]
