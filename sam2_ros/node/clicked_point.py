@@ -12,7 +12,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from geometry_msgs.msg import PointStamped
@@ -27,6 +27,7 @@ from std_msgs.msg import Header
 from sam2_ros.node import qos
 from sam2_ros.node.camera import explain_silence
 from sam2_ros.node.depth_conversion import intrinsics_of
+from sam2_ros.node.double_click import RepeatedClick
 from sam2_ros.node.requests import Requests
 from sam2_ros.node.session import PromptRequest
 from sam2_ros.node.transforms import Transforms, TransformUnavailable
@@ -105,6 +106,8 @@ class ClickedPoint:
                 raise PromptError(f"{_MOST} clicks are waiting already: click more slowly")
             self._listen()
             await self._requests.place(await self._located(message))
+        except RepeatedClick as error:
+            self._requests.reject(f"clicked point: {error}", Header(), error.object_id)
         except (PromptError, LiftingError, JobRefused) as error:
             self._requests.reject(f"clicked point: {error}", Header())
         finally:
@@ -123,12 +126,13 @@ class ClickedPoint:
     async def _located(self, message: PointStamped) -> PromptRequest:
         """The click on the oldest image since it was made that it can be made on."""
         _check(message)
-        deadline = time.monotonic() + self._patience
+        clicked_at = time.monotonic()
+        deadline = clicked_at + self._patience
         shots: deque[Shot] = deque(maxlen=self._node.get_parameter("history").value)  # no prompt reaches back further
         while not self._is_closed:
             self._add_newest(shots)
             try:
-                return self._seen(message, shots)
+                return replace(self._seen(message, shots), clicked_at=clicked_at)
             except NotYet as error:
                 if time.monotonic() > deadline:
                     raise PromptError(str(error)) from error

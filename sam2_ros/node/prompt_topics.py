@@ -12,6 +12,7 @@ from std_msgs.msg import Header
 
 from sam2_ros.msg import Prompt
 from sam2_ros.node import messages, qos
+from sam2_ros.node.double_click import RepeatedClick
 from sam2_ros.node.requests import Requests
 from sam2_ros.node.session import PromptRequest
 from sam2_ros.node.worker import JobRefused
@@ -55,9 +56,11 @@ class PromptTopics:
 
     async def _place(self, read: Callable[[Any], PromptRequest], message: Any) -> None:
         """A prompt that cannot be used is answered by an event."""
+        header = getattr(message, "header", Header())
         try:
             await self._requests.place(read(message))
+        except RepeatedClick as error:
+            self._requests.reject(str(error), header, error.object_id)
         except (PromptError, JobRefused) as error:
-            header = getattr(message, "header", Header())
             object_id, label = getattr(message, "object_id", 0), getattr(message, "label", "")
             self._requests.reject(str(error), header, object_id, label)
