@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from rclpy.lifecycle import LifecycleNode
+from rclpy.subscription import Subscription
 
 from sam2_ros.node import features, messages
 from sam2_ros.node.camera import Camera
@@ -18,9 +20,10 @@ from sam2_ros.node.log import REPEAT
 from sam2_ros.node.messages import StampRangeError
 from sam2_ros.node.parameters import Parameters
 from sam2_ros.node.prompt_topics import PromptTopics
-from sam2_ros.node.requests import Requests, Tell
+from sam2_ros.node.requests import PublishEvent, Requests
 from sam2_ros.node.session import Session
 from sam2_ros.node.statistics import Statistics
+from sam2_ros.node.subscriptions import type_problem
 from sam2_ros.node.transforms import Transforms
 from sam2_ros.node.worker import Frame, Worker
 
@@ -28,12 +31,16 @@ from sam2_ros.node.worker import Frame, Worker
 class Input(Protocol):
     """Subscribed from construction on."""
 
+    @property
+    def subscriptions(self) -> Mapping[str, Subscription]:
+        """By the topic's name before remapping."""
+
     def close(self) -> None:
         """Unsubscribes."""
 
 
 class Active:
-    """Subscribed from construction to `close`. `tell` publishes the events of prompts that were rejected."""
+    """Subscribed from construction to `close`. `publish_event` publishes the events of prompts that were rejected."""
 
     def __init__(
         self,
@@ -42,7 +49,7 @@ class Active:
         session: Session,
         statistics: Statistics,
         transforms: Transforms,
-        tell: Tell,
+        publish_event: PublishEvent,
     ) -> None:
         self._node = node
         self._statistics = statistics
@@ -50,7 +57,7 @@ class Active:
         self._clock = session.clock
         self._frame_ids = FrameIds()
         self._worker = Worker(session, statistics)
-        self.requests = Requests(node, session, self._worker, tell)
+        self.requests = Requests(node, session, self._worker, publish_event)
         self._depth: DepthInput | None = None
         if parameters.depth and parameters.target_frame:
             transforms.open()
@@ -77,6 +84,8 @@ class Active:
         timeout = self._node.get_parameter("image_timeout").value
         if self._camera.silence > timeout:
             return self._warn(self._camera.explain_silence())
+        if reason := self._type_problem():
+            return self._warn(reason)
         if self._statistics.failing:
             return Health(FAULTY, self._statistics.failing)
         if reason := self._frame_ids.problem(self._camera.topic) or self._clock.problem:
@@ -87,6 +96,11 @@ class Active:
             if reason:
                 return Health(WARNING, reason)
         return Health(HEALTHY, "paused by ~/enable" if self._worker.paused else "tracking")
+
+    def _type_problem(self) -> str:
+        """The first topic that is published, but with another message type."""
+        named = (item for entry in self._inputs for item in entry.subscriptions.items())
+        return next(filter(None, (type_problem(self._node, *item) for item in named)), "")
 
     def _warn(self, reason: str) -> Health:
         self._node.get_logger().warning(reason, throttle_duration_sec=REPEAT)

@@ -26,6 +26,11 @@ class RepeatedClick(PromptError):
         self.object_id = object_id
 
 
+def object_of(error: Exception) -> int:
+    """The object that a rejected prompt means already; 0: none."""
+    return error.object_id if isinstance(error, RepeatedClick) else 0
+
+
 @dataclass(frozen=True)
 class HandClick:
     """A person's click on an image."""

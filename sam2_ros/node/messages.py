@@ -14,10 +14,11 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from sam2_ros import msg
-from sam2_ros.node.image_conversion import ImageError, to_rgb
+from sam2_ros.depth.lifting import Surface
+from sam2_ros.node.image_conversion import ImageError, samples_of
 from sam2_ros.node.lifter import Lifted
 from sam2_ros.node.session import PromptRequest
-from sam2_ros.tracking.lifting import Surface
+from sam2_ros.tracking.mask_prompts import to_mask
 from sam2_ros.tracking.types import (
     Box,
     Click,
@@ -198,7 +199,7 @@ def _place(message: msg.Track, surface: Surface | None) -> None:
 
 def _mask(message: Image) -> np.ndarray:
     try:
-        return to_rgb(message)[..., 0] > 0
+        return to_mask(samples_of(message))
     except ImageError as error:
         raise PromptError(f"the prompt's mask cannot be read: {error}") from error
 

@@ -22,15 +22,15 @@ from sam2_ros.tracking import (
     Click,
     Event,
     EventKind,
-    PresenceRules,
     Prompt,
     PromptError,
     StampError,
     StreamingTracker,
     TrackerConfig,
     TrackState,
+    TrackStateConfig,
 )
-from sam2_ros.tracking.masks import bounding_box
+from sam2_ros.tracking.geometry import bounding_box
 from sam2_ros.tracking.prompts import MAX_CLICKS
 
 SIZES = [(48, 64), (64, 48), (30, 200)]
@@ -42,12 +42,12 @@ CONFIG = TrackerConfig(
     max_prompted=2,
     history=HISTORY,
     stamp_tolerance=0.01,
-    presence=PresenceRules(occluded_after=0.05, lost_after=0.2, return_frames=1),
+    track_state=TrackStateConfig(occluded_after=0.05, lost_after=0.2, return_frames=1),
 )
 CONFIGS = [
     CONFIG,
     replace(CONFIG, catch_up_at_once=False),
-    replace(CONFIG, catch_up_at_once=False, presence=replace(CONFIG.presence, remove_after=0.5)),
+    replace(CONFIG, catch_up_at_once=False, track_state=replace(CONFIG.track_state, remove_after=0.5)),
     replace(CONFIG, catch_up_at_once=False, encode_every=2, memory_pooling=2, recent_memories=2),
     replace(CONFIG, history=1, memory_policy="reference"),
 ]
@@ -203,7 +203,7 @@ class TrackerMachine(RuleBasedStateMachine):
     @rule(frames=st.sampled_from([None, 0, 1, 2]))
     def catch_up(self, frames: int | None) -> None:
         more = self.tracker.catch_up(frames)
-        assert more == self.tracker.is_behind()
+        assert more == self.tracker.is_pending()
         assert not (more and frames is None)
         self.take(self.tracker.drain_events())
 
@@ -253,9 +253,9 @@ class TrackerMachine(RuleBasedStateMachine):
         assert (latest is None) == (not self.frames)
         shown = {track.id for track in latest.tracks} if latest else set()
         assert shown <= known.keys()
-        assert all(self.tracker.is_behind(track_id) for track_id in known.keys() - shown)
+        assert all(self.tracker.is_pending(track_id) for track_id in known.keys() - shown)
         for track in latest.tracks if latest else ():
-            assert track.label == known[track.id] or self.tracker.is_behind(track.id)
+            assert track.label == known[track.id] or self.tracker.is_pending(track.id)
 
     @invariant()
     def every_track_makes_sense(self) -> None:
@@ -317,8 +317,8 @@ class TrackerMachine(RuleBasedStateMachine):
         tracker = self.tracker
         results = [tracker.result_at(stamp) for stamp, _ in self.frames]
         tracks = [[replace(track, mask=track.mask.tobytes()) for track in result.tracks] for result in results]
-        behind = {track_id: tracker.is_behind(track_id) for track_id in tracker.labels}
-        return [tracker.labels, tracker.covered, behind, tracks]
+        pending = {track_id: tracker.is_pending(track_id) for track_id in tracker.labels}
+        return [tracker.labels, tracker.covered, pending, tracks]
 
     def fails(self, error: type[Exception], act: Any) -> None:
         before = self.all_that_is_known()
