@@ -11,6 +11,8 @@ from enum import Enum
 from ..tracking.geometry import clip_box, pairwise_box_iou
 from ..tracking.types import Box
 
+_TOO_SMALL = 1.5  # pixels; a box in shares of the image has sides of at most 1
+
 
 @dataclass(frozen=True)
 class Detection:
@@ -65,6 +67,8 @@ class Ignored(Enum):
     NOT_FINITE = "not a number"
     EMPTY = "empty"
     OUTSIDE = "outside the image"
+    NORMALISED = "within one pixel, as if given in 0..1"
+    UNSCORED = "with score 0"
     SCORE = "score too low"
     CLASS = "class not asked for"
     SURPLUS = "too many boxes"
@@ -106,7 +110,7 @@ def filter_detections(
         elif wanted and detection.class_id not in wanted:
             ignored[Ignored.CLASS] += 1
         elif detection.score < config.min_score:
-            ignored[Ignored.SCORE] += 1
+            ignored[Ignored.SCORE if detection.score else Ignored.UNSCORED] += 1
         else:
             usable.append(Detection(box, detection.score, detection.label))
     usable.sort(key=lambda detection: -detection.score)
@@ -128,4 +132,6 @@ def _fault(detection: Detection, clipped: Box) -> Ignored | None:
         return Ignored.NOT_FINITE
     if box.x1 <= box.x0 or box.y1 <= box.y0:
         return Ignored.EMPTY
+    if max(box.x1 - box.x0, box.y1 - box.y0) < _TOO_SMALL:
+        return Ignored.NORMALISED
     return Ignored.OUTSIDE if clipped.x1 <= clipped.x0 or clipped.y1 <= clipped.y0 else None
