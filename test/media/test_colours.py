@@ -4,7 +4,6 @@ import time
 
 import numpy as np
 import pytest
-from sam2_ros.tracking.masks import bounding_box
 
 from sam2_ros.media.colours import PALETTE, Colour, ObjectColours, drawn_colour
 from sam2_ros.media.overlay import draw
