@@ -41,9 +41,8 @@ def write_timeline(
     events: Iterable[Event],
     path: str | os.PathLike[str],
     colours: Mapping[int, Colour],
-    start: float = 0.0,
 ) -> None:
-    """Writes a PNG of every object over the time since `start`, the stamp of the first image (seconds).
+    """Writes a PNG of every object over the time of the images: stamps are seconds from the first image.
 
     Each has a lane, coloured by state, with its events and its presence (0 at the foot, 1 at the top); its name stands
     on the object's colour, where there is one. Raises OSError that names the file.
@@ -60,19 +59,19 @@ def write_timeline(
     axes = figure.subplots()
     positions = {track_id: position for position, track_id in enumerate(track_ids)}
     for track_id, position in positions.items():
-        _draw_lane(axes, lanes[track_id], start, position)
+        _draw_lane(axes, lanes[track_id], position)
     for event in shown:
         marker, colour = _MARKERS[event.kind]
         height = positions[event.track_id] + _LANE / 2 if event.track_id in positions else -0.2  # above all
-        axes.plot(event.stamp - start, height, marker, color=colour, markeredgecolor="white", markersize=9, zorder=4)
+        axes.plot(event.stamp, height, marker, color=colour, markeredgecolor="white", markersize=9, zorder=4)
     _draw_frame(axes, [lanes[track_id][-1] for track_id in track_ids], colours)
     _draw_presence_scales(axes, len(track_ids))
     _draw_legend(figure, {event.kind for event in shown})
     _save(figure, path)
 
 
-def _draw_lane(axes: Axes, rows: Sequence[TrackRow], start: float, position: int) -> None:
-    times = np.array([row.stamp - start for row in rows])
+def _draw_lane(axes: Axes, rows: Sequence[TrackRow], position: int) -> None:
+    times = np.array([row.stamp for row in rows])
     period = float(np.median(np.diff(times))) if len(rows) > 1 else 0.0
     ends = np.append(times[1:], times[-1] + period)
     states = [row.state for row in rows]

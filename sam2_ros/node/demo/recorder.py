@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -84,10 +85,11 @@ class Recorder(Node):
         self._film.close()
         if self._bar is not None:
             self._bar.close()
-        rows = [row for frame in self._rows.values() for row in frame]
-        write_csv(rows, self._folder / "tracks.csv")
         start = min(self._rows, default=0.0)
-        write_timeline(rows, self._events, self._folder / "timeline.png", self._colours, start)
+        rows = [replace(row, stamp=row.stamp - start) for frame in self._rows.values() for row in frame]
+        events = [replace(event, stamp=event.stamp - start) for event in self._events]
+        write_csv(rows, self._folder / "tracks.csv")
+        write_timeline(rows, events, self._folder / "timeline.png", self._colours)
         print(self._summary())
 
     def _on_tracks(self, message: TrackArray) -> None:
