@@ -27,8 +27,8 @@ def read_picture(path: str | os.PathLike[str], flags: int = cv2.IMREAD_COLOR) ->
 
 
 def write_picture(path: str | os.PathLike[str], picture: np.ndarray) -> None:
-    """Writes a PNG as `write_whole` does."""
-    _, content = cv2.imencode(".png", picture)
+    """Writes what `cv2.imwrite` writes, as `write_whole` does."""
+    _, content = cv2.imencode(Path(path).suffix, picture)
     write_whole(path, content.tobytes())
 
 
