@@ -30,14 +30,17 @@ from .track_prompts import InOrder, PlannedPrompt, box, check_reached, click, fr
 
 _EXPLANATION = """\
 Prompts are read from left to right. Each belongs to the object of the last --object before it, and to the frame
-of the last --at since then (the first frame, if there is none). What an object is told on one frame is taken
-together; its first frame starts it, later ones correct it.
+of the last --at since then (default: the first frame). All prompts of an object on one frame are applied together;
+those on its first frame start it, later ones correct it.
 
 examples:
   one object, by one click:
     sam2_ros track dog.mp4 --click 620,340
-  two objects, the first with a click beside it that takes away what is too much:
+  two objects, the first with a click beside it that removes what does not belong to it:
     sam2_ros track blocks.mp4 --object red --click 530,180 --click 550,220,0 --object blue --box 400,250,490,350
+  pictures of a folder, 10 a second, and the first webcam:
+    sam2_ros track pictures/ --fps 10 --click 320,240
+    sam2_ros track 0 --click 320,240
   an object that appears on frame 90 and is corrected on frame 140:
     sam2_ros track arm.mp4 --object cup --at 90 --click 300,200 --at 140 --click 310,240,0
 """

@@ -12,7 +12,7 @@ from ..tracking.types import Box, FrameResult, Track
 
 Colour = tuple[int, int, int]  # RGB, 0..255
 
-# At least 31 apart from each other as `_difference` says; 2 can just be told apart
+# At least 31 apart from each other as `_difference` says; 2 can just be distinguished
 PALETTE: tuple[Colour, ...] = (
     (0, 240, 255),
     (255, 64, 255),

@@ -104,7 +104,7 @@ def test_sums_up_speed_objects_and_events(track: Callable[..., int], capsys: pyt
     assert "0.00 s object 1 started" in out
 
 
-def test_stops_where_it_is_told_to(track: Callable[..., int], tmp_path: Path) -> None:
+def test_stops_after_max_frames(track: Callable[..., int], tmp_path: Path) -> None:
     track(*CLICK)
     track(*CLICK, "--max-frames", "2")
     assert len(table(tmp_path)) == 2
@@ -398,8 +398,8 @@ def test_a_box_without_extent(complaint: Callable[..., str]) -> None:
 
 
 def test_an_object_that_starts_with_negative_clicks_alone(complaint: Callable[..., str], tmp_path: Path) -> None:
-    told = complaint("--at", "2", "--click", "30,20,0", "--at", "4", *CLICK)
-    assert "frame 2: all clicks are negative; a new object needs at least one positive click or a box" in told
+    line = complaint("--at", "2", "--click", "30,20,0", "--at", "4", *CLICK)
+    assert "frame 2: all clicks are negative; a new object needs at least one positive click or a box" in line
     assert not (tmp_path / "out").exists()  # found before anything is written
 
 

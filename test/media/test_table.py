@@ -64,7 +64,7 @@ def test_a_result_has_a_row_for_every_track() -> None:
     assert rows_of(FrameResult(START, 7, (80, 60))) == []
 
 
-def test_an_event_is_told_in_a_line() -> None:
+def test_an_event_is_described_in_a_line() -> None:
     back = Event(EventKind.REACQUIRED, 3, START + 4.25, absence=1.5)
     assert describe(back, START).strip() == "4.25 s object 3 reacquired after 1.50 s out of view"
     rejected = Event(EventKind.PROMPT_REJECTED, 0, 2.0, reason="click is outside")

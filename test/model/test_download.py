@@ -159,7 +159,7 @@ def test_damaged_content_is_refused_and_removed(behaviour: Behaviour, download: 
     assert not partial(target).exists()
 
 
-def test_an_answer_of_404_is_told_at_once(behaviour: Behaviour, download: Download, target: Path) -> None:
+def test_an_answer_of_404_fails_at_once(behaviour: Behaviour, download: Download, target: Path) -> None:
     behaviour.status = 404
     assert f"{download.url} answered 404 Not Found" in failure(download, target)
     assert len(behaviour.ranges) == 1
