@@ -29,10 +29,15 @@ def read_picture(path: str | os.PathLike[str], flags: int = cv2.IMREAD_COLOR) ->
 
 
 def write_picture(path: str | os.PathLike[str], picture: np.ndarray) -> None:
-    """Writes a PNG, wholly or not at all; raises OSError that names the file."""
-    _, content = cv2.imencode(".png", picture)
+    """Writes what `cv2.imwrite` writes, as `write_whole` does."""
+    _, content = cv2.imencode(Path(path).suffix, picture)
+    write_whole(path, content.tobytes())
+
+
+def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
+    """Writes a file, wholly or not at all; raises OSError that names it."""
     try:
-        Path(path).write_bytes(content.tobytes())
+        Path(path).write_bytes(content)
     except OSError as error:
         Path(path).unlink(missing_ok=True)
         raise OSError(error.errno, error.strerror, os.fspath(path)) from error

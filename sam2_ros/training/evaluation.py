@@ -11,6 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from sam2_ros.media import pictures as media
 from sam2_ros.training.davis import Sequence
 
 from ..model import Sam2
@@ -150,4 +151,4 @@ def write_picture(file: Path, sequence: Sequence, number: int, found: np.ndarray
         outlines, _ = cv2.findContours((labels[t] == number).astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
         cv2.drawContours(tile, outlines, -1, (255, 255, 255), 1)
         tiles.append(tile)
-    cv2.imwrite(str(file), cv2.cvtColor(np.hstack(tiles), cv2.COLOR_RGB2BGR))
+    media.write_picture(file, cv2.cvtColor(np.hstack(tiles), cv2.COLOR_RGB2BGR))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -24,6 +25,7 @@ from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image
 from tqdm import tqdm
 
+from sam2_ros.media.colours import Colour, drawn_colour
 from sam2_ros.media.table import TrackRow, describe, write_csv
 from sam2_ros.media.timeline import write_timeline
 from sam2_ros.media.video import VideoWriter
@@ -49,6 +51,7 @@ class Recorder(Node):
         self._folder.mkdir(parents=True, exist_ok=True)
         self._film = Film(self._folder / "overlay.mp4", rate)
         self._rows: dict[float, list[TrackRow]] = {}  # by stamp: a frame is sent again when a prompt changed it
+        self._colours: dict[int, Colour] = {}  # of the overlay, by id
         self._events: list[Event] = []
         self._latencies: list[float] = []
         self._health: dict[str, str] = {}
@@ -60,7 +63,7 @@ class Recorder(Node):
         for kind, topic, callback in (
             (TrackArray, "tracks", self._on_tracks),
             (TrackEvent, "events", self._on_event),
-            (Image, "overlay", self._film.add),
+            (Image, "overlay", self._on_overlay),
         ):
             self.create_subscription(kind, topic, callback, qos.profile("reliable", _KEPT))
         self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
@@ -82,9 +85,11 @@ class Recorder(Node):
         self._film.close()
         if self._bar is not None:
             self._bar.close()
-        rows = [row for frame in self._rows.values() for row in frame]
+        start = min(self._rows, default=0.0)
+        rows = [replace(row, stamp=row.stamp - start) for frame in self._rows.values() for row in frame]
+        events = [replace(event, stamp=event.stamp - start) for event in self._events]
         write_csv(rows, self._folder / "tracks.csv")
-        write_timeline(rows, self._events, self._folder / "timeline.png")
+        write_timeline(rows, events, self._folder / "timeline.png", self._colours)
         print(self._summary())
 
     def _on_tracks(self, message: TrackArray) -> None:
@@ -100,6 +105,14 @@ class Recorder(Node):
             self._bar = tqdm(total=self._expected, unit=" frames", desc="camera")
         self._bar.update(self._sent - self._bar.n)
         self._bar.set_postfix_str(", ".join(f"{row.id} {row.state.value}" for row in self._rows[stamp]))
+
+    def _on_overlay(self, message: Image) -> None:
+        self._film.add(message)
+        rows = self._rows.get(messages.seconds(message.header.stamp), [])
+        for row in rows:
+            if row.box and row.id not in self._colours:
+                colour = drawn_colour(to_rgb(message), row.box, self._colours.values())
+                self._colours |= {row.id: colour} if colour else {}
 
     def _on_event(self, message: TrackEvent) -> None:
         self._events.append(messages.event_of(message))
