@@ -256,7 +256,7 @@ def test_what_changed_before_a_failure_is_published(session, told, monkeypatch):
         session._tracker.add(MIDDLE.prompt)
         raise torch.cuda.OutOfMemoryError("CUDA out of memory.")
 
-    monkeypatch.setattr(session._guide, "apply", half_done)  # no test machine runs out of memory on demand
+    monkeypatch.setattr(session._associator, "apply", half_done)  # no test machine runs out of memory on demand
     with pytest.raises(torch.cuda.OutOfMemoryError):
         session.guide([], 1.0, DetectionConfig())
     session.flush()
