@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -16,14 +15,12 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from sam2_ros.model.config import CONFIGS
+from sam2_ros.node import unknown_names
+from sam2_ros.node.parameter_values import ParameterError, convert, refusal
 from sam2_ros.node.qos import RELIABILITIES
 from sam2_ros.tracking import TrackerConfig
 from sam2_ros.tracking.memory_policy import POLICIES
 from sam2_ros.tracking.presets import PRESETS
-
-
-class ParameterError(ValueError):
-    """A parameter value that cannot be used; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
@@ -246,22 +243,34 @@ def rule_of(name: str) -> Rule:
 
 
 def declare(node: Node) -> Parameters:
-    """Declares every parameter and returns the values given at the start.
+    """Declares every parameter and returns the values given at the start, converted where their type is another one.
 
-    The node must have declared its overrides, so that misspelt ones are found. Raises ParameterError.
+    Logs what was converted and which names are unknown. Raises ParameterError.
     """
-    for name in node.get_parameters_by_prefix(""):
-        _refuse_misspelt(name)
+    given = _given(node)
+    if ignored := unknown_names.report(given, _TABLE):
+        node.get_logger().warning(ignored)
     for name, entry in _TABLE.items():
-        given = node.get_parameter(name).value if node.has_parameter(name) else entry.default
-        check(name, given)
-        if node.has_parameter(name):
-            node.undeclare_parameter(name)
+        value = entry.default
+        if name in given:
+            value = convert(name, kind_of(name), given[name])
+            check(name, value)
+            if type(value) is not type(given[name]):
+                node.get_logger().info(f"parameter {name} is {given[name]!r}, taken as {value!r}")
         try:
-            node.declare_parameter(name, entry.default, _descriptor(name))
+            node.declare_parameter(name, value, _descriptor(name), ignore_override=True)
         except ParameterException as error:  # what check() should have found first
             raise ParameterError(f"parameter {name}: {error}") from error
     return read(node)
+
+
+def _given(node: Node) -> dict[str, Any]:
+    """The values given at the start by name.
+
+    rclpy has no public way to them but to declare them all, which fails where one is an empty list, even if it is meant
+    for another node.
+    """
+    return {name: parameter.value for name, parameter in node._parameter_overrides.items()}
 
 
 def read(node: Node) -> Parameters:
@@ -274,10 +283,7 @@ def check(name: str, value: Any) -> None:
     rule = rule_of(name)
     kind: Any = kind_of(name)
     if type(value) is not kind:
-        hint = ": write it with a decimal point" if kind is float and type(value) is int else ""
-        raise ParameterError(
-            f"parameter {name} is {value!r} ({type(value).__name__}), expected type {kind.__name__}{hint}"
-        )
+        raise ParameterError(refusal(name, kind, value))
     if rule.choices and value not in rule.choices:
         raise ParameterError(f"parameter {name} is {value!r}, expected one of {', '.join(rule.choices)}")
     if rule.pattern and not re.fullmatch(rule.pattern, str(value)):
@@ -302,15 +308,6 @@ def check_change(parameters: list[Parameter], configured: bool) -> None:
 def kind_of(name: str) -> type:
     """The type of its values: bool, int, float or str."""
     return type(_TABLE[name].default)
-
-
-def _refuse_misspelt(name: str) -> None:
-    """Raises ParameterError for a name that is close to one of the table, but is none."""
-    if name in _TABLE:
-        return
-    close = difflib.get_close_matches(name, _TABLE, n=1, cutoff=0.75)
-    if close:
-        raise ParameterError(f"there is no parameter {name}, did you mean {close[0]}?")
 
 
 def _descriptor(name: str) -> ParameterDescriptor:

@@ -18,6 +18,7 @@ from collections.abc import Callable
 import torch
 from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
+from rclpy.exceptions import ParameterException
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 
@@ -60,7 +61,10 @@ class TrackerNode(LifecycleNode):
     """Raises ParameterError where a parameter given at the start cannot be used."""
 
     def __init__(self) -> None:
-        super().__init__("sam2_tracker", automatically_declare_parameters_from_overrides=True)
+        try:
+            super().__init__("sam2_tracker")
+        except ParameterException as error:  # of use_sim_time, which rclpy declares itself
+            raise ParameterError(str(error)) from error
         self._statistics = Statistics()
         self._session: Session | None = None  # while configured
         self._outputs: Outputs | None = None  # while configured
