@@ -14,11 +14,14 @@ from sam2_ros.node.camera import Camera
 from sam2_ros.node.clicked_point import ClickedPoint
 from sam2_ros.node.depth_input import DepthInput
 from sam2_ros.node.diagnostics import FAULTY, HEALTHY, WARNING, Health
+from sam2_ros.node.frame_ids import FrameIds
+from sam2_ros.node.image_clock import Fault
 from sam2_ros.node.log import REPEAT
+from sam2_ros.node.messages import StampRangeError
 from sam2_ros.node.parameters import Parameters
 from sam2_ros.node.prompt_topics import PromptTopics
-from sam2_ros.node.requests import Requests, Tell
-from sam2_ros.node.session import MAX_REORDERING, Session
+from sam2_ros.node.requests import PublishEvent, Requests
+from sam2_ros.node.session import Session
 from sam2_ros.node.statistics import Statistics
 from sam2_ros.node.subscriptions import type_problem
 from sam2_ros.node.transforms import Transforms
@@ -37,7 +40,7 @@ class Input(Protocol):
 
 
 class Active:
-    """Subscribed from construction to `close`. `tell` publishes the events of prompts that were rejected."""
+    """Subscribed from construction to `close`. `publish_event` publishes the events of prompts that were rejected."""
 
     def __init__(
         self,
@@ -46,14 +49,15 @@ class Active:
         session: Session,
         statistics: Statistics,
         transforms: Transforms,
-        tell: Tell,
+        publish_event: PublishEvent,
     ) -> None:
         self._node = node
         self._statistics = statistics
         self._transforms = transforms
-        self._newest_stamp = 0.0  # of the images, seconds
+        self._clock = session.clock
+        self._frame_ids = FrameIds()
         self._worker = Worker(session, statistics)
-        self.requests = Requests(node, session, self._worker, tell)
+        self.requests = Requests(node, session, self._worker, publish_event)
         self._depth: DepthInput | None = None
         if parameters.depth and parameters.target_frame:
             transforms.open()
@@ -84,6 +88,8 @@ class Active:
             return self._warn(reason)
         if self._statistics.failing:
             return Health(FAULTY, self._statistics.failing)
+        if reason := self._frame_ids.problem(self._camera.topic) or self._clock.problem:
+            return self._warn(reason)
         if self._depth is not None and (reason := self._depth.problem(timeout)):
             return self._warn(reason)
         for reason in (self._statistics.depth_problem, self._statistics.detections.problem):
@@ -103,11 +109,38 @@ class Active:
     def _on_image(self, message: Any) -> None:
         received = time.perf_counter()
         self._statistics.received += 1
-        frame = Frame(messages.seconds(message.header.stamp), message, received)
-        if frame.stamp < self._newest_stamp - MAX_REORDERING:
-            self._transforms.restart()
-        self._newest_stamp = frame.stamp
+        try:
+            stamp = messages.seconds(message.header.stamp)
+        except StampRangeError as error:
+            self._refuse(error)
+            return
+        self._frame_ids.note(message.header.frame_id)
+        jump = self._clock.jump
+        if fault := self._clock.judge(stamp, received):
+            self._ignore(fault, stamp)
+            return
+        if self._clock.jump is not jump:
+            self._restart_inputs()
+        frame = Frame(stamp, message, received, jump=self._clock.jump)
         if self._depth is not None:
             self._depth.take(frame)
         else:
             self._worker.offer(frame)
+
+    def _restart_inputs(self) -> None:
+        self._transforms.restart()
+        if self._depth is not None:
+            self._depth.restart()
+
+    def _refuse(self, error: StampRangeError) -> None:
+        reason = f"an image cannot be used: {error}"
+        self._statistics.count_unusable(reason)
+        self._node.get_logger().error(reason, throttle_duration_sec=REPEAT)
+
+    def _ignore(self, fault: Fault, stamp: float) -> None:
+        self._statistics.ignored_stamps[fault] += 1
+        self._node.get_logger().warning(
+            f"an image stamped {stamp:.6f} s is ignored, the newest one is stamped {self._clock.newest:.6f} s; if this "
+            f"happens to more images, {fault.value}",
+            throttle_duration_sec=REPEAT,
+        )

@@ -23,6 +23,7 @@ from rclpy.subscription import Subscription
 from rclpy.task import Future
 from std_msgs.msg import Header
 
+from sam2_ros.depth.lifting import LiftingError, project
 from sam2_ros.node import qos
 from sam2_ros.node.camera_info import CameraInfoInput
 from sam2_ros.node.depth_conversion import CameraInfos, intrinsics_of
@@ -30,7 +31,6 @@ from sam2_ros.node.requests import Requests
 from sam2_ros.node.session import PromptRequest
 from sam2_ros.node.transforms import Transforms, TransformUnavailable
 from sam2_ros.node.worker import JobRefused
-from sam2_ros.tracking.lifting import LiftingError, project
 from sam2_ros.tracking.types import Click, Prompt, PromptError
 
 _PERIOD = 0.05  # seconds between two attempts
@@ -75,15 +75,15 @@ class ClickedPoint:
         )
         self._camera_info: CameraInfoInput | None = None  # from the first click on
         self._is_closed = False
-        self._clicks = 0  # that are not placed yet
-        self._attempts: list[Future] = []  # to place them
+        self._clicks = 0  # that are not located yet
+        self._attempts: list[Future] = []  # to locate them
         steady = Clock(clock_type=ClockType.STEADY_TIME)  # simulated time may stand still
         self._timer = node.create_timer(_PERIOD, self._on_timer, callback_group=self._group, clock=steady)
         self._timer.cancel()
 
     @property
     def _patience(self) -> float:
-        """Seconds that a click waits for what it needs to be placed; the image may be one that is yet to come."""
+        """Seconds that a click waits for what it takes to locate it; the image may be one that is yet to come."""
         return self._node.get_parameter("prompt_timeout").value
 
     @property
@@ -98,6 +98,8 @@ class ClickedPoint:
             self._camera_info.close()
         self._node.destroy_timer(self._timer)
         self._is_closed = True
+        for _ in range(self._clicks):  # at once: events are published no more once the node is inactive
+            self._reject(JobRefused("the node was deactivated before the click was located: click again"))
         self._let_try()
 
     async def _on_point(self, message: PointStamped) -> None:
@@ -107,19 +109,25 @@ class ClickedPoint:
             if self._clicks > _MOST:
                 raise PromptError(f"{_MOST} clicks are waiting already: click more slowly")
             self._listen()
-            await self._requests.place(await self._located(message))
-        except (PromptError, LiftingError, JobRefused) as error:
-            self._requests.reject(f"clicked point: {error}", Header())
+            request = await self._located(message)
+        except (PromptError, LiftingError) as error:
+            self._reject(error)
+        else:
+            if request is not None:
+                self._requests.apply(request, self._reject)
         finally:
             self._clicks -= 1
+
+    def _reject(self, error: Exception) -> None:
+        self._requests.reject(f"clicked point: {error}", Header())
 
     def _listen(self) -> None:
         self._transforms.open()
         if self._camera_info is None:
             self._camera_info = CameraInfoInput(self._node)
 
-    async def _located(self, message: PointStamped) -> PromptRequest:
-        """The click on the oldest image since it was made that it can be made on."""
+    async def _located(self, message: PointStamped) -> PromptRequest | None:
+        """The click on the oldest image since it was made that shows it; None once `close` has rejected it."""
         _check(message)
         deadline = time.monotonic() + self._patience
         shots: deque[Shot] = deque(maxlen=self._node.get_parameter("history").value)  # no prompt reaches back further
@@ -131,7 +139,7 @@ class ClickedPoint:
                 if time.monotonic() > deadline:
                     raise PromptError(str(error)) from error
             await self._next_attempt()
-        raise JobRefused("the node was deactivated before the click could be placed: click again")
+        return None
 
     def _add_newest(self, shots: deque[Shot]) -> None:
         view = self._requests.view

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from sam2_ros.depth.lifting import DepthImage, Intrinsics, LiftingError
 from sam2_ros.node.image_conversion import Layout, view_of
-from sam2_ros.tracking.lifting import DepthImage, Intrinsics, LiftingError
 
 _REGISTERED = "remap `depth` to depth that is registered (aligned) to the image"
 _MILLIMETRES = Layout("u2", 1)

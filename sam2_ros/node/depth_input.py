@@ -7,7 +7,6 @@ matched by stamp: the newest for the image's size counts.
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -23,7 +22,6 @@ from sam2_ros.node.depth_conversion import AwaitedDepth
 from sam2_ros.node.depth_watch import DepthWatch
 from sam2_ros.node.messages import seconds
 from sam2_ros.node.parameters import Parameters
-from sam2_ros.node.session import MAX_REORDERING
 from sam2_ros.node.subscriptions import explain_silence
 from sam2_ros.node.worker import Frame
 
@@ -47,7 +45,6 @@ class DepthInput:
         self._unmatched = 0  # images since the last whose depth came before the next image
         self._matched = time.monotonic()  # when that was
         self._is_exact = False  # whether the last image that has its depth matched at the same stamp
-        self._stamp = -math.inf  # of the newest image
         self._watch = DepthWatch(parameters.depth_slop)
         self._images = message_filters.SimpleFilter()
         profile = qos.profile(parameters.image_reliability, _KEPT)
@@ -67,9 +64,6 @@ class DepthInput:
         """Hands the image on once its depth is there, or cannot be waited for."""
         self._release()
         self._taken = time.monotonic()
-        if frame.stamp < self._stamp - MAX_REORDERING:
-            self._restart()
-        self._stamp = frame.stamp
         self._watch.receive("image", frame.stamp)
         self._newest = AwaitedDepth(frame.message.header, self._camera_info.infos)
         self._waiting = replace(frame, depth=self._newest)
@@ -77,6 +71,16 @@ class DepthInput:
         self._images.signalMessage(self._newest)
         if self._unmatched > _GIVEN_UP_IMAGES and self._taken - self._matched > _GIVEN_UP_AFTER:
             self._release()
+
+    def restart(self) -> None:
+        """Drops what waits for older images, because image stamps were set back.
+
+        Old stamps would keep new ones out of the synchronizers, which let go of the smallest first.
+        """
+        for synchronizer in self._synchronizers:
+            for queue in synchronizer.queues:
+                queue.clear()
+        self._watch.restart()
 
     @property
     def subscriptions(self) -> dict[str, Subscription]:
@@ -140,10 +144,3 @@ class DepthInput:
     def _on_timer(self) -> None:
         if time.monotonic() - self._taken > _PATIENCE:
             self._release()
-
-    def _restart(self) -> None:
-        """Old stamps would keep new ones out of the synchronizers, which let go of the smallest first."""
-        for synchronizer in self._synchronizers:
-            for queue in synchronizer.queues:
-                queue.clear()
-        self._watch.restart()

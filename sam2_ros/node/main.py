@@ -2,37 +2,45 @@
 
 from __future__ import annotations
 
-import rclpy
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
-from rclpy.logging import get_logger
+import traceback
+from typing import NoReturn
 
-from sam2_ros.node import farewell
-from sam2_ros.node.parameters import ParameterError
-from sam2_ros.node.tracker_node import TrackerNode
+from sam2_ros.node import shutdown
 
 
-def main() -> int:
-    """Runs the node until it is interrupted or terminated; returns the exit code."""
-    rclpy.init()
+def main() -> NoReturn:
+    """Runs the node until it is interrupted or terminated."""
+    shutdown.end_at_once()
+    # Seconds pass in these imports.
+    import rclpy
+    from rclpy.executors import SingleThreadedExecutor
+    from rclpy.logging import get_logger
+    from rclpy.signals import SignalHandlerOptions
+    from rclpy.task import Future
+
+    from sam2_ros.node.parameters import ParameterError
+    from sam2_ros.node.tracker_node import TrackerNode
+
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    requested: Future = Future()
+    watchdog = shutdown.Watchdog(stop=lambda: requested.set_result(None))
+    executor = SingleThreadedExecutor()
+    code = 0
     try:
         node = TrackerNode()
+        executor.add_node(node)
+        executor.spin_until_future_complete(requested)
+        node.stop()
     except ParameterError as error:
         get_logger("sam2_tracker").fatal(f"cannot start: {error}")
-        rclpy.try_shutdown()
-        return 2
-    executor = SingleThreadedExecutor()
-    executor.add_node(node)
-    try:
-        executor.spin()
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    finally:
-        node.stop()
-        farewell.limit()
-        node.destroy_node()
-        rclpy.try_shutdown()
-    return 0
+        code = 2
+    except Exception:
+        get_logger("sam2_tracker").fatal(traceback.format_exc())
+        code = 1
+    watchdog.limit_goodbye()
+    rclpy.try_shutdown()
+    shutdown.leave(code)
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    main()

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 from geometry_msgs.msg import Point, PointStamped
-from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.node import Node
 from rclpy.subscription import Subscription
 from std_msgs.msg import Header
@@ -15,7 +14,6 @@ from sam2_ros.msg import Prompt
 from sam2_ros.node import messages, qos
 from sam2_ros.node.requests import Requests
 from sam2_ros.node.session import PromptRequest
-from sam2_ros.node.worker import JobRefused
 from sam2_ros.tracking.types import PromptError
 
 
@@ -25,12 +23,11 @@ class PromptTopics:
     def __init__(self, node: Node, requests: Requests) -> None:
         self._node = node
         self._requests = requests
-        group = ReentrantCallbackGroup()  # a prompt that waits for its image holds up no other one
         kept = qos.profile("reliable", qos.PROMPTS_KEPT)
         # rqt_image_view appends to the name of the image that it shows, whatever that was remapped to.
         shown = [node.resolve_topic_name(name) for name in ("image", "~/overlay")]
         self.subscriptions: dict[str, Subscription] = {  # by the topic's name before remapping
-            topic: node.create_subscription(kind, topic, callback, kept, callback_group=group)
+            topic: node.create_subscription(kind, topic, callback, kept)
             for kind, topic, callback in (
                 (Prompt, "~/prompt", self._on_prompt),
                 (PointStamped, "~/click", self._on_click),
@@ -44,21 +41,27 @@ class PromptTopics:
         for subscription in self.subscriptions.values():
             self._node.destroy_subscription(subscription)
 
-    async def _on_prompt(self, message: Prompt) -> None:
-        await self._place(messages.prompt_request, message)
+    def _on_prompt(self, message: Prompt) -> None:
+        self._apply(messages.prompt_request, message)
 
-    async def _on_click(self, message: PointStamped) -> None:
-        await self._place(messages.click_request, message)
+    def _on_click(self, message: PointStamped) -> None:
+        self._apply(messages.click_request, message)
 
-    async def _on_click_point(self, message: Point) -> None:
+    def _on_click_point(self, message: Point) -> None:
         """Without a stamp, as rqt_image_view sends it."""
-        await self._place(messages.point_request, message)
+        self._apply(messages.point_request, message)
 
-    async def _place(self, read: Callable[[Any], PromptRequest], message: Any) -> None:
+    def _apply(self, read: Callable[[Any], PromptRequest], message: Any) -> None:
         """A prompt that cannot be used is answered by an event."""
-        try:
-            await self._requests.place(read(message))
-        except (PromptError, JobRefused) as error:
+
+        def reject(error: Exception) -> None:
             header = getattr(message, "header", Header())
             object_id, label = getattr(message, "object_id", 0), getattr(message, "label", "")
             self._requests.reject(str(error), header, object_id, label)
+
+        try:
+            request = read(message)
+        except PromptError as error:
+            reject(error)
+        else:
+            self._requests.apply(request, reject)

@@ -7,7 +7,8 @@ from typing import Any
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 
 RELIABILITIES = ("best_effort", "reliable")
-PROMPTS_KEPT = 100  # clicks and prompts that wait for the node
+PROMPTS_KEPT = 1000  # clicks and prompts that wait for the node; DDS drops what is more without a word
+REQUESTS_KEPT = 1000  # calls of a service, likewise
 EVENTS_KEPT = 100
 
 

@@ -9,7 +9,7 @@ from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.node import Node
 from std_srvs.srv import SetBool, Trigger
 
-from sam2_ros.node import messages
+from sam2_ros.node import messages, qos
 from sam2_ros.node.requests import Requests
 from sam2_ros.node.session import Session
 from sam2_ros.node.worker import AT_ONCE, JobRefused
@@ -23,6 +23,7 @@ class Services:
     def __init__(self, node: Node, requests: Callable[[], Requests]) -> None:
         self._node = node
         self._requests = requests
+        profile = qos.profile("reliable", qos.REQUESTS_KEPT)
         group = ReentrantCallbackGroup()  # requests wait for the worker without keeping one another waiting
         for kind, name, callback in (
             (AddObject, "~/add_object", self._on_add_object),
@@ -31,16 +32,17 @@ class Services:
             (Trigger, "~/reset", self._on_reset),
             (SetBool, "~/enable", self._on_enable),
         ):
-            node.create_service(kind, name, callback, callback_group=group)
+            node.create_service(kind, name, callback, qos_profile=profile, callback_group=group)
 
     async def _on_add_object(self, request: AddObject.Request, response: AddObject.Response) -> AddObject.Response:
         try:
-            view, track = await self._requests().place(messages.prompt_request(request.prompt))
+            outcome = await self._requests().apply_and_wait(messages.prompt_request(request.prompt))
         except (PromptError, JobRefused) as error:
             return self._refuse(response, error)
         response.success = True
-        response.object_id = track.id
-        response.mask = messages.mask_message(track.mask, view.header)
+        response.object_id = outcome.object_id
+        if outcome.mask is not None:
+            response.mask = outcome.mask
         return response
 
     async def _on_remove_object(
@@ -64,9 +66,9 @@ class Services:
         response.success = True
         return response
 
-    async def _respond(self, response: Any, act: Callable[[Session], None]) -> Any:
+    async def _respond(self, response: Any, action: Callable[[Session], None]) -> Any:
         try:
-            await self._requests().perform(act, AT_ONCE)
+            await self._requests().execute(action, AT_ONCE)
         except (PromptError, JobRefused) as error:
             return self._refuse(response, error)
         response.success = True

@@ -95,7 +95,7 @@ class TrackerNode(LifecycleNode):
         logger = self.get_logger()
         lifter = Lifter(values.target_frame, self._transforms, self._statistics, logger) if values.depth else None
         self._outputs = Outputs(self, values, lifter)
-        self._session = Session(tracker, self._outputs, self._statistics, self.get_logger())
+        self._session = Session(tracker, self._outputs, self._statistics, self.get_logger(), values.image_bit_depth)
         for text in features.missing(values, by_default=True):
             self.get_logger().info(text)
         self._missing = features.missing(values)
@@ -111,7 +111,7 @@ class TrackerNode(LifecycleNode):
         assert self._session is not None
         result = super().on_activate(state)
         self._active = Active(
-            self, parameters.read(self), self._session, self._statistics, self._transforms, self._tell
+            self, parameters.read(self), self._session, self._statistics, self._transforms, self._publish_event
         )
         return result
 
@@ -155,7 +155,7 @@ class TrackerNode(LifecycleNode):
 
     # Requests
 
-    def _tell(self, event: Event, frame_id: str, label: str) -> None:
+    def _publish_event(self, event: Event, frame_id: str, label: str) -> None:
         if self._outputs is not None:  # a request may be refused because the node is being cleaned up
             self._outputs.publish_event(event, frame_id, label)
 

@@ -25,6 +25,7 @@ from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402
 from geometry_msgs.msg import Point, PointStamped  # noqa: E402
 from lifecycle_msgs.srv import ChangeState, GetState  # noqa: E402
 from rcl_interfaces.srv import SetParameters  # noqa: E402
+from rclpy.client import Client  # noqa: E402
 from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 from rclpy.parameter import Parameter  # noqa: E402
 from sam2_ros.msg import Click, Prompt, TrackArray, TrackEvent  # noqa: E402
@@ -179,6 +180,14 @@ class Robot:
         self.wait_for(answer.done, f"answer of {service}")
         return answer.result()
 
+    def patient_client(self, kind: type, service: str) -> Client:
+        """A client for many calls at a time, connected."""
+        name = f"{self._prompts.topic_name.rsplit('/', 1)[0]}/{service}"
+        client = self.node.create_client(kind, name, qos_profile=qos.profile("reliable", 1000))
+        self.wait_for(client.service_is_ready, f"service {service}")
+        time.sleep(1.0)
+        return client
+
     def change(self, *transitions: str) -> list[bool]:
         """Asks for lifecycle transitions by name; which of them were made."""
         made = []
@@ -191,6 +200,10 @@ class Robot:
     def bring_up(self) -> None:
         """To active, until it hears this robot's camera and prompts."""
         assert self.change("configure", "activate") == [True, True], self.tracker.log
+        self.connect()
+
+    def connect(self) -> None:
+        """Until the active node hears this robot's camera and prompts."""
         publishers = [self._prompts, self._clicks, self._click_points]
         for publisher in publishers:
             self.wait_for(publisher.get_subscription_count, f"subscription to {publisher.topic_name}")
@@ -242,6 +255,14 @@ class Robot:
                 assert self.tracker.process.poll() is None, f"the node died:\n{self.tracker.log}"
                 time.sleep(0.01)
         raise AssertionError(f"no tracks for the image of {header.stamp}; the node's log:\n{self.tracker.log}")
+
+    def jump(self, stamp: float) -> TrackArray:
+        """Sends images from another time on, until the node has followed; the tracks on the first one processed."""
+        self._stamp = stamp
+        for _ in range(2):  # which are ignored: they may be strays
+            self.send(self.next_stamp())
+            time.sleep(0.05)  # the node's queue holds one image
+        return self.show()
 
     def tracks_of(self, header: Header) -> list[TrackArray]:
         """All that were published for an image."""

@@ -154,8 +154,8 @@ def test_stamps_that_go_back_leave_no_transforms_behind_that_keep_new_ones_out(r
     rviz.click(x=0.0, y=0.0, z=2.0, frame=world.frame)
     world.tell((now - 1.0, 0.0), (now + 1.0, 0.0))
     robot.events.clear()
-    image = robot.show(stamp=now - 60.0).header
-    robot.events.clear()  # of what was forgotten
+    image = robot.jump(now - 60.0).header
+    robot.events.clear()  # of what was dropped
     rviz.click(x=0.0, y=0.0, z=2.0, frame=world.frame)
     world.tell((now - 61.0, 0.0), (now - 59.0, 0.0))
     assert robot.wait_for_event(TrackEvent.STARTED).header == image
@@ -293,7 +293,7 @@ def test_a_click_that_waits_when_the_node_is_deactivated_leaves_nothing_behind(f
     fresh_rviz.click(0.0, 0.0, 1.0, frame="moon")
     time.sleep(0.2)
     assert robot.change("deactivate") == [True]
-    robot.wait_for_log("clicked point: the node was deactivated before the click could be placed")
+    robot.wait_for_log("clicked point: the node was deactivated before the click was located")
     robot.wait_for(lambda: not listens(robot, "/camera_info") and not listens(robot, "/tf"), "end of subscriptions")
     assert robot.change("activate") == [True]
     robot.wait_for(lambda: listens(robot, "/image") and listens(robot, "/clicked_point"), "subscriptions")

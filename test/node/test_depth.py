@@ -13,9 +13,9 @@ from sam2_ros.msg import Track, TrackArray, TrackEvent
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from std_msgs.msg import Header
 
+from sam2_ros.depth.lifting import DepthImage, Intrinsics, lift
 from sam2_ros.node import qos
 from sam2_ros.node.messages import image_message, nearest_time, seconds
-from sam2_ros.tracking.lifting import DepthImage, Intrinsics, lift
 
 HEIGHT, WIDTH = 96, 128
 K = [110.0, 0.0, 64.0, 0.0, 100.0, 48.0, 0.0, 0.0, 1.0]
@@ -236,8 +236,7 @@ def test_depth_is_found_again_after_stamps_went_back(camera: DepthCamera) -> Non
     for _ in range(12):  # whose depth is still awaited when time starts again
         robot.send(robot.next_stamp())
     after = len(robot.events)
-    for _ in range(3):
-        robot.send(seconds(robot.wait_for(lambda: robot.tracks, "tracks")[-1].header.stamp) - 100.0)
+    robot.jump(seconds(robot.wait_for(lambda: robot.tracks, "tracks")[-1].header.stamp) - 100.0)
     robot.wait_for_event(TrackEvent.RESET, after)
     robot.add()
     camera.show_until(is_placed)

@@ -9,9 +9,9 @@ from builtin_interfaces.msg import Time
 from sensor_msgs.msg import CameraInfo, Image, RegionOfInterest
 from std_msgs.msg import Header
 
+from sam2_ros.depth.lifting import Intrinsics, LiftingError
 from sam2_ros.node.depth_conversion import AwaitedDepth, CameraInfos, image_size_of
 from sam2_ros.node.image_conversion import ImageError
-from sam2_ros.tracking.lifting import Intrinsics, LiftingError
 
 SIZE = (3, 4)
 HEADER = Header(stamp=Time(sec=7, nanosec=9), frame_id="optical")

@@ -196,6 +196,7 @@ def test_after_stamps_went_back_depth_is_found_again(scene: Scene) -> None:
     for i in range(20):
         scene.measure(1000.0 + i, "depth")
         scene.image(1000.5 + i)
+    scene.input.restart()
     scene.image(1.0)
     scene.measure(1.0)
     assert scene.handed_on[-1] == (1.0, True)

@@ -7,14 +7,15 @@ import pytest
 import torch
 from std_msgs.msg import Header
 
+from sam2_ros.detection.types import DetectionConfig
 from sam2_ros.model import CONFIGS, seeded_model
+from sam2_ros.node.image_clock import Jump
 from sam2_ros.node.image_conversion import ImageError
 from sam2_ros.node.messages import image_message
 from sam2_ros.node.session import PromptRequest, Publication, Session
 from sam2_ros.node.statistics import Statistics
 from sam2_ros.node.worker import Frame
 from sam2_ros.tracking import StreamingTracker, TrackerConfig
-from sam2_ros.tracking.detections import DetectionConfig
 from sam2_ros.tracking.types import Box, Click, EventKind, Prompt, PromptError
 
 SIZE = (60, 80)
@@ -59,9 +60,9 @@ def session(model, told, statistics, log) -> Session:
     return Session(tracker, SimpleNamespace(publish=told.append), statistics, log)
 
 
-def frame(stamp: float, size: tuple[int, int] = SIZE) -> Frame:
+def frame(stamp: float, size: tuple[int, int] = SIZE, jump: Jump | None = None) -> Frame:
     pixels = np.random.default_rng(int(stamp * 100)).integers(0, 256, (*size, 3), np.uint8)
-    return Frame(stamp, image_message(pixels, "rgb8", Header(frame_id=f"frame {stamp}")), 0.0)
+    return Frame(stamp, image_message(pixels, "rgb8", Header(frame_id=f"frame {stamp}")), 0.0, jump=jump)
 
 
 def show(session: Session, *stamps: float) -> None:
@@ -82,7 +83,7 @@ def test_a_frame_is_published_once(session, told, statistics):
 
 def test_an_object_that_is_started_before_the_flush_is_on_the_frames_only_publication(session, told):
     session.process(frame(1.0))
-    session.place(MIDDLE)
+    session.apply(MIDDLE)
     session.flush()
     (publication,) = told
     assert [track.id for track in publication.result.tracks] == [1]
@@ -91,21 +92,54 @@ def test_an_object_that_is_started_before_the_flush_is_on_the_frames_only_public
 
 def test_a_frame_is_published_again_when_a_prompt_changed_it(session, told, statistics):
     show(session, 1.0)
-    session.place(MIDDLE)
+    session.apply(MIDDLE)
     session.flush()
     assert [len(publication.result.tracks) for publication in told] == [0, 1]
     assert told[0].view is told[1].view
     assert statistics.processed == 1
 
 
+def test_a_mask_of_nearly_all_starts_an_object_with_a_warning(session, told, log):
+    show(session, 1.0)
+    session.place(PromptRequest(Prompt(mask=np.ones(SIZE, bool))))
+    session.flush()
+    warning = "the mask covers 100 % of the image: is it inverted?"
+    assert [warning in event.reason for event in told[-1].events] == [True]
+    assert [warning in line for line in log.lines] == [True]
+
+
+RAMP = np.tile(np.arange(80, dtype=np.uint16) * 12, (60, 1))
+
+
+def show_ramp(session: Session, stamp: float, shift: int = 0) -> np.ndarray:
+    """An image of 10 bits in 16, darker by some bits; what the session sees of it."""
+    session.process(Frame(stamp, image_message(RAMP >> shift, "mono16", Header()), 0.0))
+    session.flush()
+    return session.view.rgb[..., 0]
+
+
+def test_images_of_few_bits_are_bright_and_keep_their_scale_from_image_to_image(session, log):
+    np.testing.assert_array_equal(show_ramp(session, 1.0), RAMP >> 2)
+    np.testing.assert_array_equal(show_ramp(session, 1.1, shift=2), RAMP >> 4)
+    assert ["mono16 images use 10 of 16 bits" in line for line in log.lines] == [True]
+
+
+def test_the_bit_depth_of_images_can_be_given(model, told, statistics, log):
+    session = Session(
+        StreamingTracker(model), SimpleNamespace(publish=told.append), statistics, log, image_bit_depth=12
+    )
+    np.testing.assert_array_equal(show_ramp(session, 1.0), RAMP >> 4)
+    assert not log.lines
+
+
 def test_a_prompt_before_any_frame_is_a_bad_one(session):
     with pytest.raises(PromptError, match="no frame"):
-        session.place(MIDDLE)
+        session.apply(MIDDLE)
 
 
 def test_a_frame_of_another_size_goes_on_with_a_warning(session, told, log):
     show(session, 1.0)
-    track_id = session.place(MIDDLE)
+    track_id = session.apply(MIDDLE)
     session.process(frame(1.1, (30, 40)))
     session.flush()
     assert told[-1].result.size == (30, 40)
@@ -113,39 +147,43 @@ def test_a_frame_of_another_size_goes_on_with_a_warning(session, told, log):
     assert any("the image size changed from 80x60 to 40x30" in line for line in log.lines)
 
 
-def test_a_clock_that_is_set_back_starts_afresh(session, told, log):
+def test_time_that_is_set_back_resets_the_tracker_once(session, told, log):
     show(session, 100.0, 100.1)
-    session.place(MIDDLE)
-    session.process(frame(3.0))
+    session.apply(MIDDLE)
+    jump = Jump(100.1, 3.0)
+    session.process(frame(3.1, jump=jump))
     session.flush()
     reset = told[-1].events[-1]
-    assert (reset.kind, reset.stamp, told[-1].result.tracks) == (EventKind.RESET, 3.0, ())
-    assert "image stamps went back from 100.100 to 3.000" in reset.reason
-    assert any("every object was forgotten: image stamps went back" in line for line in log.lines)
-    assert session.newest == 3.0
+    assert (reset.kind, reset.stamp, told[-1].result.tracks) == (EventKind.RESET, 3.1, ())
+    assert "image stamps jumped back from 100.100 s to 3.000 s" in reset.reason
+    assert any("tracker reset, 1 objects dropped: image stamps jumped back" in line for line in log.lines)
+    assert session.newest == 3.1
+    session.apply(MIDDLE)
+    session.process(frame(3.2, jump=jump))
+    assert len(session._tracker.latest.tracks) == 1
 
 
-def test_frames_that_come_late_or_twice_are_counted_and_change_nothing(session, told, statistics, log):
-    show(session, 1.0)
-    session.place(MIDDLE)
-    show(session, 1.1, 1.1, 0.9)
-    assert statistics.out_of_order == 2
-    assert told[-1].view.stamp == 1.1
-    assert len(told[-1].result.tracks) == 1
-    assert "does not stamp" in log.lines[-1]
+def test_a_bag_that_loops_resets_at_every_turn_though_the_first_image_of_a_turn_is_dropped(session, told):
+    turns = [None, Jump(100.1, 100.0), Jump(100.1, 100.0)]
+    for jump in turns:
+        session.process(frame(100.05 if jump else 100.0, jump=jump))
+        session.process(frame(100.1, jump=jump))
+        session.apply(MIDDLE)
+        session.flush()
+    assert [event.kind for p in told for event in p.events].count(EventKind.RESET) == 2
 
 
 def test_ids_are_never_given_twice(session):
     show(session, 1.0)
-    first = session.place(MIDDLE)
+    first = session.apply(MIDDLE)
     session.reset("test")
     show(session, 2.0)
-    assert session.place(MIDDLE) > first
+    assert session.apply(MIDDLE) > first
 
 
 def test_the_target_is_the_oldest_object_unless_another_one_is_selected(session, told):
     show(session, 1.0)
-    first, second = (session.place(MIDDLE) for _ in range(2))
+    first, second = (session.apply(MIDDLE) for _ in range(2))
     targets = []
     for act in (lambda: None, lambda: session.remove(first)):
         act()
@@ -156,7 +194,7 @@ def test_the_target_is_the_oldest_object_unless_another_one_is_selected(session,
 
 def test_no_other_object_takes_the_place_of_a_selected_one_that_is_gone(session, told):
     show(session, 1.0)
-    first, second = (session.place(MIDDLE) for _ in range(2))
+    first, second = (session.apply(MIDDLE) for _ in range(2))
     session.select(second)
     show(session, session.newest + 0.1)
     assert told[-1].target.id == second
@@ -192,7 +230,7 @@ def test_an_unreadable_image_is_counted_and_the_next_one_is_processed(session, t
 
 def test_running_out_of_gpu_memory_is_reported_with_what_to_do_and_survived(session, told, statistics, monkeypatch):
     show(session, 1.0)
-    session.place(MIDDLE)
+    session.apply(MIDDLE)
     tracker = session._tracker
 
     def exhausted(*_: object) -> None:
@@ -234,25 +272,32 @@ CUP = PromptRequest(Prompt(box=Box(10, 10, 50, 50), label="cup"), stamp=1.0)
 
 def test_a_late_prompt_is_answered_with_its_object_on_the_newest_frame(session):
     show(session, 1.0, 1.1)
-    track_id = session.place(CUP)
-    session.advance()
-    view, track = session.answer(track_id)
-    assert (view.stamp, track.id, track.label, track.mask.shape) == (1.1, 1, "cup", SIZE)
+    track_id = session.apply(CUP)
+    session.catch_up()
+    stamp, track = session.outcome(track_id, CUP.stamp)
+    assert (stamp, track.id, track.label, track.mask.shape) == (1.1, 1, "cup", SIZE)
+
+
+def test_a_late_prompt_that_has_not_caught_up_is_answered_with_its_object_on_its_own_frame(session):
+    show(session, 1.0, 1.1)
+    track_id = session.apply(CUP)
+    stamp, track = session.outcome(track_id, CUP.stamp)
+    assert (stamp, track.id, track.label, track.mask.shape) == (1.0, 1, "cup", SIZE)
 
 
 def test_a_late_prompt_is_carried_forward_between_frames_and_told_when_it_arrives(session, told, statistics):
     show(session, *(1.0 + i / 10 for i in range(8)))
-    track_id = session.place(CUP)
+    track_id = session.apply(CUP)
     session.flush()
-    assert session.is_behind and not session.has_arrived(track_id)
+    assert session.pending and not session.is_caught_up(track_id)
     assert told[-1].result.tracks == ()
-    session.advance()
+    session.catch_up()
     show(session, 1.8)
-    session.advance()
-    assert session.is_behind
-    session.advance()
+    session.catch_up()
+    assert session.pending
+    session.catch_up()
     session.flush()
-    assert session.has_arrived(track_id) and not session.is_behind
+    assert session.is_caught_up(track_id) and not session.pending
     assert (told[-1].view.stamp, [track.id for track in told[-1].result.tracks]) == (1.8, [track_id])
     assert EventKind.STARTED in [event.kind for publication in told for event in publication.events]
     assert float(statistics.values()["catching up with late prompts median (ms)"]) > 0
@@ -260,8 +305,8 @@ def test_a_late_prompt_is_carried_forward_between_frames_and_told_when_it_arrive
 
 def test_an_object_that_is_forgotten_on_its_way_is_answered_with_a_reason(session):
     show(session, 1.0, 1.1)
-    track_id = session.place(CUP)
+    track_id = session.apply(CUP)
     session.reset("test")
-    assert session.has_arrived(track_id)
-    with pytest.raises(PromptError, match=f"object {track_id} was lost on the way"):
-        session.answer(track_id)
+    assert session.is_caught_up(track_id)
+    with pytest.raises(PromptError, match=f"object {track_id} was dropped before it reached the newest image"):
+        session.outcome(track_id, CUP.stamp)

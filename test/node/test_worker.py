@@ -8,13 +8,13 @@ from dataclasses import replace
 import pytest
 
 from sam2_ros.node.statistics import Statistics
-from sam2_ros.node.worker import ANY_FRAME, AT_ONCE, MAX_JOBS, Frame, Job, JobRefused, Worker
+from sam2_ros.node.worker import ANY_FRAME, AT_ONCE, MAX_JOBS, Frame, Job, JobRefused, Reply, Worker
 
 PATIENCE = 30.0  # seconds
 
 
 class Diary:
-    """Performs nothing, but notes everything; a frame takes as long as `gate` is closed."""
+    """Processes nothing, but notes everything; a frame takes as long as `gate` is closed."""
 
     def __init__(self) -> None:
         self.entries: list[object] = []
@@ -33,10 +33,10 @@ class Diary:
         self.entries.append(frame.stamp)
 
     @property
-    def is_behind(self) -> bool:
+    def pending(self) -> bool:
         return self.pieces > 0
 
-    def advance(self) -> None:
+    def catch_up(self) -> None:
         self.pieces -= 1
         self.entries.append(f"{self.pieces} left")
 
@@ -246,11 +246,65 @@ def test_work_that_is_left_over_is_done_without_further_frames(diary, worker):
     diary.wait_for("0 left")
 
 
-def test_a_job_waits_until_it_is_ready(diary, worker):
-    waiting = replace(diary.job("ready"), is_ready=lambda: not diary.is_behind)
+# ---- replies
+
+
+class Owing:
+    """A job that owes a reply until it may be sent."""
+
+    def __init__(self, diary: Diary, name: str) -> None:
+        self.may_reply = False
+        self._diary, self._name = diary, name
+        self.job = replace(diary.job(name), run=self._run)
+
+    def _run(self) -> Reply:
+        self._diary.entries.append(self._name)
+        return Reply(lambda: self.may_reply, lambda: self._diary.entries.append(f"reply of {self._name}"))
+
+
+def test_a_reply_is_sent_once_it_is_ready(diary, worker):
+    owing = Owing(diary, "prompt")
+    worker.submit(owing.job)
+    diary.wait_for("prompt", "flush")
+    worker.submit(diary.job("another"))
+    diary.wait_for("another")
+    assert "reply of prompt" not in diary.entries
+    owing.may_reply = True
+    worker.offer(frame(1.0))
+    worker.offer(frame(2.0))
+    diary.wait_for("reply of prompt", 2.0)
+    worker.close()
+    assert diary.entries.count("reply of prompt") == 1
+
+
+def test_a_full_queue_does_not_refuse_the_reply_of_a_job_that_has_run(diary, worker):
+    owing = Owing(diary, "prompt")
+    worker.submit(owing.job)
+    diary.wait_for("prompt")
+    for i in range(MAX_JOBS - 1):
+        worker.submit(diary.job(f"job {i}", frame=9.0))
+    with pytest.raises(JobRefused, match="are waiting already"):
+        worker.submit(diary.job("one too many"))
+    owing.may_reply = True
+    worker.offer(frame(1.0))
+    diary.wait_for("reply of prompt")
+    worker.submit(diary.job("in its place", frame=9.0))
+
+
+def test_closing_sends_the_replies_of_jobs_that_have_run(diary, worker):
+    owing = Owing(diary, "prompt")
+    worker.submit(owing.job)
+    diary.wait_for("prompt")
+    worker.close()
+    assert "reply of prompt" in diary.entries
+    assert not [entry for entry in diary.entries if isinstance(entry, tuple)]
+
+
+def test_closing_does_not_wait_for_a_frame_longer_than_it_is_told_to(diary, worker):
     diary.hold(worker, 1.0)
-    diary.pieces = 2
-    worker.submit(waiting)
+    worker.submit(diary.job("prompt", frame=1.0))
+    worker.close(patience=0.05)
+    assert "the node was deactivated" in diary.refusal("prompt")
     diary.gate.set()
-    diary.wait_for("ready")
-    assert diary.entries.index("ready") > diary.entries.index("0 left")
+    worker.close()
+    assert "prompt" not in diary.entries and "flush" not in diary.entries

@@ -13,20 +13,25 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any, NoReturn
 
+from sam2_ros.node import shutdown
+
+if __name__ == "__main__":
+    shutdown.end_at_once()  # the other imports take seconds
+
 import cv2
 import numpy as np
 import rclpy
 from rclpy.duration import Duration
-from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
 from rclpy.time import Time
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
+from sam2_ros.media.video import DEMO_CLIP, VideoError, probe, read_frames
 from sam2_ros.msg import Click, Prompt
-from sam2_ros.node import farewell, qos
+from sam2_ros.node import qos
 from sam2_ros.node.messages import image_message
-from sam2_ros.tracking.video import DEMO_CLIP, VideoError, probe, read_frames
 
 CLIP_CLICK = "96,150"  # of its target on the first frame (pixels)
 CLIP_DETECTIONS = DEMO_CLIP.with_name("detections.json")
@@ -67,8 +72,7 @@ class Player(Node):
         for rgb, seconds in read_frames(self._path):
             due = start + Duration(seconds=seconds)
             message = self._message(rgb, _header(due))
-            if not self.get_clock().sleep_until(due):
-                raise ExternalShutdownException()
+            self.get_clock().sleep_until(due)
             self._images.publish(message)
             if self._detections is not None:
                 self._detections.see(count, message.header)
@@ -152,7 +156,8 @@ def _header(stamp: Time) -> Header:
 
 def main() -> NoReturn:
     """Plays the video of the parameter `video`."""
-    rclpy.init()
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    shutdown.Watchdog(stop=lambda: shutdown.leave(0))
     try:
         player = Player()
         frames = player.play()
@@ -160,10 +165,8 @@ def main() -> NoReturn:
         player.linger()
     except (VideoError, ValueError, OSError, ImportError) as error:
         print(f"player: {error}", file=sys.stderr)
-        farewell.leave(2)
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    farewell.leave(0)
+        shutdown.leave(2)
+    shutdown.leave(0)
 
 
 if __name__ == "__main__":

@@ -7,23 +7,31 @@ overlay.mp4 (in real time: a picture stays until the next one came), timeline.pn
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import NoReturn
 
+from sam2_ros.node import shutdown
+
+if __name__ == "__main__":
+    shutdown.end_at_once()  # the other imports take seconds
+
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image
 from tqdm import tqdm
 
+from sam2_ros.media.table import TrackRow, describe, write_csv
+from sam2_ros.media.timeline import write_timeline
+from sam2_ros.media.video import VideoWriter
 from sam2_ros.msg import TrackArray, TrackEvent
-from sam2_ros.node import farewell, messages, qos
+from sam2_ros.node import messages, qos
 from sam2_ros.node.image_conversion import to_rgb
-from sam2_ros.tracking.report import TrackRow, describe, speed_of, write_csv, write_timeline
+from sam2_ros.tracking.speed import speed_of
 from sam2_ros.tracking.types import Event
-from sam2_ros.tracking.video import VideoWriter
 
 _PATIENCE = 4.0  # seconds without a result after which the stream has ended; more where results come slowly
 _HOPE = 300.0  # seconds in which the first result has to come
@@ -167,19 +175,19 @@ def _milliseconds(latencies: list[float]) -> str:
 
 
 def main() -> NoReturn:
-    """Records one stream; the exit code is 1 where there was none."""
-    rclpy.init()
+    """Records one stream, or until it is interrupted; the exit code is 1 where there was none."""
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    interrupted = threading.Event()
+    shutdown.Watchdog(stop=interrupted.set)
     recorder = Recorder()
-    try:
-        while not recorder.is_over:
-            rclpy.spin_once(recorder, timeout_sec=0.2)
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    if recorder.is_empty:
+    while not recorder.is_over and not interrupted.is_set():
+        rclpy.spin_once(recorder, timeout_sec=0.2)
+    if not recorder.is_empty:
+        recorder.finish()
+    elif not interrupted.is_set():
         print("recorder: no result came; is the tracker active, and does it get images?", file=sys.stderr)
-        farewell.leave(1)
-    recorder.finish()
-    farewell.leave(0)
+        shutdown.leave(1)
+    shutdown.leave(0)
 
 
 if __name__ == "__main__":
