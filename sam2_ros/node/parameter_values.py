@@ -6,6 +6,7 @@ is converted; what may have been written differently is refused with how to writ
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -43,6 +44,11 @@ def refusal(name: str, kind: type, value: Any) -> str:
     if _is_list(value):
         return f"{complaint}: write its parts in one text, separated by commas"
     return f"{complaint}: {_QUOTE}"
+
+
+def without_locations(error: Exception) -> str:
+    """The message of an exception of rcl without the places in its C sources."""
+    return re.sub(r", at \S+:\d+", "", str(error))
 
 
 def boolean(name: str, text: str) -> bool:

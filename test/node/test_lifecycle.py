@@ -161,11 +161,26 @@ def test_after_cleanup_the_node_starts_from_nothing(robot):
 # ---- start and end of the process
 
 
-def test_a_wrong_parameter_at_the_start_ends_the_process_with_a_message():
-    command = [sys.executable, "-m", "sam2_ros.node.main", "--ros-args", "-p", "max_objects:=0"]
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["-p", "max_objects:=0"], "parameter max_objects is 0, expected 1 to 254"),
+        (["-p", "use_sim_time:=1"], "'use_sim_time' to '1' of type 'INTEGER', expecting type 'BOOL'"),
+        (
+            ["-p", "detection_classes:=[cup, 3]"],
+            "'-p detection_classes:=[cup, 3]'. Error: Sequence should be of same type",
+        ),
+        (["--params-file", "/nowhere.yaml"], "'--params-file /nowhere.yaml'. Error: Error opening YAML file"),
+    ],
+    ids=["out of range", "type", "list of mixed types", "no file"],
+)
+def test_a_wrong_parameter_at_the_start_ends_the_process_with_a_message(arguments, complaint):
+    command = [sys.executable, "-m", "sam2_ros.node.main", "--ros-args", *arguments]
     process = subprocess.run(command, capture_output=True, text=True, timeout=120, env=os.environ)
     assert process.returncode == 2
-    assert "cannot start: parameter max_objects is 0, expected 1 to 254" in process.stderr
+    (line,) = [line for line in process.stderr.splitlines() if "cannot start: " in line]
+    assert complaint in line
+    assert ".c:" not in line
     assert "Traceback" not in process.stderr
 
 
