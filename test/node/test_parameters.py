@@ -1,5 +1,7 @@
 """One table describes the parameters; what is outside of it is refused with a reason."""
 
+import subprocess
+import sys
 from dataclasses import fields
 from pathlib import Path
 
@@ -8,7 +10,9 @@ import yaml
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from sam2_ros.node.parameters import ParameterError, Parameters, check, check_change, declare, rule_of
+from sam2_ros.node.parameter_table import Parameters, rule_of
+from sam2_ros.node.parameter_values import ParameterError
+from sam2_ros.node.parameters import as_yaml, check, check_change, declare
 
 CONFIG = Path(__file__).parents[2] / "config" / "track.yaml"
 NAMES = [entry.name for entry in fields(Parameters)]
@@ -16,6 +20,13 @@ NAMES = [entry.name for entry in fields(Parameters)]
 
 def configured() -> dict:
     return yaml.safe_load(CONFIG.read_text())["/**/sam2_tracker"]["ros__parameters"]
+
+
+def test_the_configuration_file_is_written_from_the_table():
+    command = [sys.executable, "-m", "sam2_ros.node.parameters"]
+    assert CONFIG.read_text() == subprocess.run(command, capture_output=True, text=True, check=True).stdout, (
+        "run `python3 -m sam2_ros.node.parameters > config/track.yaml`"
+    )
 
 
 def test_the_configuration_file_holds_every_parameter_with_its_default():
@@ -26,19 +37,11 @@ def test_the_configuration_file_holds_every_parameter_with_its_default():
     }
 
 
-def test_the_configuration_file_explains_every_parameter():
-    lines = CONFIG.read_text().splitlines()
+def test_the_configuration_file_explains_every_parameter_and_marks_what_can_be_changed_at_run_time():
     for name in NAMES:
-        place = next(i for i, line in enumerate(lines) if line.strip().startswith(f"{name}:"))
-        assert lines[place - 1].strip().startswith("#"), name
-
-
-def test_the_configuration_file_marks_what_can_be_changed_at_run_time():
-    lines = CONFIG.read_text().splitlines()
-    for name in NAMES:
-        place = next(i for i, line in enumerate(lines) if line.strip().startswith(f"{name}:"))
-        start = next(i for i in range(place - 1, 0, -1) if not lines[i].strip().startswith("#"))
-        assert ("(live)" in " ".join(lines[start:place])) == rule_of(name).at_run_time, name
+        comment, _ = as_yaml().split(f"\n    {name}: ")
+        text = " ".join(comment.rsplit("\n\n", 1)[1].replace("    # ", "").split("\n"))
+        assert text == rule_of(name).description + " (live)" * rule_of(name).at_run_time
 
 
 @pytest.mark.parametrize("name", NAMES)
