@@ -25,6 +25,7 @@ from launch_ros.parameter_descriptions import ParameterValue
 from lifecycle_msgs.msg import Transition
 
 from sam2_ros.node.parameter_values import boolean, class_names, whole_number
+from sam2_ros.node.unknown_names import slip
 
 CONFIG = Path(__file__).resolve().parent.parent / "config"
 NODE = "sam2_tracker"
@@ -102,10 +103,19 @@ def generate_launch_description() -> LaunchDescription:
                 "FASTDDS_BUILTIN_TRANSPORTS",
                 EnvironmentVariable("FASTDDS_BUILTIN_TRANSPORTS", default_value="LARGE_DATA"),
             ),
+            OpaqueFunction(function=refuse_misspelt),
             OpaqueFunction(function=start_tracker),
             OpaqueFunction(function=start_rviz),
         ]
     )
+
+
+def refuse_misspelt(context: LaunchContext) -> None:
+    """Raises ValueError for an argument that launch would ignore because of a slip of the pen."""
+    known = [argument.name for argument in generate_launch_description().get_launch_arguments()]
+    for name in context.launch_configurations:
+        if name not in known and (meant := slip(name, known)):
+            raise ValueError(f"there is no argument {name}, did you mean {meant}?")
 
 
 def start_tracker(context: LaunchContext) -> list:

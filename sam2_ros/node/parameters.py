@@ -107,7 +107,8 @@ def as_yaml() -> str:
 
 _HEADER = (
     "The parameters of the node `sam2_tracker`, with their defaults. Those marked (live) can be changed at any time "
-    "with `ros2 param set`; the others while the node is unconfigured. Written by `python3 -m sam2_ros.node.parameters`."
+    "with `ros2 param set`; the others while the node is unconfigured. "
+    "Written by `python3 -m sam2_ros.node.parameters`."
 )
 
 

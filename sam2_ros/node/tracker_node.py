@@ -31,7 +31,7 @@ from sam2_ros.node.lifter import Lifter
 from sam2_ros.node.loading import build_tracker
 from sam2_ros.node.log import REPEAT
 from sam2_ros.node.outputs import Outputs
-from sam2_ros.node.parameters import ParameterError
+from sam2_ros.node.parameter_values import ParameterError, without_locations
 from sam2_ros.node.requests import Requests
 from sam2_ros.node.services import Services
 from sam2_ros.node.session import Session
@@ -114,11 +114,16 @@ class TrackerNode(LifecycleNode):
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Starts to follow."""
         assert self._session is not None
-        result = super().on_activate(state)
-        self._active = Active(
-            self, parameters.read(self), self._session, self._statistics, self._transforms, self._publish_event
-        )
-        return result
+        try:
+            self._active = Active(
+                self, parameters.read(self), self._session, self._statistics, self._transforms, self._publish_event
+            )
+        except RuntimeError as error:  # rclpy's
+            reason = f"cannot activate: {without_locations(error)}: are two inputs remapped to one topic?"
+            self._statistics.last_error = reason
+            self.get_logger().error(reason)
+            return TransitionCallbackReturn.FAILURE
+        return super().on_activate(state)
 
     @_logged
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:

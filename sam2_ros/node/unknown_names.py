@@ -23,11 +23,16 @@ def report(given: Collection[str], known: Collection[str]) -> str:
     for name in sorted(given):
         if name in known or name in _OF_ROS or name.startswith("qos_overrides."):
             continue
-        if meant := next((other for other in known if _is_slip(name, other)), ""):
+        if meant := slip(name, known):
             raise ParameterError(f"there is no parameter {name}, did you mean {meant}?")
         similar = _similar(name, known)
         ignored.append(f"{name} (similar: {similar})" if similar else name)
     return f"unknown parameters are ignored: {', '.join(ignored)}" if ignored else ""
+
+
+def slip(name: str, known: Collection[str]) -> str:
+    """The known name that an unknown one is a misspelling of; empty: none."""
+    return next((other for other in known if _is_slip(name, other)), "")
 
 
 def _is_slip(name: str, known: str) -> bool:

@@ -131,6 +131,15 @@ def test_what_is_neither_yes_nor_no_is_refused(track: ModuleType, name: str) -> 
         started(track, **{name: "perhaps"})
 
 
+def test_a_misspelt_argument_is_refused_and_one_of_another_file_is_not(track: ModuleType) -> None:
+    context = LaunchContext()
+    context.launch_configurations.update({"yolo": "yolo11n.onnx", "labels": "coco.names", "detection_classes": "cup"})
+    track.refuse_misspelt(context)
+    context.launch_configurations["detection_class"] = "cup"
+    with pytest.raises(ValueError, match="there is no argument detection_class, did you mean detection_classes?"):
+        track.refuse_misspelt(context)
+
+
 def started(track: ModuleType, **given: str) -> LaunchContext:
     """The context in which the file's arguments are declared and its node is made."""
     context = LaunchContext()

@@ -10,11 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import rclpy
 import torch
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from safetensors.torch import save_file
 from sam2_ros.srv import RemoveObject, SelectObject
+from sensor_msgs.msg import CameraInfo
 from std_srvs.srv import SetBool, Trigger
 
 from sam2_ros.node.tracker_node import TrackerNode
@@ -156,6 +158,21 @@ def test_after_cleanup_the_node_starts_from_nothing(robot):
     assert robot.state == "unconfigured"
     robot.bring_up()
     assert len(robot.show().tracks) == 0
+
+
+def test_two_inputs_of_different_types_on_one_topic_are_named_and_leave_nothing_behind(node):
+    other = rclpy.create_node("other")  # of the same process, for which DDS has one type for a topic
+    calibration = other.create_subscription(CameraInfo, "/clicked_point", print, 1)
+    assert node.trigger_configure() is SUCCESS
+    before = len(list(node.subscriptions))
+    assert node.trigger_activate() is FAILURE
+    assert "cannot activate: " in node._statistics.last_error
+    assert "rt/clicked_point with incompatible type" in node._statistics.last_error
+    assert "are two inputs remapped to one topic?" in node._statistics.last_error
+    assert len(list(node.subscriptions)) == before
+    other.destroy_subscription(calibration)
+    assert node.trigger_activate() is SUCCESS
+    other.destroy_node()
 
 
 # ---- start and end of the process

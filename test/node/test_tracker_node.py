@@ -366,7 +366,7 @@ def test_a_silent_camera_is_reported_and_heard_again(robot):
         "warning of a silent camera",
     )
     assert silent[0].level == silent[0].WARN
-    assert "though there are 1 publishers (reliable, asked: best_effort)" in silent[0].message
+    assert "although there is 1 publisher (reliable, requested: best_effort)" in silent[0].message
     robot.wait_for_log("no image on /image for")
     robot.set_parameter("image_timeout", 60.0)
     robot.show()
