@@ -12,12 +12,13 @@ from launch.actions import (
     IncludeLaunchDescription,
     OpaqueFunction,
     RegisterEventHandler,
+    SetEnvironmentVariable,
     Shutdown,
 )
 from launch.event_handlers import OnProcessExit
 from launch.events.process import ProcessExited
 from launch.launch_description_sources import PythonLaunchDescriptionSource
-from launch.substitutions import LaunchConfiguration
+from launch.substitutions import EnvironmentVariable, LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.event_handlers import OnStateTransition
 from launch_ros.parameter_descriptions import ParameterValue
@@ -59,6 +60,11 @@ def generate_launch_description() -> LaunchDescription:
                     goal_state="unconfigured",
                     entities=[Shutdown(reason="the tracker could not be configured, its message is above")],
                 )
+            ),
+            # The player and the recorder exchange the same images with the tracker.
+            SetEnvironmentVariable(
+                "FASTDDS_BUILTIN_TRANSPORTS",
+                EnvironmentVariable("FASTDDS_BUILTIN_TRANSPORTS", default_value="LARGE_DATA"),
             ),
             # In a scope of its own, for there `detections` is a topic.
             GroupAction(

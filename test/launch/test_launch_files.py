@@ -201,15 +201,16 @@ def test_every_topic_that_rviz_shows_is_remapped(track: ModuleType) -> None:
     assert topics | {"/camera_info"} == set(remapped)
 
 
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 @pytest.mark.parametrize(("chosen", "expected"), [(None, "LARGE_DATA"), ("UDPv4", "UDPv4")])
 def test_the_transport_carries_images_unless_the_user_chose_one(
-    track: ModuleType, monkeypatch: pytest.MonkeyPatch, chosen: str | None, expected: str
+    monkeypatch: pytest.MonkeyPatch, chosen: str | None, expected: str, path: Path
 ) -> None:
     monkeypatch.delenv(TRANSPORT, raising=False)
     if chosen is not None:
         monkeypatch.setenv(TRANSPORT, chosen)
     context = LaunchContext()
-    for entity in track.generate_launch_description().entities:
+    for entity in get_launch_description_from_python_launch_file(str(path)).entities:
         if isinstance(entity, SetEnvironmentVariable):
             entity.visit(context)
     assert context.environment[TRANSPORT] == expected

@@ -386,7 +386,7 @@ def test_a_parameter_that_shapes_the_model_cannot_be_changed_while_configured(ro
     ("name", "value", "reason"),
     [
         ("image_timeout", -1.0, "image_timeout out of range Min: 0.1, Max: 3600.0, value: -1.0"),
-        ("image_timeout", "soon", "image_timeout is 'soon' (str), expected type float"),
+        ("image_timeout", "soon", "image_timeout is 'soon' (str), expected a number"),
         ("model", "x", "model is 'x'"),
     ],
 )
