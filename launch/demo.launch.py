@@ -8,17 +8,22 @@ from pathlib import Path
 from launch import LaunchContext, LaunchDescription
 from launch.actions import (
     DeclareLaunchArgument,
+    GroupAction,
     IncludeLaunchDescription,
     OpaqueFunction,
     RegisterEventHandler,
+    SetEnvironmentVariable,
     Shutdown,
 )
 from launch.event_handlers import OnProcessExit
 from launch.events.process import ProcessExited
 from launch.launch_description_sources import PythonLaunchDescriptionSource
-from launch.substitutions import LaunchConfiguration
+from launch.substitutions import EnvironmentVariable, LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.event_handlers import OnStateTransition
+from launch_ros.parameter_descriptions import ParameterValue
+
+from sam2_ros.node.parameter_values import number
 
 TRACK = Path(__file__).resolve().parent / "track.launch.py"
 TRACKER = "/sam2_tracker"
@@ -56,9 +61,19 @@ def generate_launch_description() -> LaunchDescription:
                     entities=[Shutdown(reason="the tracker could not be configured, its message is above")],
                 )
             ),
-            IncludeLaunchDescription(
-                PythonLaunchDescriptionSource(str(TRACK)),
-                launch_arguments={"model": LaunchConfiguration("model")}.items(),
+            # The player and the recorder exchange the same images with the tracker.
+            SetEnvironmentVariable(
+                "FASTDDS_BUILTIN_TRANSPORTS",
+                EnvironmentVariable("FASTDDS_BUILTIN_TRANSPORTS", default_value="LARGE_DATA"),
+            ),
+            # In a scope of its own, for there `detections` is a topic.
+            GroupAction(
+                [
+                    IncludeLaunchDescription(
+                        PythonLaunchDescriptionSource(str(TRACK)),
+                        launch_arguments={"model": LaunchConfiguration("model"), "detections": ""}.items(),
+                    )
+                ]
             ),
             OpaqueFunction(function=start_camera_and_recorder),
         ]
@@ -68,11 +83,15 @@ def generate_launch_description() -> LaunchDescription:
 def start_camera_and_recorder(context: LaunchContext) -> list:
     """The player, which waits for the tracker, and the recorder, which ends when the stream has ended."""
     arguments = context.launch_configurations
+
+    def text(name: str) -> ParameterValue:
+        return ParameterValue(arguments[name], value_type=str)  # else launch reads it as YAML: 2024 as a number
+
     return [
         Node(
             package="sam2_ros",
             executable="recorder",
-            parameters=[{"output": arguments["output"], "rate": float(arguments["rate"])}],
+            parameters=[{"output": text("output"), "rate": number("rate", arguments["rate"])}],
             remappings=[(topic, f"{TRACKER}/{topic}") for topic in ("tracks", "events", "overlay")],
             output="screen",
             emulate_tty=True,
@@ -80,7 +99,7 @@ def start_camera_and_recorder(context: LaunchContext) -> list:
         Node(
             package="sam2_ros",
             executable="player",
-            parameters=[{name: arguments[name] for name in ("video", "click", "detections")}],
+            parameters=[{name: text(name) for name in ("video", "click", "detections")}],
             remappings=[(topic, f"{TRACKER}/{topic}") for topic in ("prompt", "detections")],
             output="screen",
         ),

@@ -14,15 +14,18 @@ from launch.actions import (
     SetEnvironmentVariable,
     TimerAction,
 )
-from launch.conditions import IfCondition
 from launch.event_handlers import OnProcessStart
 from launch.events import matches_action
 from launch.events.process import ProcessStarted
-from launch.substitutions import EnvironmentVariable, LaunchConfiguration
+from launch.substitutions import EnvironmentVariable
 from launch_ros.actions import LifecycleNode, Node
 from launch_ros.event_handlers import OnStateTransition
 from launch_ros.events.lifecycle import ChangeState
+from launch_ros.parameter_descriptions import ParameterValue
 from lifecycle_msgs.msg import Transition
+
+from sam2_ros.node.parameter_values import boolean, class_names, whole_number
+from sam2_ros.node.unknown_names import slip
 
 CONFIG = Path(__file__).resolve().parent.parent / "config"
 NODE = "sam2_tracker"
@@ -100,10 +103,19 @@ def generate_launch_description() -> LaunchDescription:
                 "FASTDDS_BUILTIN_TRANSPORTS",
                 EnvironmentVariable("FASTDDS_BUILTIN_TRANSPORTS", default_value="LARGE_DATA"),
             ),
+            OpaqueFunction(function=refuse_misspelt),
             OpaqueFunction(function=start_tracker),
-            OpaqueFunction(function=start_rviz, condition=IfCondition(LaunchConfiguration("rviz"))),
+            OpaqueFunction(function=start_rviz),
         ]
     )
+
+
+def refuse_misspelt(context: LaunchContext) -> None:
+    """Raises ValueError for an argument that launch would ignore because of a slip of the pen."""
+    known = [argument.name for argument in generate_launch_description().get_launch_arguments()]
+    for name in context.launch_configurations:
+        if name not in known and (meant := slip(name, known)):
+            raise ValueError(f"there is no argument {name}, did you mean {meant}?")
 
 
 def start_tracker(context: LaunchContext) -> list:
@@ -118,7 +130,7 @@ def start_tracker(context: LaunchContext) -> list:
         parameters=parameters(arguments),
         remappings=remappings(arguments),
         ros_arguments=["--log-level", f"{logger(namespace)}:={arguments['log_level']}"],
-        respawn=arguments["respawn"].lower() == "true",
+        respawn=boolean("respawn", arguments["respawn"]),
         respawn_delay=2.0,
         output="screen",
         emulate_tty=True,
@@ -188,30 +200,35 @@ def parameters(arguments: dict[str, str]) -> list:
     given = {name: convert(name, kind, arguments[name]) for name, (kind, _) in PARAMETERS.items() if arguments[name]}
     if arguments["depth"]:
         given["depth"] = True
-    files = [str(CONFIG / "track.yaml"), *filter(None, [arguments["params_file"]])]
+    files = [str(CONFIG / "track.yaml")]
+    if file := arguments["params_file"]:
+        if not Path(file).is_file():
+            raise ValueError(f"params_file:={file}: expected a YAML file of parameters")
+        files.append(file)
     return [*files, given] if given else files
 
 
-def convert(name: str, kind: type, text: str) -> str | int | bool:
+def convert(name: str, kind: type, text: str) -> ParameterValue | int | bool:
     """The argument's text as a value of the parameter's type; raises ValueError with what was expected."""
     if kind is bool:
-        if text.lower() not in ("true", "false"):
-            raise ValueError(f"{name}:={text}: expected true or false")
-        return text.lower() == "true"
-    if kind is int and not text.isdecimal():
-        raise ValueError(f"{name}:={text}: expected a whole number")
-    return kind(text)
+        return boolean(name, text)
+    if kind is int:
+        return whole_number(name, text)
+    if name == "detection_classes":
+        text = class_names(text)
+    return ParameterValue(text, value_type=str)  # launch reads bare text as YAML: 22 as a number, `on` as true
 
 
 def remappings(arguments: dict[str, str]) -> list[tuple[str, str]]:
     """The node's names of topics, and what they are to be."""
     image = arguments["image"]
-    topics = {name: arguments[name] for name in TOPICS} | {"image/compressed": f"{image}/compressed"}
+    raw = image.removesuffix("/compressed")  # either topic of an image transport may be given
+    topics = {name: arguments[name] for name in TOPICS} | {"image/compressed": f"{raw}/compressed"}
     if detections := topics.pop("detections"):
         topics["~/detections"] = detections
     topics["depth"] = topics["depth"] or "depth"
-    topics["camera_info"] = topics["camera_info"] or "/".join([*image.split("/")[:-1], "camera_info"])
-    if convert("isaac", bool, arguments["isaac"]):
+    topics["camera_info"] = topics["camera_info"] or "/".join([*raw.split("/")[:-1], "camera_info"])
+    if boolean("isaac", arguments["isaac"]):
         topics |= ISAAC
     return list(topics.items())
 
@@ -222,15 +239,17 @@ def logger(namespace: str) -> str:
 
 
 def start_rviz(context: LaunchContext) -> list:
-    """RViz, with what the tracker reads and publishes."""
+    """RViz where it is asked for, with what the tracker reads and publishes."""
     arguments = context.launch_configurations
+    if not boolean("rviz", arguments["rviz"]):
+        return []
     frame = arguments["fixed_frame"] or arguments["target_frame"]
     return [
         Node(
             package="rviz2",
             executable="rviz2",
             arguments=["-d", str(CONFIG / "track.rviz"), *(["-f", frame] if frame else [])],
-            parameters=[{"use_sim_time": convert("use_sim_time", bool, arguments["use_sim_time"] or "false")}],
+            parameters=[{"use_sim_time": boolean("use_sim_time", arguments["use_sim_time"] or "false")}],
             remappings=rviz_remappings(arguments),
         )
     ]

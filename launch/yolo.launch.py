@@ -24,7 +24,10 @@ from launch.substitutions import EnvironmentVariable
 from launch_ros.actions import LifecycleNode
 from launch_ros.event_handlers import OnStateTransition
 from launch_ros.events.lifecycle import ChangeState
+from launch_ros.parameter_descriptions import ParameterValue
 from lifecycle_msgs.msg import Transition
+
+from sam2_ros.node.parameter_values import boolean, number
 
 TRACK = Path(__file__).resolve().parent / "track.launch.py"
 DETECTOR = "yolos_detector"
@@ -78,10 +81,10 @@ def start_detector(context: LaunchContext) -> list:
         namespace=arguments["namespace"],
         parameters=[
             {
-                "model_path": str(Path(arguments["yolo"]).resolve()),
-                "labels_path": str(Path(arguments["labels"]).resolve()),
-                "use_gpu": arguments["use_gpu"].lower() == "true",
-                "conf_threshold": float(arguments["conf_threshold"]),
+                "model_path": ParameterValue(str(Path(arguments["yolo"]).resolve()), value_type=str),
+                "labels_path": ParameterValue(str(Path(arguments["labels"]).resolve()), value_type=str),
+                "use_gpu": boolean("use_gpu", arguments["use_gpu"]),
+                "conf_threshold": number("conf_threshold", arguments["conf_threshold"]),
             }
         ],
         remappings=[("~/image_raw", arguments["image"])],

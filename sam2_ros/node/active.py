@@ -59,18 +59,29 @@ class Active:
         self._worker = Worker(session, statistics)
         self.requests = Requests(node, session, self._worker, publish_event)
         self._depth: DepthInput | None = None
+        self._inputs: list[Input] = []
+        try:
+            self._subscribe(parameters)
+        except RuntimeError:  # rclpy's, where two inputs of different types have one topic
+            self.close()
+            raise
+
+    def _subscribe(self, parameters: Parameters) -> None:
+        node = self._node
         if parameters.depth and parameters.target_frame:
-            transforms.open()
+            self._transforms.open()
         if parameters.depth and not features.problem_with("message_filters"):
             self._depth = DepthInput(node, parameters, self._worker.offer)
+            self._inputs.append(self._depth)
         self._camera = Camera(node, parameters, self._on_image)
-        self._inputs: list[Input] = [PromptTopics(node, self.requests), *filter(None, [self._depth]), self._camera]
+        self._inputs.append(self._camera)
+        self._inputs.append(PromptTopics(node, self.requests))
         if parameters.clicked_point:
-            self._inputs.append(ClickedPoint(node, self.requests, transforms))
+            self._inputs.append(ClickedPoint(node, self.requests, self._transforms))
         if parameters.detections and not features.problem_with("vision_msgs"):
             from sam2_ros.node.detections import DetectionInput
 
-            self._inputs.append(DetectionInput(node, self.requests, statistics))
+            self._inputs.append(DetectionInput(node, self.requests, self._statistics))
 
     def close(self) -> None:
         """Unsubscribes and waits for the worker."""

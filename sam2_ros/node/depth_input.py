@@ -52,9 +52,13 @@ class DepthInput:
         self._images = message_filters.SimpleFilter()
         self._usable_depth = message_filters.SimpleFilter()
         profile = qos.profile(parameters.image_reliability, _KEPT)
-        self._depth = message_filters.Subscriber(node, Image, "depth", qos_profile=profile)
-        self._depth.registerCallback(self._on_depth)
         self._camera_info = CameraInfoInput(node)
+        try:
+            self._depth = message_filters.Subscriber(node, Image, "depth", qos_profile=profile)
+        except RuntimeError:  # rclpy's, where it is the topic of camera_info, too
+            self._camera_info.close()
+            raise
+        self._depth.registerCallback(self._on_depth)
         inputs = [self._images, self._usable_depth]
         self._synchronizers = [message_filters.TimeSynchronizer(inputs, _KEPT)]
         self._synchronizers[0].registerCallback(self._on_exact)

@@ -41,7 +41,7 @@ class Lifter:
         try:
             depth = awaited.read(publication.result.size)
         except (ImageError, LiftingError) as error:
-            self._complain(f"depth cannot be used, tracking goes on in 2-D: {error}")
+            self._complain(f"depth cannot be used, tracking continues in 2-D: {error}")
             return None
         self._statistics.depth_problem = ""
         return depth

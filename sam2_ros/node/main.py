@@ -18,10 +18,14 @@ def main() -> NoReturn:
     from rclpy.signals import SignalHandlerOptions
     from rclpy.task import Future
 
-    from sam2_ros.node.parameters import ParameterError
+    from sam2_ros.node.parameter_values import ParameterError, without_locations
     from sam2_ros.node.tracker_node import TrackerNode
 
-    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    try:
+        rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    except RuntimeError as error:  # rclpy's, for arguments that it cannot read
+        get_logger("sam2_tracker").fatal(f"cannot start: {without_locations(error)}")
+        shutdown.leave(2)
     requested: Future = Future()
     watchdog = shutdown.Watchdog(stop=lambda: requested.set_result(None))
     executor = SingleThreadedExecutor()

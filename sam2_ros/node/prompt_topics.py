@@ -26,7 +26,7 @@ class PromptTopics:
         self._requests = requests
         kept = qos.profile("reliable", qos.PROMPTS_KEPT)
         # rqt_image_view appends to the name of the image that it shows, whatever that was remapped to.
-        shown = [node.resolve_topic_name(name) for name in ("image", "~/overlay")]
+        shown = [node.resolve_topic_name(name).removesuffix("/compressed") for name in ("image", "~/overlay")]
         self.subscriptions: dict[str, Subscription] = {  # by the topic's name before remapping
             topic: node.create_subscription(kind, topic, callback, kept)
             for kind, topic, callback in (

@@ -18,6 +18,8 @@ from collections.abc import Callable
 import torch
 from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
+from rclpy.clock import Clock, ClockType
+from rclpy.exceptions import ParameterException
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 
@@ -27,11 +29,13 @@ from sam2_ros.node.active import Active
 from sam2_ros.node.diagnostics import HEALTHY, WARNING, Health, device_values, diagnostic_array
 from sam2_ros.node.lifter import Lifter
 from sam2_ros.node.loading import build_tracker
+from sam2_ros.node.log import REPEAT
 from sam2_ros.node.outputs import Outputs
-from sam2_ros.node.parameters import ParameterError
+from sam2_ros.node.parameter_values import ParameterError, without_locations
 from sam2_ros.node.requests import Requests
 from sam2_ros.node.services import Services
 from sam2_ros.node.session import Session
+from sam2_ros.node.sim_clock import SimClock
 from sam2_ros.node.statistics import Statistics
 from sam2_ros.node.transforms import Transforms
 from sam2_ros.node.worker import JobRefused
@@ -60,7 +64,10 @@ class TrackerNode(LifecycleNode):
     """Raises ParameterError where a parameter given at the start cannot be used."""
 
     def __init__(self) -> None:
-        super().__init__("sam2_tracker", automatically_declare_parameters_from_overrides=True)
+        try:
+            super().__init__("sam2_tracker")
+        except ParameterException as error:  # of use_sim_time, which rclpy declares itself
+            raise ParameterError(f"{error}; expected true or false") from error
         self._statistics = Statistics()
         self._session: Session | None = None  # while configured
         self._outputs: Outputs | None = None  # while configured
@@ -72,7 +79,9 @@ class TrackerNode(LifecycleNode):
         self.add_on_set_parameters_callback(self._on_set_parameters)
         Services(self, self._active_requests)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 1)
-        self._diagnostics_timer = self.create_timer(values.diagnostics_period, self._on_diagnostics)
+        self._sim_clock = SimClock(self)
+        steady = Clock(clock_type=ClockType.STEADY_TIME)  # simulated time may stand still, which is to be reported
+        self._diagnostics_timer = self.create_timer(values.diagnostics_period, self._on_diagnostics, clock=steady)
 
     # Lifecycle
 
@@ -105,11 +114,16 @@ class TrackerNode(LifecycleNode):
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Starts to follow."""
         assert self._session is not None
-        result = super().on_activate(state)
-        self._active = Active(
-            self, parameters.read(self), self._session, self._statistics, self._transforms, self._publish_event
-        )
-        return result
+        try:
+            self._active = Active(
+                self, parameters.read(self), self._session, self._statistics, self._transforms, self._publish_event
+            )
+        except RuntimeError as error:  # rclpy's
+            reason = f"cannot activate: {without_locations(error)}: are two inputs remapped to one topic?"
+            self._statistics.last_error = reason
+            self.get_logger().error(reason)
+            return TransitionCallbackReturn.FAILURE
+        return super().on_activate(state)
 
     @_logged
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -176,6 +190,16 @@ class TrackerNode(LifecycleNode):
         self._diagnostics.publish(diagnostic_array(self.get_name(), stamp, self._health(), values))
 
     def _health(self) -> Health:
+        health = self._tracking_health()
+        problem = self._sim_clock.problem(self.get_parameter("image_timeout").value)
+        if not problem:
+            return health
+        self.get_logger().warning(problem, throttle_duration_sec=REPEAT)
+        if health.level == HEALTHY:
+            return Health(WARNING, problem)
+        return Health(health.level, f"{problem}; {health.message}")
+
+    def _tracking_health(self) -> Health:
         if self._active is None:
             return Health(HEALTHY, "unconfigured" if self._session is None else "inactive")
         health = self._active.health()

@@ -18,6 +18,8 @@ pytest.importorskip("launch_ros.actions", reason="needs `launch` and `launch_ros
 from launch import LaunchContext
 from launch.actions import DeclareLaunchArgument, SetEnvironmentVariable
 from launch.launch_description_sources import get_launch_description_from_python_launch_file
+from launch_ros.actions import LifecycleNode
+from launch_ros.utilities import evaluate_parameters, normalize_parameters
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted((ROOT / "launch").glob("*.launch.py"))
@@ -48,16 +50,60 @@ def test_without_arguments_the_file_alone_speaks(track: ModuleType) -> None:
     assert track.parameters(arguments) == [str(ROOT / "config" / "track.yaml")]
 
 
-def test_the_users_file_and_then_the_command_line_win(track: ModuleType) -> None:
+def evaluated(parameters: dict) -> dict:
+    """As launch writes them into the node's file of parameters."""
+    (found,) = evaluate_parameters(LaunchContext(), normalize_parameters([parameters]))
+    assert isinstance(found, dict)
+    return found
+
+
+def test_the_users_file_and_then_the_command_line_win(track: ModuleType, tmp_path: Path) -> None:
     given = {"image_size": "512", "use_sim_time": "True", "device": "cpu"}
-    arguments = dict.fromkeys([*track.PARAMETERS, "depth"], "") | {"params_file": "mine.yaml"} | given
+    (file := tmp_path / "mine.yaml").touch()
+    arguments = dict.fromkeys([*track.PARAMETERS, "depth"], "") | {"params_file": str(file)} | given
     default, mine, overrides = track.parameters(arguments)
-    assert (default, mine) == (str(ROOT / "config" / "track.yaml"), "mine.yaml")
-    assert overrides == {"image_size": 512, "use_sim_time": True, "device": "cpu"}
+    assert (default, mine) == (str(ROOT / "config" / "track.yaml"), str(file))
+    assert evaluated(overrides) == {"image_size": 512, "use_sim_time": True, "device": "cpu"}
+
+
+def test_a_file_of_parameters_that_is_not_there_is_named(track: ModuleType) -> None:
+    arguments = dict.fromkeys([*track.PARAMETERS, "depth"], "") | {"params_file": "nowhere.yaml"}
+    with pytest.raises(ValueError, match="params_file:=nowhere.yaml: expected a YAML file of parameters"):
+        track.parameters(arguments)
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "expected"), [("image_size", "big", "a whole number"), ("use_sim_time", "yes", "true or false")]
+    ("name", "text", "value"),
+    [
+        ("detection_classes", "22", "22"),
+        ("detection_classes", "022", "022"),
+        ("detection_classes", "on", "on"),
+        ("detection_classes", "12E3", "12E3"),
+        ("detection_classes", "cup,bowl", "cup,bowl"),
+        ("detection_classes", "[cup, 'bowl']", "cup,bowl"),
+        ("target_frame", "1", "1"),
+        ("checkpoint", "2024.10", "2024.10"),
+        ("device", "cuda:1", "cuda:1"),
+        ("image_size", "512", 512),
+        ("clicked_point", "off", False),
+        ("clicked_point", "1", True),
+        ("use_sim_time", "Yes", True),
+    ],
+)
+def test_an_argument_reaches_the_node_as_it_was_written(track: ModuleType, name: str, text: str, value: object) -> None:
+    overrides = track.parameters(dict.fromkeys([*track.PARAMETERS, "params_file", "depth"], "") | {name: text})[-1]
+    found = evaluated(overrides)[name]
+    assert (found, type(found)) == (value, type(value))
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("image_size", "big", "a whole number"),
+        ("image_size", "1.5", "a whole number"),
+        ("use_sim_time", "maybe", "true or false"),
+        ("clicked_point", "2", "true or false"),
+    ],
 )
 def test_an_argument_of_the_wrong_kind_is_refused(track: ModuleType, name: str, text: str, expected: str) -> None:
     with pytest.raises(ValueError, match=f"{name}:={text}: expected {expected}"):
@@ -69,7 +115,45 @@ def test_a_topic_of_depth_turns_3d_on(track: ModuleType) -> None:
         "depth": "/camera/depth",
         "target_frame": "base",
     }
-    assert track.parameters(arguments)[-1] == {"depth": True, "target_frame": "base"}
+    assert evaluated(track.parameters(arguments)[-1]) == {"depth": True, "target_frame": "base"}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("true", True), ("True", True), ("1", True), ("yes", True), ("0", False), ("no", False)]
+)
+def test_respawn_is_taken_as_meant(track: ModuleType, text: str, expected: bool) -> None:
+    assert respawn(started(track, respawn=text)) is expected
+
+
+@pytest.mark.parametrize("name", ["respawn", "isaac", "rviz"])
+def test_what_is_neither_yes_nor_no_is_refused(track: ModuleType, name: str) -> None:
+    with pytest.raises(ValueError, match=f"{name}:=perhaps: expected true or false"):
+        started(track, **{name: "perhaps"})
+
+
+def test_a_misspelt_argument_is_refused_and_one_of_another_file_is_not(track: ModuleType) -> None:
+    context = LaunchContext()
+    context.launch_configurations.update({"yolo": "yolo11n.onnx", "labels": "coco.names", "detection_classes": "cup"})
+    track.refuse_misspelt(context)
+    context.launch_configurations["detection_class"] = "cup"
+    with pytest.raises(ValueError, match="there is no argument detection_class, did you mean detection_classes?"):
+        track.refuse_misspelt(context)
+
+
+def started(track: ModuleType, **given: str) -> LaunchContext:
+    """The context in which the file's arguments are declared and its node is made."""
+    context = LaunchContext()
+    context.launch_configurations.update(given)
+    for entity in track.generate_launch_description().entities:
+        if isinstance(entity, DeclareLaunchArgument):
+            entity.visit(context)
+    context.extend_locals({"started": [*track.start_tracker(context), *track.start_rviz(context)]})
+    return context
+
+
+def respawn(context: LaunchContext) -> bool:
+    (tracker,) = [entity for entity in context.locals.started if isinstance(entity, LifecycleNode)]
+    return tracker._ExecuteLocal__respawn  # the one place where launch keeps it
 
 
 TOPICS_AS_THEY_ARE = {"image": "image", "camera_info": "", "detections": "", "depth": "", "isaac": "false"}
@@ -80,7 +164,9 @@ TOPICS_AS_THEY_ARE = {"image": "image", "camera_info": "", "detections": "", "de
     [
         ({"image": "/arm/left/image_raw"}, "image", "/arm/left/image_raw"),
         ({"image": "/arm/left/image_raw"}, "image/compressed", "/arm/left/image_raw/compressed"),
+        ({"image": "/arm/left/image_raw/compressed"}, "image/compressed", "/arm/left/image_raw/compressed"),
         ({"image": "/arm/left/image_raw"}, "camera_info", "/arm/left/camera_info"),
+        ({"image": "/arm/left/image_raw/compressed"}, "camera_info", "/arm/left/camera_info"),
         ({"image": "/arm/image", "camera_info": "/calibration"}, "camera_info", "/calibration"),
         ({}, "camera_info", "camera_info"),
         ({}, "depth", "depth"),
@@ -115,15 +201,16 @@ def test_every_topic_that_rviz_shows_is_remapped(track: ModuleType) -> None:
     assert topics | {"/camera_info"} == set(remapped)
 
 
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 @pytest.mark.parametrize(("chosen", "expected"), [(None, "LARGE_DATA"), ("UDPv4", "UDPv4")])
 def test_the_transport_carries_images_unless_the_user_chose_one(
-    track: ModuleType, monkeypatch: pytest.MonkeyPatch, chosen: str | None, expected: str
+    monkeypatch: pytest.MonkeyPatch, chosen: str | None, expected: str, path: Path
 ) -> None:
     monkeypatch.delenv(TRANSPORT, raising=False)
     if chosen is not None:
         monkeypatch.setenv(TRANSPORT, chosen)
     context = LaunchContext()
-    for entity in track.generate_launch_description().entities:
+    for entity in get_launch_description_from_python_launch_file(str(path)).entities:
         if isinstance(entity, SetEnvironmentVariable):
             entity.visit(context)
     assert context.environment[TRANSPORT] == expected

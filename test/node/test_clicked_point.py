@@ -309,3 +309,17 @@ def test_clicks_can_be_left_to_others(fresh_robot):
     fresh_robot.bring_up()
     fresh_robot.wait_for(lambda: listens(fresh_robot, "/image"), "subscription to images")
     assert not listens(fresh_robot, "/clicked_point")
+
+
+def test_a_camera_info_that_was_latched_once_is_enough(start):
+    robot = start("late_tracker")
+    infos = robot.node.create_publisher(CameraInfo, "/camera_info", qos.latched(1))
+    infos.publish(camera_info())
+    robot.bring_up()
+    image = robot.show().header
+    clicks = robot.node.create_publisher(PointStamped, "/clicked_point", qos.profile("reliable", 10))
+    robot.wait_for(lambda: clicks.get_subscription_count() == robot.node.count_subscribers("/clicked_point"), "nodes")
+    time.sleep(1.0)  # until the node has met the publisher, too
+    clicks.publish(PointStamped(header=Header(frame_id="optical"), point=Point(x=0.1, y=0.1, z=2.0)))
+    assert robot.wait_for_event(TrackEvent.STARTED).header == image
+    robot.node.destroy_publisher(infos)

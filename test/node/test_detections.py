@@ -8,10 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import rclpy
+from diagnostic_msgs.msg import DiagnosticStatus
+from rclpy.node import Node
 
 pytest.importorskip("vision_msgs", reason="needs the ROS package vision_msgs")
 
-from sam2_ros.msg import Track, TrackEvent
+from sam2_ros.msg import Track, TrackArray, TrackEvent
 from std_msgs.msg import Header
 from vision_msgs.msg import BoundingBox2D, Detection2D, Detection2DArray, ObjectHypothesisWithPose
 
@@ -310,3 +313,30 @@ def test_without_vision_msgs_the_node_says_so_and_runs(
     assert "ros-$ROS_DISTRO-vision-msgs" in robot.tracker.log
     robot.show()
     assert robot.add(clicks=[robot.middle]).success
+
+
+# ---- a detector of another message type
+
+
+def test_a_detector_of_another_type_is_named_in_diagnostics_and_log(start: Callable[..., Any]) -> None:
+    robot = start("mistyped")
+    robot.bring_up()
+    context = rclpy.Context()
+    context.init()
+    driver = Node("driver", context=context)
+    driver.create_publisher(TrackArray, "/mistyped/detections", 1)
+
+    def health() -> str:
+        robot.show()
+        return robot.diagnostics[-1].status[0].message
+
+    reason = (
+        "/mistyped/detections is published as sam2_ros/msg/TrackArray, expected vision_msgs/msg/Detection2DArray: "
+        "choose a detector that publishes vision_msgs"
+    )
+    robot.wait_for(lambda: reason in health(), "warning about the type")
+    assert robot.diagnostics[-1].status[0].level == DiagnosticStatus.WARN
+    robot.wait_for_log(reason)
+    driver.destroy_node()
+    context.shutdown()
+    robot.wait_for(lambda: health() == "tracking", "health")

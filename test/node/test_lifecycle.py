@@ -10,11 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import rclpy
 import torch
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from safetensors.torch import save_file
 from sam2_ros.srv import RemoveObject, SelectObject
+from sensor_msgs.msg import CameraInfo
 from std_srvs.srv import SetBool, Trigger
 
 from sam2_ros.node.tracker_node import TrackerNode
@@ -158,14 +160,44 @@ def test_after_cleanup_the_node_starts_from_nothing(robot):
     assert len(robot.show().tracks) == 0
 
 
+def test_two_inputs_of_different_types_on_one_topic_are_named_and_leave_nothing_behind(node):
+    other = rclpy.create_node("other")  # of the same process, for which DDS has one type for a topic
+    calibration = other.create_subscription(CameraInfo, "/clicked_point", print, 1)
+    assert node.trigger_configure() is SUCCESS
+    before = len(list(node.subscriptions))
+    assert node.trigger_activate() is FAILURE
+    assert "cannot activate: " in node._statistics.last_error
+    assert "rt/clicked_point with incompatible type" in node._statistics.last_error
+    assert "are two inputs remapped to one topic?" in node._statistics.last_error
+    assert len(list(node.subscriptions)) == before
+    other.destroy_subscription(calibration)
+    assert node.trigger_activate() is SUCCESS
+    other.destroy_node()
+
+
 # ---- start and end of the process
 
 
-def test_a_wrong_parameter_at_the_start_ends_the_process_with_a_message():
-    command = [sys.executable, "-m", "sam2_ros.node.main", "--ros-args", "-p", "max_objects:=0"]
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["-p", "max_objects:=0"], "parameter max_objects is 0, expected 1 to 254"),
+        (["-p", "use_sim_time:=1"], "'use_sim_time' to '1' of type 'INTEGER', expecting type 'BOOL'"),
+        (
+            ["-p", "detection_classes:=[cup, 3]"],
+            "'-p detection_classes:=[cup, 3]'. Error: Sequence should be of same type",
+        ),
+        (["--params-file", "/nowhere.yaml"], "'--params-file /nowhere.yaml'. Error: Error opening YAML file"),
+    ],
+    ids=["out of range", "type", "list of mixed types", "no file"],
+)
+def test_a_wrong_parameter_at_the_start_ends_the_process_with_a_message(arguments, complaint):
+    command = [sys.executable, "-m", "sam2_ros.node.main", "--ros-args", *arguments]
     process = subprocess.run(command, capture_output=True, text=True, timeout=120, env=os.environ)
     assert process.returncode == 2
-    assert "cannot start: parameter max_objects is 0, expected 1 to 254" in process.stderr
+    (line,) = [line for line in process.stderr.splitlines() if "cannot start: " in line]
+    assert complaint in line
+    assert ".c:" not in line
     assert "Traceback" not in process.stderr
 
 

@@ -47,6 +47,14 @@ def test_a_double_click_and_its_echo_on_another_topic_start_one_object(robot):
     assert [track.id for track in robot.show().tracks] == [started.object_id]
 
 
+def test_clicks_are_heard_beside_the_raw_image_also_where_the_compressed_topic_is_named(ros):
+    node = rclpy.create_node("sam2_tracker", cli_args=["--ros-args", "-r", "image:=/camera/image_raw/compressed"])
+    topics = PromptTopics(node, sentinel.requests)
+    assert "/camera/image_raw_mouse_left" in {subscription.topic_name for subscription in node.subscriptions}
+    topics.close()
+    node.destroy_node()
+
+
 def test_clicks_are_heard_on_the_images_that_people_look_at_under_their_remapped_names(ros):
     remappings = ["image:=/camera/image_raw", "~/overlay:=/picture"]
     arguments = ["--ros-args", *(part for mapping in remappings for part in ("-r", mapping))]

@@ -373,7 +373,7 @@ def test_a_silent_camera_is_reported_and_heard_again(robot):
         "warning of a silent camera",
     )
     assert silent[0].level == silent[0].WARN
-    assert "though there are 1 publishers (reliable, asked: best_effort)" in silent[0].message
+    assert "although there is 1 publisher (reliable, requested: best_effort)" in silent[0].message
     robot.wait_for_log("no image on /image for")
     robot.set_parameter("image_timeout", 60.0)
     robot.show()
@@ -393,7 +393,7 @@ def test_a_parameter_that_shapes_the_model_cannot_be_changed_while_configured(ro
     ("name", "value", "reason"),
     [
         ("image_timeout", -1.0, "image_timeout out of range Min: 0.1, Max: 3600.0, value: -1.0"),
-        ("image_timeout", "soon", "image_timeout is 'soon' (str), expected type float"),
+        ("image_timeout", "soon", "image_timeout is 'soon' (str), expected a number"),
         ("model", "x", "model is 'x'"),
     ],
 )

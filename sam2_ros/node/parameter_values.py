@@ -1,0 +1,135 @@
+"""From what was written on a command line or in YAML to the type of a parameter, without ROS.
+
+YAML reads 22 as a number, `on` as true and 12E3 as 12000.0, also where a class name was meant. What was certainly meant
+is converted; what may have been written differently is refused with how to write it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+_TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
+_EXPECTED = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
+_YAML = {bool: "y, yes, on and true as true, n, no, off and false as false", float: "such text as a number"}
+_QUOTE = 'write it in quotes: "\'TEXT\'" on a command line, "TEXT" in a file'
+
+
+class ParameterError(ValueError):
+    """A parameter value that cannot be used; the message says why and what to do."""
+
+
+def convert(name: str, kind: type, value: Any) -> Any:
+    """The value as bool, int, float or str where that is what was meant. Raises ParameterError."""
+    if type(value) is kind:
+        return value
+    converted = _CONVERSIONS[kind](value)
+    if converted is None:
+        raise ParameterError(refusal(name, kind, value))
+    return converted
+
+
+def refusal(name: str, kind: type, value: Any) -> str:
+    """Why a value of another type is not taken, and how to write it."""
+    if value is None:
+        return f"parameter {name} is an empty list, expected {_EXPECTED[kind]}: leave it out for the default"
+    complaint = f"parameter {name} is {_shown(value)} ({_type_name(value)}), expected {_EXPECTED[kind]}"
+    if kind is float and type(value) is int:
+        return f"{complaint} with a decimal point: write {value}.0"
+    if kind is not str:
+        return complaint
+    if type(value) in _YAML:
+        return f"{complaint}: YAML reads {_YAML[type(value)]}, {_QUOTE}"
+    if _is_list(value):
+        return f"{complaint}: write its parts in one text, separated by commas"
+    return f"{complaint}: {_QUOTE}"
+
+
+def without_locations(error: Exception) -> str:
+    """The message of an exception of rcl without the places in its C sources."""
+    return re.sub(r", at \S+:\d+", "", str(error))
+
+
+def boolean(name: str, text: str) -> bool:
+    """An argument of a launch file. Raises ParameterError."""
+    value = _bool_of(text)
+    if value is None:
+        raise ParameterError(f"{name}:={text}: expected true or false")
+    return value
+
+
+def whole_number(name: str, text: str) -> int:
+    """An argument of a launch file. Raises ParameterError."""
+    value = _int_of(text)
+    if value is None:
+        raise ParameterError(f"{name}:={text}: expected a whole number")
+    return value
+
+
+def number(name: str, text: str) -> float:
+    """An argument of a launch file. Raises ParameterError."""
+    value = _float_of(text)
+    if value is None:
+        raise ParameterError(f"{name}:={text}: expected a number")
+    return value
+
+
+def class_names(text: str) -> str:
+    """Of an argument of a launch file: classes separated by commas, also in the brackets of a YAML list."""
+    text = text.strip()
+    if text.startswith("[") and text.endswith("]"):
+        text = ",".join(part.strip().strip("'\"") for part in text[1:-1].split(","))
+    return text
+
+
+def _bool_of(value: Any) -> bool | None:
+    if type(value) is int or isinstance(value, str):
+        word = str(value).strip().lower()
+        return True if word in _TRUE else False if word in _FALSE else None
+    return None
+
+
+def _int_of(value: Any) -> int | None:
+    if type(value) is float and value.is_integer():
+        return int(value)
+    if isinstance(value, str):
+        try:
+            return int(value)
+        except ValueError:
+            return None
+    return None
+
+
+def _float_of(value: Any) -> float | None:
+    if type(value) is int or isinstance(value, str):
+        try:
+            return float(value)
+        except (ValueError, OverflowError):
+            return None
+    return None
+
+
+def _str_of(value: Any) -> str | None:
+    if value is None:  # what ROS makes of an empty list
+        return ""
+    if type(value) is int:
+        return str(value)
+    if _is_list(value) and all(type(part) in (str, int) for part in value):
+        return ",".join(map(str, value))
+    return None
+
+
+_CONVERSIONS = {bool: _bool_of, int: _int_of, float: _float_of, str: _str_of}
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, (str, bytes))
+
+
+def _shown(value: Any) -> str:
+    return repr(list(value)) if _is_list(value) else repr(value)
+
+
+def _type_name(value: Any) -> str:
+    return "list" if _is_list(value) else type(value).__name__
