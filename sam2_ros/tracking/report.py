@@ -182,7 +182,7 @@ _MAX_INCHES = 40.0
 
 
 def write_timeline(rows: Iterable[TrackRow], events: Iterable[Event], path: str | os.PathLike[str]) -> None:
-    """Writes a PNG of every object over the time of the images.
+    """Writes a PNG of every object over the time of the images: stamps are seconds from the first image.
 
     Each has a lane, coloured by state, with its events and its presence (0 at the foot, 1 at the top).
     """
@@ -190,8 +190,6 @@ def write_timeline(rows: Iterable[TrackRow], events: Iterable[Event], path: str 
     for row in rows:
         lanes[row.id].append(row)
     shown = [event for event in events if event.kind in _MARKERS]
-    stamps = [lane[0].stamp for lane in lanes.values()] + [event.stamp for event in shown]
-    start = min(stamps, default=0.0)
 
     figure = Figure(
         figsize=(10, min(1.5 + 0.75 * max(len(lanes), 1), _MAX_INCHES)), layout=ConstrainedLayoutEngine(w_pad=0.1)
@@ -199,17 +197,17 @@ def write_timeline(rows: Iterable[TrackRow], events: Iterable[Event], path: str 
     axes = figure.subplots()
     places = {track_id: place for place, track_id in enumerate(sorted(lanes))}
     for track_id, place in places.items():
-        _draw_lane(axes, lanes[track_id], start, place)
+        _draw_lane(axes, lanes[track_id], place)
     for event in shown:
         marker, colour = _MARKERS[event.kind]
         height = places[event.track_id] + _LANE / 2 if event.track_id in places else -0.2  # above all
-        axes.plot(event.stamp - start, height, marker, color=colour, markeredgecolor="white", markersize=9, zorder=4)
+        axes.plot(event.stamp, height, marker, color=colour, markeredgecolor="white", markersize=9, zorder=4)
     _draw_frame(axes, [lanes[track_id][-1] for track_id in places], {event.kind for event in shown})
     figure.savefig(path, dpi=120)
 
 
-def _draw_lane(axes: Axes, rows: list[TrackRow], start: float, place: int) -> None:
-    times = np.array([row.stamp - start for row in rows])
+def _draw_lane(axes: Axes, rows: list[TrackRow], place: int) -> None:
+    times = np.array([row.stamp for row in rows])
     period = float(np.median(np.diff(times))) if len(rows) > 1 else 0.0
     ends = np.append(times[1:], times[-1] + period)
     states = [row.state for row in rows]
@@ -223,7 +221,7 @@ def _draw_lane(axes: Axes, rows: list[TrackRow], start: float, place: int) -> No
 
 def _draw_frame(axes: Axes, objects: list[TrackRow], kinds: set[EventKind]) -> None:
     """Axes, names of the lanes (from one row of each) and legend."""
-    axes.set_xlabel("time of the images (s)")
+    axes.set_xlabel("seconds from the first image")
     axes.set_ylim(len(objects) - 0.1, -0.4)
     axes.set_yticks([place + _LANE / 2 for place in range(len(objects))])
     axes.set_yticklabels([shorten(f"{row.id} {row.label}", 24) for row in objects], fontweight="bold")
