@@ -9,7 +9,9 @@ from __future__ import annotations
 import array
 import json
 import sys
+import time
 from collections import defaultdict
+from math import isfinite
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -19,6 +21,7 @@ import rclpy
 from rclpy.duration import Duration
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
+from rclpy.publisher import Publisher
 from rclpy.time import Time
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
@@ -31,15 +34,23 @@ from sam2_ros.tracking.video import DEMO_CLIP, VideoError, probe, read_frames
 CLIP_CLICK = "96,150"  # of its target on the first frame (pixels)
 CLIP_DETECTIONS = DEMO_CLIP.with_name("detections.json")
 
+NOBODY_LISTENS = 3  # exit code
+
+_PERIOD = 10.0  # seconds between two lines about waiting
 _TRAIL = 5.0  # seconds in which the last frames are taken: DDS forgets those of a camera that has gone
 _LEAD = 2.0  # seconds between the first listener and the first frame, in which the transport connects
+
+
+class NobodyListens(Exception):
+    """The tracker was not found, or not in time."""
 
 
 class Player(Node):
     """Plays one video once.
 
-    Raises VideoError for one that cannot be read, ValueError for a malformed click or file of detections, OSError where
-    there is no such file, and ImportError where there are detections, but no vision_msgs.
+    Raises VideoError for one that cannot be read, ValueError for a click that is malformed or outside the video or for
+    a malformed file of detections, OSError where there is no such file, and ImportError where there are detections, but
+    no vision_msgs.
     """
 
     def __init__(self) -> None:
@@ -52,13 +63,16 @@ class Player(Node):
         self._latency = self.declare_parameter("detector_latency", 0.3).value  # seconds
         self._detections = Detections(self, Path(file)) if file else None
         self._is_compressed = self.declare_parameter("compressed", False).value
-        probe(self._path)
+        self._patience = self.declare_parameter("patience", 0.0).value  # seconds to wait for listeners, 0: no end
+        size = probe(self._path).size
+        if self._click is not None:
+            check_click(self._click, size)
         kind, topic = (CompressedImage, "image/compressed") if self._is_compressed else (Image, "image")
         self._images = self.create_publisher(kind, topic, qos.profile("reliable", 2))
         self._prompts = self.create_publisher(Prompt, "prompt", qos.profile("reliable", 1))
 
     def play(self) -> int:
-        """Waits for listeners, then plays; the number of frames."""
+        """Waits for listeners, then plays; the number of frames. Raises NobodyListens."""
         self._wait_for_listeners()
         start = self.get_clock().now() + Duration(seconds=_LEAD)
         if self._click is not None:
@@ -81,11 +95,24 @@ class Player(Node):
         self.get_clock().sleep_for(Duration(seconds=_TRAIL))
 
     def _wait_for_listeners(self) -> None:
+        """Raises NobodyListens at the end of the patience."""
         publishers = [self._images]
         publishers += [] if self._click is None else [self._prompts]
         publishers += [] if self._detections is None else [self._detections.publisher]
-        while any(publisher.get_subscription_count() == 0 for publisher in publishers):
+        start = time.monotonic()
+        while waiting := [publisher.topic_name for publisher in publishers if not self._is_heard(publisher)]:
+            seconds, text = time.monotonic() - start, f"no tracker subscribes to {', '.join(waiting)} yet"
+            if self._patience and seconds > self._patience:
+                raise NobodyListens(f"{text}, after {seconds:.0f} s")
+            if seconds > _PERIOD:
+                self.get_logger().info(f"waiting: {text}", throttle_duration_sec=_PERIOD)
             rclpy.spin_once(self, timeout_sec=0.05)
+
+    def _is_heard(self, publisher: Publisher) -> bool:
+        """Whether all that is known to subscribe is connected, and it is not the recorder alone."""
+        listeners = self.get_subscriptions_info_by_topic(publisher.topic_name)
+        is_tracker_there = any(listener.node_name != "recorder" for listener in listeners)
+        return is_tracker_there and publisher.get_subscription_count() >= len(listeners)
 
     def _message(self, rgb: np.ndarray, header: Header) -> Image | CompressedImage:
         if not self._is_compressed:
@@ -97,7 +124,7 @@ class Player(Node):
 
 
 class Detections:
-    """What a detector sees in a video: a list of {"frame", "label", "score", "box": [x0, y0, x1, y1]} in JSON."""
+    """A detector's results on a video: a list of {"frame", "label", "score", "box": [x0, y0, x1, y1]} in JSON."""
 
     def __init__(self, node: Node, file: Path) -> None:
         from vision_msgs.msg import Detection2DArray
@@ -114,13 +141,13 @@ class Detections:
             ) from error
 
     def see(self, frame: int, header: Header) -> None:
-        """The detector begins to think about a frame."""
+        """A frame on which the detector starts."""
         if frame in self._by_frame:
             boxes = [_detection(header, entry) for entry in self._by_frame[frame]]
             self._seen.append(self.publisher.msg_type(header=header, detections=boxes))
 
     def publish(self, until: Time) -> None:
-        """What was seen on the frames up to that stamp."""
+        """The detections on the frames up to that stamp."""
         while self._seen and Time.from_msg(self._seen[0].header.stamp, until.clock_type) <= until:
             self.publisher.publish(self._seen.pop(0))
 
@@ -141,9 +168,21 @@ def parse_click(text: str) -> Click:
     """Raises ValueError unless the text is X,Y."""
     try:
         x, y = map(float, text.split(","))
+        if not (isfinite(x) and isfinite(y)):
+            raise ValueError("not finite")
     except ValueError as error:
         raise ValueError(f"click is {text!r}, expected X,Y in pixels of the first frame, such as 320,240") from error
     return Click(x=x, y=y, positive=True)
+
+
+def check_click(click: Click, size: tuple[int, int]) -> None:
+    """Raises ValueError for a click outside a picture of this size (H, W)."""
+    height, width = size
+    if not (0 <= click.x < width and 0 <= click.y < height):
+        raise ValueError(
+            f"click {click.x:g},{click.y:g} is outside the video, which has {width}x{height} pixels: "
+            f"x is 0 to {width - 1}, y is 0 to {height - 1}"
+        )
 
 
 def _header(stamp: Time) -> Header:
@@ -161,6 +200,9 @@ def main() -> NoReturn:
     except (VideoError, ValueError, OSError, ImportError) as error:
         print(f"player: {error}", file=sys.stderr)
         farewell.leave(2)
+    except NobodyListens as error:
+        print(f"player: {error}", file=sys.stderr)
+        farewell.leave(NOBODY_LISTENS)
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     farewell.leave(0)
