@@ -53,8 +53,9 @@ class Player(Node):
     no vision_msgs.
     """
 
-    def __init__(self) -> None:
-        super().__init__("player")
+    def __init__(self, **node: Any) -> None:
+        """`node` are keywords of rclpy's Node."""
+        super().__init__("player", **node)
         video = self.declare_parameter("video", "").value  # empty: our own clip
         self._path = video or str(DEMO_CLIP)
         click = self.declare_parameter("click", "").value  # empty: no prompt

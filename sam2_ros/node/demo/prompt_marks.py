@@ -30,16 +30,17 @@ class PromptMarks:
     """Takes messages as they arrive. The detector's boxes are late, and drawn when the tracker gets them."""
 
     def __init__(self) -> None:
-        self._marks: list[Mark] = []
+        self._waiting: list[Mark] = []  # for their first picture
+        self._shown: list[Mark] = []
 
     def add_prompt(self, message: Prompt, now: float) -> None:
         """`now` is on the clock of the images' stamps (seconds)."""
         start = max(now, messages.seconds(message.header.stamp))
         for click in message.clicks:
-            self._marks.append(Mark(start, (click.x, click.y), "click" if click.positive else "not this"))
+            self._waiting.append(Mark(start, (click.x, click.y), "click" if click.positive else "not this"))
         if message.has_box:
             box = messages.box_of(message.box)
-            self._marks.append(Mark(start, (box.x0, box.y0, box.x1, box.y1), "box"))
+            self._waiting.append(Mark(start, (box.x0, box.y0, box.x1, box.y1), "box"))
 
     def add_detections(self, message: Any, now: float) -> None:
         """`message` is a vision_msgs/Detection2DArray."""
@@ -49,15 +50,18 @@ class PromptMarks:
             left, top = centre.x - width / 2, centre.y - height / 2
             best = max(detection.results, key=lambda result: result.hypothesis.score, default=None)
             name = f"{best.hypothesis.class_id} {best.hypothesis.score:.2f}" if best else "box"
-            self._marks.append(Mark(now, (left, top, left + width, top + height), f"detector, {age:.2f} s ago: {name}"))
+            self._waiting.append(
+                Mark(now, (left, top, left + width, top + height), f"detector, {age:.2f} s ago: {name}")
+            )
 
     def drawn(self, rgb: np.ndarray, stamp: float) -> np.ndarray:
         """A copy of the picture (H, W, 3) uint8 with what is shown at its stamp; pictures come in order."""
+        due = [mark for mark in self._waiting if mark.start <= stamp]
+        self._waiting = [mark for mark in self._waiting if mark.start > stamp]
+        self._shown = [mark for mark in self._shown if stamp < mark.start + _SECONDS] + due
         canvas = np.array(rgb, order="C")
-        due = [mark for mark in self._marks if mark.start <= stamp]
-        for mark in due:
+        for mark in self._shown:
             _draw(canvas, mark)
-        self._marks = [mark for mark in self._marks if mark.start > stamp or mark.start + _SECONDS > stamp]
         return canvas
 
 

@@ -54,7 +54,7 @@ class Recorder(Node):
             (self._folder / name).unlink(missing_ok=True)
         self._film = Film(self._folder / "overlay.mp4", rate)
         self._rows: dict[float, list[TrackRow]] = {}  # by stamp: a frame is sent again when a prompt changed it
-        self._events: list[Event] = []
+        self.events: list[Event] = []  # in the order in which they came
         self._latencies: list[float] = []
         self._health: dict[str, str] = {}
         self._size = ""  # of the images
@@ -96,9 +96,14 @@ class Recorder(Node):
     @property
     def is_rejected(self) -> bool:
         """Whether the click was rejected, with no detector that could start an object nevertheless."""
-        kinds = {event.kind for event in self._events}
+        kinds = {event.kind for event in self.events}
         is_alone = not self.count_publishers("detections")
         return is_alone and EventKind.PROMPT_REJECTED in kinds and EventKind.STARTED not in kinds
+
+    @property
+    def frames(self) -> int:
+        """Images with a result so far."""
+        return len(self._rows)
 
     @property
     def is_empty(self) -> bool:
@@ -109,9 +114,9 @@ class Recorder(Node):
         """Why there is nothing to see in the recording, and what to do; empty for a good one."""
         if self.is_empty:
             return "no result came; is the tracker active, and does it get images?"
-        if any(self._rows.values()) or any(event.kind is EventKind.STARTED for event in self._events):
+        if any(self._rows.values()) or any(event.kind is EventKind.STARTED for event in self.events):
             return ""
-        reasons = [event.reason for event in self._events if event.kind is EventKind.PROMPT_REJECTED]
+        reasons = [event.reason for event in self.events if event.kind is EventKind.PROMPT_REJECTED]
         what = f"the click was rejected: {reasons[-1]}" if reasons else "no object was started"
         return f"{what}\nthe video has {self._size} pixels: pick one on the object, and give it as the click X,Y"
 
@@ -121,7 +126,7 @@ class Recorder(Node):
         self._progress.close()
         start = min(self._rows, default=0.0)
         rows = [replace(row, stamp=row.stamp - start) for frame in self._rows.values() for row in frame]
-        events = [replace(event, stamp=event.stamp - start) for event in self._events]
+        events = [replace(event, stamp=event.stamp - start) for event in self.events]
         write_csv(rows, self._folder / "tracks.csv")
         write_timeline(rows, events, self._folder / "timeline.png")
         say(self._summary(events))
@@ -139,7 +144,7 @@ class Recorder(Node):
         self._progress.show(self._sent, ", ".join(f"{row.id} {row.state.value}" for row in self._rows[stamp]))
 
     def _on_event(self, message: TrackEvent) -> None:
-        self._events.append(messages.event_of(message))
+        self.events.append(messages.event_of(message))
 
     def _on_overlay(self, message: Image) -> None:
         stamp = messages.seconds(message.header.stamp)
@@ -164,7 +169,7 @@ class Recorder(Node):
         return round((max(self._rows) - min(self._rows)) * self._film.rate) + 1 if self._rows else 0
 
     def _summary(self, events: list[Event]) -> str:
-        processed, health = len(self._rows), self._health
+        processed, health = self.frames, self._health
         lines = [
             f"frames   {self._sent} in, {processed} processed, {self._sent - processed} dropped (the network was busy)",
             f"speed    {processed * self._film.rate / max(self._sent, 1):.1f} frames/s on {health.get('device', '?')}",
