@@ -75,6 +75,30 @@ def test_the_demo_leaves_a_video_a_timeline_and_a_table_and_sums_up(video, weigh
     assert len(demo.stdout.splitlines()) < 40
 
 
+def run_impatient_demo(attempts: int, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """Like `run_demo`, with 2 s for every search over DDS: the tracker needs longer to start."""
+    program = (
+        "import sys; from sam2_ros.node import farewell; from sam2_ros.node.demo import run, session; "
+        f"session._SEARCH, session._ATTEMPTS = 2.0, {attempts}; farewell.leave(run.main(sys.argv[1:]))"
+    )
+    command = [sys.executable, "-c", program, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=900, env=os.environ)
+
+
+def test_what_is_not_found_over_dds_is_searched_by_a_new_participant(video, weights, tmp_path):
+    demo = run_impatient_demo(100, "--video", video, "--click", "20,45", "--checkpoint", weights, "--output", tmp_path)
+    assert demo.returncode == 0, demo.stdout + demo.stderr
+    assert "not found over DDS: the tracker (attempt 1 of 100), connecting anew" in demo.stdout
+    assert list(csv.DictReader((tmp_path / "tracks.csv").open()))
+
+
+def test_what_is_never_found_over_dds_is_named_with_what_to_try(video, weights, tmp_path):
+    demo = run_impatient_demo(1, "--video", video, "--click", "20,45", "--checkpoint", weights, "--output", tmp_path)
+    assert demo.returncode == 1
+    assert "not found over DDS: the tracker" in demo.stderr
+    assert "FASTDDS_BUILTIN_TRANSPORTS=DEFAULT make demo" in demo.stderr
+
+
 def test_an_interrupted_demo_keeps_what_was_recorded_and_takes_its_folder_alone(long_video, weights, tmp_path):
     arguments = ("--video", long_video, "--click", "20,45", "--checkpoint", weights)
     with subprocess.Popen(
