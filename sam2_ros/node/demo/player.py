@@ -1,7 +1,8 @@
 """The executable `player`: a video file as a camera, in real time, and what starts an object in it.
 
 That is a click on the first frame, or the boxes that a slow detector finds: they come `detector_latency` seconds after
-their frame. The camera starts once somebody listens. Publishes `image` (or `image/compressed`), `prompt`, `detections`.
+their frame. The camera starts once the tracker has subscribed. Publishes `image` (or `image/compressed`), `prompt` and
+`detections`.
 """
 
 from __future__ import annotations
@@ -34,14 +35,14 @@ from sam2_ros.tracking.video import DEMO_CLIP, VideoError, probe, read_frames
 CLIP_CLICK = "96,150"  # of its target on the first frame (pixels)
 CLIP_DETECTIONS = DEMO_CLIP.with_name("detections.json")
 
-NOBODY_LISTENS = 3  # exit code
+EXIT_NO_SUBSCRIBER = 3  # exit code
 
 _PERIOD = 10.0  # seconds between two lines about waiting
-_TRAIL = 5.0  # seconds in which the last frames are taken: DDS forgets those of a camera that has gone
-_LEAD = 2.0  # seconds between the first listener and the first frame, in which the transport connects
+_TRAIL = 5.0  # seconds in which the last frames are taken: DDS drops those of a publisher that has gone
+_LEAD = 2.0  # seconds between the first subscriber and the first frame, in which the transport connects
 
 
-class NobodyListens(Exception):
+class NoSubscriberError(Exception):
     """The tracker was not found, or not in time."""
 
 
@@ -64,7 +65,7 @@ class Player(Node):
         self._latency = self.declare_parameter("detector_latency", 0.3).value  # seconds
         self._detections = Detections(self, Path(file)) if file else None
         self._is_compressed = self.declare_parameter("compressed", False).value
-        self._patience = self.declare_parameter("patience", 0.0).value  # seconds to wait for listeners, 0: no end
+        self._timeout = self.declare_parameter("subscriber_timeout", 0.0).value  # seconds, 0: wait for ever
         size = probe(self._path).size
         if self._click is not None:
             check_click(self._click, size)
@@ -73,8 +74,8 @@ class Player(Node):
         self._prompts = self.create_publisher(Prompt, "prompt", qos.profile("reliable", 1))
 
     def play(self) -> int:
-        """Waits for listeners, then plays; the number of frames. Raises NobodyListens."""
-        self._wait_for_listeners()
+        """Waits for subscribers, then plays; the number of frames. Raises NoSubscriberError."""
+        self._wait_for_subscribers()
         start = self.get_clock().now() + Duration(seconds=_LEAD)
         if self._click is not None:
             self._prompts.publish(Prompt(header=_header(start), label="object", clicks=[self._click]))
@@ -92,28 +93,28 @@ class Player(Node):
         return count
 
     def linger(self) -> None:
-        """Lets the listeners take the last frames."""
+        """Lets the subscribers take the last frames."""
         self.get_clock().sleep_for(Duration(seconds=_TRAIL))
 
-    def _wait_for_listeners(self) -> None:
-        """Raises NobodyListens at the end of the patience."""
+    def _wait_for_subscribers(self) -> None:
+        """Raises NoSubscriberError after `subscriber_timeout`."""
         publishers = [self._images]
         publishers += [] if self._click is None else [self._prompts]
         publishers += [] if self._detections is None else [self._detections.publisher]
         start = time.monotonic()
-        while waiting := [publisher.topic_name for publisher in publishers if not self._is_heard(publisher)]:
+        while waiting := [publisher.topic_name for publisher in publishers if not self._is_connected(publisher)]:
             seconds, text = time.monotonic() - start, f"no tracker subscribes to {', '.join(waiting)} yet"
-            if self._patience and seconds > self._patience:
-                raise NobodyListens(f"{text}, after {seconds:.0f} s")
+            if self._timeout and seconds > self._timeout:
+                raise NoSubscriberError(f"{text}, after {seconds:.0f} s")
             if seconds > _PERIOD:
                 self.get_logger().info(f"waiting: {text}", throttle_duration_sec=_PERIOD)
             rclpy.spin_once(self, timeout_sec=0.05)
 
-    def _is_heard(self, publisher: Publisher) -> bool:
+    def _is_connected(self, publisher: Publisher) -> bool:
         """Whether all that is known to subscribe is connected, and it is not the recorder alone."""
-        listeners = self.get_subscriptions_info_by_topic(publisher.topic_name)
-        is_tracker_there = any(listener.node_name != "recorder" for listener in listeners)
-        return is_tracker_there and publisher.get_subscription_count() >= len(listeners)
+        subscribers = self.get_subscriptions_info_by_topic(publisher.topic_name)
+        is_tracker_there = any(subscriber.node_name != "recorder" for subscriber in subscribers)
+        return is_tracker_there and publisher.get_subscription_count() >= len(subscribers)
 
     def _message(self, rgb: np.ndarray, header: Header) -> Image | CompressedImage:
         if not self._is_compressed:
@@ -201,9 +202,9 @@ def main() -> NoReturn:
     except (VideoError, ValueError, OSError, ImportError) as error:
         print(f"player: {error}", file=sys.stderr)
         farewell.leave(2)
-    except NobodyListens as error:
+    except NoSubscriberError as error:
         print(f"player: {error}", file=sys.stderr)
-        farewell.leave(NOBODY_LISTENS)
+        farewell.leave(EXIT_NO_SUBSCRIBER)
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     farewell.leave(0)

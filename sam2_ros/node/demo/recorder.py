@@ -32,8 +32,8 @@ from sam2_ros.tracking.video import VideoWriter
 
 FILES = ("overlay.mp4", "timeline.png", "tracks.csv")
 
-_PATIENCE = 4.0  # seconds without a result after which the stream has ended; more where results come slowly
-_HOPE = 300.0  # seconds in which the first result has to come
+_IDLE_TIMEOUT = 4.0  # seconds without a result after which the stream has ended; more where results come slowly
+_FIRST_RESULT_TIMEOUT = 300.0  # seconds in which the first result has to come
 _KEPT = 100  # results that wait while a picture is written
 
 
@@ -52,7 +52,7 @@ class Recorder(Node):
         self._folder.mkdir(parents=True, exist_ok=True)
         for name in FILES:
             (self._folder / name).unlink(missing_ok=True)
-        self._film = Film(self._folder / "overlay.mp4", rate)
+        self._video = OverlayVideo(self._folder / "overlay.mp4", rate)
         self._rows: dict[float, list[TrackRow]] = {}  # by stamp: a frame is sent again when a prompt changed it
         self.events: list[Event] = []  # in the order in which they came
         self._latencies: list[float] = []
@@ -90,8 +90,8 @@ class Recorder(Node):
         if self.is_rejected:
             return True
         if self._newest is None:
-            return time.monotonic() - self._start > _HOPE
-        return time.monotonic() - self._newest > max(_PATIENCE, 3 * self._slowest)
+            return time.monotonic() - self._start > _FIRST_RESULT_TIMEOUT
+        return time.monotonic() - self._newest > max(_IDLE_TIMEOUT, 3 * self._slowest)
 
     @property
     def is_rejected(self) -> bool:
@@ -122,7 +122,7 @@ class Recorder(Node):
 
     def finish(self) -> None:
         """Writes the files and prints the summary. All times count from the first image."""
-        self._film.close()
+        self._video.close()
         self._progress.close()
         start = min(self._rows, default=0.0)
         rows = [replace(row, stamp=row.stamp - start) for frame in self._rows.values() for row in frame]
@@ -148,7 +148,7 @@ class Recorder(Node):
 
     def _on_overlay(self, message: Image) -> None:
         stamp = messages.seconds(message.header.stamp)
-        self._film.add(self._marks.drawn(to_rgb(message), stamp), stamp)
+        self._video.add(self._marks.drawn(to_rgb(message), stamp), stamp)
 
     def _on_prompt(self, message: Prompt) -> None:
         self._marks.add_prompt(message, self._now())
@@ -166,13 +166,13 @@ class Recorder(Node):
     @property
     def _sent(self) -> int:
         """Frames that the camera has sent, up to the newest one with a result."""
-        return round((max(self._rows) - min(self._rows)) * self._film.rate) + 1 if self._rows else 0
+        return round((max(self._rows) - min(self._rows)) * self._video.rate) + 1 if self._rows else 0
 
     def _summary(self, events: list[Event]) -> str:
         processed, health = self.frames, self._health
         lines = [
             f"frames   {self._sent} in, {processed} processed, {self._sent - processed} dropped (the network was busy)",
-            f"speed    {processed * self._film.rate / max(self._sent, 1):.1f} frames/s on {health.get('device', '?')}",
+            f"speed    {processed * self._video.rate / max(self._sent, 1):.1f} frames/s on {health.get('device', '?')}",
             f"latency  camera to result: {_milliseconds(self._latencies)}",
             f"         in the node: median {health.get('latency median (ms)', '?')}, "
             f"p99 {health.get('latency p99 (ms)', '?')} ms",
@@ -182,7 +182,7 @@ class Recorder(Node):
         return "\n".join(lines)
 
 
-class Film:
+class OverlayVideo:
     """overlay.mp4: each picture is shown until the stamp of the next one."""
 
     def __init__(self, path: Path, rate: float) -> None:

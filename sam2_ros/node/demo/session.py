@@ -20,7 +20,7 @@ from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
 
-from sam2_ros.node.demo.player import NOBODY_LISTENS
+from sam2_ros.node.demo.player import EXIT_NO_SUBSCRIBER
 from sam2_ros.node.demo.programs import DemoError, Program, ros_arguments
 from sam2_ros.node.demo.progress import say
 from sam2_ros.node.demo.recorder import Recorder
@@ -113,14 +113,14 @@ class DemoSession:
     def _play(self) -> None:
         """Plays the video until the recorder has what comes of it; starts anew a player that finds no tracker."""
         for attempt in range(1, _ATTEMPTS + 1):
-            parameters = {**self._camera, "patience": _SEARCH}
+            parameters = {**self._camera, "subscriber_timeout": _SEARCH}
             player = self._start("player", "sam2_ros.node.demo.player", parameters, _GIVEN)
             while player.exit_code is None and not self._recorder.is_rejected:
                 self._spin_once()
-            if player.exit_code != NOBODY_LISTENS:
+            if player.exit_code != EXIT_NO_SUBSCRIBER:
                 break
             say(f"not found over DDS: the tracker by the camera (attempt {attempt} of {_ATTEMPTS}), starting it anew")
-        if player.exit_code == NOBODY_LISTENS:
+        if player.exit_code == EXIT_NO_SUBSCRIBER:
             raise _not_connected("the tracker by the camera")
         if player.exit_code:
             raise player.failure()

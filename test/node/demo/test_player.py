@@ -18,7 +18,7 @@ from sam2_ros.node.demo.player import (
     CLIP_CLICK,
     CLIP_DETECTIONS,
     Detections,
-    NobodyListens,
+    NoSubscriberError,
     Player,
     check_click,
     parse_click,
@@ -95,18 +95,18 @@ def test_a_click_on_the_videos_border_is_taken(text: str) -> None:
 
 def test_the_camera_waits_for_more_than_the_recorder(ros: None) -> None:
     def play(seconds: float) -> None:
-        patience = [Parameter("patience", value=seconds)]
+        patience = [Parameter("subscriber_timeout", value=seconds)]
         player = Player(parameter_overrides=[Parameter("click", value="20,20"), *patience])
         try:
             player.play()
         finally:
             player.destroy_node()
 
-    with pytest.raises(NobodyListens, match="no tracker subscribes to /image, /prompt yet"):
+    with pytest.raises(NoSubscriberError, match="no tracker subscribes to /image, /prompt yet"):
         play(0.5)
     recorder = rclpy.create_node("recorder")
     for kind, topic in ((Image, "image"), (Prompt, "prompt")):
         recorder.create_subscription(kind, topic, print, qos.profile("reliable", 1))
-    with pytest.raises(NobodyListens, match="no tracker subscribes to /image, /prompt yet"):
+    with pytest.raises(NoSubscriberError, match="no tracker subscribes to /image, /prompt yet"):
         play(2.0)
     recorder.destroy_node()

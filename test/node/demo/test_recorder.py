@@ -15,7 +15,7 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from sam2_ros.node import qos
-from sam2_ros.node.demo.recorder import FILES, Film, Recorder
+from sam2_ros.node.demo.recorder import FILES, OverlayVideo, Recorder
 from sam2_ros.node.messages import image_message, nearest_time
 from sam2_ros.tracking.video import probe
 
@@ -84,11 +84,11 @@ def test_console_and_table_count_seconds_from_the_first_image(
     assert "0.40 s object 1 started" in capsys.readouterr().out
 
 
-def test_the_film_shows_a_picture_until_the_next_one_came(tmp_path: Path) -> None:
-    film = Film(tmp_path / "overlay.mp4", RATE)
+def test_the_overlay_video_shows_a_picture_until_the_next_one_came(tmp_path: Path) -> None:
+    video = OverlayVideo(tmp_path / "overlay.mp4", RATE)
     for stamp in (START, START + 0.1, START + 0.4, START + 0.5):
-        film.add(np.zeros((48, 64, 3), np.uint8), stamp)
-    film.close()
+        video.add(np.zeros((48, 64, 3), np.uint8), stamp)
+    video.close()
     assert probe(tmp_path / "overlay.mp4").frames == 6
 
 
