@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -10,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+_PR_SET_PDEATHSIG = 1  # of Linux's prctl
+_libc = ctypes.CDLL(None)
 _STOPPING = 10.0  # seconds that a process may take to end
 _TAIL = 30  # lines of a log that are shown
 
@@ -32,7 +36,9 @@ class Program:
         log = folder / f"{name}.log"
         command = [sys.executable, "-m", module, "--ros-args", *ros_arguments]
         with log.open("wb") as file:
-            process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, start_new_session=True)
+            process = subprocess.Popen(
+                command, stdout=file, stderr=subprocess.STDOUT, start_new_session=True, preexec_fn=_end_with_parent
+            )
         return cls(name, process, log)
 
     @property
@@ -54,6 +60,11 @@ class Program:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+
+
+def _end_with_parent() -> None:
+    """In the child: it ends when the demo does, also when that is killed."""
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def ros_arguments(parameters: Mapping[str, Any], topics: Mapping[str, str]) -> list[str]:

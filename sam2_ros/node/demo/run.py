@@ -18,6 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # no traceback while the other imports take seconds
+
 from sam2_ros.model import CONFIGS
 from sam2_ros.node import farewell
 from sam2_ros.node.demo.first_frame import write_first_frame
@@ -49,8 +52,12 @@ def main(command_line: Sequence[str] | None = None) -> int:
     """Returns the exit code."""
     arguments = _parse(command_line)
     try:
-        with _locked(arguments.output):
+        with _signals_raise(), _locked(arguments.output):
             return _run(arguments)
+    except Stopped as stopped:
+        kept = [name for name in FILES if (arguments.output / name).exists()]
+        say(f"stopped  what was recorded so far is in {arguments.output}: {', '.join(kept) or 'nothing'}")
+        return 128 + int(stopped.args[0])
     except OSError as error:
         where = f"cannot write to {error.filename or arguments.output}: {error.strerror or error}"
         return _complain(f"{where}; choose another folder with --output (make demo OUTPUT=folder)")
@@ -71,15 +78,8 @@ def _run(arguments: argparse.Namespace) -> int:
     write_first_frame(rgb, arguments.output / FIRST_FRAME, start.click)
     say(f"model    {arguments.model} follows {start.text}")
     network = {"model": arguments.model, "checkpoint": arguments.checkpoint}
-    try:
-        with (
-            _signals_raise(),
-            DemoSession({"video": video, **start.parameters}, network, info, arguments.output) as session,
-        ):
-            problem = session.run()
-    except Stopped as stopped:
-        say(f"stopped  what was recorded so far is in {arguments.output}")
-        return 128 + int(stopped.args[0])
+    with DemoSession({"video": video, **start.parameters}, network, info, arguments.output) as session:
+        problem = session.run()
     for name in FILES:
         say(f"wrote    {arguments.output / name}")
     if problem:

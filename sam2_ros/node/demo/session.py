@@ -79,7 +79,12 @@ class DemoSession:
     def _connect(self) -> None:
         """As a new participant of DDS. An old one is left alone: over TCP its goodbye could last for ever."""
         context = Context()
-        rclpy.init(context=context)
+        try:
+            rclpy.init(context=context)
+        except RuntimeError as error:  # such as for a ROS_DOMAIN_ID that is no number
+            raise DemoError(
+                f"ROS cannot start: {error}; check the variables ROS_DOMAIN_ID and RMW_IMPLEMENTATION"
+            ) from error
         settings = {"output": str(self._output), "rate": float(self._info.rate), "frames": self._info.frames}
         self._recorder = Recorder(
             context=context,

@@ -1,5 +1,6 @@
 """The demo from end to end, in processes of its own, as a newcomer starts it."""
 
+import contextlib
 import csv
 import os
 import re
@@ -7,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import cv2
@@ -85,6 +87,36 @@ def run_impatient_demo(attempts: int, *arguments: object) -> subprocess.Complete
     return subprocess.run(command, capture_output=True, text=True, timeout=900, env=os.environ)
 
 
+def test_a_killed_demo_leaves_no_process_behind(long_video, weights, tmp_path):
+    def running() -> list[int]:
+        """The processes that have the weights on their command line."""
+        found = []
+        for process in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):  # it has just ended
+                found += [int(process.name)] if str(weights).encode() in (process / "cmdline").read_bytes() else []
+        return found
+
+    arguments = ("--video", long_video, "--click", "20,45", "--checkpoint", weights, "--output", tmp_path)
+    with subprocess.Popen(demo_command(*arguments), stdout=subprocess.PIPE, text=True, env=os.environ) as demo:
+        assert demo.stdout is not None
+        assert any(line.startswith("loading") for line in demo.stdout)
+        assert len(running()) == 2
+        demo.kill()
+    for _ in range(100):
+        if not running():
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"still running: {running()}")
+
+
+def test_a_domain_that_is_no_number_is_named(video, tmp_path, monkeypatch):
+    monkeypatch.setenv("ROS_DOMAIN_ID", "abc")
+    demo = run_demo("--video", video, "--click", "20,45", "--output", tmp_path)
+    assert demo.returncode == 1
+    assert "ROS cannot start" in demo.stderr and "ROS_DOMAIN_ID" in demo.stderr
+    assert "Traceback" not in demo.stderr
+
+
 def test_what_is_not_found_over_dds_is_searched_by_a_new_participant(video, weights, tmp_path):
     demo = run_impatient_demo(100, "--video", video, "--click", "20,45", "--checkpoint", weights, "--output", tmp_path)
     assert demo.returncode == 0, demo.stdout + demo.stderr
@@ -117,7 +149,7 @@ def test_an_interrupted_demo_keeps_what_was_recorded_and_takes_its_folder_alone(
         demo.send_signal(signal.SIGINT)
         said += demo.stdout.readlines()
         assert demo.wait(60) == 128 + signal.SIGINT
-    assert f"what was recorded so far is in {tmp_path}" in said[-1]
+    assert f"what was recorded so far is in {tmp_path}: overlay.mp4, timeline.png, tracks.csv" in said[-1]
     assert len(list(read_frames(tmp_path / "overlay.mp4"))) > 10
     assert len((tmp_path / "tracks.csv").read_text().splitlines()) > 2
     assert (tmp_path / "timeline.png").stat().st_size > 0
