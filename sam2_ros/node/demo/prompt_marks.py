@@ -24,6 +24,7 @@ class Mark:
     start: float  # stamp from which on it is shown (seconds)
     corners: tuple[float, ...]
     text: str
+    is_detected: bool = False  # replaced by what the detector sends next
 
 
 class PromptMarks:
@@ -51,14 +52,16 @@ class PromptMarks:
             best = max(detection.results, key=lambda result: result.hypothesis.score, default=None)
             name = f"{best.hypothesis.class_id} {best.hypothesis.score:.2f}" if best else "box"
             self._waiting.append(
-                Mark(now, (left, top, left + width, top + height), f"detector, {age:.2f} s ago: {name}")
+                Mark(now, (left, top, left + width, top + height), f"detector, {age:.2f} s ago: {name}", True)
             )
 
     def drawn(self, rgb: np.ndarray, stamp: float) -> np.ndarray:
         """A copy of the picture (H, W, 3) uint8 with what is shown at its stamp; pictures come in order."""
         due = [mark for mark in self._waiting if mark.start <= stamp]
         self._waiting = [mark for mark in self._waiting if mark.start > stamp]
-        self._shown = [mark for mark in self._shown if stamp < mark.start + _SECONDS] + due
+        shown = [mark for mark in self._shown if stamp < mark.start + _SECONDS] + due
+        newest = max((mark.start for mark in shown if mark.is_detected), default=stamp)
+        self._shown = [mark for mark in shown if not mark.is_detected or mark.start == newest]
         canvas = np.array(rgb, order="C")
         for mark in self._shown:
             _draw(canvas, mark)

@@ -117,7 +117,11 @@ class Recorder(Node):
         if any(self._rows.values()) or any(event.kind is EventKind.STARTED for event in self.events):
             return ""
         reasons = [event.reason for event in self.events if event.kind is EventKind.PROMPT_REJECTED]
-        what = f"the click was rejected: {reasons[-1]}" if reasons else "no object was started"
+        what = (
+            f"the click was rejected: {reasons[-1]}"
+            if reasons
+            else f"no object was started on the {self.frames} of {self._sent} images that were processed"
+        )
         return f"{what}\nthe video has {self._size} pixels: pick one on the object, and give it as the click X,Y"
 
     def finish(self) -> None:

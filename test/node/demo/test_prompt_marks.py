@@ -1,5 +1,7 @@
 """What starts an object is drawn onto the overlay while it arrives."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from sam2_ros.msg import Box, Click, Prompt
@@ -45,18 +47,31 @@ def test_a_box_is_drawn_along_its_edges() -> None:
     assert not drawn[50:80, 60:140].any()
 
 
-def test_a_detectors_box_is_drawn_when_it_arrives_not_on_its_old_frame() -> None:
+def detections_at(stamp: float, left: float) -> Any:
+    """A Detection2DArray with a box of 80 x 40 pixels, 40 from the top."""
     vision_msgs = pytest.importorskip("vision_msgs.msg")
     found = vision_msgs.ObjectHypothesisWithPose()
     found.hypothesis.class_id, found.hypothesis.score = "cup", 0.9
     detection = vision_msgs.Detection2D(results=[found])
-    detection.bbox.center.position.x, detection.bbox.center.position.y = 100.0, 60.0
+    detection.bbox.center.position.x, detection.bbox.center.position.y = left + 40.0, 60.0
     detection.bbox.size_x, detection.bbox.size_y = 80.0, 40.0
+    return vision_msgs.Detection2DArray(header=at(stamp), detections=[detection])
+
+
+def test_a_detectors_box_is_drawn_when_it_arrives_not_on_its_old_frame() -> None:
     marks = PromptMarks()
-    marks.add_detections(vision_msgs.Detection2DArray(header=at(99.7), detections=[detection]), now=100.0)
+    marks.add_detections(detections_at(99.7, left=60), now=100.0)
     assert not changed(marks, 99.9).any()
     drawn = changed(marks, 100.1)
     assert drawn[40, 60:140].mean() > 0.9 and drawn[80, 60:140].mean() > 0.9
+
+
+def test_only_the_newest_boxes_of_a_detector_are_drawn() -> None:
+    marks = PromptMarks()
+    for i in range(3):
+        marks.add_detections(detections_at(99.7 + 0.1 * i, left=20 + 30 * i), now=100.0 + 0.1 * i)
+    drawn = changed(marks, 100.3)
+    assert drawn[50, 80] and not drawn[50, 20] and not drawn[50, 50]
 
 
 @pytest.mark.parametrize("corner", [(0.0, 0.0), (239.0, 0.0), (0.0, 179.0), (239.0, 179.0)])
