@@ -204,8 +204,9 @@ class Worker:
         return self._take_jobs(lambda job: job.is_due(newest))
 
     def _take_late(self) -> list[Job]:
-        now = time.monotonic()
-        return self._take_jobs(lambda job: job.deadline <= now)
+        """Those that wait for a frame; what can run does so however late it is."""
+        newest, now = self._processor.newest, time.monotonic()
+        return self._take_jobs(lambda job: job.deadline <= now and not job.is_due(newest))
 
     def _take_jobs(self, wanted: Callable[[Job], bool]) -> list[Job]:
         """Removes jobs from the queue, in the order in which they came."""

@@ -20,6 +20,7 @@ class Diary:
         self.entries: list[object] = []
         self.newest: float | None = None
         self.pieces = 0  # of work that is left over
+        self.meanwhile: Callable[[], None] = lambda: None  # what others do during a piece
         self.gate = threading.Event()
         self.gate.set()
         self.started = threading.Event()
@@ -37,6 +38,7 @@ class Diary:
         return self.pieces > 0
 
     def catch_up(self) -> None:
+        self.meanwhile()
         self.pieces -= 1
         self.entries.append(f"{self.pieces} left")
 
@@ -185,6 +187,15 @@ def test_a_job_whose_frame_does_not_come_in_time_is_refused(worker, diary):
     reason = diary.refusal("prompt")
     assert "the image of 9.000000 did not come in time (the newest processed one is of 1.000000)" in reason
     assert "check the camera" in reason
+
+
+def test_a_job_that_can_run_does_so_however_late_it_is(worker, diary):
+    diary.meanwhile = lambda: worker.submit(diary.job("remove", patience=0.0))
+    diary.pieces = 1
+    worker.offer(frame(1.0))
+    diary.wait_for("remove")
+    worker.offer(frame(2.0))
+    diary.wait_for(2.0)
 
 
 def test_a_job_that_waits_during_a_pause_is_told_so(worker, diary):
