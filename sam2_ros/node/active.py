@@ -61,12 +61,12 @@ class Active:
 
             self._inputs.append(DetectionInput(node, self.requests, statistics))
 
-    def close(self) -> None:
-        """Unsubscribes and waits for the worker."""
+    def close(self, patience: float | None = None) -> None:
+        """Unsubscribes and waits for the worker, at most for `patience` seconds (None: however long it takes)."""
         for entry in self._inputs:
             entry.close()
         self._transforms.close()
-        self._worker.close()
+        self._worker.close(patience)
 
     def health(self) -> Health:
         """How the stream is doing; what is wrong with an input is logged, too."""

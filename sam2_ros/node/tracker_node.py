@@ -135,11 +135,14 @@ class TrackerNode(LifecycleNode):
         self._free()
         return TransitionCallbackReturn.SUCCESS
 
-    def stop(self) -> None:
-        """Unsubscribes and waits for the worker; to be called before the node is destroyed."""
+    def stop(self, patience: float | None = None) -> None:
+        """Unsubscribes and waits for the worker; to be called before the node is destroyed.
+
+        `patience` (seconds) is for a process that ends: it does not wait longer for the frame in hand.
+        """
         if self._active is not None:
             active, self._active = self._active, None
-            active.close()
+            active.close(patience)
 
     def _free(self) -> None:
         if self._outputs is not None:

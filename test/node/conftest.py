@@ -85,12 +85,12 @@ class Tracker:
         return self.log_file.read_text(errors="replace")
 
     def end(self, kind: signal.Signals = signal.SIGINT) -> int:
-        """Its exit code; 0 also where only DDS's farewell had to be cut short."""
+        """Its exit code; 0 also where only DDS kept it from ending."""
         if self.process.poll() is None:
             self.process.send_signal(kind)
         try:
             code = self.process.wait(PATIENCE)
-            return 0 if code == -signal.SIGALRM else code
+            return 0 if code == -kind else code
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise
@@ -287,14 +287,30 @@ class Robot:
             heard.clear()
 
 
+@pytest.fixture(scope="session")
+def start_process(ros: None, weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Tracker]:
+    """Starts the process of a node with parameters of its own; whoever starts it ends it."""
+
+    def run(name: str = "sam2_tracker", **parameters: Any) -> Tracker:
+        parameters = {"checkpoint": weights, "image_size": 128, "diagnostics_period": 0.2, **parameters}
+        return Tracker(tmp_path_factory.mktemp("node") / "log", parameters, name)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def meet() -> type[Robot]:
+    """Makes the robot around a node's process."""
+    return Robot
+
+
 @pytest.fixture(scope="module")
-def start(ros: None, weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Robot]]:
+def start(start_process: Callable[..., Tracker]) -> Iterator[Callable[..., Robot]]:
     """Starts a node with parameters of its own, unconfigured; it ends with the module."""
     robots: list[Robot] = []
 
     def run(name: str = "sam2_tracker", **parameters: Any) -> Robot:
-        parameters = {"checkpoint": weights, "image_size": 128, "diagnostics_period": 0.2, **parameters}
-        robots.append(Robot(Tracker(tmp_path_factory.mktemp("node") / "log", parameters, name), name))
+        robots.append(Robot(start_process(name, **parameters), name))
         return robots[-1]
 
     yield run
