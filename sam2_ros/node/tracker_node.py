@@ -39,8 +39,6 @@ from sam2_ros.tracking.types import Event
 
 Transition = Callable[["TrackerNode", LifecycleState], TransitionCallbackReturn]
 
-_INACTIVE = "the node is not active: bring it to active (`ros2 lifecycle set NODE configure`, then `activate`)"
-
 
 def _logged(transition: Transition) -> Transition:
     """Lets the log know of exceptions, which rclpy keeps to itself."""
@@ -67,6 +65,7 @@ class TrackerNode(LifecycleNode):
         self._device: torch.device | None = None  # while configured
         self._missing: list[str] = []  # features that were asked for and cannot be had
         self._active: Active | None = None  # while active
+        self._is_finalized = False
         self._transforms = Transforms(self)
         values = parameters.declare(self)
         self.add_on_set_parameters_callback(self._on_set_parameters)
@@ -123,12 +122,15 @@ class TrackerNode(LifecycleNode):
         self._free()
         return TransitionCallbackReturn.SUCCESS
 
+    @_logged
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Stops and frees, from any state."""
+        self._is_finalized = True
         self.stop()
         self._free()
         return TransitionCallbackReturn.SUCCESS
 
+    @_logged
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
         """After a transition that raised: back to unconfigured, from where it can be tried again."""
         self.stop()
@@ -160,8 +162,16 @@ class TrackerNode(LifecycleNode):
 
     def _active_requests(self) -> Requests:
         if self._active is None:
-            raise JobRefused(_INACTIVE)
+            raise JobRefused(self._why_inactive())
         return self._active.requests
+
+    def _why_inactive(self) -> str:
+        if self._is_finalized:
+            return "the node is finalized: start its process again"
+        command = f"`ros2 lifecycle set {self.get_fully_qualified_name()}"
+        if self._session is None:
+            return f"the node is unconfigured: {command} configure`, then `activate`"
+        return f"the node is inactive: {command} activate`"
 
     # Parameters and diagnostics
 

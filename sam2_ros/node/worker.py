@@ -116,7 +116,7 @@ class Worker:
         """Queues a job. Raises JobRefused where too many are queued or unanswered, or the worker is closed."""
         with self._changed:
             if self._closed:
-                raise JobRefused("the node is not active: activate it")
+                raise JobRefused("the node is inactive: activate it")
             if len(self._jobs) + len(self._replies) >= MAX_JOBS:
                 raise JobRefused(f"{MAX_JOBS} prompts and requests are waiting already: send them more slowly")
             self._jobs.append(job)

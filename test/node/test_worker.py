@@ -226,7 +226,7 @@ def test_closing_refuses_the_jobs_that_are_left(diary, statistics):
     worker.submit(diary.job("prompt", frame=9.0))
     worker.close()
     assert "the node was deactivated" in diary.refusal("prompt")
-    with pytest.raises(JobRefused, match="not active"):
+    with pytest.raises(JobRefused, match="the node is inactive"):
         worker.submit(diary.job("late"))
 
 
