@@ -97,6 +97,14 @@ class OnnxTracker:
         return cv2.resize(answer["logits"][0, 0], rgb.shape[1::-1], interpolation=cv2.INTER_LINEAR) > 0
 
 
+def describe(mask):
+    """Area and box of a mask (H, W), in pixels."""
+    if not mask.any():
+        return "not in view"
+    x, y, width, height = cv2.boundingRect(mask.astype(np.uint8))
+    return f"mask of {mask.sum()} pixels, box at x {x}, y {y}, width {width}, height {height}"
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Follows what is under a click on the first frame of a video.")
     parser.add_argument("folder", help="of sam2_ros export")
@@ -104,10 +112,11 @@ if __name__ == "__main__":
     parser.add_argument("--click", required=True, help="x,y in pixels")
     args = parser.parse_args()
     tracker, capture = OnnxTracker(args.folder), cv2.VideoCapture(args.video)
-    for number in range(int(capture.get(cv2.CAP_PROP_FRAME_COUNT))):
-        found, bgr = capture.read()
-        if not found:
-            break
+    number, (found, bgr) = 0, capture.read()
+    if not found:
+        raise SystemExit(f"{args.video} cannot be read: expected a video file such as an mp4")
+    while found:
         rgb = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
         mask = tracker.step(rgb) if number else tracker.start(rgb, *map(float, args.click.split(",")))
-        print(f"frame {number}: {mask.sum()} pixels, box {cv2.boundingRect(mask.astype(np.uint8))}")
+        print(f"frame {number}: {describe(mask)}")
+        number, (found, bgr) = number + 1, capture.read()

@@ -36,6 +36,7 @@ PARAMETERS = {
     "preset": (str, "quality, balanced or fast" + FROM_FILE),
     "device": (str, "auto, cpu, cuda or cuda:N" + FROM_FILE),
     "image_transport": (str, "raw or compressed" + FROM_FILE),
+    "image_bit_depth": (int, "bits that the camera uses of 16, 8 to 16; 0: as the images show it" + FROM_FILE),
     "target_frame": (str, "frame of reference of positions and points, through tf2" + FROM_FILE),
     "clicked_point": (bool, "true: RViz' Publish Point starts objects" + FROM_FILE),
     "detection_classes": (str, "classes whose boxes count, separated by commas, such as cup,bowl" + FROM_FILE),

@@ -1,4 +1,4 @@
-"""Dependencies point one way: cli -> node -> tracking -> model, and only the node knows ROS."""
+"""Dependencies point one way: cli -> node -> media -> tracking -> model, and only the node knows ROS."""
 
 import ast
 import subprocess
@@ -13,15 +13,21 @@ PACKAGE = Path(__file__).resolve().parent.parent / "sam2_ros"
 # What each part may import, besides the standard library and itself
 ALLOWED = {
     "model": {"torch", "numpy", "safetensors", "requests", "tqdm"},
-    "tracking": {"torch", "numpy", "cv2", "imageio_ffmpeg", "matplotlib", "scipy", "tqdm", "sam2_ros.model"},
+    "tracking": {"torch", "numpy", "cv2", "sam2_ros.model"},
+    "detection": {"numpy", "scipy", "sam2_ros.tracking"},
+    "depth": {"numpy", "cv2", "sam2_ros.tracking"},
+    "media": {"numpy", "cv2", "av", "matplotlib", "PIL", "sam2_ros.tracking"},
     "export": {"torch", "onnxruntime", "sam2_ros.model"},
+    "synthetic": {
+        *("numpy", "cv2", "tqdm", "skimage", "PIL", "mujoco"),
+        *("sam2_ros.tracking", "sam2_ros.media"),
+    },
     "training": {
-        *("torch", "numpy", "cv2", "scipy", "tqdm", "matplotlib", "safetensors", "skimage", "yaml", "PIL"),
-        *("mujoco", "pycocotools"),
-        *("sam2_ros.model", "sam2_ros.tracking"),
+        *("torch", "numpy", "cv2", "scipy", "tqdm", "matplotlib", "safetensors", "PIL", "pycocotools"),
+        *("sam2_ros.model", "sam2_ros.tracking", "sam2_ros.media", "sam2_ros.synthetic"),
     },
 }
-ABOVE_NODE = {"sam2_ros.cli", "sam2_ros.training"}
+ABOVE_NODE = {"sam2_ros.cli", "sam2_ros.training", "sam2_ros.synthetic"}
 ROS = {"rclpy", "ament_index_python", "cv_bridge", "message_filters", "tf2_ros", "sam2_ros.msg", "sam2_ros.srv"}
 
 
@@ -59,11 +65,11 @@ def test_a_part_imports_only_what_lies_below_it(folder: str) -> None:
     assert not stray
 
 
-def test_only_the_node_imports_ros() -> None:
+def test_only_the_node_and_the_measurement_of_its_overhead_import_ros() -> None:
     stray = [
         f"{path.relative_to(PACKAGE)} imports {name}"
         for path in sources(".")
-        if path.relative_to(PACKAGE).parts[0] != "node"
+        if path.relative_to(PACKAGE).parts[0] != "node" and path != PACKAGE / "benchmark" / "overhead.py"
         for name in imports(path)
         if part(name) in ROS or part(name).endswith(("_msgs", "_srvs"))
     ]
@@ -75,7 +81,10 @@ def test_the_node_imports_neither_the_command_line_nor_the_training() -> None:
     assert not [path for path in sources("node") if ABOVE_NODE & {part(name) for name in imports(path)}]
 
 
-@pytest.mark.parametrize("module", ["sam2_ros.model", "sam2_ros.tracking", "sam2_ros.cli"])
+@pytest.mark.parametrize(
+    "module",
+    ["sam2_ros.model", "sam2_ros.tracking", "sam2_ros.media", "sam2_ros.cli", "sam2_ros.benchmark.overhead"],
+)
 def test_imports_without_ros(module: str) -> None:
     without_ros = f"import sys; sys.modules['rclpy'] = None; import {module}"
     done = subprocess.run([sys.executable, "-c", without_ros], capture_output=True, text=True)

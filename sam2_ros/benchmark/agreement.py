@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..parity.compare import LEAST_AREA
-from ..tracking.masks import full_size
+from ..tracking.geometry import full_size
 
 
 @dataclass(frozen=True)

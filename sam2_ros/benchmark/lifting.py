@@ -6,10 +6,10 @@ import time
 
 import numpy as np
 
-from ..tracking.lifting import DepthImage, Intrinsics, lift
-from ..tracking.report import Speed, speed_of
+from ..depth.lifting import DepthImage, Intrinsics, lift
+from ..tracking.speed import Speed, speed_of
 
-LIFTING_TARGET = 5.0  # milliseconds for 3 objects at 640 x 480
+LIFTING_LIMIT = 5.0  # milliseconds for 3 objects at 640 x 480
 _OBJECTS = 3
 _RADIUS = 100  # pixels
 

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..tracking.report import Speed, speed_of
+from ..tracking.speed import Speed, speed_of
 from .agreement import Agreement, Agreements
 from .memory import MEGABYTE, MemoryGauge
 

@@ -44,5 +44,5 @@ class _OpenTracker(StreamingTracker):
     @torch.inference_mode()
     def logits(self) -> Tensor:
         """(N, 1, S / 4, S / 4) on the newest frame, in order of id."""
-        answers = self._frames.at(None).answers
-        return torch.stack([answers[track_id].logits for track_id in sorted(answers)])
+        outputs = self._frames.at(None).outputs
+        return torch.stack([outputs[track_id].mask_logits for track_id in sorted(outputs)])

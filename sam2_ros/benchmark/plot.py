@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from textwrap import wrap
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,11 +14,15 @@ from .measure import Measurement
 from .memory import MEGABYTE
 from .table import Run
 
+_TITLE_WIDTH = 110  # characters
 _LONG = 1000  # frames from which on single ones cannot be told apart
 
 
-def write_plot(runs: Sequence[Run], path: Path) -> None:
-    """Writes a PNG: against objects where there are several counts, else against sizes, else over the frames."""
+def write_plot(runs: Sequence[Run], path: Path, conditions: str) -> None:
+    """Writes a PNG: against objects where there are several counts, else against sizes, else over the frames.
+
+    Its title has the conditions (model and machine), the input sizes, and the contestants' precisions in its legend.
+    """
     several_sizes = len({run.image_size for run in runs}) > 1
     figure = Figure(figsize=(8, 5), layout="constrained")
     axes = figure.subplots(2, 1, sharex=True)
@@ -35,8 +40,22 @@ def write_plot(runs: Sequence[Run], path: Path) -> None:
         each.set_ylim(bottom=0)
         each.grid(color="#d5dade", linewidth=0.6)
         each.spines[["top", "right"]].set_visible(False)
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=4, frameon=False)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False)
+    figure.suptitle("\n".join(wrap(title(runs, conditions), _TITLE_WIDTH)), fontsize=9)
     figure.savefig(path, dpi=100)
+
+
+def title(runs: Sequence[Run], conditions: str) -> str:
+    """What was measured, on what: all that does not vary within the plot."""
+    sizes = sorted({run.image_size for run in runs})
+    objects = sorted({run.objects for run in runs})
+    parts = [conditions, f"input {', '.join(f'{size} x {size}' for size in sizes)}"]
+    if len(objects) == 1:
+        parts.append(f"{objects[0]} object{'s' if objects[0] > 1 else ''}")
+    names = {name for run in runs for name in run.measurements}
+    if len(names) == 1:
+        parts.append(names.pop())
+    return ", ".join(parts)
 
 
 def _against(

@@ -41,6 +41,11 @@ class Comparison:
     proves_nothing: bool  # most masks are empty or full
 
 
+def verdict(median: float, limit: float) -> str:
+    """Whether a median keeps to its limit (both in milliseconds), as text."""
+    return f"{'pass' if median <= limit else 'fail'} (limit: median of {limit:g} ms)"
+
+
 def compare(run: Run, name: str) -> Comparison | None:
     """None for the baseline itself, and where there is none."""
     m = run.measurements[name]

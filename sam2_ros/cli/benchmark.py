@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 from collections.abc import Iterator
 from functools import partial
 from itertools import islice
@@ -15,16 +14,18 @@ import torch
 from tqdm import tqdm
 
 from sam2_ros.benchmark import table
-from sam2_ros.benchmark.lifting import LIFTING_TARGET, measure_lifting
+from sam2_ros.benchmark.lifting import LIFTING_LIMIT, measure_lifting
+from sam2_ros.benchmark.machine import machine, processor
 from sam2_ros.benchmark.measure import Steps, measure
 from sam2_ros.benchmark.ours import our_steps
+from sam2_ros.benchmark.overhead import measure as measure_overhead
 from sam2_ros.benchmark.plot import write_plot
 from sam2_ros.benchmark.table import Run
 from sam2_ros.benchmark.workload import Workload, drawn_frames, workload
+from sam2_ros.media.video import read_frames
 from sam2_ros.model import CheckpointError, Sam2, load_model, seeded_model
 from sam2_ros.model.config import named_config
 from sam2_ros.tracking.device import PRECISIONS, choose_device, choose_precision
-from sam2_ros.tracking.video import read_frames
 
 from .options import add_model_options, whole_number, whole_numbers
 
@@ -80,10 +81,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(args: argparse.Namespace) -> int:
     """Measure and print. Raises ValueError, OSError or CheckpointError for what the user can put right."""
-    if args.node:
-        return _measure_node(args.frames)
-    if args.lifting:
-        return _measure_lifting(args.frames)
+    if args.node or args.lifting:
+        if args.json or args.plot:
+            raise ValueError("--json and --plot are for measurements of the model: leave out --node and --lifting")
+        print(f"machine  {processor()}")
+        return _measure_node(args.frames) if args.node else _measure_lifting(args.frames)
     device = choose_device(args.device)
     frames = _frames(args.video)
     runs: list[Run] = []
@@ -94,7 +96,7 @@ def run(args: argparse.Namespace) -> int:
             conditions = {
                 "model": f"{model.config.name}, {weights} weights",
                 "frames": f"{frames[0].shape[1]} x {frames[0].shape[0]}, {args.frames} after {args.warm_up} to warm up",
-                "machine": _machine(device),
+                "machine": machine(device),
                 "torch": torch.__version__,
             }
             print("\n".join(f"{name:8} {value}" for name, value in conditions.items()))
@@ -107,24 +109,24 @@ def run(args: argparse.Namespace) -> int:
         results = [numbers for run in runs for numbers in table.as_json(run)]
         args.json.write_text(json.dumps({**conditions, "results": results}, indent=2) + "\n")
     if args.plot:
-        write_plot(runs, args.plot)
+        write_plot(runs, args.plot, f"{conditions['model']}, on {conditions['machine']}")
     return 0
 
 
 def _measure_node(frames: int) -> int:
     try:
-        from sam2_ros.node import overhead
+        measure_overhead(frames=frames)
     except ModuleNotFoundError as error:
         raise ValueError(f"--node needs ROS 2 ({error}); source its setup.bash, or .ci/env.sh") from error
-    overhead.measure(frames=frames)
     return 0
 
 
 def _measure_lifting(frames: int) -> int:
     speed = measure_lifting(frames)
+    median = 1e3 * speed.median
     print(
-        f"lifting 3 masks at 640x480: median {1e3 * speed.median:.1f} ms, expected at most {LIFTING_TARGET:g}, "
-        f"p99 {1e3 * speed.p99:.1f} ms"
+        f"lifting 3 masks at 640x480: median {median:.1f} ms, p99 {1e3 * speed.p99:.1f} ms: "
+        f"{table.verdict(median, LIFTING_LIMIT)}"
     )
     return 0
 
@@ -138,7 +140,7 @@ def _measure(args: argparse.Namespace, model: Sam2, work: Workload) -> Run:
     references = dict(_references(args, model, work))
     contestants = {**ours, **references}
     baseline = next(iter(references or ours))
-    progress = partial(tqdm, desc=f"objects: {len(work.clicks)}", unit="frame", leave=False)
+    progress = partial(tqdm, desc=f"objects: {len(work.clicks)}", unit="frame", leave=False, disable=None)
     measurements = measure(contestants, args.frames, args.warm_up, model.device, baseline, progress)
     return Run(model.config.image_size, len(work.clicks), measurements, baseline)
 
@@ -168,13 +170,6 @@ def _frames(video: Path | None) -> list[np.ndarray]:
     if video is None:
         return drawn_frames()
     return [rgb for rgb, _ in islice(read_frames(video), _VIDEO_FRAMES)]
-
-
-def _machine(device: torch.device) -> str:
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    names = [line.partition(":")[2] for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line]
-    return f"{(names or [platform.machine()])[0].strip()}, {torch.get_num_threads()} threads"
 
 
 def _precisions(text: str) -> list[str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from sam2_ros.model import load_model
-from sam2_ros.tracking import PresenceRules, TrackerConfig
+from sam2_ros.tracking import TrackerConfig, TrackStateConfig
 from sam2_ros.tracking.device import choose_device, choose_precision
 from sam2_ros.tracking.memory_policy import POLICIES
 from sam2_ros.training.absence import Told
@@ -97,7 +97,7 @@ def _method(args: argparse.Namespace, name: str) -> Method:
         return baseline_method(BASELINES[name])
     model = load_model(args.model, args.checkpoint, args.image_size, choose_device(args.device))
     config = TrackerConfig(
-        presence=PresenceRules(lost_after=args.lost_after),
+        track_state=TrackStateConfig(lost_after=args.lost_after),
         memory_policy=args.memory_policy,
         precision=choose_precision("auto", model.device, model.config.image_size),
         **asdict(chosen_preset(args, name)),

@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from sam2_ros.media.video import read_frames
 from sam2_ros.model import CONFIGS, Sam2, load_model, seeded_model
 from sam2_ros.model.config import named_config
 from sam2_ros.parity import golden, ours
@@ -30,7 +31,6 @@ from sam2_ros.parity.demo import demo_scenarios
 from sam2_ros.parity.reference import Reference
 from sam2_ros.parity.scenarios import Scenario, absence_scenario, drawn_frames, module_inputs, video_scenarios
 from sam2_ros.tracking.preprocess import preprocess
-from sam2_ros.tracking.video import read_frames
 
 from .options import whole_number
 

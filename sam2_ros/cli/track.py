@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
@@ -16,14 +17,18 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from sam2_ros.media.mask_files import read_mask
+from sam2_ros.media.overlay import draw
+from sam2_ros.media.table import CsvWriter, TrackRow, describe, read_csv, rows_of
+from sam2_ros.media.timeline import write_timeline
+from sam2_ros.media.video import VideoInfo, VideoWriter, probe, read_frames, write_labels
 from sam2_ros.model import load_model
 from sam2_ros.tracking import Box, Click, Event, FrameResult, Prompt, PromptError, StreamingTracker, TrackerConfig
 from sam2_ros.tracking.device import choose_device, choose_precision
-from sam2_ros.tracking.overlay import draw
-from sam2_ros.tracking.prompts import check_prompt
-from sam2_ros.tracking.report import CsvWriter, TrackRow, describe, read_csv, rows_of, speed_of, write_timeline
+from sam2_ros.tracking.mask_prompts import cover_warning
+from sam2_ros.tracking.prompts import check_first_prompt, check_prompt
+from sam2_ros.tracking.speed import speed_of
 from sam2_ros.tracking.types import TrackState
-from sam2_ros.tracking.video import VideoInfo, VideoWriter, probe, read_frames, read_mask, write_labels
 
 from .options import add_model_options, add_preset_options, chosen_preset, whole_number
 
@@ -57,7 +62,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--click", type=_click, metavar="X,Y[,0]", action=_Said, help="on the object; with 0: beside it"
     )
     prompts.add_argument("--box", type=_box, metavar="X0,Y0,X1,Y1", action=_Said, help="left, top, right, bottom")
-    prompts.add_argument("--mask", type=Path, metavar="PNG", action=_Said, help="not black where the object is")
+    prompts.add_argument("--mask", type=Path, metavar="PNG", action=_Said, help="white or opaque on the object")
     prompts.add_argument("--at", type=_frame, metavar="FRAME", action=_Said, help="frame of what follows, from 0 on")
     prompts.add_argument(
         "--object", nargs="?", const="", metavar="LABEL", action=_Said, help="what follows is for another object"
@@ -149,7 +154,13 @@ def _plan(said: Sequence[tuple[str, Any]], size: tuple[int, int]) -> list[_Plann
     if not prompts:
         raise PromptError("nothing to follow, expected a prompt: give --click X,Y, --box X0,Y0,X1,Y1 or --mask PNG")
     _check_prompted(number, prompts)
-    return [_Planned(number, frame, _checked(prompts[frame, number], frame, size)) for frame, number in sorted(prompts)]
+    started: set[int] = set()
+    plan = []
+    for frame, number in sorted(prompts):
+        check = check_prompt if number in started else check_first_prompt
+        started.add(number)
+        plan.append(_Planned(number, frame, _checked(check, prompts[frame, number], frame, size)))
+    return plan
 
 
 def _extended(prompt: Prompt, kind: str, value: Any) -> Prompt:
@@ -162,11 +173,16 @@ def _extended(prompt: Prompt, kind: str, value: Any) -> Prompt:
     return replace(prompt, box=value) if kind == "box" else replace(prompt, mask=read_mask(value))
 
 
-def _checked(prompt: Prompt, frame: int, size: tuple[int, int]) -> Prompt:
+def _checked(
+    check: Callable[[Prompt, tuple[int, int]], Prompt], prompt: Prompt, frame: int, size: tuple[int, int]
+) -> Prompt:
     try:
-        return check_prompt(prompt, size)
+        checked = check(prompt, size)
     except PromptError as error:
         raise PromptError(f"frame {frame}: {error}") from None
+    if warning := cover_warning(checked.mask):
+        print(f"warning: frame {frame}: {warning}", file=sys.stderr)
+    return checked
 
 
 def _check_prompted(number: int, prompts: Iterable[tuple[int, int]]) -> None:

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import torch
 
+from sam2_ros.synthetic.pictures import load_pictures
 from sam2_ros.tracking.device import choose_device
 from sam2_ros.training.data import Clips, ClipStore, VideoClips
 from sam2_ros.training.engine import train
 from sam2_ros.training.recipe import RECIPES, Recipe
 from sam2_ros.training.sav import SavClips, is_sav
-from sam2_ros.training.textures import load_pictures
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -61,7 +61,7 @@ class _MemoryAttention(_Operation):
         pointer_valid: Tensor,
     ) -> Tensor:
         memory = Memory(memories, memory_rows, pointers, pointer_ages, memory_valid, pointer_valid)
-        return self.model.memory_attention(coarse, memory)
+        return self.model.read_memory(ImageFeatures(coarse, coarse, coarse), memory)
 
 
 class _TrackingDecoder(_Operation):
@@ -83,7 +83,7 @@ class _PromptDecoder(_Operation):
     ) -> tuple[Tensor, ...]:
         prompts = PromptTensors(points, labels, earlier, point_valid, earlier_valid)
         candidates = self.model.candidates(conditioned, ImageFeatures(conditioned, half, fine), prompts)
-        ambiguous, clear = (_answer(self.model.answer(candidates, multimask)) for multimask in (True, False))
+        ambiguous, clear = (_answer(self.model.select_mask(candidates, multimask)) for multimask in (True, False))
         is_ambiguous = point_valid.long().sum(dim=1) <= 1
         return tuple(torch.where(_like(is_ambiguous, a), a, b) for a, b in zip(ambiguous, clear))
 

@@ -3,8 +3,8 @@
 from .checkpoint import CheckpointError, load_model, save_weights
 from .compiled import CompiledSam2, MemorySize, Network
 from .config import CONFIGS, ModelConfig
-from .memory_attention import Memory, PooledMemory, pool
-from .neck import ImageFeatures
+from .image_encoder import ImageFeatures
+from .memory import Memory, PooledMemory, pool
 from .prompt_encoder import PointLabel, PromptTensors
 from .sam2 import Decoded, Sam2
 from .seeded import seeded_model

@@ -17,9 +17,9 @@ from torch import Tensor
 
 from .config import ModelConfig
 from .download import cache_folder
-from .mask_decoder import choose_ambiguous
-from .memory_attention import Memory, PooledMemory
-from .neck import ImageFeatures
+from .image_encoder import ImageFeatures
+from .mask_decoder import choose_by_iou
+from .memory import Memory, PooledMemory
 from .prompt_encoder import PointLabel, PromptTensors
 from .sam2 import Choice, Decoded, Sam2
 
@@ -99,14 +99,14 @@ class CompiledSam2:
         features: ImageFeatures,
         prompts: PromptTensors | None,
         multimask: bool,
-        choose: Choice = choose_ambiguous,
+        choose: Choice = choose_by_iou,
     ) -> Decoded:
         """Like `Sam2.decode`; which mask is the answer is not compiled, for `choose` may be anything."""
         objects = (conditioned, None if prompts is None else self._filled_prompts(prompts))
         candidates = self._in_batches(
             lambda batch: self._candidates(batch[0], features, batch[1]), objects, conditioned.shape[0]
         )
-        return self._model.answer(candidates, multimask, choose)
+        return self._model.select_mask(candidates, multimask, choose)
 
     def decode_mask_prompt(self, features: ImageFeatures, mask: Tensor) -> Decoded:
         """Like `Sam2.decode_mask_prompt`"""

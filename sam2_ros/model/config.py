@@ -7,6 +7,7 @@ Ryali et al., "Hiera" (2023).
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from numbers import Integral
 
 NUM_RECENT = 6  # tracked frames whose spatial memory is read
 NUM_MEMORY_ROWS = NUM_RECENT + 1  # rows of the temporal table; the last one marks prompted frames
@@ -96,7 +97,14 @@ CONFIGS: dict[str, ModelConfig] = {
 
 
 def named_config(name: str, image_size: int | None = None) -> ModelConfig:
-    """The configuration called `name`, on its own or the given input size (pixels); raises ValueError."""
+    """The configuration called `name`, on its own or the given input size (pixels).
+
+    Raises ValueError for values that there are none of, TypeError for those of another type.
+    """
+    if not isinstance(name, str):
+        raise TypeError(f"the model's name is a {type(name).__name__}, expected a str: one of {', '.join(CONFIGS)}")
+    if image_size is not None and not isinstance(image_size, Integral):
+        raise TypeError(f"image_size is {image_size!r} ({type(image_size).__name__}), expected an int or None")
     if name not in CONFIGS:
         raise ValueError(f"unknown model {name!r}, expected one of {', '.join(CONFIGS)}")
     config = CONFIGS[name]

@@ -1,4 +1,4 @@
-"""Small pieces that several parts of the network share."""
+"""Layers that several parts of the network share."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .pieces import attend
+from .chunked_attention import attend
 
 
-class ChannelNorm(nn.LayerNorm):
+class LayerNorm2d(nn.LayerNorm):
     """Layer normalisation over the channels of (B, C, H, W)."""
 
     def __init__(self, channels: int) -> None:
@@ -19,7 +19,7 @@ class ChannelNorm(nn.LayerNorm):
         return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
-class Mlp(nn.Module):
+class MLP(nn.Module):
     """Linear layers with an activation between them: widths[0] -> widths[1] -> ..."""
 
     def __init__(self, *widths: int, activation: type[nn.Module] = nn.ReLU) -> None:
@@ -36,32 +36,40 @@ class Mlp(nn.Module):
 class Attention(nn.Module):
     """Multi-head attention with its four projections; keys and values may have a width of their own."""
 
-    def __init__(self, width: int, heads: int, inner_width: int | None = None, source_width: int | None = None) -> None:
+    def __init__(self, width: int, heads: int, inner_width: int | None = None, kv_width: int | None = None) -> None:
         super().__init__()
         inner_width = inner_width or width
-        source_width = source_width or width
+        kv_width = kv_width or width
         self.heads = heads
-        self.query = nn.Linear(width, inner_width)
-        self.key = nn.Linear(source_width, inner_width)
-        self.value = nn.Linear(source_width, inner_width)
-        self.out = nn.Linear(inner_width, width)
+        self.q_proj = nn.Linear(width, inner_width)
+        self.k_proj = nn.Linear(kv_width, inner_width)
+        self.v_proj = nn.Linear(kv_width, inner_width)
+        self.out_proj = nn.Linear(inner_width, width)
 
     def forward(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> Tensor:
-        """(B, L, width), (B, M, source), (B, M, source) -> (B, L, width); `mask` as in `attend`"""
-        return self.attend(self.query(query), self.key(key), self.value(value), mask)
+        """(B, L, width), (B, M, kv_width), (B, M, kv_width) -> (B, L, width); `mask` as in `attend`"""
+        return self.attend(self.q_proj(query), self.k_proj(key), self.v_proj(value), mask)
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> Tensor:
-        """The same from projected inputs; `mask` (B, 1, 1, M) is False where a key is not to be seen."""
+        """The same from projected inputs; `mask` (B, 1, 1, M) is False for keys that are ignored."""
         query, key, value = (x.unflatten(-1, (self.heads, -1)).transpose(1, 2) for x in (query, key, value))
         mixed = attend(query, key, value) if mask is None else F.scaled_dot_product_attention(query, key, value, mask)
-        return self.out(mixed.transpose(1, 2).flatten(2))
+        return self.out_proj(mixed.transpose(1, 2).flatten(2))
+
+
+class Embedding(nn.Module):
+    """`weight` (count, width): learned vectors."""
+
+    def __init__(self, count: int, width: int) -> None:
+        super().__init__()
+        self.weight = parameter(count, width)
+
+
+def parameter(*shape: int) -> nn.Parameter:
+    """A learned embedding, initialised from a narrow normal distribution."""
+    return nn.Parameter(nn.init.trunc_normal_(torch.empty(*shape), std=0.02))
 
 
 def resize(x: Tensor, size: int, antialias: bool = False) -> Tensor:
     """Bilinear resize of (B, C, H, W) to a square, in float32; antialias where it shrinks."""
     return F.interpolate(x.float(), size=(size, size), mode="bilinear", align_corners=False, antialias=antialias)
-
-
-def parameter(*shape: int) -> nn.Parameter:
-    """A learned embedding, drawn small."""
-    return nn.Parameter(nn.init.trunc_normal_(torch.empty(*shape), std=0.02))

@@ -1,4 +1,4 @@
-"""The mask decoder of SAM, to which SAM 2 adds the occlusion score: tokens ask the image, the image the tokens."""
+"""The mask decoder of SAM, to which SAM 2 adds the occlusion score and high-resolution features."""
 
 from __future__ import annotations
 
@@ -9,79 +9,104 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .config import ModelConfig
-from .layers import Attention, ChannelNorm, Mlp, parameter
-from .neck import ImageFeatures
+from .image_encoder import ImageFeatures
+from .layers import MLP, Attention, Embedding, LayerNorm2d
 
 _LAYERS = 2
 _HEADS = 8
 _FEEDFORWARD = 2048
 _IOU_WIDTH = 256
-_MASKS = 4  # one for clear prompts, three for ambiguous ones
+_MASKS = 4  # one for unambiguous prompts, three for ambiguous ones
 _STABILITY_MARGIN = 0.05  # logits
 _STABLE_IOU = 0.98
 
 
-class Candidates(NamedTuple):
-    """All four answers of the decoder for N objects."""
+class MaskCandidates(NamedTuple):
+    """All four masks of the decoder for N objects."""
 
     logits: Tensor  # (N, 4, S / 4, S / 4)
     predicted_iou: Tensor  # (N, 4) in 0..1
-    tokens: Tensor  # (N, 4, C)
+    tokens: Tensor  # (N, 4, C) output token of each mask
     occlusion_score: Tensor  # (N, 1) logit, positive where the object is in view
 
 
-class TwoWayLayer(nn.Module):
-    """Tokens attend to themselves and to the image, pass an MLP, then the image attends to the tokens."""
+class TwoWayAttentionBlock(nn.Module):
+    """Token self-attention, token-to-image attention, an MLP on tokens, image-to-token attention."""
 
-    def __init__(self, width: int, first: bool) -> None:
+    def __init__(self, width: int, skip_first_layer_pe: bool) -> None:
         super().__init__()
-        self.first = first
-        self.among_tokens = Attention(width, _HEADS)
+        self.skip_first_layer_pe = skip_first_layer_pe
+        self.self_attn = Attention(width, _HEADS)
         self.norm1 = nn.LayerNorm(width)
-        self.to_image = Attention(width, _HEADS, width // 2)
+        self.cross_attn_token_to_image = Attention(width, _HEADS, width // 2)
         self.norm2 = nn.LayerNorm(width)
-        self.mlp = Mlp(width, _FEEDFORWARD, width)
+        self.mlp = MLP(width, _FEEDFORWARD, width)
         self.norm3 = nn.LayerNorm(width)
-        self.from_image = Attention(width, _HEADS, width // 2)
+        self.cross_attn_image_to_token = Attention(width, _HEADS, width // 2)
         self.norm4 = nn.LayerNorm(width)
 
     def forward(
-        self, tokens: Tensor, image: Tensor, origin: Tensor, place: Tensor, seen: Tensor | None
+        self, tokens: Tensor, image: Tensor, query_pe: Tensor, key_pe: Tensor, mask: Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        """Tokens (N, L, C) and image (N, hw, C); `origin` and `place` are added to them where they are matched.
+        """Tokens (N, L, C) and image (N, hw, C), to which `query_pe` and `key_pe` are added as queries and keys.
 
-        `seen` (N, 1, 1, L) is False for tokens that nothing attends to.
+        `mask` (N, 1, 1, L) is False for tokens that nothing attends to.
         """
-        if self.first:
-            tokens = self.among_tokens(tokens, tokens, tokens, seen)
+        if self.skip_first_layer_pe:
+            tokens = self.self_attn(tokens, tokens, tokens, mask)
         else:
-            named = tokens + origin
-            tokens = tokens + self.among_tokens(named, named, tokens, seen)
+            query = tokens + query_pe
+            tokens = tokens + self.self_attn(query, query, tokens, mask)
         tokens = self.norm1(tokens)
-        tokens = self.norm2(tokens + self.to_image(tokens + origin, image + place, image))
+        tokens = self.norm2(tokens + self.cross_attn_token_to_image(tokens + query_pe, image + key_pe, image))
         tokens = self.norm3(tokens + self.mlp(tokens))
-        image = self.norm4(image + self.from_image(image + place, tokens + origin, tokens, seen))
+        image = self.norm4(image + self.cross_attn_image_to_token(image + key_pe, tokens + query_pe, tokens, mask))
         return tokens, image
 
 
-class MaskDecoder(nn.Module):
-    """Answers prompts on conditioned features."""
+class TwoWayTransformer(nn.Module):
+    """Tokens and image attend to each other in both directions; at the end the tokens once more to the image."""
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(TwoWayAttentionBlock(width, skip_first_layer_pe=i == 0) for i in range(_LAYERS))
+        self.final_attn_token_to_image = Attention(width, _HEADS, width // 2)
+        self.norm_final_attn = nn.LayerNorm(width)
+
+    def forward(self, tokens: Tensor, image: Tensor, key_pe: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Tokens (N, L, C), image (N, hw, C) with its position encoding (hw, C), mask as in `TwoWayAttentionBlock`."""
+        query_pe = tokens
+        for layer in self.layers:
+            tokens, image = layer(tokens, image, query_pe, key_pe, mask)
+        attended = self.final_attn_token_to_image(tokens + query_pe, image + key_pe, image)
+        return self.norm_final_attn(tokens + attended), image
+
+
+class MaskDecoder(nn.Module):
+    """Predicts masks from conditioned features and prompt tokens.
+
+    `conv_s0` and `conv_s1` project the high-resolution features. They run in the image encoder, once per image.
+    """
+
+    def __init__(self, config: ModelConfig, conv_s0: nn.Conv2d, conv_s1: nn.Conv2d) -> None:
         super().__init__()
         width = config.width
-        self.occlusion_token = parameter(1, width)
-        self.iou_token = parameter(1, width)
-        self.mask_tokens = parameter(_MASKS, width)
-        self.layers = nn.ModuleList(TwoWayLayer(width, first=i == 0) for i in range(_LAYERS))
-        self.last_look = Attention(width, _HEADS, width // 2)
-        self.norm = nn.LayerNorm(width)
-        self.to_half = nn.ConvTranspose2d(width, width // 4, kernel_size=2, stride=2)
-        self.half_norm = ChannelNorm(width // 4)
-        self.to_fine = nn.ConvTranspose2d(width // 4, width // 8, kernel_size=2, stride=2)
-        self.mask_heads = nn.ModuleList(Mlp(width, width, width, width // 8) for _ in range(_MASKS))
-        self.iou_head = Mlp(width, _IOU_WIDTH, _IOU_WIDTH, _MASKS)
-        self.occlusion_head = Mlp(width, width, width, 1)
+        self.conv_s0 = conv_s0
+        self.conv_s1 = conv_s1
+        self.obj_score_token = Embedding(1, width)
+        self.iou_token = Embedding(1, width)
+        self.mask_tokens = Embedding(_MASKS, width)
+        self.transformer = TwoWayTransformer(width)
+        self.output_upscaling = nn.Sequential(
+            nn.ConvTranspose2d(width, width // 4, kernel_size=2, stride=2),
+            LayerNorm2d(width // 4),
+            nn.GELU(),
+            nn.ConvTranspose2d(width // 4, width // 8, kernel_size=2, stride=2),
+            nn.GELU(),
+        )
+        self.output_hypernetworks_mlps = nn.ModuleList(MLP(width, width, width, width // 8) for _ in range(_MASKS))
+        self.iou_prediction_head = MLP(width, _IOU_WIDTH, _IOU_WIDTH, _MASKS)
+        self.pred_obj_score_head = MLP(width, width, width, 1)
 
     def forward(
         self,
@@ -89,44 +114,49 @@ class MaskDecoder(nn.Module):
         features: ImageFeatures,
         prompt_tokens: Tensor,
         dense: Tensor,
-        place: Tensor,
+        image_pe: Tensor,
         token_mask: Tensor | None = None,
-    ) -> Candidates:
-        """
-        conditioned (N or 1, C, h, w), prompt_tokens (N, L, C), dense (N or 1, C, h, w), place (h * w, C),
-        token_mask (N, L) bool, which prompt tokens are to be seen, None for all
-        """
-        own = torch.cat((self.occlusion_token, self.iou_token, self.mask_tokens))
-        origin = torch.cat((own.expand(prompt_tokens.shape[0], -1, -1), prompt_tokens), dim=1)
-        map_ = conditioned + dense
-        height, width = map_.shape[-2:]
-        image = map_.flatten(2).transpose(1, 2).expand(origin.shape[0], -1, -1)
+    ) -> MaskCandidates:
+        """All masks of N objects.
 
-        seen = None if token_mask is None else F.pad(token_mask, (len(own), 0), value=True)[:, None, None]
+        conditioned (N or 1, C, h, w), prompt_tokens (N, L, C), dense (N or 1, C, h, w), image_pe (h * w, C);
+        token_mask (N, L) bool is False for prompt tokens that are ignored, None where there are none.
+        """
+        output_tokens = torch.cat((self.obj_score_token.weight, self.iou_token.weight, self.mask_tokens.weight))
+        tokens = torch.cat((output_tokens.expand(prompt_tokens.shape[0], -1, -1), prompt_tokens), dim=1)
+        embedding = conditioned + dense
+        height, width = embedding.shape[-2:]
+        image = embedding.flatten(2).transpose(1, 2).expand(tokens.shape[0], -1, -1)
+        mask = None if token_mask is None else F.pad(token_mask, (len(output_tokens), 0), value=True)[:, None, None]
 
-        tokens = origin
-        for layer in self.layers:
-            tokens, image = layer(tokens, image, origin, place, seen)
-        tokens = self.norm(tokens + self.last_look(tokens + origin, image + place, image))
+        tokens, image = self.transformer(tokens, image, image_pe, mask)
 
         mask_tokens = tokens[:, 2 : 2 + _MASKS]
-        map_ = image.transpose(1, 2).unflatten(2, (height, width))
-        half = F.gelu(self.half_norm(self.to_half(map_) + features.half))
-        fine = F.gelu(self.to_fine(half) + features.fine)
-        filters = torch.stack([head(mask_tokens[:, i]) for i, head in enumerate(self.mask_heads)], dim=1)
-        logits = (filters @ fine.flatten(2)).unflatten(2, fine.shape[-2:])
-        return Candidates(logits, self.iou_head(tokens[:, 1]).sigmoid(), mask_tokens, self.occlusion_head(tokens[:, 0]))
+        upscaled = self._upscale(image.transpose(1, 2).unflatten(2, (height, width)), features)
+        weights = [mlp(mask_tokens[:, i]) for i, mlp in enumerate(self.output_hypernetworks_mlps)]
+        logits = (torch.stack(weights, dim=1) @ upscaled.flatten(2)).unflatten(2, upscaled.shape[-2:])
+        return MaskCandidates(
+            logits,
+            self.iou_prediction_head(tokens[:, 1]).sigmoid(),
+            mask_tokens,
+            self.pred_obj_score_head(tokens[:, 0]),
+        )
+
+    def _upscale(self, image: Tensor, features: ImageFeatures) -> Tensor:
+        """(N, C, h, w) -> (N, C / 8, 4 h, 4 w), with the high-resolution features added on the way"""
+        conv1, norm, gelu1, conv2, gelu2 = self.output_upscaling
+        return gelu2(conv2(gelu1(norm(conv1(image) + features.half))) + features.fine)
 
 
-def choose_ambiguous(candidates: Candidates) -> Tensor:
-    """(N,) the surest of the last three candidates, by predicted IoU."""
+def choose_by_iou(candidates: MaskCandidates) -> Tensor:
+    """(N,) of the last three masks the one with the best predicted IoU, for ambiguous prompts."""
     return candidates.predicted_iou[:, 1:].argmax(dim=1) + 1
 
 
-def choose_clear(candidates: Candidates) -> Tensor:
-    """(N,) the first candidate, or the surest other one where its outline hangs on the threshold."""
+def choose_by_stability(candidates: MaskCandidates) -> Tensor:
+    """(N,) the first mask, for unambiguous prompts; as `choose_by_iou` where its outline is unstable."""
     logits = candidates.logits[:, 0].flatten(1)
     inner = (logits > _STABILITY_MARGIN).sum(dim=1)
     outer = (logits > -_STABILITY_MARGIN).sum(dim=1)
     stable = inner >= _STABLE_IOU * outer
-    return torch.where(stable, 0, choose_ambiguous(candidates))
+    return torch.where(stable, 0, choose_by_iou(candidates))

@@ -1,12 +1,33 @@
-"""What is remembered of a frame: its features, fused with an object's mask and squeezed to 64 channels."""
+"""The memory encoder: fuses the features of a frame with an object's mask into a spatial memory of 64 channels."""
 
 from __future__ import annotations
 
 from torch import Tensor, nn
 
+from .chunked_attention import in_batches
 from .config import ModelConfig
-from .layers import ChannelNorm
-from .pieces import in_groups
+from .layers import LayerNorm2d
+
+_DOWNSAMPLING = 4  # steps, of two each: 16 pixels of the mask per token
+
+
+class MaskDownSampler(nn.Module):
+    """(N, 1, S, S) mask -> (N, C, S / 16, S / 16)"""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for step in range(_DOWNSAMPLING):
+            channels = 4**step
+            layers += [
+                nn.Conv2d(channels, 4 * channels, 3, stride=2, padding=1),
+                LayerNorm2d(4 * channels),
+                nn.GELU(),
+            ]
+        self.encoder = nn.Sequential(*layers, nn.Conv2d(4**_DOWNSAMPLING, width, kernel_size=1))
+
+    def forward(self, mask: Tensor) -> Tensor:
+        return self.encoder(mask)
 
 
 class ConvNextBlock(nn.Module):
@@ -14,45 +35,49 @@ class ConvNextBlock(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.spatial = nn.Conv2d(width, width, kernel_size=7, padding=3, groups=width)
+        self.dwconv = nn.Conv2d(width, width, kernel_size=7, padding=3, groups=width)
         self.norm = nn.LayerNorm(width, eps=1e-6)
-        self.expand = nn.Linear(width, 4 * width)
+        self.pwconv1 = nn.Linear(width, 4 * width)
         self.activation = nn.GELU()
-        self.shrink = nn.Linear(4 * width, width)
-        self.scale = nn.Parameter(1e-6 * nn.init.ones_(self.shrink.weight.new_empty(width)))
+        self.pwconv2 = nn.Linear(4 * width, width)
+        self.gamma = nn.Parameter(1e-6 * nn.init.ones_(self.pwconv2.weight.new_empty(width)))
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, C, H, W)"""
-        y = self.norm(self.spatial(x).permute(0, 2, 3, 1))
-        y = self.scale * self.shrink(self.activation(self.expand(y)))
+        y = self.norm(self.dwconv(x).permute(0, 2, 3, 1))
+        y = self.gamma * self.pwconv2(self.activation(self.pwconv1(y)))
         return x + y.permute(0, 3, 1, 2)
 
 
+class Fuser(nn.Module):
+    """Two ConvNeXt blocks."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(ConvNextBlock(width) for _ in range(2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+
 class MemoryEncoder(nn.Module):
-    """Writes one spatial memory per object."""
+    """Encodes one spatial memory per object."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         width = config.width
-        shrink: list[nn.Module] = []
-        channels = 1
-        for _ in range(4):  # 2 ** 4 pixels of the mask meet one token
-            shrink += [
-                nn.Conv2d(channels, 4 * channels, 3, stride=2, padding=1),
-                ChannelNorm(4 * channels),
-                nn.GELU(),
-            ]
-            channels *= 4
-        self.mask = nn.Sequential(*shrink, nn.Conv2d(channels, width, kernel_size=1))
-        self.features = nn.Conv2d(width, width, kernel_size=1)
-        self.fuse = nn.Sequential(ConvNextBlock(width), ConvNextBlock(width))
-        self.out = nn.Conv2d(width, config.memory_width, kernel_size=1)
+        self.mask_downsampler = MaskDownSampler(width)
+        self.pix_feat_proj = nn.Conv2d(width, width, kernel_size=1)
+        self.fuser = Fuser(width)
+        self.out_proj = nn.Conv2d(width, config.memory_width, kernel_size=1)
 
     def forward(self, coarse: Tensor, mask: Tensor) -> Tensor:
         """coarse (N or 1, C, h, w), mask (N, 1, S, S) in -10..10 -> (N, 64, h, w)"""
-        seen = self.features(coarse).expand(mask.shape[0], -1, -1, -1)
-        # The fusing blocks are four times as wide inside.
-        return in_groups(self._write, (seen, mask), widest=4 * coarse.shape[1:].numel())
+        projected = self.pix_feat_proj(coarse).expand(mask.shape[0], -1, -1, -1)
+        # The fuser's blocks are four times as wide inside.
+        return in_batches(self._fuse, (projected, mask), widest=4 * coarse.shape[1:].numel())
 
-    def _write(self, seen: Tensor, mask: Tensor) -> Tensor:
-        return self.out(self.fuse(seen + self.mask(mask)))
+    def _fuse(self, projected: Tensor, mask: Tensor) -> Tensor:
+        return self.out_proj(self.fuser(projected + self.mask_downsampler(mask)))

@@ -1,4 +1,4 @@
-"""SAM 2 as four operations on tensors: encode an image, read a memory, answer a prompt, write a memory."""
+"""SAM 2 as four operations on tensors: encode an image, read a memory, decode a prompt, write a memory."""
 
 from __future__ import annotations
 
@@ -8,67 +8,74 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from .config import ABSENT_LOGIT, ModelConfig
-from .hiera import Hiera
-from .layers import Mlp, parameter, resize
-from .mask_decoder import Candidates, MaskDecoder, choose_ambiguous, choose_clear
-from .memory_attention import Memory, MemoryAttention
+from .config import ABSENT_LOGIT, NUM_MEMORY_ROWS, ModelConfig
+from .image_encoder import ImageEncoder, ImageFeatures
+from .layers import MLP, parameter, resize
+from .mask_decoder import MaskCandidates, MaskDecoder, choose_by_iou, choose_by_stability
+from .memory import Memory, MemoryTokenizer
+from .memory_attention import MemoryAttention
 from .memory_encoder import MemoryEncoder
-from .neck import ImageFeatures, Neck
 from .prompt_encoder import PromptEncoder, PromptTensors
 
-_MEMORY_LOGIT = 10.0  # the memory encoder sees masks between -10 and 10, and so do mask prompts answer
+_MEMORY_LOGIT = 10.0  # masks are in -10..10 in the memory encoder's input and in the output of mask prompts
 
 
-Choice = Callable[[Candidates], Tensor]  # (N,) which of the four candidates is the answer
+Choice = Callable[[MaskCandidates], Tensor]  # (N,) which of the four masks is the output
 
 
 class Decoded(NamedTuple):
-    """The answer for N objects on one frame."""
+    """The output for N objects on one frame."""
 
     logits: Tensor  # (N, 1, S / 4, S / 4) float32, ABSENT_LOGIT everywhere where the object is not in view
     predicted_iou: Tensor  # (N,) of the chosen mask
     occlusion_score: Tensor  # (N, 1) logit, positive where the object is in view
     pointer: Tensor  # (N, C)
-    candidates: Candidates  # all masks of the decoder, as they were before the occlusion score had its say
+    candidates: MaskCandidates  # all masks of the decoder, before occlusion masking
 
 
 class Sam2(nn.Module):
-    """The whole network; parameters are named in our own terms, see `checkpoint.py`."""
+    """The whole network. Its parameters have the names of the official checkpoints."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
         width = config.width
-        self.trunk = Hiera(config.trunk)
-        self.neck = Neck(config)
+        # The order of construction decides which weights a seed draws: the golden numbers depend on it.
+        self.image_encoder = ImageEncoder(config)
+        conv_s1 = nn.Conv2d(width, width // 4, 1)
+        conv_s0 = nn.Conv2d(width, width // 8, 1)
+        self.memory_tokenizer = MemoryTokenizer(config)
+        self.maskmem_tpos_enc = parameter(NUM_MEMORY_ROWS, 1, 1, config.memory_width)
         self.memory_attention = MemoryAttention(config)
-        self.prompt_encoder = PromptEncoder(config)
-        self.mask_decoder = MaskDecoder(config)
+        # SAM 2.0 does not encode the age of object pointers.
+        self.obj_ptr_tpos_proj = nn.Linear(width, config.memory_width) if config.version == "2.1" else None
+        self.sam_prompt_encoder = PromptEncoder(config)
+        self.sam_mask_decoder = MaskDecoder(config, conv_s0, conv_s1)
         self.memory_encoder = MemoryEncoder(config)
-        self.pointer = Mlp(width, width, width, width)
-        self.absent_pointer = parameter(1, width)
-        self.no_memory = parameter(1, 1, width)
-        self.mask_to_logits = nn.Conv2d(1, 1, kernel_size=4, stride=4)
-        # SAM 2.0 does not mark in a memory that the object was absent.
-        self.absent_memory = parameter(1, config.memory_width) if config.version == "2.1" else None
+        self.obj_ptr_proj = MLP(width, width, width, width)
+        self.no_obj_ptr = parameter(1, width)
+        self.no_mem_embed = parameter(1, 1, width)
+        self.mask_downsample = nn.Conv2d(1, 1, kernel_size=4, stride=4)
+        # SAM 2.0 does not mark memories in which the object is not in view.
+        self.no_obj_embed_spatial = parameter(1, config.memory_width) if config.version == "2.1" else None
 
     @property
     def device(self) -> torch.device:
         """Where the parameters are."""
-        return self.no_memory.device
+        return self.no_mem_embed.device
 
     def encode_image(self, image: Tensor) -> ImageFeatures:
         """(B, 3, S, S) normalised RGB -> ImageFeatures"""
-        return self.neck(self.trunk(image))
+        return self.image_encoder(image, self.sam_mask_decoder.conv_s0, self.sam_mask_decoder.conv_s1)
 
     def without_memory(self, features: ImageFeatures) -> Tensor:
         """(B, C, h, w) features of a frame on which an object is first prompted by points."""
-        return features.coarse + self.no_memory[..., None].transpose(1, 2)
+        return features.coarse + self.no_mem_embed[..., None].transpose(1, 2)
 
     def read_memory(self, features: ImageFeatures, memory: Memory) -> Tensor:
-        """(N, C, h, w) features conditioned on what N objects are remembered by."""
-        return self.memory_attention(features.coarse, memory)
+        """(N, C, h, w) features conditioned on the memory of N objects."""
+        tokens = self.memory_tokenizer(memory, self.maskmem_tpos_enc, self.obj_ptr_tpos_proj)
+        return self.memory_attention(features.coarse, tokens)
 
     def decode(
         self,
@@ -76,52 +83,52 @@ class Sam2(nn.Module):
         features: ImageFeatures,
         prompts: PromptTensors | None,
         multimask: bool,
-        choose: Choice = choose_ambiguous,
+        choose: Choice = choose_by_iou,
     ) -> Decoded:
         """Masks of N objects from conditioned features (N or 1, C, h, w).
 
-        `multimask` chooses among three candidates, by predicted IoU unless told otherwise: for none or one point.
-        Several points or a box are clear enough for the single mask.
+        With `multimask`, for at most one point, `choose` chooses among three masks. Several points or a box are
+        unambiguous: the single mask is the output.
         """
-        return self.answer(self.candidates(conditioned, features, prompts), multimask, choose)
+        return self.select_mask(self.candidates(conditioned, features, prompts), multimask, choose)
 
-    def candidates(self, conditioned: Tensor, features: ImageFeatures, prompts: PromptTensors | None) -> Candidates:
+    def candidates(self, conditioned: Tensor, features: ImageFeatures, prompts: PromptTensors | None) -> MaskCandidates:
         """The first half of `decode`: all masks of N objects."""
+        encoder = self.sam_prompt_encoder
         if prompts is None:
-            tokens, token_mask = self.prompt_encoder.no_points(conditioned.shape[0]), None
-            dense = self.prompt_encoder.encode_mask(None)
+            tokens, token_mask = encoder.no_points(conditioned.shape[0]), None
+            dense = encoder.encode_mask(None)
         else:
-            tokens, token_mask = self.prompt_encoder.encode_points(prompts), self.prompt_encoder.token_mask(prompts)
-            dense = self.prompt_encoder.encode_mask(prompts.mask_logits, prompts.mask_valid)
+            tokens, token_mask = encoder.encode_points(prompts), encoder.token_mask(prompts)
+            dense = encoder.encode_mask(prompts.mask_logits, prompts.mask_valid)
         return self._candidates(conditioned, features, tokens, dense, token_mask)
 
-    def answer(self, candidates: Candidates, multimask: bool, choose: Choice = choose_ambiguous) -> Decoded:
+    def select_mask(self, candidates: MaskCandidates, multimask: bool, choose: Choice = choose_by_iou) -> Decoded:
         """The second half of `decode`: one mask of each object."""
         present = candidates.occlusion_score > 0
         rows = torch.arange(present.shape[0], device=present.device)
-        best = choose(candidates) if multimask else choose_clear(candidates)
+        best = choose(candidates) if multimask else choose_by_stability(candidates)
         logits = torch.where(present[..., None], candidates.logits[rows, best].float(), ABSENT_LOGIT)
-        # A fallback to another mask keeps the pointer of the single one.
-        speaker = candidates.tokens[rows, best] if multimask else candidates.tokens[:, 0]
-        pointer = torch.where(present, self.pointer(speaker), self.absent_pointer)
+        # Where stability chooses another mask, the pointer is still that of the single one.
+        sam_token = candidates.tokens[rows, best] if multimask else candidates.tokens[:, 0]
         return Decoded(
             logits.unsqueeze(1),
             candidates.predicted_iou[rows, best],
             candidates.occlusion_score,
-            pointer,
+            self._pointer(sam_token, present),
             candidates,
         )
 
     def decode_mask_prompt(self, features: ImageFeatures, mask: Tensor) -> Decoded:
-        """The mask (N, 1, S, S) of zeros and ones is the answer; the decoder only derives its pointer."""
-        tokens = self.prompt_encoder.no_points(mask.shape[0])
-        dense = self.prompt_encoder.encode_mask(self.mask_to_logits(mask))
+        """The mask (N, 1, S, S) of zeros and ones is the output; the decoder only provides its pointer."""
+        tokens = self.sam_prompt_encoder.no_points(mask.shape[0])
+        dense = self.sam_prompt_encoder.encode_mask(self.mask_downsample(mask))
         candidates = self._candidates(features.coarse, features, tokens, dense)
-        given = mask.flatten(1).any(dim=1, keepdim=True)
-        present = given & (candidates.occlusion_score > 0)
-        pointer = torch.where(present, self.pointer(candidates.tokens[:, 0]), self.absent_pointer)
+        not_empty = mask.flatten(1).any(dim=1, keepdim=True)
+        present = not_empty & (candidates.occlusion_score > 0)
         logits = resize(as_logits(mask), mask.shape[-1] // 4, antialias=True)
-        score = as_logits(given.float())
+        score = as_logits(not_empty.float())
+        pointer = self._pointer(candidates.tokens[:, 0], present)
         return Decoded(logits, torch.ones_like(score[:, 0]), score, pointer, candidates)
 
     def write_memory(self, features: ImageFeatures, logits: Tensor, occlusion_score: Tensor, binarise: bool) -> Tensor:
@@ -131,11 +138,11 @@ class Sam2(nn.Module):
         return self.write_probability(features, probability, occlusion_score)
 
     def write_probability(self, features: ImageFeatures, probability: Tensor, occlusion_score: Tensor) -> Tensor:
-        """(N, h * w, 64) memories of masks (N, 1, S, S) from 0 to 1."""
+        """(N, h * w, 64) memories of masks (N, 1, S, S) in 0..1."""
         memory = self.memory_encoder(features.coarse, as_logits(probability))
-        if self.absent_memory is not None:
+        if self.no_obj_embed_spatial is not None:
             absent = (occlusion_score <= 0).to(memory.dtype)
-            memory = memory + (absent * self.absent_memory)[..., None, None]
+            memory = memory + (absent * self.no_obj_embed_spatial)[..., None, None]
         return memory.flatten(2).transpose(1, 2)
 
     def _candidates(
@@ -145,11 +152,15 @@ class Sam2(nn.Module):
         tokens: Tensor,
         dense: Tensor,
         token_mask: Tensor | None = None,
-    ) -> Candidates:
-        place = self.prompt_encoder.position.grid(conditioned.shape[-1])
-        return self.mask_decoder(conditioned, features, tokens, dense, place, token_mask)
+    ) -> MaskCandidates:
+        image_pe = self.sam_prompt_encoder.pe_layer.grid(conditioned.shape[-1])
+        return self.sam_mask_decoder(conditioned, features, tokens, dense, image_pe, token_mask)
+
+    def _pointer(self, sam_token: Tensor, present: Tensor) -> Tensor:
+        """(N, C) object pointers from output tokens (N, C), that of no object where not `present` (N, 1)."""
+        return torch.where(present, self.obj_ptr_proj(sam_token), self.no_obj_ptr)
 
 
 def as_logits(probability: Tensor) -> Tensor:
-    """0..1 -> the mask logits that the memory encoder sees, and that mask prompts answer."""
+    """0..1 -> the range of mask logits in the memory encoder's input and in the output of mask prompts."""
     return probability * (2 * _MEMORY_LOGIT) - _MEMORY_LOGIT

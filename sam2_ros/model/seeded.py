@@ -1,7 +1,7 @@
-"""Random weights under which the network does something: for parity, benchmarks and tests.
+"""Random weights with which the network does something: for parity, benchmarks and tests.
 
-Freshly initialised, SAM 2 answers with empty masks and constant scores, whatever it is asked and remembers; equality
-of nothing proves nothing.
+Freshly initialised, SAM 2 predicts empty masks and constant scores, whatever the prompt and the memory; equal
+numbers would prove nothing.
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ import torch
 from .config import ModelConfig, named_config
 from .sam2 import Sam2
 
-# Gains that make the answer depend on the prompt and on the memory, by the ending of the parameter's name.
+# Gains that make the output depend on the prompt and on the memory, by the ending of the parameter's name.
 _GAINS = {
-    "to_memory.query.weight": 3.0,
-    "to_memory.out.weight": 10.0,
-    "to_image.out.weight": 10.0,
-    "from_image.out.weight": 10.0,
-    "kinds.0": 30.0,
-    "kinds.1": 30.0,
-    "kinds.2": 30.0,
-    "kinds.3": 30.0,
+    "cross_attn_image.q_proj.weight": 3.0,
+    "cross_attn_image.out_proj.weight": 10.0,
+    "cross_attn_token_to_image.out_proj.weight": 10.0,
+    "cross_attn_image_to_token.out_proj.weight": 10.0,
+    "point_embeddings.0.weight": 30.0,
+    "point_embeddings.1.weight": 30.0,
+    "point_embeddings.2.weight": 30.0,
+    "point_embeddings.3.weight": 30.0,
 }
-# Parameters that start at nothing, with the spread that they are given instead.
-_SPREADS = {"trunk.position": 0.02, "trunk.window_position": 0.02, ".scale": 0.1}
+# Parameters that are initialised with zeros or nearly so, with the standard deviation that they get instead.
+_DEVIATIONS = {"trunk.pos_embed": 0.02, "trunk.pos_embed_window": 0.02, ".gamma": 0.1}
 
 
 def seeded_model(config: str | ModelConfig, seed: int = 0, occlusion_bias: float = 5.0) -> Sam2:
@@ -39,9 +39,9 @@ def seeded_model(config: str | ModelConfig, seed: int = 0, occlusion_bias: float
             for ending, gain in _GAINS.items():
                 if name.endswith(ending):
                     value.mul_(gain)
-            for ending, spread in _SPREADS.items():
+            for ending, deviation in _DEVIATIONS.items():
                 if name.endswith(ending):
-                    value.normal_(std=spread)
-            if name == "mask_decoder.occlusion_head.layers.2.bias":
+                    value.normal_(std=deviation)
+            if name == "sam_mask_decoder.pred_obj_score_head.layers.2.bias":
                 value.fill_(occlusion_bias)
     return model.eval().requires_grad_(False)

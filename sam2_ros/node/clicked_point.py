@@ -21,17 +21,16 @@ from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.subscription import Subscription
 from rclpy.task import Future
-from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
+from sam2_ros.depth.lifting import LiftingError, project
 from sam2_ros.node import qos
-from sam2_ros.node.camera import explain_silence
-from sam2_ros.node.depth_conversion import intrinsics_of
+from sam2_ros.node.camera_info import CameraInfoInput
+from sam2_ros.node.depth_conversion import CameraInfos, intrinsics_of
 from sam2_ros.node.requests import Requests
 from sam2_ros.node.session import PromptRequest
 from sam2_ros.node.transforms import Transforms, TransformUnavailable
 from sam2_ros.node.worker import JobRefused
-from sam2_ros.tracking.lifting import LiftingError, project
 from sam2_ros.tracking.types import Click, Prompt, PromptError
 
 _PERIOD = 0.05  # seconds between two attempts
@@ -74,8 +73,7 @@ class ClickedPoint:
         self._points = node.create_subscription(
             PointStamped, "/clicked_point", self._on_point, profile, callback_group=self._group
         )
-        self._infos: Subscription | None = None  # from the first click on
-        self._info: CameraInfo | None = None  # the newest
+        self._camera_info: CameraInfoInput | None = None  # from the first click on
         self._is_closed = False
         self._clicks = 0  # that are not located yet
         self._attempts: list[Future] = []  # to locate them
@@ -88,11 +86,16 @@ class ClickedPoint:
         """Seconds that a click waits for what it takes to locate it; the image may be one that is yet to come."""
         return self._node.get_parameter("prompt_timeout").value
 
+    @property
+    def subscriptions(self) -> dict[str, Subscription]:
+        """By the topic's name before remapping."""
+        return {"/clicked_point": self._points}
+
     def close(self) -> None:
         """Unsubscribes. Clicks that wait are rejected."""
         self._node.destroy_subscription(self._points)
-        if self._infos is not None:
-            self._node.destroy_subscription(self._infos)
+        if self._camera_info is not None:
+            self._camera_info.close()
         self._node.destroy_timer(self._timer)
         self._is_closed = True
         for _ in range(self._clicks):  # at once: events are published no more once the node is inactive
@@ -120,13 +123,8 @@ class ClickedPoint:
 
     def _listen(self) -> None:
         self._transforms.open()
-        if self._infos is None:
-            self._infos = self._node.create_subscription(
-                CameraInfo, "camera_info", self._on_info, qos.profile("best_effort", 1), callback_group=self._group
-            )
-
-    def _on_info(self, message: CameraInfo) -> None:
-        self._info = message
+        if self._camera_info is None:
+            self._camera_info = CameraInfoInput(self._node)
 
     async def _located(self, message: PointStamped) -> PromptRequest | None:
         """The click on the oldest image since it was made that shows it; None once `close` has rejected it."""
@@ -152,9 +150,9 @@ class ClickedPoint:
         """Raises NotYet, and PromptError or LiftingError where it is of no use to wait."""
         if not shots:
             raise NotYet("no image has been processed yet: start the camera, and click again")
-        if self._info is None:
-            assert self._infos is not None
-            raise NotYet(explain_silence(self._node, self._infos, "camera_info", self._patience))
+        assert self._camera_info is not None
+        if self._camera_info.infos.is_empty:
+            raise NotYet(self._camera_info.explain_silence(self._patience))
         for shot in shots:
             try:
                 matrix = self._transforms.lookup(shot.frame, message.header.frame_id, shot.header.stamp)
@@ -162,7 +160,7 @@ class ClickedPoint:
                 problem = str(error)
                 continue
             point = matrix[:3] @ (message.point.x, message.point.y, message.point.z, 1.0)
-            return PromptRequest(Prompt(clicks=(_click(point, shot, self._info),)), stamp=shot.stamp)
+            return PromptRequest(Prompt(clicks=(_click(point, shot, self._camera_info.infos),)), stamp=shot.stamp)
         raise NotYet(
             f"{problem}; let /tf connect the two, stamped by the clock of the images, or choose {shot.frame!r} as "
             "RViz' Fixed Frame"
@@ -194,9 +192,9 @@ def _check(message: PointStamped) -> None:
         raise PromptError(f"({point.x}, {point.y}, {point.z}) is not finite, expected metres")
 
 
-def _click(point: np.ndarray, shot: Shot, info: CameraInfo) -> Click:
+def _click(point: np.ndarray, shot: Shot, infos: CameraInfos) -> Click:
     """Where an image shows a point (3,) of the camera's frame. Raises PromptError and LiftingError."""
-    x, y = project(point, intrinsics_of(info, shot.size))
+    x, y = project(point, intrinsics_of(infos.for_size(shot.size), shot.size))
     height, width = shot.size
     if not (-0.5 <= x < width - 0.5 and -0.5 <= y < height - 0.5):
         where = ", ".join(f"{value:g}" for value in np.round(point, 3))

@@ -9,7 +9,7 @@ import numpy as np
 from sensor_msgs.msg import PointCloud2, PointField
 from std_msgs.msg import Header
 
-from sam2_ros.tracking.lifting import Surface
+from sam2_ros.depth.lifting import Surface
 
 # Named and packed as PCL's PointXYZRGBL: rgb is 0x00rrggbb in the bits of a float, label the id of the track.
 _POINT = np.dtype([("x", "<f4"), ("y", "<f4"), ("z", "<f4"), ("rgb", "<u4"), ("label", "<u4")])

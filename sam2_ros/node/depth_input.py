@@ -1,33 +1,33 @@
-"""Images meet their depth and camera_info: at exactly the same stamp first, else within `depth_slop`.
+"""Matches images with their depth: at exactly the same stamp first, else within `depth_slop`.
 
 An image never waits for long: it goes on without its depth when the next image comes, and at once when depth has
-been missing for a while. Depth that comes before the image's results are published still counts.
+been missing for a while. Depth that comes before the image's results are published still counts. camera_info is not
+matched by stamp: the newest for the image's size counts.
 """
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
-from sensor_msgs.msg import CameraInfo, Image
+from rclpy.subscription import Subscription
+from sensor_msgs.msg import Image
 
 from sam2_ros.node import qos
-from sam2_ros.node.camera import explain_silence
+from sam2_ros.node.camera_info import CameraInfoInput
 from sam2_ros.node.depth_conversion import AwaitedDepth
-from sam2_ros.node.depth_watch import TOPICS, DepthWatch
+from sam2_ros.node.depth_watch import DepthWatch
 from sam2_ros.node.messages import seconds
 from sam2_ros.node.parameters import Parameters
-from sam2_ros.node.session import MAX_REORDERING
+from sam2_ros.node.subscriptions import explain_silence
 from sam2_ros.node.worker import Frame
 
-_KEPT = 8  # messages of each topic that may still find their image
+_KEPT = 8  # messages of each topic that may still match
 _PATIENCE = 0.1  # seconds for which an image waits where no other one comes
-_GIVEN_UP_AFTER = 1.0  # seconds in which depth came for no image, and for
+_GIVEN_UP_AFTER = 1.0  # seconds in which no depth matched, and for
 _GIVEN_UP_IMAGES = 3  # images in a row: then the next ones do not wait
 
 
@@ -42,20 +42,16 @@ class DepthInput:
         self._waiting: Frame | None = None
         self._newest: AwaitedDepth | None = None  # of the newest image
         self._taken = 0.0  # when the newest image came, seconds on the steady clock
-        self._in_vain = 0  # images since the last whose depth came before the next image
-        self._in_time = time.monotonic()  # when that was
-        self._is_exact = False  # whether the last image that met its depth did so at the same stamp
-        self._stamp = -math.inf  # of the newest image
+        self._unmatched = 0  # images since the last whose depth came before the next image
+        self._matched = time.monotonic()  # when that was
+        self._is_exact = False  # whether the last image that has its depth matched at the same stamp
         self._watch = DepthWatch(parameters.depth_slop)
         self._images = message_filters.SimpleFilter()
         profile = qos.profile(parameters.image_reliability, _KEPT)
-        self._topics = {
-            topic: message_filters.Subscriber(node, kind, topic, qos_profile=profile)
-            for topic, kind in zip(TOPICS, (Image, CameraInfo))
-        }
-        for topic, subscriber in self._topics.items():
-            subscriber.registerCallback(self._note, topic)
-        inputs = [self._images, *self._topics.values()]
+        self._depth = message_filters.Subscriber(node, Image, "depth", qos_profile=profile)
+        self._depth.registerCallback(self._on_depth)
+        self._camera_info = CameraInfoInput(node)
+        inputs = [self._images, self._depth]
         self._synchronizers = [message_filters.TimeSynchronizer(inputs, _KEPT)]
         self._synchronizers[0].registerCallback(self._on_exact)
         if slop := parameters.depth_slop:
@@ -68,53 +64,69 @@ class DepthInput:
         """Hands the image on once its depth is there, or cannot be waited for."""
         self._release()
         self._taken = time.monotonic()
-        if frame.stamp < self._stamp - MAX_REORDERING:
-            self._restart()
-        self._stamp = frame.stamp
-        self._watch.hear("image", frame.stamp)
-        self._newest = AwaitedDepth(frame.message.header)
+        self._watch.receive("image", frame.stamp)
+        self._newest = AwaitedDepth(frame.message.header, self._camera_info.infos)
         self._waiting = replace(frame, depth=self._newest)
-        self._in_vain += 1
+        self._unmatched += 1
         self._images.signalMessage(self._newest)
-        if self._in_vain > _GIVEN_UP_IMAGES and self._taken - self._in_time > _GIVEN_UP_AFTER:
+        if self._unmatched > _GIVEN_UP_IMAGES and self._taken - self._matched > _GIVEN_UP_AFTER:
             self._release()
 
+    def restart(self) -> None:
+        """Drops what waits for older images, because image stamps were set back.
+
+        Old stamps would keep new ones out of the synchronizers, which let go of the smallest first.
+        """
+        for synchronizer in self._synchronizers:
+            for queue in synchronizer.queues:
+                queue.clear()
+        self._watch.restart()
+
+    @property
+    def subscriptions(self) -> dict[str, Subscription]:
+        """By the topic's name before remapping."""
+        return {"depth": self._depth.sub, "camera_info": self._camera_info.subscription}
+
     def problem(self, timeout: float) -> str:
-        """What keeps images and depth from meeting for `timeout` seconds or longer; empty: nothing does."""
+        """What keeps images from being lifted to 3-D for `timeout` seconds or longer; empty: nothing does."""
 
-        def explain(topic: str, silence: float) -> str:
-            return explain_silence(self._node, self._topics[topic].sub, topic, silence)
+        def explain(silence: float) -> str:
+            return explain_silence(self._node, "depth", self._depth.sub, silence)
 
-        return self._watch.problem(timeout, explain)
+        reasons = [self._watch.problem(timeout, explain)]
+        if self._watch.has_images(timeout):
+            reasons.append(self._camera_info.problem(timeout))
+        found = "; ".join(filter(None, reasons))
+        return found and f"{found}; tracking continues in 2-D"
 
     def close(self) -> None:
         """Unsubscribes."""
         self._node.destroy_timer(self._timer)
-        for subscriber in self._topics.values():
-            self._node.destroy_subscription(subscriber.sub)
+        self._node.destroy_subscription(self._depth.sub)
+        self._camera_info.close()
         self._waiting = None
 
-    def _note(self, message: Any, topic: str) -> None:
-        self._watch.hear(topic, seconds(message.header.stamp))
+    def _on_depth(self, message: Image) -> None:
+        self._watch.receive("depth", seconds(message.header.stamp))
 
-    def _on_exact(self, awaited: AwaitedDepth, depth: Image, info: CameraInfo) -> None:
-        awaited.found = depth, info
-        self._meet(awaited)
+    def _on_exact(self, awaited: AwaitedDepth, depth: Image) -> None:
+        awaited.depth = depth
+        self._match(awaited)
 
-    def _on_close(self, awaited: AwaitedDepth, depth: Image, info: CameraInfo) -> None:
-        if awaited.found is not None:
+    def _on_close(self, awaited: AwaitedDepth, depth: Image) -> None:
+        if awaited.depth is not None:
             return
-        awaited.found = depth, info
+        awaited.depth = depth
         if not self._is_exact:  # else better depth is to be expected as long as the image waits
-            self._meet(awaited)
+            self._match(awaited)
 
-    def _meet(self, awaited: AwaitedDepth) -> None:
+    def _match(self, awaited: AwaitedDepth) -> None:
         if awaited is self._newest:
-            self._in_vain, self._in_time = 0, time.monotonic()
+            self._unmatched, self._matched = 0, time.monotonic()
         if self._waiting is not None and self._waiting.depth is awaited:
             self._release()
         elif not awaited.is_missed:
-            self._watch.meet()
+            self._watch.match()
 
     def _release(self) -> None:
         """Hands on the image that waits."""
@@ -122,8 +134,8 @@ class DepthInput:
             return
         frame, self._waiting = self._waiting, None
         assert frame.depth is not None
-        if frame.depth.found is not None:
-            self._watch.meet()
+        if frame.depth.depth is not None:
+            self._watch.match()
             self._is_exact = frame.depth.is_exact
         else:
             self._watch.miss()
@@ -132,10 +144,3 @@ class DepthInput:
     def _on_timer(self) -> None:
         if time.monotonic() - self._taken > _PATIENCE:
             self._release()
-
-    def _restart(self) -> None:
-        """Old stamps would keep new ones out of the synchronizers, which let go of the smallest first."""
-        for synchronizer in self._synchronizers:
-            for queue in synchronizer.queues:
-                queue.clear()
-        self._watch.forget()

@@ -1,70 +1,82 @@
-"""Notices when images and their depth never meet, which synchronizers keep to themselves, and says why."""
+"""Notices when images and their depth do not match in time, and says why."""
 
 from __future__ import annotations
 
-import math
 import time
 from collections import deque
 from collections.abc import Callable
 
 _KEPT = 8  # stamps of each topic
-TOPICS = ("depth", "camera_info")
-_IN_2D = "tracking goes on in 2-D"
+LARGEST_SLOP = 1000.0  # milliseconds, of the parameter depth_slop
 
 
 class DepthWatch:
-    """Told of everything that comes; durations are on the steady clock."""
+    """Is given the stamp of every image and depth; durations are on the steady clock."""
 
     def __init__(self, slop: float) -> None:
         self._slop = slop  # milliseconds by which stamps may differ
-        self._stamps = {topic: deque[float](maxlen=_KEPT) for topic in ("image", *TOPICS)}
-        self._heard = dict.fromkeys(("image", *TOPICS), time.monotonic())
-        self._unmet_since: float | None = None  # when the first image went on without depth; None: the last had it
+        self._stamps = {topic: deque[float](maxlen=_KEPT) for topic in ("image", "depth")}
+        self._received = dict.fromkeys(self._stamps, time.monotonic())
+        self._unmatched_since: float | None = None  # when the first image went on without depth; None: the last had it
 
-    def hear(self, topic: str, stamp: float) -> None:
+    def receive(self, topic: str, stamp: float) -> None:
         """A message with this stamp (seconds) has come."""
-        self._heard[topic] = time.monotonic()
+        self._received[topic] = time.monotonic()
         self._stamps[topic].append(stamp)
 
-    def meet(self) -> None:
+    def match(self) -> None:
         """An image has its depth."""
-        self._unmet_since = None
+        self._unmatched_since = None
 
     def miss(self) -> None:
         """An image went on without depth."""
-        if self._unmet_since is None:
-            self._unmet_since = time.monotonic()
+        if self._unmatched_since is None:
+            self._unmatched_since = time.monotonic()
 
-    def forget(self) -> None:
-        """Because stamps went back."""
+    def restart(self) -> None:
+        """Stamps went back: earlier ones do not count."""
         for stamps in self._stamps.values():
             stamps.clear()
 
-    def problem(self, timeout: float, explain_silence: Callable[[str, float], str]) -> str:
-        """Why nothing has met for `timeout` seconds or longer; empty: it has, or there are no images either.
+    def has_images(self, timeout: float) -> bool:
+        """Whether one came in the last `timeout` seconds."""
+        return time.monotonic() - self._received["image"] <= timeout
 
-        `explain_silence` says more of a topic that is silent for some seconds.
+    def problem(self, timeout: float, explain_silence: Callable[[float], str]) -> str:
+        """Why no image has had depth for `timeout` seconds or longer; empty: one had it, or no images come either.
+
+        `explain_silence` says more of depth that has been silent for some seconds.
         """
         now = time.monotonic()
-        if self._unmet_since is None or now - self._unmet_since < timeout or now - self._heard["image"] > timeout:
+        if self._unmatched_since is None or now - self._unmatched_since < timeout or not self.has_images(timeout):
             return ""
-        for topic in TOPICS:
-            if now - self._heard[topic] > timeout:
-                return f"{explain_silence(topic, now - self._heard[topic])}; {_IN_2D}"
-        complaint = f"image, depth and camera_info have not met for {now - self._unmet_since:.1f} s"
-        apart = {topic: self._distance(topic) for topic in TOPICS}
-        if max(apart.values()) <= self._slop:
+        silence = now - self._received["depth"]
+        if silence > timeout:
+            return explain_silence(silence)
+        if not self._stamps["depth"] or not self._stamps["image"]:
+            return ""
+        return f"no depth matches an image for {now - self._unmatched_since:.1f} s: {self._reason()}"
+
+    def _reason(self) -> str:
+        for topic, stamps in self._stamps.items():
+            if not any(stamps):
+                return f"`{topic}` has no stamps (all are 0): let its driver set header.stamp"
+        apart = self._distance()
+        if apart == 0.0 or apart < self._slop:
             return (
-                f"{complaint} in time: their stamps agree, but depth comes when its image's results are out already; "
-                f"let it be computed on the camera, or lower its resolution; {_IN_2D}"
+                "their stamps agree, but depth comes after its image's results are published: let it be computed on "
+                "the camera, or lower its resolution"
             )
-        numbers = " and ".join(f"of {topic} by {distance:.1f} ms" for topic, distance in apart.items())
+        if apart > LARGEST_SLOP:
+            return (
+                f"the nearest stamps of image and depth differ by {apart / 1000:.1f} s: their drivers use different "
+                "clocks, let one clock stamp both"
+            )
         return (
-            f"{complaint}: the stamps nearest to an image's differ, {numbers}, and depth_slop is {self._slop:g} ms: "
-            f"let the driver stamp all three alike, or set depth_slop above {max(apart.values()):.1f}; {_IN_2D}"
+            f"the nearest stamps of image and depth differ by {apart:.1f} ms, and depth_slop is {self._slop:g} ms: "
+            f"let the driver stamp both alike, or set depth_slop above {apart:.1f}"
         )
 
-    def _distance(self, topic: str) -> float:
-        """The smallest one between a stamp of a topic and one of an image, milliseconds."""
-        images, stamps = self._stamps["image"], self._stamps[topic]
-        return 1000 * min((abs(stamp - image) for stamp in stamps for image in images), default=math.inf)
+    def _distance(self) -> float:
+        """The smallest one between a stamp of depth and one of an image, milliseconds."""
+        return 1000 * min(abs(depth - image) for depth in self._stamps["depth"] for image in self._stamps["image"])

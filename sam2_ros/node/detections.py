@@ -15,16 +15,18 @@ from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.lifecycle import LifecycleNode
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
+from rclpy.subscription import Subscription
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection2D, Detection2DArray, ObjectHypothesisWithPose
 
+from sam2_ros.detection.types import Detection, DetectionConfig, DetectionReport, Ignored
 from sam2_ros.node import messages, qos
 from sam2_ros.node.log import REPEAT
+from sam2_ros.node.messages import StampRangeError
 from sam2_ros.node.requests import Requests
 from sam2_ros.node.session import Session
 from sam2_ros.node.statistics import Statistics
 from sam2_ros.node.worker import JobRefused
-from sam2_ros.tracking.detections import Detection, DetectionConfig, DetectionReport, Ignored
 from sam2_ros.tracking.types import Box, FrameResult, PromptError
 
 _WAITING = 4  # arrays of detections that wait at a time
@@ -50,6 +52,11 @@ class DetectionInput:
             callback_group=ReentrantCallbackGroup(),
         )
 
+    @property
+    def subscriptions(self) -> dict[str, Subscription]:
+        """By the topic's name before remapping."""
+        return {"~/detections": self._subscription}
+
     def close(self) -> None:
         """Unsubscribes."""
         self._waiting.clear()
@@ -72,14 +79,14 @@ class DetectionInput:
             self._is_busy = False
 
     async def _apply(self, message: Detection2DArray) -> None:
-        stamp = messages.seconds(message.header.stamp)
         try:
+            stamp = messages.seconds(message.header.stamp)
             if not stamp:
                 raise PromptError("they have no stamp, expected that of their image: let the detector copy its header")
             report = await self._requests.execute(
                 lambda session: self._guide(session, message), stamp, keeps_frame=False
             )
-        except (PromptError, JobRefused) as error:
+        except (PromptError, StampRangeError, JobRefused) as error:
             self._statistics.detections.refused += 1
             self._complain(f"detections are ignored: {error}")
         else:

@@ -1,4 +1,4 @@
-"""From ROS images to RGB arrays, without ROS and without copies where the memory allows it.
+"""From ROS images to RGB arrays and masks, without ROS and without copies where the memory allows it.
 
 Messages are only read by their fields, so anything shaped like sensor_msgs/Image or CompressedImage will do.
 Sources: sensor_msgs/msg/Image.msg and sensor_msgs/image_encodings.hpp.
@@ -6,6 +6,7 @@ Sources: sensor_msgs/msg/Image.msg and sensor_msgs/image_encodings.hpp.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -14,10 +15,10 @@ from typing import Any
 import cv2
 import numpy as np
 
-Convert = Callable[[np.ndarray], np.ndarray]
+from sam2_ros.media.decoding import DecodeError, decode
+from sam2_ros.node.dynamic_range import BitDepth, SteadyRange
 
-_JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
-_JPEG_PADDING = 1024  # bytes that some cameras send behind the end of a JPEG
+Convert = Callable[[np.ndarray], np.ndarray]
 
 
 class ImageError(ValueError):
@@ -34,7 +35,8 @@ class Layout:
 
     sample: str  # NumPy type of one sample, without its byte order
     samples: int  # per pixel
-    convert: Convert = _as_is
+    convert: Convert = _as_is  # from uint8
+    has_range: bool = True  # whether samples reach from black to white by their number of bits
 
     @property
     def pixel(self) -> int:
@@ -42,20 +44,70 @@ class Layout:
         return self.samples * np.dtype(self.sample).itemsize
 
 
+class ImageConverter:
+    """For the images of one stream, whose samples of more than 8 bits are scaled alike from image to image."""
+
+    def __init__(self, bit_depth: int = 0, warn: Callable[[str], Any] = lambda text: None) -> None:
+        """`bit_depth` of samples of 16 bits, 8 to 16; 0: as the images show it. `warn` is called once for a matter."""
+        self._given_depth = bit_depth
+        self._warn = warn
+        self._kind: tuple[Any, ...] = ()  # encoding and size, for which the following hold
+        self._depth = BitDepth(bit_depth)
+        self._range = SteadyRange()
+
+    def to_rgb(self, message: Any) -> np.ndarray:
+        """The image as (H, W, 3) uint8, from sensor_msgs/Image or CompressedImage.
+
+        rgb8 comes back as a view of the message's memory. 16-bit images are scaled by the bits that they use; 16UC1 and
+        32FC1 have no fixed range and are stretched between their darkest and brightest value. Raises ImageError.
+        """
+        if hasattr(message, "format"):
+            encoding, pixels = _decompress(message)
+        elif message.encoding in _LAYOUTS:
+            encoding, pixels = message.encoding, view_of(message, _LAYOUTS[message.encoding])
+        else:
+            return _through_cv_bridge(message)
+        return _LAYOUTS[encoding].convert(self._to_bytes(pixels, encoding))
+
+    def _to_bytes(self, pixels: np.ndarray, encoding: str) -> np.ndarray:
+        if pixels.dtype == np.uint8:
+            return pixels
+        if self._kind != (encoding, pixels.shape):
+            self._kind = encoding, pixels.shape
+            self._depth, self._range = BitDepth(self._given_depth), SteadyRange()
+        if not _LAYOUTS[encoding].has_range:
+            return self._range.to_bytes(pixels)
+        before = self._depth.needed
+        scaled = self._depth.to_bytes(pixels)
+        if self._depth.needed != before:
+            self._warn_of_depth(encoding, self._depth.needed)
+        return scaled
+
+    def _warn_of_depth(self, encoding: str, needed: int) -> None:
+        given = self._given_depth
+        if given and needed > given:
+            self._warn(f"{encoding} images have values of {needed} bits, image_bit_depth is {given}: set it to 0")
+        elif given - needed > 2:
+            self._warn(f"{encoding} images are dark: they use {needed} bits, image_bit_depth is {given}: set it to 0")
+        elif not given and needed < 16:
+            self._warn(
+                f"{encoding} images use {needed} of 16 bits so far and are brightened accordingly; set image_bit_depth "
+                "to the camera's if that is wrong"
+            )
+
+
 def to_rgb(message: Any) -> np.ndarray:
-    """The image as (H, W, 3) uint8, from sensor_msgs/Image or CompressedImage.
+    """One image by itself, as `ImageConverter` reads the first of a stream. Raises ImageError."""
+    return ImageConverter().to_rgb(message)
 
-    rgb8 comes back as a view of the message's memory. 16-bit intensities (mono16, bayer) lose their low byte;
-    16UC1 and 32FC1 have no fixed range and are stretched between their smallest and largest value.
 
-    Raises ImageError.
-    """
-    if hasattr(message, "format"):
-        return _decompress(message)
-    layout = _LAYOUTS.get(message.encoding)
-    if layout is None:
-        return _through_cv_bridge(message)
-    return layout.convert(view_of(message, layout))
+def samples_of(message: Any) -> np.ndarray:
+    """A sensor_msgs/Image as it is, (H, W) or (H, W, channels); YUV and Bayer patterns as RGB. Raises ImageError."""
+    if opencv := re.fullmatch(r"(8|16|32|64)([USF])C([1-4])", message.encoding):
+        bits, kind, channels = opencv.groups()
+        return view_of(message, Layout(f"{_KINDS[kind]}{int(bits) // 8}", int(channels)))
+    layout = _PLAIN.get(message.encoding)
+    return to_rgb(message) if layout is None else view_of(message, layout)
 
 
 def view_of(message: Any, layout: Layout) -> np.ndarray:
@@ -100,38 +152,37 @@ def _by_opencv_in_pairs(code: int) -> Convert:
     return convert
 
 
-def _high_byte(then: Convert) -> Convert:
-    def convert(pixels: np.ndarray) -> np.ndarray:
-        return then((pixels >> 8).astype(np.uint8))
-
-    return convert
-
-
-def _stretched(pixels: np.ndarray) -> np.ndarray:
-    """Grey between the smallest and the largest finite value; what is not finite is black."""
-    values = pixels.astype(np.float32)
-    finite = np.isfinite(values)
-    if not finite.any():
-        return np.zeros((*values.shape, 3), np.uint8)
-    low = values[finite].min()
-    spread = values[finite].max() - low or 1.0
-    grey = np.where(finite, values - low, 0.0) * (255.0 / spread)
-    return _grey_to_rgb(grey.astype(np.uint8))
-
+_KINDS = {"U": "u", "S": "i", "F": "f"}  # of samples, OpenCV's and NumPy's letter
 
 _grey_to_rgb = _by_opencv(cv2.COLOR_GRAY2RGB)
+_bgr_to_rgb = _by_opencv(cv2.COLOR_BGR2RGB)
+_rgba_to_rgb = _by_opencv(cv2.COLOR_RGBA2RGB)
+_bgra_to_rgb = _by_opencv(cv2.COLOR_BGRA2RGB)
 
-_LAYOUTS = {
+# Each pixel holds its own samples. OpenCV's own order of colours is BGR.
+_PLAIN = {
     "rgb8": Layout("u1", 3),
-    "bgr8": Layout("u1", 3, _by_opencv(cv2.COLOR_BGR2RGB)),
-    "8UC3": Layout("u1", 3, _by_opencv(cv2.COLOR_BGR2RGB)),  # OpenCV's own order
-    "rgba8": Layout("u1", 4, _by_opencv(cv2.COLOR_RGBA2RGB)),
-    "bgra8": Layout("u1", 4, _by_opencv(cv2.COLOR_BGRA2RGB)),
+    "bgr8": Layout("u1", 3, _bgr_to_rgb),
+    "8UC3": Layout("u1", 3, _bgr_to_rgb),
+    "rgba8": Layout("u1", 4, _rgba_to_rgb),
+    "bgra8": Layout("u1", 4, _bgra_to_rgb),
+    "8UC4": Layout("u1", 4, _bgra_to_rgb),
     "mono8": Layout("u1", 1, _grey_to_rgb),
     "8UC1": Layout("u1", 1, _grey_to_rgb),
-    "mono16": Layout("u2", 1, _high_byte(_grey_to_rgb)),
-    "16UC1": Layout("u2", 1, _stretched),
-    "32FC1": Layout("f4", 1, _stretched),
+    "rgb16": Layout("u2", 3),
+    "bgr16": Layout("u2", 3, _bgr_to_rgb),
+    "16UC3": Layout("u2", 3, _bgr_to_rgb),
+    "rgba16": Layout("u2", 4, _rgba_to_rgb),
+    "bgra16": Layout("u2", 4, _bgra_to_rgb),
+    "16UC4": Layout("u2", 4, _bgra_to_rgb),
+    "mono16": Layout("u2", 1, _grey_to_rgb),
+    "16UC1": Layout("u2", 1, _grey_to_rgb, has_range=False),
+    "16SC1": Layout("i2", 1, _grey_to_rgb, has_range=False),
+    "32FC1": Layout("f4", 1, _grey_to_rgb, has_range=False),
+}
+
+_LAYOUTS = {
+    **_PLAIN,
     "yuv422": Layout("u1", 2, _by_opencv_in_pairs(cv2.COLOR_YUV2RGB_UYVY)),
     "uyvy": Layout("u1", 2, _by_opencv_in_pairs(cv2.COLOR_YUV2RGB_UYVY)),
     "yuv422_yuy2": Layout("u1", 2, _by_opencv_in_pairs(cv2.COLOR_YUV2RGB_YUY2)),
@@ -146,22 +197,47 @@ for _pattern, _code in {
     "grbg": cv2.COLOR_BayerGB2RGB,
 }.items():
     _LAYOUTS[f"bayer_{_pattern}8"] = Layout("u1", 1, _by_opencv(_code))
-    _LAYOUTS[f"bayer_{_pattern}16"] = Layout("u2", 1, _high_byte(_by_opencv(_code)))
+    _LAYOUTS[f"bayer_{_pattern}16"] = Layout("u2", 1, _by_opencv(_code))
 
 
-def _decompress(message: Any) -> np.ndarray:
-    data = np.frombuffer(message.data, np.uint8)
-    if not data.size:
-        raise ImageError("the compressed image has 0 bytes, expected a JPEG or PNG: check the camera driver")
-    if data[:2].tobytes() == _JPEG_START and _JPEG_END not in data[-_JPEG_PADDING:].tobytes():
-        raise ImageError(f"the JPEG of {data.size} bytes is cut off before its end marker: was the message truncated?")
-    bgr = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-    if bgr is None:
+# By the number of channels, 0 for a grey picture, and the type of a sample
+_DECODED = {
+    (0, "u1"): "mono8",
+    (3, "u1"): "bgr8",
+    (4, "u1"): "bgra8",
+    (0, "u2"): "mono16",
+    (3, "u2"): "bgr16",
+    (4, "u2"): "bgra16",
+    (0, "f4"): "32FC1",
+}
+
+
+def _decompress(message: Any) -> tuple[str, np.ndarray]:
+    """The encoding and pixels of a sensor_msgs/CompressedImage."""
+    if "compressedDepth" in message.format:
         raise ImageError(
-            f"the compressed image ({data.size} bytes, format {message.format!r}) cannot be decoded, "
-            "expected a JPEG or PNG: it is corrupt, or comes from another transport than `compressed`"
+            f"the format is {message.format!r}, expected a JPEG or PNG of the camera: this is the transport "
+            "compressedDepth, remap `image` to the camera's colour image, or set image_transport to raw"
         )
-    return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+    try:
+        pixels = decode(bytes(message.data))
+    except DecodeError as error:
+        raise ImageError(
+            f"a compressed image of format {message.format!r} cannot be used: {error}; check that the camera driver "
+            "sends whole images by the transport `compressed`"
+        ) from error
+    bayer = re.match(r"bayer_[rgb]{4}(?=8|16)", message.format)
+    if bayer and pixels.ndim == 3 and (pixels[..., :1] == pixels[..., 1:3]).all():
+        pixels = pixels[..., 0]  # the pattern in three equal channels
+    kind = pixels.shape[2] if pixels.ndim == 3 else 0, pixels.dtype.str[1:]
+    if kind not in _DECODED:
+        raise ImageError(f"the compressed image holds {pixels.dtype} {pixels.shape}, expected 8 or 16 bits per sample")
+    encoding = _DECODED[kind]
+    if encoding == "mono16" and message.format.startswith("16UC1"):
+        return "16UC1", pixels
+    if bayer and pixels.ndim == 2:
+        encoding = f"{bayer.group()}{8 * pixels.dtype.itemsize}"
+    return encoding, np.ascontiguousarray(pixels)
 
 
 def _through_cv_bridge(message: Any) -> np.ndarray:

@@ -8,12 +8,12 @@ from typing import Any
 
 from std_msgs.msg import Header
 
+from sam2_ros.depth.lifting import DepthImage, LiftingError, Surface, lift
 from sam2_ros.node.image_conversion import ImageError
 from sam2_ros.node.log import REPEAT
 from sam2_ros.node.session import Publication
 from sam2_ros.node.statistics import Statistics
 from sam2_ros.node.transforms import Transforms, TransformUnavailable
-from sam2_ros.tracking.lifting import DepthImage, LiftingError, Surface, lift
 
 
 @dataclass(frozen=True)

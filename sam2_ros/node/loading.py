@@ -11,7 +11,7 @@ import torch
 
 from sam2_ros.model import Network, load_model
 from sam2_ros.node.parameters import Parameters
-from sam2_ros.tracking import PresenceRules, StreamingTracker, TrackerConfig
+from sam2_ros.tracking import StreamingTracker, TrackerConfig, TrackStateConfig
 from sam2_ros.tracking.device import choose_device, choose_precision
 from sam2_ros.tracking.presets import PRESETS
 from sam2_ros.tracking.warm_up import compiled, warm_up
@@ -33,7 +33,7 @@ def build_tracker(parameters: Parameters, report: Callable[[str], None] = lambda
     durations that contradict each other, and torch.cuda.OutOfMemoryError.
     """
     device = choose_device(parameters.device)
-    presence = PresenceRules(
+    track_state = TrackStateConfig(
         vanish_below=parameters.vanish_below,
         appear_above=parameters.appear_above,
         occluded_after=parameters.occluded_after,
@@ -51,7 +51,7 @@ def build_tracker(parameters: Parameters, report: Callable[[str], None] = lambda
         max_objects=parameters.max_objects,
         max_prompted=parameters.max_prompted,
         history=parameters.history,
-        presence=presence,
+        track_state=track_state,
         memory_policy=parameters.memory_policy,
         stamp_tolerance=parameters.stamp_tolerance,
         catch_up_at_once=False,

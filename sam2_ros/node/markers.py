@@ -10,9 +10,9 @@ from geometry_msgs.msg import Point, Pose, Vector3
 from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
+from sam2_ros.depth.lifting import Surface
+from sam2_ros.media.overlay import colour_of, describe
 from sam2_ros.node.lifter import Lifted
-from sam2_ros.tracking.lifting import Surface
-from sam2_ros.tracking.overlay import colour_of, describe
 from sam2_ros.tracking.types import FrameResult
 
 _BOXES, _CAPTIONS = "boxes", "captions"  # namespaces, which RViz can hide one by one

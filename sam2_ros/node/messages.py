@@ -13,10 +13,11 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from sam2_ros import msg
-from sam2_ros.node.image_conversion import ImageError, to_rgb
+from sam2_ros.depth.lifting import Surface
+from sam2_ros.node.image_conversion import ImageError, samples_of
 from sam2_ros.node.lifter import Lifted
 from sam2_ros.node.session import PromptRequest
-from sam2_ros.tracking.lifting import Surface
+from sam2_ros.tracking.mask_prompts import to_mask
 from sam2_ros.tracking.types import (
     Box,
     Click,
@@ -30,6 +31,8 @@ from sam2_ros.tracking.types import (
 )
 
 _NANOSECONDS = 1_000_000_000
+_LIMIT = 2**31 - 1  # seconds that a Time can hold
+_LATEST = _LIMIT - 86_400  # seconds that a stamp may have; a day is left for deadlines that are added to it
 
 _STATES = {
     TrackState.VISIBLE: msg.Track.VISIBLE,
@@ -51,19 +54,36 @@ Key = TypeVar("Key")
 ToTime = Callable[[float], Time]
 
 
+class StampRangeError(ValueError):
+    """A stamp that no clock shows; the message says what was found and expected."""
+
+
 def seconds(stamp: Time) -> float:
-    """The same stamp always gives the same number, so that prompts find their images by equality."""
+    """The same stamp always gives the same number, so that prompts find their images by equality.
+
+    Raises StampRangeError.
+    """
+    if not 0 <= stamp.sec <= _LATEST or stamp.nanosec >= _NANOSECONDS:
+        raise StampRangeError(
+            f"its stamp has sec {stamp.sec} and nanosec {stamp.nanosec}, expected sec in 0..{_LATEST} and nanosec "
+            f"below {_NANOSECONDS}: check the clock of the program that sends it"
+        )
     return stamp.sec + stamp.nanosec / _NANOSECONDS
 
 
 def nearest_time(stamp: float) -> Time:
-    """Within 0.2 microseconds, for a float holds no more; where there is a header, take its stamp instead."""
+    """Within 0.2 microseconds, for a float holds no more; where there is a header, take its stamp instead.
+
+    Raises StampRangeError.
+    """
+    if not 0 <= stamp < _LIMIT:
+        raise StampRangeError(f"the stamp is {stamp} s, expected 0..{_LIMIT}")
     whole, part = divmod(round(stamp * _NANOSECONDS), _NANOSECONDS)
     return Time(sec=whole, nanosec=part)
 
 
 def prompt_request(message: msg.Prompt) -> PromptRequest:
-    """Raises PromptError for a mask image that cannot be read."""
+    """Raises PromptError for a mask image that cannot be read, and for a stamp out of range."""
     clicks = tuple(Click(click.x, click.y, click.positive) for click in message.clicks)
     prompt = Prompt(
         clicks=clicks,
@@ -75,7 +95,7 @@ def prompt_request(message: msg.Prompt) -> PromptRequest:
 
 
 def click_request(message: PointStamped) -> PromptRequest:
-    """A click that starts a new object."""
+    """A click that starts a new object. Raises PromptError for a stamp out of range."""
     click = Click(message.point.x, message.point.y)
     return PromptRequest(Prompt(clicks=(click,)), stamp=_stamp_or_newest(message.header.stamp))
 
@@ -176,10 +196,13 @@ def _place(message: msg.Track, surface: Surface | None) -> None:
 
 def _mask(message: Image) -> np.ndarray:
     try:
-        return to_rgb(message)[..., 0] > 0
+        return to_mask(samples_of(message))
     except ImageError as error:
         raise PromptError(f"the prompt's mask cannot be read: {error}") from error
 
 
 def _stamp_or_newest(stamp: Time) -> float | None:
-    return seconds(stamp) if stamp.sec or stamp.nanosec else None
+    try:
+        return seconds(stamp) or None
+    except StampRangeError as error:
+        raise PromptError(str(error)) from error

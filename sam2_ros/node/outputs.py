@@ -10,13 +10,13 @@ from builtin_interfaces.msg import Time
 from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import Image
 
+from sam2_ros.media import overlay
 from sam2_ros.msg import TrackArray, TrackEvent
 from sam2_ros.node import features, messages, qos
 from sam2_ros.node.depth_outputs import DepthOutputs
 from sam2_ros.node.lifter import Lifter
 from sam2_ros.node.parameters import Parameters
 from sam2_ros.node.session import Publication
-from sam2_ros.tracking import overlay
 from sam2_ros.tracking.types import Event
 
 if TYPE_CHECKING:

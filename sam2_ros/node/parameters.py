@@ -198,6 +198,13 @@ class Parameters:
         "Reliability asked of the camera. best_effort matches every camera, reliable only reliable ones.",
         choices=RELIABILITIES,
     )
+    image_bit_depth: int = _parameter(
+        0,
+        "Bits that the camera uses of samples of 16 bits (mono16, bayer_*16, rgb16, 16-bit PNG), from the lowest on. "
+        "0: as the images show it.",
+        pattern=r"0|[89]|1[0-6]",
+        expected="0 or 8 to 16",
+    )
     image_depth: int = _parameter(
         1,
         "Images kept by the transport while the node is busy; only the newest is processed.",

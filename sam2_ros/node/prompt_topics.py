@@ -7,6 +7,7 @@ from typing import Any
 
 from geometry_msgs.msg import Point, PointStamped
 from rclpy.node import Node
+from rclpy.subscription import Subscription
 from std_msgs.msg import Header
 
 from sam2_ros.msg import Prompt
@@ -25,19 +26,19 @@ class PromptTopics:
         kept = qos.profile("reliable", qos.PROMPTS_KEPT)
         # rqt_image_view appends to the name of the image that it shows, whatever that was remapped to.
         shown = [node.resolve_topic_name(name) for name in ("image", "~/overlay")]
-        self._subscriptions = [
-            node.create_subscription(kind, topic, callback, kept)
+        self.subscriptions: dict[str, Subscription] = {  # by the topic's name before remapping
+            topic: node.create_subscription(kind, topic, callback, kept)
             for kind, topic, callback in (
                 (Prompt, "~/prompt", self._on_prompt),
                 (PointStamped, "~/click", self._on_click),
                 (Point, "~/click_point", self._on_click_point),
                 *((Point, f"{name}_mouse_left", self._on_click_point) for name in shown),
             )
-        ]
+        }
 
     def close(self) -> None:
         """Unsubscribes."""
-        for subscription in self._subscriptions:
+        for subscription in self.subscriptions.values():
             self._node.destroy_subscription(subscription)
 
     def _on_prompt(self, message: Prompt) -> None:

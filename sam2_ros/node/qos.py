@@ -22,6 +22,16 @@ def profile(reliability: str, depth: int) -> QoSProfile:
     )
 
 
+def latched(depth: int) -> QoSProfile:
+    """Receives the newest `depth` messages that were published before the subscription, too."""
+    return QoSProfile(
+        history=HistoryPolicy.KEEP_LAST,
+        depth=depth,
+        reliability=ReliabilityPolicy.RELIABLE,  # best effort gets no history
+        durability=DurabilityPolicy.TRANSIENT_LOCAL,
+    )
+
+
 def is_wanted(publisher: Any) -> bool:
     """Whether anyone listens."""
     return publisher.get_subscription_count() > 0

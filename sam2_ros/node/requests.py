@@ -14,6 +14,7 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from sam2_ros.node import messages
+from sam2_ros.node.messages import StampRangeError
 from sam2_ros.node.session import PromptRequest, Session, View
 from sam2_ros.node.worker import ANY_FRAME, Job, JobRefused, Reply, Worker
 from sam2_ros.tracking.types import Event, EventKind, PromptError
@@ -101,12 +102,16 @@ class Requests:
         self._worker.paused = paused
 
     def reject(self, reason: str, header: Header, object_id: int = 0, label: str = "") -> None:
-        """Says by an event why a prompt cannot be used; one without a stamp was meant for the newest image."""
+        """Publishes an event with the reason; a prompt without a usable stamp was meant for the newest image."""
         self._node.get_logger().warning(f"prompt rejected: {reason}", throttle_duration_sec=1.0)
+        try:
+            stamp = messages.seconds(header.stamp)
+        except StampRangeError:
+            stamp = 0.0
         view = self.view
-        if not messages.seconds(header.stamp) and view is not None:
-            header = view.header
-        event = Event(EventKind.PROMPT_REJECTED, object_id, messages.seconds(header.stamp), reason=reason)
+        if not stamp and view is not None:
+            header, stamp = view.header, view.stamp
+        event = Event(EventKind.PROMPT_REJECTED, object_id, stamp, reason=reason)
         self._publish_event(event, header.frame_id, label)
 
     def _deadline(self) -> float:

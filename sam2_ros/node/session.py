@@ -12,18 +12,17 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
+from sam2_ros.detection.association import DetectionGuide
+from sam2_ros.detection.types import Detection, DetectionConfig, DetectionReport
 from sam2_ros.node.depth_conversion import AwaitedDepth
-from sam2_ros.node.image_conversion import ImageError, to_rgb
+from sam2_ros.node.image_clock import ImageClock, Jump
+from sam2_ros.node.image_conversion import ImageConverter, ImageError
 from sam2_ros.node.log import REPEAT
 from sam2_ros.node.statistics import Statistics
 from sam2_ros.node.worker import Frame
 from sam2_ros.tracking import StreamingTracker
-from sam2_ros.tracking.detection_guide import DetectionGuide
-from sam2_ros.tracking.detections import Detection, DetectionConfig, DetectionReport
+from sam2_ros.tracking.mask_prompts import cover_warning
 from sam2_ros.tracking.types import Event, FrameResult, Prompt, PromptError, Track
-
-# Seconds: a frame that is older than the newest by less than this came late; by more, the clock was set back.
-MAX_REORDERING = 0.5
 
 # Buffered frames by which late prompts are propagated after each new frame. More than one, or they never catch up.
 CATCH_UP_FRAMES = 3
@@ -68,12 +67,17 @@ class Sink(Protocol):
 class Session:
     """Performs what the worker schedules."""
 
-    def __init__(self, tracker: StreamingTracker, sink: Sink, statistics: Statistics, logger: Any) -> None:
+    def __init__(
+        self, tracker: StreamingTracker, sink: Sink, statistics: Statistics, logger: Any, image_bit_depth: int = 0
+    ) -> None:
         self._tracker = tracker
         self._guide = DetectionGuide(tracker, DetectionConfig())
         self._sink = sink
         self._statistics = statistics
         self._logger = logger
+        self.clock = ImageClock()  # judges images before they come here, and lasts from one activation to the next
+        self._jump: Jump | None = None  # the last one that was taken notice of
+        self._converter = ImageConverter(image_bit_depth, logger.warning)
         self.view: View | None = None  # of the newest processed image
         self._selected = 0
         self._events: list[Event] = []
@@ -88,12 +92,10 @@ class Session:
 
     def process(self, frame: Frame) -> None:
         """Tracks on the next image. Raises ImageError, and whatever the network raises."""
-        rgb = to_rgb(frame.message)
-        if self._is_late(frame.stamp):
-            self._ignore_late(frame.stamp)
-            return
-        if reason := self._reason_to_restart(frame.stamp):
-            self._forget(reason, frame.stamp)
+        rgb = self._converter.to_rgb(frame.message)
+        if frame.jump is not None and frame.jump is not self._jump:
+            self._jump = frame.jump
+            self._drop_all(_reason_to_reset(frame.jump), frame.stamp)
         self._note_size(rgb.shape[:2])
         started = time.perf_counter()
         result = self._tracker.step(rgb, frame.stamp)
@@ -135,6 +137,8 @@ class Session:
 
     def apply(self, request: PromptRequest) -> int:
         """Starts or refines an object on the prompt's image; its id. Raises PromptError."""
+        if warning := cover_warning(request.prompt.mask):
+            self._logger.warning(warning, throttle_duration_sec=REPEAT)
         with self._noticing_changes():
             if request.object_id:
                 self._tracker.refine(request.object_id, request.prompt, request.stamp)
@@ -150,7 +154,7 @@ class Session:
     @property
     def pending(self) -> bool:
         """Whether late prompts have yet to catch up with the newest image."""
-        return self._tracker.is_behind()
+        return self._tracker.is_pending()
 
     def catch_up(self) -> None:
         """Propagates late prompts towards the newest image, by so little that a camera does not wait."""
@@ -161,7 +165,7 @@ class Session:
 
     def is_caught_up(self, track_id: int) -> bool:
         """Whether the newest image has everything that was asked for this object."""
-        return not self._tracker.is_behind(track_id)
+        return not self._tracker.is_pending(track_id)
 
     def outcome(self, track_id: int, stamp: float | None) -> tuple[float, Track] | None:
         """The object of a prompt for the image of `stamp` (None: the newest), after the stamp of the image it is on.
@@ -194,8 +198,8 @@ class Session:
         self._is_published = False
 
     def reset(self, reason: str) -> None:
-        """Forgets every object."""
-        self._forget(reason, self.view.stamp if self.view else 0.0)
+        """Drops every object."""
+        self._drop_all(reason, self.view.stamp if self.view else 0.0)
         self._is_published = False
 
     @contextmanager
@@ -208,26 +212,6 @@ class Session:
             if self._tracker.latest is not before:
                 self._is_published = False
 
-    def _is_late(self, stamp: float) -> bool:
-        return self.view is not None and 0.0 <= self.view.stamp - stamp < MAX_REORDERING
-
-    def _ignore_late(self, stamp: float) -> None:
-        self._statistics.out_of_order += 1
-        assert self.view is not None
-        self._logger.warning(
-            f"an image of {stamp:.6f} s is ignored, it is not newer than that of {self.view.stamp:.6f} s; "
-            "if this goes on, two cameras share the topic or the driver does not stamp",
-            throttle_duration_sec=REPEAT,
-        )
-
-    def _reason_to_restart(self, stamp: float) -> str:
-        if self.view is not None and stamp < self.view.stamp:
-            return (
-                f"image stamps went back from {self.view.stamp:.3f} to {stamp:.3f} "
-                "(a bag that loops, a simulator that was reset): prompt again"
-            )
-        return ""
-
     def _note_size(self, size: tuple[int, ...]) -> None:
         """The network sees the same square whatever the size, so what is followed goes on being followed."""
         if self.view is None or size == self.view.rgb.shape[:2]:
@@ -235,18 +219,28 @@ class Session:
         height, width = self.view.rgb.shape[:2]
         self._logger.warning(
             f"the image size changed from {width}x{height} to {size[1]}x{size[0]}; tracking goes on as if the view "
-            "were the same: call ~/reset if it is another one"
+            "were the same: call ~/reset if it is another one",
+            throttle_duration_sec=REPEAT,  # of two cameras on one topic every image changes it
         )
 
-    def _forget(self, reason: str, stamp: float) -> None:
+    def _drop_all(self, reason: str, stamp: float) -> None:
         """`stamp` is that of the image at which it happens."""
+        dropped = len(self._tracker.labels)
         self._events.extend(self._tracker.drain_events())
         self._tracker.reset(reason)
+        self._guide.reset()
         self._events.extend(replace(event, stamp=stamp) for event in self._tracker.drain_events())
         self._selected = 0
-        self._logger.warning(f"every object was forgotten: {reason}")
+        self._logger.warning(f"tracker reset, {dropped} objects dropped: {reason}")
 
     def _target(self, result: FrameResult) -> Track | None:
         """The selected object, and no other once it is gone; as long as none is selected, the one followed longest."""
         tracks = {track.id: track for track in result.tracks}
         return tracks.get(self._selected or min(tracks, default=0))
+
+
+def _reason_to_reset(jump: Jump) -> str:
+    return (
+        f"image stamps jumped back from {jump.before:.3f} s to {jump.after:.3f} s "
+        "(a bag that loops, a simulator that was reset): prompt again"
+    )

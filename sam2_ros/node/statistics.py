@@ -7,7 +7,8 @@ from collections import Counter, deque
 
 import numpy as np
 
-from sam2_ros.tracking.detections import DetectionReport, Ignored
+from sam2_ros.detection.types import DetectionReport, Ignored
+from sam2_ros.node.image_clock import Fault
 
 _WINDOW = 200  # processed frames over which times are taken
 _RATE_SECONDS = 5.0  # over which the rate is taken
@@ -53,7 +54,7 @@ class Statistics:
         self.received = 0
         self.processed = 0
         self.dropped = 0  # replaced by a newer one while the worker was busy
-        self.out_of_order = 0  # not newer than the frame before, and ignored
+        self.ignored_stamps: Counter[Fault] = Counter()  # frames that were ignored, by what is wrong with their stamps
         self.unusable = 0  # could not be read or processed
         self.objects = 0
         self.failing = ""  # why the newest frame failed; empty: it did not
@@ -105,9 +106,14 @@ class Statistics:
             "frames received": str(self.received),
             "frames processed": str(self.processed),
             "frames dropped": str(self.dropped),
-            "frames out of order": str(self.out_of_order),
+            "frames out of order": str(self._ignored(Fault.LATE, Fault.REPEATED)),
+            "frames with a stray stamp": str(self._ignored(Fault.STRAY)),
+            "frames without a stamp": str(self._ignored(Fault.UNSTAMPED)),
             "frames unusable": str(self.unusable),
             "objects": str(self.objects),
             **self.detections.values(),
             "last error": self.last_error,
         }
+
+    def _ignored(self, *faults: Fault) -> int:
+        return sum(self.ignored_stamps[fault] for fault in faults)

@@ -90,7 +90,7 @@ class TrackerNode(LifecycleNode):
         logger = self.get_logger()
         lifter = Lifter(values.target_frame, self._transforms, self._statistics, logger) if values.depth else None
         self._outputs = Outputs(self, values, lifter)
-        self._session = Session(tracker, self._outputs, self._statistics, self.get_logger())
+        self._session = Session(tracker, self._outputs, self._statistics, self.get_logger(), values.image_bit_depth)
         for text in features.missing(values, by_default=True):
             self.get_logger().info(text)
         self._missing = features.missing(values)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from sam2_ros.node.depth_conversion import AwaitedDepth
+from sam2_ros.node.image_clock import Jump
 from sam2_ros.node.statistics import Statistics
 
 MAX_JOBS = 64  # that wait at a time
@@ -36,6 +37,7 @@ class Frame:
     message: Any
     received: float  # seconds on the steady clock
     depth: AwaitedDepth | None = None  # where depth is asked for
+    jump: Jump | None = None  # the last time that the stamps of images were set back
 
 
 @dataclass(frozen=True, eq=False)

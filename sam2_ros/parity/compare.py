@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..tracking.masks import full_size
+from ..tracking.geometry import full_size
 from .scenarios import Answer, Answers
 
 MODULE_LIMIT = 1e-4  # of the reference's largest absolute value

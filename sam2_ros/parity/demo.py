@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 import torch
 
+from ..media.video import DEMO_CLIP, read_frames
+from ..synthetic.demo_clip import LOOK_ALIKE, demo_clip
 from ..tracking.preprocess import preprocess
-from ..tracking.video import DEMO_CLIP, read_frames
-from ..training.demo_clip import LOOK_ALIKE, demo_clip
 from ..training.evaluation import PROMPTS, make_prompt
 from .scenarios import Action, Scenario
 

@@ -38,9 +38,9 @@ class _OpenTracker(StreamingTracker):
     def answers(self) -> Answers:
         """By track id and frame, as far back as prompts reach."""
         return {
-            (track_id, frame.index): Answer(answer.logits[0], answer.seen.occlusion_score)
+            (track_id, frame.index): Answer(output.mask_logits[0], output.measured.occlusion_score)
             for frame in self._frames
-            for track_id, answer in frame.answers.items()
+            for track_id, output in frame.outputs.items()
         }
 
 
@@ -84,7 +84,7 @@ def balance_occlusion(model: Sam2, scenario: Scenario) -> float:
 
 def shift_occlusion(model: Sam2, shift: float) -> None:
     """Add to every occlusion score (logit)."""
-    model.mask_decoder.occlusion_head.layers[-1].get_parameter("bias").data += shift
+    model.sam_mask_decoder.pred_obj_score_head.layers[-1].get_parameter("bias").data += shift
 
 
 @torch.inference_mode()
@@ -93,13 +93,13 @@ def modules(model: Sam2, inputs: ModuleInputs) -> dict[str, Tensor]:
     features = model.encode_image(inputs.image)
     first = model.without_memory(features)
     later = model.read_memory(features, _memory(inputs))
-    answers = {f"trunk stride {4 << i}": map_ for i, map_ in enumerate(model.trunk(inputs.image))}
+    answers = {f"trunk stride {4 << i}": map_ for i, map_ in enumerate(model.image_encoder.trunk(inputs.image))}
     answers |= {"neck stride 16": features.coarse, "neck stride 8": features.half, "neck stride 4": features.fine}
-    answers["position of the grid"] = model.prompt_encoder.position.grid(model.config.grid)
+    answers["position of the grid"] = model.sam_prompt_encoder.pe_layer.grid(model.config.grid)
     answers |= {"no memory": first, "memory attention": later}
 
     for name, prompts in inputs.prompts.items():
-        answers[f"prompt tokens, {name}"] = model.prompt_encoder.encode_points(prompts)
+        answers[f"prompt tokens, {name}"] = model.sam_prompt_encoder.encode_points(prompts)
         several = prompts.labels.shape[1] > 1
         decoded = model.decode(first, features, prompts, multimask=not several)
         answers |= {
@@ -109,7 +109,7 @@ def modules(model: Sam2, inputs: ModuleInputs) -> dict[str, Tensor]:
             f"occlusion score, {name}": decoded.occlusion_score,
             f"pointer, {name}": decoded.pointer,
         }
-    answers["prompt map, correction"] = model.prompt_encoder.encode_mask(inputs.prompts["correction"].mask_logits)
+    answers["prompt map, correction"] = model.sam_prompt_encoder.encode_mask(inputs.prompts["correction"].mask_logits)
     tracked = model.decode(later, features, None, multimask=True)
     answers |= {
         "decoder choice, tracking": tracked.logits,

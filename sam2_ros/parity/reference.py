@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ..model import ModelConfig, PromptTensors, Sam2
-from ..model.checkpoint import UNUSED_OFFICIAL, to_official
+from ..model.checkpoint_names import UNUSED
 from .ours import EncodeOnce
 from .scenarios import MODULE_FRAME, Action, Answer, Answers, ModuleInputs, Scenario
 
@@ -50,8 +50,7 @@ class Reference:
 
     def load(self, model: Sam2) -> None:
         """Take over the weights of our model, all of them."""
-        weights = to_official(model.state_dict())
-        self._model.load_state_dict({**weights, UNUSED_OFFICIAL: self._model.state_dict()[UNUSED_OFFICIAL]})
+        self._model.load_state_dict({**model.state_dict(), UNUSED: self._model.state_dict()[UNUSED]})
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Every key of its state dict."""

@@ -1,8 +1,7 @@
 """Streaming tracking: frames and prompts in, tracks out; no ROS."""
 
 from .config import TrackerConfig
-from .lifting import DepthImage, Intrinsics, LiftingError, Surface, lift
-from .presence import PresenceRules
+from .track_state import TrackStateConfig
 from .tracker import StreamingTracker
 from .types import (
     Box,
@@ -21,21 +20,16 @@ from .types import (
 __all__ = [
     "Box",
     "Click",
-    "DepthImage",
     "Event",
     "EventKind",
     "FrameResult",
-    "Intrinsics",
-    "LiftingError",
-    "PresenceRules",
     "Preview",
     "Prompt",
     "PromptError",
     "StampError",
     "StreamingTracker",
-    "Surface",
     "Track",
     "TrackState",
+    "TrackStateConfig",
     "TrackerConfig",
-    "lift",
 ]

@@ -1,4 +1,4 @@
-"""Bounds and choices of the tracker."""
+"""Configuration of the tracker."""
 
 from __future__ import annotations
 
@@ -7,31 +7,31 @@ from dataclasses import dataclass
 from ..model.config import NUM_RECENT
 from .device import PRECISIONS
 from .memory_policy import POLICIES, MemoryPolicy
-from .presence import PresenceRules
+from .track_state import TrackStateConfig
 
 _MAX_OBJECTS = 254  # values of a label image
 
 
 @dataclass(frozen=True)
 class TrackerConfig:
-    """Memory grows with each of the first three, and with nothing else."""
+    """Memory use grows with the first three fields and with nothing else. Raises ValueError."""
 
     max_objects: int = 16
-    max_prompted: int = 4  # prompted frames that are remembered of each object
-    history: int = 16  # frames on which a prompt can still be applied
-    stamp_tolerance: float = 0.0  # seconds by which a prompt may miss the frame that it is applied to
-    presence: PresenceRules = PresenceRules()
+    max_prompted: int = 4  # prompted frames per object in the memory bank
+    history: int = 16  # buffered frames that a late prompt can be applied to
+    stamp_tolerance: float = 0.0  # seconds by which a prompt's stamp may differ from its frame's
+    track_state: TrackStateConfig = TrackStateConfig()
     memory_policy: str = "guarded"
-    # The reference does not remember a correction as a prompted frame, though its training does.
+    # The reference does not write a correction as a prompted frame, though its training does.
     corrections_are_prompted: bool = True
-    # A late prompt is carried forward at once, or by calls of `catch_up`, between which other frames can be tracked.
+    # A late prompt is propagated at once, or by calls of `catch_up`, between which new frames can be tracked.
     catch_up_at_once: bool = True
     precision: str = "float32"
-    # What may be saved, see presets.py
-    recent_memories: int = NUM_RECENT  # frames whose masks are remembered, besides prompted ones
-    memory_pooling: int = 1  # 2: by the means of 2 x 2 tokens
-    encode_every: int = 1  # so many frames; on the others masks are moved, see in_between.py
-    target_fps: float = 0.0  # frames per second for which frames are left out, besides; 0: none, see pace.py
+    # Quality for speed, see presets.py
+    recent_memories: int = NUM_RECENT  # spatial memories that are read, besides those of prompted frames
+    memory_pooling: int = 1  # 2: means of 2 x 2 tokens
+    encode_every: int = 1  # encode one frame out of so many, see frame_skipping.py
+    target_fps: float = 0.0  # skip frames to keep up this rate; 0: no target
 
     def __post_init__(self) -> None:
         if not 1 <= self.max_objects <= _MAX_OBJECTS:

@@ -1,9 +1,9 @@
-"""What is remembered of every object, in tensors that are allocated once.
+"""The memory bank: spatial memories and object pointers of every object, in preallocated tensors.
 
-Each object owns a row. A row keeps its newest prompted frames (first in, first out), its anchors likewise, and of the
-other frames a ring. The ring is longer than what the network reads by the number of buffered frames, so that an object
-can be taken back to an earlier frame and tracked again from there. The ring's masks can be pooled, which costs little;
-what lasts stays whole.
+Each object owns a row. A row holds its newest prompted frames and long-term entries (first in, first out each), and a
+ring buffer of other tracked frames. The ring is longer than what the network reads by the number of buffered frames, so
+that a correction can go back to an earlier frame and be propagated from there. The ring's spatial memories can be
+pooled; prompted and long-term ones are kept whole.
 """
 
 from __future__ import annotations
@@ -25,50 +25,47 @@ _EMPTY = -1
 
 @dataclass(frozen=True)
 class BankSize:
-    """How much is kept: objects, prompted frames of each, and frames that an object can be taken back.
+    """Objects, prompted frames of each, and buffered frames that a correction can go back.
 
-    `anchors` are read, out of `anchor_slots`; of the other frames the masks of `recent` ones, pooled if wanted.
+    Of `long_term_slots` the newest `long_term` are read, of the other frames the spatial memories of `recent` ones.
     """
 
     objects: int
     prompted: int
     history: int
-    anchors: int = 0
-    anchor_slots: int = 0
+    long_term: int = 0
+    long_term_slots: int = 0
     recent: int = NUM_RECENT
     is_pooled: bool = False
 
 
 class _Entry(NamedTuple):
-    """A slot to be read, with its age in frames; prompted frames may have a negative one.
-
-    Prompted frames and anchors are lasting: they are read without regard to when they were.
-    """
+    """A slot to be read and its age in frames, negative for prompted frames in the future."""
 
     slot: int
     age: int
-    lasting: bool
+    is_lasting: bool  # prompted or long-term: read whatever its age
 
 
 class MemoryBank:
     """Preallocated memories; frames are counted from 0.
 
-    Where `counts_gaps`, only the last so many frames are read, and fewer if some of them are not remembered. Else the
-    newest so many that are remembered are read, as if there had been no others.
+    With `counts_gaps` the last N frames are read, fewer where some of them were not written. Without it the newest N
+    written ones are read, as if there had been no others.
     """
 
     def __init__(self, config: ModelConfig, size: BankSize, device: torch.device, counts_gaps: bool = True) -> None:
         self._counts_gaps = counts_gaps
-        self._anchors = size.anchors
+        self._long_term = size.long_term
         self._recent = size.recent
         self._prompted_slots = slice(0, size.prompted)
-        self._anchor_slots = slice(size.prompted, size.prompted + size.anchor_slots)
-        self._recent_slots = slice(size.prompted + size.anchor_slots, None)
-        lasting = size.prompted + size.anchor_slots
-        spatial_slots = lasting + size.recent + size.history
+        self._long_term_slots = slice(size.prompted, size.prompted + size.long_term_slots)
+        self._recent_slots = slice(size.prompted + size.long_term_slots, None)
+        lasting_slots = size.prompted + size.long_term_slots
+        spatial_slots = lasting_slots + size.recent + size.history
         pooled_slots = size.recent + size.history if size.is_pooled else 0
         self._whole_slots = spatial_slots - pooled_slots
-        pointer_slots = lasting + POINTER_REACH + size.history
+        pointer_slots = lasting_slots + POINTER_REACH + size.history
         # bfloat16 as in the reference, whatever the precision of the network.
         shape = (size.objects, self._whole_slots, config.grid**2, config.memory_width)
         self._spatial = torch.zeros(shape, dtype=torch.bfloat16, device=device)
@@ -79,46 +76,46 @@ class MemoryBank:
         self._pointer_frame = np.full((size.objects, pointer_slots), _EMPTY, np.int64)
 
     def write(self, rows: Sequence[int], frame: int, spatial: Tensor, pointers: Tensor) -> None:
-        """Remember a tracked frame: spatial (N, h * w, 64) and pointers (N, C) of N objects."""
+        """Write a tracked frame: spatial (N, h * w, 64) and pointers (N, C) of N objects."""
         self._put(self._recent_slots, rows, frame, spatial, pointers)
 
     def write_prompted(self, rows: Sequence[int], frame: int, spatial: Tensor, pointers: Tensor) -> None:
-        """Remember a prompted frame, for the oldest one if there are too many.
+        """Write a prompted frame, in place of the oldest one when all slots are taken.
 
-        Where that frame was tracked before, `forget_from` it first, or it is read twice.
+        Call `drop_from` first where that frame was tracked before, or it is read twice.
         """
         self._put(self._prompted_slots, rows, frame, spatial, pointers)
 
-    def write_anchors(self, rows: Sequence[int], frame: int, spatial: Tensor, pointers: Tensor) -> None:
-        """Remember a tracked frame for long, for the oldest anchor if there are too many."""
-        self._put(self._anchor_slots, rows, frame, spatial, pointers)
+    def write_long_term(self, rows: Sequence[int], frame: int, spatial: Tensor, pointers: Tensor) -> None:
+        """Write a tracked frame as a long-term entry, in place of the oldest one when all slots are taken."""
+        self._put(self._long_term_slots, rows, frame, spatial, pointers)
 
     def is_prompted(self, row: int, frame: int) -> bool:
-        """Whether the object was prompted on that frame, and the frame is still remembered."""
+        """Whether the bank holds that frame of the object as a prompted one."""
         return bool((self._spatial_frame[row, self._prompted_slots] == frame).any())
 
-    def newest_anchor(self, row: int) -> int:
-        """Number of the frame, a negative one where there is none."""
-        return int(self._spatial_frame[row, self._anchor_slots].max(initial=_EMPTY))
+    def newest_long_term(self, row: int) -> int:
+        """Index of the frame of the newest long-term entry, negative where there is none."""
+        return int(self._spatial_frame[row, self._long_term_slots].max(initial=_EMPTY))
 
-    def forget_from(self, row: int, frame: int) -> None:
-        """Drop the tracked frames from that one on, for they are to be tracked anew; prompted frames stay."""
+    def drop_from(self, row: int, frame: int) -> None:
+        """Drop the tracked frames from that one on, which are going to be tracked again; prompted frames stay."""
         for frames in (self._spatial_frame[row], self._pointer_frame[row]):
             tracked = frames[self._prompted_slots.stop :]
             tracked[tracked >= frame] = _EMPTY
 
     def copy(self, source: int, target: int) -> None:
-        """Remember in one row what another one does."""
+        """Copy one row to another."""
         for table in (self._spatial, self._pooled, self._pointers, self._spatial_frame, self._pointer_frame):
             table[target] = table[source]
 
     def clear(self, row: int) -> None:
-        """Forget everything about an object."""
+        """Drop everything in a row."""
         self._spatial_frame[row] = _EMPTY
         self._pointer_frame[row] = _EMPTY
 
     def read(self, rows: Sequence[int], frame: int) -> Memory:
-        """What N objects are remembered by when a frame is tracked."""
+        """The memory of N objects for tracking a frame."""
         spatial = [self._spatial_entries(row, frame) for row in rows]
         first = self._whole_slots  # of those whose masks are pooled
         whole = [[e for e in entries if e.slot < first] for entries in spatial]
@@ -141,7 +138,7 @@ class MemoryBank:
         )
 
     def _upload(self, tables: Sequence[np.ndarray]) -> tuple[Tensor, ...]:
-        """Tables (N, ...) of whole numbers, all at once."""
+        """Integer tables (N, ...), in one transfer."""
         joined = upload(np.hstack(tables).astype(np.int64), self._spatial.device)
         return joined.split([table.shape[1] for table in tables], dim=1)
 
@@ -159,20 +156,20 @@ class MemoryBank:
             frames[list(rows), chosen] = frame
 
     def _spatial_entries(self, row: int, frame: int) -> list[_Entry]:
-        """Every prompted frame, the newest anchors, and of the last `recent` ones those that were tracked."""
+        """Every prompted frame, the newest long-term entries, and the newest `recent` tracked frames."""
         frames = self._spatial_frame[row]
         return [
             *self._prompted_entries(frames, frame),
-            *self._anchor_entries(frames, frame),
+            *self._long_term_entries(frames, frame),
             *self._recent_entries(frames, frame, self._recent),
         ]
 
     def _pointer_entries(self, row: int, frame: int) -> list[_Entry]:
-        """Likewise, without prompted frames that are in the future, and of the last fifteen."""
+        """Likewise, without prompted frames in the future, and with the newest fifteen tracked frames."""
         frames = self._pointer_frame[row]
         return [
             *(entry for entry in self._prompted_entries(frames, frame) if entry.age >= 0),
-            *self._anchor_entries(frames, frame),
+            *self._long_term_entries(frames, frame),
             *self._recent_entries(frames, frame, POINTER_REACH),
         ]
 
@@ -180,8 +177,8 @@ class MemoryBank:
         then = frames[self._prompted_slots]
         return [_Entry(int(slot), frame - int(then[slot]), True) for slot in np.flatnonzero(then != _EMPTY)]
 
-    def _anchor_entries(self, frames: np.ndarray, frame: int) -> list[_Entry]:
-        slots = _newest(frames, self._anchor_slots, frame)[: self._anchors]
+    def _long_term_entries(self, frames: np.ndarray, frame: int) -> list[_Entry]:
+        slots = _newest(frames, self._long_term_slots, frame)[: self._long_term]
         return [_Entry(slot, frame - int(frames[slot]), True) for slot in slots]
 
     def _recent_entries(self, frames: np.ndarray, frame: int, reach: int) -> list[_Entry]:
@@ -193,30 +190,30 @@ class MemoryBank:
 
 
 def _slot_for(frames: np.ndarray, frame: int) -> int:
-    """Where a frame goes: into its own place if it has one, else into an empty one or that of the oldest frame."""
+    """The slot for a frame: its own if it has one, else an empty one or that of the oldest frame."""
     own = np.flatnonzero(frames == frame)
     return int(own[0] if len(own) else frames.argmin())
 
 
 def _newest(frames: np.ndarray, place: slice, before: int) -> list[int]:
-    """Slots of frames before that one, the newest first."""
+    """Slots of the frames before that one, newest first."""
     then = frames[place]
     order = np.argsort(-then, kind="stable")
     return [place.start + int(slot) for slot in order if _EMPTY < then[slot] < before]
 
 
 def _time_row(entry: _Entry) -> int:
-    return NUM_MEMORY_ROWS - 1 if entry.lasting else entry.age - 1
+    return NUM_MEMORY_ROWS - 1 if entry.is_lasting else entry.age - 1
 
 
-def _tables(entries: list[list[_Entry]], when: Callable[[_Entry], int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(N, K) each: the slots of N objects, when they were, and whether there is such an entry."""
+def _tables(entries: list[list[_Entry]], time_of: Callable[[_Entry], int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(N, K) each: slots, times and validity of the entries of N objects."""
     slot, valid = _table([(entry.slot for entry in row) for row in entries])
-    return slot, _table([(when(entry) for entry in row) for row in entries])[0], valid
+    return slot, _table([(time_of(entry) for entry in row) for row in entries])[0], valid
 
 
 def _table(lists: Sequence[Iterable[int]]) -> tuple[np.ndarray, np.ndarray]:
-    """(N, K) from lists of unequal length, and (N, K) bool that is False where it was filled up."""
+    """(N, K) from lists of unequal length, and (N, K) bool that is False where it is padding."""
     rows = [list(row) for row in lists]
     length = max(map(len, rows))
     table = np.array([row + [0] * (length - len(row)) for row in rows], np.int64).reshape(len(rows), length)

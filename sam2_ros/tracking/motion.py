@@ -1,8 +1,7 @@
-"""Where a box will be: a Kalman filter of constant velocity, in image time.
+"""A motion model for one box: a Kalman filter of constant velocity, in image time.
 
-Kalman, "A New Approach to Linear Filtering and Prediction Problems" (1960). The four numbers of a box (centre and
-sides) are filtered alike and independently. Noise is counted in sizes of the object, so that one covariance serves
-all four, whatever the size.
+Kalman, "A New Approach to Linear Filtering and Prediction Problems" (1960). Centre and sides of the box are filtered
+alike and independently. Noise is in object sizes, so that one covariance serves all four, whatever the size.
 """
 
 from __future__ import annotations
@@ -13,52 +12,52 @@ import numpy as np
 
 from .types import Box
 
-_MEASUREMENT_NOISE = 0.05  # standard deviation of a box's centre and sides, in sizes of the object
-_ACCELERATION = 2.0  # standard deviation of what constant velocity leaves out, sizes per second squared
-_FIRST_SPEED = 2.0  # standard deviation before anything is known, sizes per second
-_STEADY = 5  # boxes from which on the filter is worth asking
+_MEASUREMENT_NOISE = 0.05  # standard deviation of a box's centre and sides, in object sizes
+_ACCELERATION = 2.0  # standard deviation of the acceleration, object sizes per second squared
+_INITIAL_VELOCITY = 2.0  # standard deviation the initial velocity, object sizes per second
+_MIN_BOXES = 5  # before the filter predicts
 
 
 @dataclass(frozen=True)
 class Motion:
     """The filter after `boxes` boxes, the last one at `stamp` (seconds)."""
 
-    mean: np.ndarray  # (2, 4): centre x, y, width, height; their change per second
-    covariance: np.ndarray  # (2, 2) of value and change, in sizes of the object
+    mean: np.ndarray  # (2, 4): centre x, y, width, height; their velocities per second
+    covariance: np.ndarray  # (2, 2) of value and velocity, in object sizes
     stamp: float
     boxes: int = 1
 
     @classmethod
     def start(cls, box: Box, stamp: float) -> Motion:
-        """At rest, as far as one knows."""
-        covariance = np.diag([_MEASUREMENT_NOISE**2, _FIRST_SPEED**2])
-        return cls(np.stack([_numbers(box), np.zeros(4)]), covariance, stamp)
+        """A filter at rest."""
+        covariance = np.diag([_MEASUREMENT_NOISE**2, _INITIAL_VELOCITY**2])
+        return cls(np.stack([_center_and_sides(box), np.zeros(4)]), covariance, stamp)
 
     @property
     def is_steady(self) -> bool:
-        """Whether enough was seen for an expectation."""
-        return self.boxes >= _STEADY
+        """Whether the filter has seen enough boxes to predict."""
+        return self.boxes >= _MIN_BOXES
 
-    def expected(self, stamp: float) -> Box:
-        """The box at that time."""
+    def predicted_box(self, stamp: float) -> Box:
+        """The box at `stamp`."""
         x, y, width, height = (_transition(stamp - self.stamp)[0] @ self.mean).tolist()
         width, height = max(width, 0.0), max(height, 0.0)
         return Box(x - width / 2, y - height / 2, x + width / 2, y + height / 2)
 
-    def after(self, box: Box, stamp: float) -> Motion:
-        """The filter with one more box."""
+    def update(self, box: Box, stamp: float) -> Motion:
+        """The filter after one more measured box."""
         seconds = stamp - self.stamp
-        step = _transition(seconds)
-        push = np.array([seconds**2 / 2, seconds]) * _ACCELERATION
-        mean = step @ self.mean
-        covariance = step @ self.covariance @ step.T + np.outer(push, push)
+        transition = _transition(seconds)
+        noise = np.array([seconds**2 / 2, seconds]) * _ACCELERATION
+        mean = transition @ self.mean
+        covariance = transition @ self.covariance @ transition.T + np.outer(noise, noise)
         gain = covariance[:, :1] / (covariance[0, 0] + _MEASUREMENT_NOISE**2)
-        mean = mean + gain * (_numbers(box) - mean[0])
+        mean = mean + gain * (_center_and_sides(box) - mean[0])
         covariance = covariance - gain * covariance[:1]
         return Motion(mean, covariance, stamp, self.boxes + 1)
 
 
-def _numbers(box: Box) -> np.ndarray:
+def _center_and_sides(box: Box) -> np.ndarray:
     return np.array([(box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2, box.x1 - box.x0, box.y1 - box.y0])
 
 

@@ -16,16 +16,40 @@ from .transfer import upload
 def preprocess(rgb: np.ndarray, image_size: int, device: torch.device) -> Tensor:
     """(H, W, 3) uint8 -> (1, 3, S, S) float32; the aspect ratio is not kept, as SAM 2 was trained.
 
-    Raises ValueError for anything but a non-empty (H, W, 3) uint8 array.
+    Raises TypeError for what is no array, ValueError for anything but a non-empty (H, W, 3) uint8 array.
     """
-    if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3 or not rgb.size:
-        raise ValueError(f"frame is {rgb.dtype} {rgb.shape}, expected non-empty uint8 (H, W, 3), RGB")
+    check_frame(rgb)
     pixels = upload(rgb, device).permute(2, 0, 1).unsqueeze(0)
     if device.type != "cpu":  # only the CPU resizes uint8, several times faster than float
         pixels = pixels.float()
     square = F.interpolate(pixels, size=(image_size, image_size), mode="bilinear", antialias=True)
     mean, deviation = _statistics(device)
     return (square.float() - mean) / deviation
+
+
+def check_frame(rgb: np.ndarray) -> None:
+    """Raises TypeError or ValueError unless the frame is (H, W, 3) uint8, not empty; with the way to make it so."""
+    expected = "expected non-empty uint8 (H, W, 3), RGB"
+    if not isinstance(rgb, np.ndarray):
+        array = "frame.cpu().numpy()" if isinstance(rgb, Tensor) else "np.asarray(frame)"
+        raise TypeError(f"frame is a {type(rgb).__name__}, {expected}, as a NumPy array: pass {array}")
+    if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3 or not rgb.size:
+        raise ValueError(f"frame is {rgb.dtype} {rgb.shape}, {expected}{_remedy(rgb)}")
+
+
+def _remedy(frame: np.ndarray) -> str:
+    """How most frames of this kind become RGB, empty where that is not known."""
+    if frame.ndim == 2:
+        return ": make three channels of grey by np.dstack([frame] * 3)"
+    if frame.ndim == 3 and frame.shape[2] == 4:
+        return ": leave alpha out by frame[..., :3]"
+    if frame.ndim == 3 and frame.shape[0] == 3 != frame.shape[2]:
+        return ": put the channels last by frame.transpose(1, 2, 0)"
+    if frame.dtype.kind == "f":
+        return ": make bytes of 0..1 by (255 * frame).round().astype(np.uint8)"
+    if frame.dtype.kind in "iu" and frame.dtype != np.uint8:
+        return ": scale it to 0..255 and use astype(np.uint8)"
+    return ""
 
 
 @cache

@@ -12,6 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..model import PointLabel
+from .arguments import shown
+from .geometry import clip_box
 from .transfer import upload
 from .types import Box, Click, Prompt, PromptError
 
@@ -47,7 +49,14 @@ class Points:
 
 
 def check_prompt(prompt: Prompt, size: tuple[int, int]) -> Prompt:
-    """The prompt, its box clipped to a frame of `size` (H, W); raises PromptError saying what is wrong with it."""
+    """The prompt, its box clipped to a frame of `size` (H, W); raises PromptError saying what is wrong with it.
+
+    Raises TypeError for anything but a Prompt.
+    """
+    if not isinstance(prompt, Prompt):
+        raise TypeError(
+            f"prompt is {shown(prompt)}, expected Prompt(clicks=[(x, y)]), Prompt(box=...) or Prompt(mask=...)"
+        )
     if prompt.mask is not None:
         if prompt.clicks or prompt.box:
             raise PromptError("prompt has a mask beside clicks or a box, expected a mask alone")
@@ -60,9 +69,17 @@ def check_prompt(prompt: Prompt, size: tuple[int, int]) -> Prompt:
     return Prompt(tuple(prompt.clicks), box, None, prompt.label)
 
 
+def check_first_prompt(prompt: Prompt, size: tuple[int, int]) -> Prompt:
+    """`check_prompt` for a new object: something has to say where it is, not only where it is not."""
+    prompt = check_prompt(prompt, size)
+    if prompt.mask is None and prompt.box is None and not any(click.positive for click in prompt.clicks):
+        raise PromptError("all clicks are negative; a new object needs at least one positive click or a box")
+    return prompt
+
+
 def mask_tensor(mask: np.ndarray, image_size: int, device: torch.device) -> Tensor:
-    """(H, W) -> (1, 1, S, S) of zeros and ones; raises PromptError when nothing of it is left at that size."""
-    full = upload(mask != 0, device).float()[None, None]
+    """(H, W) bool -> (1, 1, S, S) of zeros and ones; raises PromptError when nothing of it is left at that size."""
+    full = upload(mask, device).float()[None, None]
     if full.shape[-2:] != (image_size, image_size):
         size = (image_size, image_size)
         full = F.interpolate(full, size=size, mode="bilinear", align_corners=False, antialias=True)
@@ -86,14 +103,13 @@ def _check_clicks(clicks: Sequence[Click], size: tuple[int, int]) -> None:
 
 
 def _clipped(box: Box, size: tuple[int, int]) -> Box:
-    height, width = size
     if not all(math.isfinite(edge) for edge in (box.x0, box.y0, box.x1, box.y1)):
         raise PromptError(f"{_text(box)} is not finite, expected pixels")
     if box.x1 <= box.x0 or box.y1 <= box.y0:
         raise PromptError(f"{_text(box)} is empty, expected left < right and top < bottom")
-    inside = Box(max(box.x0, 0.0), max(box.y0, 0.0), min(box.x1, float(width)), min(box.y1, float(height)))
+    inside = clip_box(box, size)
     if inside.x1 <= inside.x0 or inside.y1 <= inside.y0:
-        raise PromptError(f"{_text(box)} is outside the image of {width} x {height} pixels")
+        raise PromptError(f"{_text(box)} is outside the image of {size[1]} x {size[0]} pixels")
     return inside
 
 

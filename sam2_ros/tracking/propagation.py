@@ -1,4 +1,4 @@
-"""How objects get from frame to frame: what is remembered of them is read, the network answers, memory is written."""
+"""How objects get from frame to frame: read memory, decode, measure, write memory; all objects in one batch."""
 
 from __future__ import annotations
 
@@ -11,180 +11,194 @@ import torch
 from torch import Tensor
 
 from ..model import Decoded, ImageFeatures, Network, PromptTensors
-from .belief import Belief
 from .config import TrackerConfig
 from .device import autocast
-from .frames import Answer, Frame
-from .in_between import move
+from .frame_buffer import Frame, ObjectOutput
+from .frame_skipping import warp
+from .measurement import Measurement, measure, measure_with_masks
 from .memory_bank import BankSize, MemoryBank
-from .observation import Observation, observe, observe_masks
-from .presence import Herald
 from .prompts import Points, mask_tensor
 from .stopwatch import Stopwatch
+from .track_state import EventEmitter, TrackStatus
 from .transfer import upload
 from .types import Prompt
 
-_FED_BACK_LIMIT = 32.0  # logits; what a correction sees of the answer that it corrects
+_MAX_DENSE_PROMPT = 32.0  # earlier mask logits are clamped to this when they become a dense prompt
 
 
 @dataclass
 class TrackedObject:
-    """An object that is being followed, or a copy of it that a correction is being carried forward on."""
+    """An object, or the copy of it on which a correction is propagated to the newest frame."""
 
     id: int
-    row: int  # its place in the memory bank
+    row: int  # in the memory bank
     mask_value: int
     label: str
     first_frame: int
     newest_frame: int  # the last one that it was tracked or prompted on
-    belief: Belief
-    herald: Herald  # an object and its copy have the same one
-    answer: Answer | None = None  # on the newest frame
+    status: TrackStatus
+    events: EventEmitter  # shared by an object and its copy
+    output: ObjectOutput | None = None  # on the newest frame
     points: Points = Points()  # of its newest prompted frame
     points_frame: int = -1
 
 
 class Propagation:
-    """The network with its memory of all objects. Answers are left on their frames, beliefs with their objects."""
+    """The network and every object's memory. Outputs are stored on their frames, the status with the object."""
 
     def __init__(self, model: Network, config: TrackerConfig, stopwatch: Stopwatch) -> None:
         self._model = model
         self._config = config
         self._policy = config.policy
-        self._follows_motion = config.policy.motion_weight > 0
+        self._track_motion = config.policy.motion_weight > 0
         self._time = stopwatch.time
         size = BankSize(
             objects=config.max_objects + 1,
             prompted=config.max_prompted,
             history=config.history,
-            anchors=self._policy.anchors,
-            anchor_slots=self._policy.anchor_slots(config.history),
+            long_term=self._policy.long_term,
+            long_term_slots=self._policy.long_term_slots(config.history),
             recent=config.recent_memories,
             is_pooled=config.memory_pooling > 1,
         )
         self._bank = MemoryBank(model.config, size, model.device, counts_gaps=not self._policy.is_selective)
 
-    def encoded(self, frame: Frame) -> ImageFeatures:
-        """The frame's features; it is encoded now if it was not yet."""
+    def encode(self, frame: Frame) -> ImageFeatures:
+        """The frame's features, encoded on the first call."""
         if frame.features is None:
-            assert frame.image is not None  # what is not encoded keeps its image
+            assert frame.image is not None  # kept until it is encoded
             with self._time("encode"), self._autocast():
                 frame.features = self._model.encode_image(frame.image)
             frame.image = None
         return frame.features
 
-    def follow(self, objects: Sequence[TrackedObject], frame: Frame) -> None:
-        """`track` objects, or only move their masks where the frame lies in between."""
-        if frame.origins is None:
-            self.track(objects, frame)
-            return
-        answers = [object_.answer for object_ in objects if object_.answer]  # all of them have been prompted
-        with self._time("move"):
-            moved = move(torch.stack([answer.logits for answer in answers]), frame.origins)
-        for object_, answer, logits in zip(objects, answers, moved):
-            _note(object_, frame, Answer(logits, answer.seen, object_.belief, object_.belief))
-
-    def track(self, objects: Sequence[TrackedObject], frame: Frame) -> None:
-        """Find objects on a frame by what is remembered of them, and remember what was found."""
-        with self._time("read_memory"), self._autocast():
-            memory = self._bank.read([object_.row for object_ in objects], frame.index)
-            conditioned = self._model.read_memory(self.encoded(frame), memory)
-        with self._time("decode"), self._autocast():
-            expected = [object_.belief.expected(frame.stamp) for object_ in objects]
-            decoded = self._model.decode(
-                conditioned,
-                self.encoded(frame),
-                None,
-                multimask=True,
-                choose=lambda candidates: self._policy.choose(candidates, expected),
-            )
-        with self._time("wait"):  # for the device
-            masks: list[np.ndarray] = []
-            if frame.masks is None:
-                observations = observe(decoded, self._policy.anchors > 0)
-            else:
-                observations, masks = observe_masks(decoded, self._policy.anchors > 0, frame.size)
-        for i, (object_, seen) in enumerate(zip(objects, observations)):
-            after = object_.belief.after(seen, frame.stamp, self._config.presence, self._follows_motion)
-            _note(object_, frame, Answer(decoded.logits[i], seen, object_.belief, after))
-        if frame.masks is not None:
-            frame.masks.update((object_.id, mask) for object_, mask in zip(objects, masks))
-        with self._time("write_memory"), self._autocast():
-            self._remember(objects, frame, decoded)
+    def propagate(self, objects: Sequence[TrackedObject], frame: Frame) -> None:
+        """Track objects on the next frame, or warp their masks to it where it is skipped."""
+        if frame.flow_grid is None:
+            self._track(objects, frame)
+        else:
+            self._warp(objects, frame, frame.flow_grid)
 
     def prompt(self, object_: TrackedObject, prompt: Prompt, frame: Frame) -> None:
-        """Apply a prompt to a frame; what was remembered of later frames is forgotten."""
+        """Apply a prompt to a frame; the memory of later frames is dropped."""
         points = (object_.points if object_.points_frame == frame.index else Points()).joined(prompt)
         with self._autocast():
             decoded = self._decode_prompt(prompt, points, frame, object_)
             spatial = self._model.write_memory(
-                self.encoded(frame), decoded.logits, decoded.occlusion_score, binarise=True
+                self.encode(frame), decoded.logits, decoded.occlusion_score, binarise=True
             )
-        starts = frame.index == object_.first_frame
-        is_prompted = starts or self._config.corrections_are_prompted or self.is_prompted(object_, frame)
-        self._bank.forget_from(object_.row, frame.index)
+        is_first = frame.index == object_.first_frame
+        is_prompted = is_first or self._config.corrections_are_prompted or self.is_prompted(object_, frame)
+        self._bank.drop_from(object_.row, frame.index)
         write = self._bank.write_prompted if is_prompted else self._bank.write
         write([object_.row], frame.index, spatial, decoded.pointer)
         object_.points, object_.points_frame = points, frame.index
-        earlier = frame.answers.get(object_.id)
-        (seen,) = observe(decoded, False)
-        self._trust(object_, frame, decoded.logits[0], seen, earlier.before if earlier else object_.belief)
+        earlier = frame.outputs.get(object_.id)
+        (measured,) = measure(decoded, compare_candidates=False)
+        before = earlier.status_before if earlier else object_.status
+        self._store_prompted(object_, frame, decoded.logits[0], measured, before)
 
     def preview(self, prompt: Prompt, frame: Frame) -> Decoded:
         """What a new object of this prompt would be."""
         with self._autocast():
             return self._decode_prompt(prompt, Points().joined(prompt), frame, None)
 
-    def carry(self, objects: Sequence[TrackedObject], frame: Frame) -> None:
-        """`follow` objects on a buffered frame, but leave the frame as it is for those that were prompted on it."""
+    def catch_up(self, objects: Sequence[TrackedObject], frame: Frame) -> None:
+        """`propagate` objects to a buffered frame, keeping the outputs of those that were prompted on it."""
         to_track = []
         for object_ in objects:
             if self.is_prompted(object_, frame):
-                answer = frame.answers[object_.id]
-                self._trust(object_, frame, answer.logits, answer.seen, object_.belief)
+                output = frame.outputs[object_.id]
+                self._store_prompted(object_, frame, output.mask_logits, output.measured, object_.status)
             else:
                 to_track.append(object_)
         if to_track:
-            self.follow(to_track, frame)
+            self.propagate(to_track, frame)
 
     def is_prompted(self, object_: TrackedObject, frame: Frame) -> bool:
-        """Whether the object was prompted on that frame, and the frame is still remembered."""
+        """Whether the object was prompted on that frame and the memory bank still holds it."""
         return self._bank.is_prompted(object_.row, frame.index)
 
     def copy(self, object_: TrackedObject, row: int) -> None:
-        """Remember in a row what is remembered of the object."""
+        """Copy the object's memory to another row."""
         self._bank.copy(object_.row, row)
 
-    def forget(self, object_: TrackedObject) -> None:
-        """Free the object's place."""
+    def drop(self, object_: TrackedObject) -> None:
+        """Free the object's row."""
         self._bank.clear(object_.row)
 
-    def _trust(self, object_: TrackedObject, frame: Frame, logits: Tensor, seen: Observation, before: Belief) -> None:
-        after = before.prompted(seen, frame.stamp, self._follows_motion)
-        _note(object_, frame, Answer(logits, seen, before, after))
+    # ---- one frame
 
-    def _remember(self, objects: Sequence[TrackedObject], frame: Frame, decoded: Decoded) -> None:
-        """What the policy allows of a tracked frame."""
-        answers = [frame.answers[object_.id] for object_ in objects]
-        kept = [i for i, answer in enumerate(answers) if self._policy.remembers(answer, frame.stamp)]
+    def _track(self, objects: Sequence[TrackedObject], frame: Frame) -> None:
+        features = self.encode(frame)
+        with self._time("read_memory"), self._autocast():
+            memory = self._bank.read([object_.row for object_ in objects], frame.index)
+            conditioned = self._model.read_memory(features, memory)
+        with self._time("decode"), self._autocast():
+            predicted_boxes = [object_.status.predicted_box(frame.stamp) for object_ in objects]
+            decoded = self._model.decode(
+                conditioned,
+                features,
+                None,
+                multimask=True,
+                choose=lambda candidates: self._policy.choose(candidates, predicted_boxes),
+            )
+        with self._time("wait"):  # for the device
+            measurements, masks = self._measure(decoded, frame)
+        for object_, mask_logits, measured, mask in zip(objects, decoded.logits, measurements, masks):
+            status = object_.status.update(measured, frame.stamp, self._config.track_state, self._track_motion)
+            _store(object_, frame, ObjectOutput(mask_logits, measured, object_.status, status), mask)
+        with self._time("write_memory"), self._autocast():
+            self._write_memory(objects, frame, decoded)
+
+    def _warp(self, objects: Sequence[TrackedObject], frame: Frame, flow_grid: Tensor) -> None:
+        outputs = [object_.output for object_ in objects if object_.output]  # each has been prompted
+        with self._time("warp"):
+            warped = warp(torch.stack([output.mask_logits for output in outputs]), flow_grid)
+        for object_, output, mask_logits in zip(objects, outputs, warped):
+            status = object_.status
+            _store(object_, frame, ObjectOutput(mask_logits, output.measured, status_before=status, status=status))
+
+    def _measure(
+        self, decoded: Decoded, frame: Frame
+    ) -> tuple[Sequence[Measurement], Sequence[np.ndarray] | Sequence[None]]:
+        """Measurements, and on the newest frame masks at frame size, for these are published at once."""
+        compare = self._policy.long_term > 0
+        if frame.masks is not None:
+            return measure_with_masks(decoded, compare, frame.size)
+        measurements = measure(decoded, compare)
+        return measurements, [None] * len(measurements)
+
+    def _write_memory(self, objects: Sequence[TrackedObject], frame: Frame, decoded: Decoded) -> None:
+        """Write what the policy keeps of a tracked frame."""
+        outputs = [frame.outputs[object_.id] for object_ in objects]
+        kept = [i for i, output in enumerate(outputs) if self._policy.keeps(output, frame.stamp)]
         if not kept:
             return
         logits, scores, pointers = decoded.logits, decoded.occlusion_score, decoded.pointer
         if len(kept) < len(objects):
-            chosen = self._index(kept)
-            logits, scores, pointers = logits[chosen], scores[chosen], pointers[chosen]
-        spatial = self._model.write_memory(self.encoded(frame), logits, scores, binarise=False)
+            index = self._index(kept)
+            logits, scores, pointers = logits[index], scores[index], pointers[index]
+        spatial = self._model.write_memory(self.encode(frame), logits, scores, binarise=False)
         rows = [objects[i].row for i in kept]
         self._bank.write(rows, frame.index, spatial, pointers)
-        gaps = [frame.index - self._bank.newest_anchor(row) for row in rows]
-        anchors = [n for n, i in enumerate(kept) if self._policy.is_anchor(answers[i], gaps[n])]
-        if anchors:
-            chosen = self._index(anchors)
-            self._bank.write_anchors([rows[n] for n in anchors], frame.index, spatial[chosen], pointers[chosen])
+        gaps = [frame.index - self._bank.newest_long_term(row) for row in rows]
+        long_term = [n for n, i in enumerate(kept) if self._policy.is_long_term(outputs[i], gaps[n])]
+        if long_term:
+            index = self._index(long_term)
+            self._bank.write_long_term([rows[n] for n in long_term], frame.index, spatial[index], pointers[index])
+
+    # ---- prompts
+
+    def _store_prompted(
+        self, object_: TrackedObject, frame: Frame, mask_logits: Tensor, measured: Measurement, before: TrackStatus
+    ) -> None:
+        status = before.update_from_prompt(measured, frame.stamp, self._track_motion)
+        _store(object_, frame, ObjectOutput(mask_logits, measured, before, status))
 
     def _decode_prompt(self, prompt: Prompt, points: Points, frame: Frame, object_: TrackedObject | None) -> Decoded:
-        """The answer to a prompt for an object, or for one that is not known (None)."""
-        model, device, features = self._model, self._model.device, self.encoded(frame)
+        """The output for a prompt on an object, or on something that is not tracked yet (None)."""
+        model, device, features = self._model, self._model.device, self.encode(frame)
         if prompt.mask is not None:
             mask = mask_tensor(prompt.mask, model.config.image_size, device)
             return model.decode_mask_prompt(features, mask)
@@ -192,9 +206,9 @@ class Propagation:
             conditioned = model.without_memory(features)
         else:
             conditioned = model.read_memory(features, self._bank.read([object_.row], frame.index))
-        earlier = frame.answers.get(object_.id) if object_ else None
-        fed_back = earlier.logits[None].clamp(-_FED_BACK_LIMIT, _FED_BACK_LIMIT) if earlier else None
-        prompts = PromptTensors(*points.tensors(frame.size, model.config.image_size, device), fed_back)
+        earlier = frame.outputs.get(object_.id) if object_ else None
+        dense = earlier.mask_logits[None].clamp(-_MAX_DENSE_PROMPT, _MAX_DENSE_PROMPT) if earlier else None
+        prompts = PromptTensors(*points.tensors(frame.size, model.config.image_size, device), dense)
         return model.decode(conditioned, features, prompts, multimask=len(points) <= 1)
 
     def _index(self, numbers: Sequence[int]) -> Tensor:
@@ -204,9 +218,13 @@ class Propagation:
         return autocast(self._model.device, self._config.precision)
 
 
-def _note(object_: TrackedObject, frame: Frame, answer: Answer) -> None:
-    """The frame is the object's newest, and this the answer to it."""
-    object_.answer, object_.belief, object_.newest_frame = answer, answer.after, frame.index
-    frame.answers[object_.id] = answer
-    if frame.masks is not None:
+def _store(object_: TrackedObject, frame: Frame, output: ObjectOutput, mask: np.ndarray | None = None) -> None:
+    """`output` becomes the object's newest, on this frame; `mask` (H, W) bool is that of its logits, where known."""
+    object_.output, object_.status, object_.newest_frame = output, output.status, frame.index
+    frame.outputs[object_.id] = output
+    if frame.masks is None:
+        return
+    if mask is None:
         frame.masks.pop(object_.id, None)
+    else:
+        frame.masks[object_.id] = mask

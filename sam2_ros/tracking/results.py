@@ -1,4 +1,4 @@
-"""A frame's result from the answers of its objects."""
+"""A frame's result from the outputs of its objects."""
 
 from __future__ import annotations
 
@@ -8,57 +8,57 @@ from functools import partial
 import numpy as np
 import torch
 
-from .frames import Answer, Frame
-from .masks import bounding_box, full_size, paint_labels
+from .frame_buffer import Frame, ObjectOutput
+from .geometry import bounding_box, full_size, label_image
 from .propagation import TrackedObject
 from .transfer import fetch
 from .types import FrameResult, Track, TrackState
 
 
 def result_of(frame: Frame, objects: Iterable[TrackedObject]) -> FrameResult:
-    """The tracks of those objects that have been found, or missed, on the frame."""
-    known = [object_ for object_ in objects if object_.id in frame.answers]
-    shown = {o.mask_value: o.id for o in known if _is_shown(frame.answers[o.id])}
-    if not shown:
-        return FrameResult(frame.stamp, frame.index, frame.size, _tracks(frame, known, {}))
-    masks = _masks(frame, list(shown.values()))
-    tracks = _tracks(frame, known, dict(zip(shown, masks)))
-    logits = [frame.answers[track_id].logits for track_id in shown.values()]
-    draw = partial(paint_labels, masks, list(shown), logits)
-    return FrameResult(frame.stamp, frame.index, frame.size, tracks, draw_labels=draw)
+    """The tracks of the objects that have an output on the frame."""
+    tracked = [object_ for object_ in objects if object_.id in frame.outputs]
+    visible = {o.mask_value: o.id for o in tracked if _is_visible(frame.outputs[o.id])}
+    if not visible:
+        return FrameResult(frame.stamp, frame.index, frame.size, _tracks(frame, tracked, {}))
+    masks = _masks(frame, list(visible.values()))
+    tracks = _tracks(frame, tracked, dict(zip(visible, masks)))
+    logits = [frame.outputs[track_id].mask_logits for track_id in visible.values()]
+    paint = partial(label_image, masks, list(visible), logits)
+    return FrameResult(frame.stamp, frame.index, frame.size, tracks, draw_labels=paint)
 
 
 def _masks(frame: Frame, track_ids: list[int]) -> list[np.ndarray]:
-    """Of the frame's size; those that were not made when the objects were tracked are made now."""
-    made = dict(frame.masks or {})
-    if missing := [track_id for track_id in track_ids if track_id not in made]:
-        logits = torch.stack([frame.answers[track_id].logits for track_id in missing])
+    """(H, W) bool each; those that were not computed when the objects were tracked are computed now."""
+    known = dict(frame.masks or {})
+    if missing := [track_id for track_id in track_ids if track_id not in known]:
+        logits = torch.stack([frame.outputs[track_id].mask_logits for track_id in missing])
         (masks,) = fetch(full_size(logits, frame.size) > 0)
-        made.update(zip(missing, masks))
-    return [made[track_id] for track_id in track_ids]
+        known.update(zip(missing, masks))
+    return [known[track_id] for track_id in track_ids]
 
 
-def _is_shown(answer: Answer) -> bool:
-    """A doubtful mask is none: somebody may want to grasp it."""
-    return answer.after.presence.state is TrackState.VISIBLE
+def _is_visible(output: ObjectOutput) -> bool:
+    """Unconfirmed masks are suppressed: somebody may want to grasp the object."""
+    return output.status.state is TrackState.VISIBLE
 
 
 def _tracks(frame: Frame, objects: list[TrackedObject], masks: dict[int, np.ndarray]) -> tuple[Track, ...]:
     """`masks` by mask value."""
-    nothing = np.zeros(frame.size, bool)
-    return tuple(_track(o, frame.answers[o.id], masks.get(o.mask_value, nothing)) for o in objects)
+    empty = np.zeros(frame.size, bool)
+    return tuple(_track(o, frame.outputs[o.id], masks.get(o.mask_value, empty)) for o in objects)
 
 
-def _track(object_: TrackedObject, answer: Answer, mask: np.ndarray) -> Track:
+def _track(object_: TrackedObject, output: ObjectOutput, mask: np.ndarray) -> Track:
     return Track(
         id=object_.id,
         mask_value=object_.mask_value,
         label=object_.label,
-        state=answer.after.presence.state,
-        presence=answer.seen.presence,
-        predicted_iou=answer.seen.predicted_iou,
+        state=output.status.state,
+        presence=output.measured.presence,
+        predicted_iou=output.measured.predicted_iou,
         mask=mask,
         box=bounding_box(mask),
         area=int(np.count_nonzero(mask)),
-        last_seen=answer.after.presence.last_seen,
+        last_seen=output.status.last_seen,
     )

@@ -9,7 +9,7 @@ from torch import Tensor
 
 def upload(array: np.ndarray, device: torch.device) -> Tensor:
     """The array on the device, through pinned memory where that is a GPU: the host goes on at once."""
-    tensor = torch.from_numpy(np.ascontiguousarray(array))
+    tensor = torch.from_numpy(np.require(array, requirements=["C", "W"]))  # PyTorch warns of read-only memory
     if device.type == "cuda":
         tensor = tensor.pin_memory()
     return tensor.to(device, non_blocking=True)

@@ -10,45 +10,99 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
+from .arguments import is_sequence, number, numbers, shown
+from .errors import PromptError, StampError
+from .mask_prompts import to_mask
 
-class PromptError(ValueError):
-    """A prompt that cannot be used; the message says why and what to do."""
-
-
-class StampError(ValueError):
-    """A frame that is not newer than the one before it."""
+__all__ = [
+    "Box",
+    "Click",
+    "Event",
+    "EventKind",
+    "FrameResult",
+    "Preview",
+    "Prompt",
+    "PromptError",
+    "StampError",
+    "Track",
+    "TrackState",
+]
 
 
 @dataclass(frozen=True)
 class Click:
-    """A point on the object, or beside it if not positive (pixels)."""
+    """A point on the object, or beside it if not positive (pixels). Raises TypeError for what is no number."""
 
     x: float
     y: float
     positive: bool = True
 
+    def __post_init__(self) -> None:
+        for name in ("x", "y"):
+            object.__setattr__(self, name, number(getattr(self, name), f"{name} of a click"))
+        sign = number(self.positive, "positive of a click")
+        if sign not in (0.0, 1.0):
+            raise PromptError(f"positive of a click is {sign:g}, expected True (on the object) or False (beside it)")
+        object.__setattr__(self, "positive", sign == 1.0)
+
 
 @dataclass(frozen=True)
 class Box:
-    """Left, top, right and bottom edge (pixels)."""
+    """Left, top, right and bottom edge (pixels). Raises TypeError for what is no number."""
 
     x0: float
     y0: float
     x1: float
     y1: float
 
+    def __post_init__(self) -> None:
+        for name in ("x0", "y0", "x1", "y1"):
+            object.__setattr__(self, name, number(getattr(self, name), f"{name} of a box"))
+
 
 @dataclass(frozen=True)
 class Prompt:
-    """Says which object is meant: clicks, a box, both, or a mask (H, W) of the frame's size, alone."""
+    """Says which object is meant: clicks, a box, both, or a mask of the frame's size, alone.
+
+    Clicks may be given as (x, y) or (x, y, positive), a box as (x0, y0, x1, y1), both also as rows of an array. A mask
+    is kept as (H, W) bool; `to_mask` says which images and arrays it may be given as. Raises TypeError for what is none
+    of these, PromptError for a mask of values that have no meaning.
+    """
 
     clicks: Sequence[Click] = ()
     box: Box | None = None
     mask: np.ndarray | None = None
     label: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "clicks", _clicks(self.clicks))
+        object.__setattr__(self, "box", None if self.box is None else _box(self.box))
+        object.__setattr__(self, "mask", None if self.mask is None else to_mask(self.mask))
+        if not isinstance(self.label, str):
+            raise TypeError(f"label is {shown(self.label)}, expected a str")
+
+
+def _clicks(given: Any) -> tuple[Click, ...]:
+    """Raises TypeError."""
+    expected = "expected a sequence of Click(x, y), (x, y) or (x, y, positive)"
+    if not is_sequence(given):
+        raise TypeError(f"clicks is {shown(given)}, {expected}")
+    return tuple(
+        click if isinstance(click, Click) else Click(*numbers(click, (2, 3), f"a click is {shown(click)}, {expected}"))
+        for click in given
+    )
+
+
+def _box(given: Any) -> Box:
+    """Raises TypeError."""
+    if isinstance(given, Box):
+        return given
+    expected = "expected Box(x0, y0, x1, y1) or these four numbers: left, top, right and bottom edge"
+    return Box(*numbers(given, (4,), f"box is {shown(given)}, {expected}"))
 
 
 class TrackState(Enum):
@@ -56,7 +110,7 @@ class TrackState(Enum):
 
     VISIBLE = "visible"
     OCCLUDED = "occluded"  # absent for a moment
-    LOST = "lost"  # absent for longer than `PresenceRules.lost_after`
+    LOST = "lost"  # absent for longer than `TrackStateConfig.lost_after`
 
 
 @dataclass(frozen=True)

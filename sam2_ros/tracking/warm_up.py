@@ -25,7 +25,7 @@ _CLICK = Prompt(clicks=(Click(32, 32),))
 def compiled(model: Sam2, config: TrackerConfig, backend: str = "inductor") -> CompiledSam2:
     """The network for trackers of this configuration; nothing is compiled before `warm_up`."""
     policy = config.policy
-    lasting = config.max_prompted + policy.anchors
+    lasting = config.max_prompted + policy.long_term
     pooled = config.recent_memories if config.memory_pooling > 1 else 0
     sizes = (
         MemorySize(prompted + config.recent_memories - pooled, pooled, prompted + POINTER_REACH)

@@ -29,40 +29,25 @@ def flow(frames: Iterable[np.ndarray], mask: np.ndarray) -> Iterator[np.ndarray]
         yield share > 0.5
 
 
-def csrt(frames: Iterable[np.ndarray], mask: np.ndarray) -> Iterator[np.ndarray]:
-    """The first mask stretched into the box that OpenCV's CSRT tracker finds.
+def template(frames: Iterable[np.ndarray], mask: np.ndarray) -> Iterator[np.ndarray]:
+    """The first mask moved to where OpenCV's template matching finds the first frame's box again.
 
-    Raises ValueError where OpenCV comes without that tracker.
+    It is searched within one box's size of where it was last; neither its size nor the template ever change.
     """
-    if not hasattr(cv2, "TrackerCSRT_create"):
-        raise ValueError(
-            f"OpenCV {cv2.__version__} has no CSRT tracker; install opencv-contrib-python-headless in place of "
-            "opencv-python-headless"
-        )
     x, y, width, height = cv2.boundingRect(mask.astype(np.uint8))
-    cut = mask[y : y + height, x : x + width].astype(np.uint8)
-    tracker = None
+    cut = mask[y : y + height, x : x + width]
+    first: np.ndarray | None = None
     for frame in frames:
-        if tracker is None:
-            tracker = cv2.TrackerCSRT_create()
-            tracker.init(frame, (x, y, width, height))
-            yield mask
-            continue
-        found, box = tracker.update(frame)
-        yield _placed(cut, box, mask.shape) if found else np.zeros_like(mask)
+        if first is None:
+            first = frame[y : y + height, x : x + width].copy()
+        else:
+            left, top = max(x - width, 0), max(y - height, 0)
+            window = frame[top : y + 2 * height, left : x + 2 * width]
+            _, _, _, (dx, dy) = cv2.minMaxLoc(cv2.matchTemplate(window, first, cv2.TM_CCOEFF_NORMED))
+            x, y = left + dx, top + dy
+        moved = np.zeros_like(mask)
+        moved[y : y + height, x : x + width] = cut
+        yield moved
 
 
-BASELINES = {"copy": copy, "flow": flow, "csrt": csrt}
-
-
-def _placed(cut: np.ndarray, box: tuple[int, int, int, int], size: tuple[int, ...]) -> np.ndarray:
-    """`cut` resized into a box of a picture of `size`."""
-    x, y, width, height = (int(round(value)) for value in box)
-    result = np.zeros(size, bool)
-    if width < 1 or height < 1:
-        return result
-    resized = cv2.resize(cut, (width, height), interpolation=cv2.INTER_NEAREST) > 0
-    left, upper, right, lower = max(x, 0), max(y, 0), min(x + width, size[1]), min(y + height, size[0])
-    if right > left and lower > upper:
-        result[upper:lower, left:right] = resized[upper - y : lower - y, left - x : right - x]
-    return result
+BASELINES = {"copy": copy, "flow": flow, "template": template}

@@ -10,9 +10,10 @@ from typing import Protocol
 import cv2
 import numpy as np
 
+from sam2_ros.synthetic.clip import visible_objects
+from sam2_ros.synthetic.pictures import Pictures
+from sam2_ros.synthetic.scene import render_clip
 from sam2_ros.training.davis import DatasetError, read_dataset, read_picture
-from sam2_ros.training.synthetic import render_clip, visible_objects
-from sam2_ros.training.textures import Pictures
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ class Clips(Protocol):
 class ClipStore:
     """`count` synthetic clips of the series `seed`, rendered at their first use and kept in files below `folder`.
 
-    The last `plain` ones are made without cut-outs and films. A clip is a function of its number, so that several
+    The last `plain` ones are made without cut-outs and animations. A clip is a function of its number, so that several
     processes may fill one store and training draws the same clips whatever was rendered before.
     """
 

@@ -1,8 +1,7 @@
 """The training loop: one optimizer step after another, resumable at any of them, on one device or several.
 
 Everything random about a step is drawn from (seed, step, rank), so that a resumed training goes on exactly.
-Start it under torchrun to use several devices, or several processes on one. They learn from the mean of their
-gradients, or each for some steps alone and then on from the mean of their weights (local SGD: Stich, 2019).
+Start it under torchrun to use several devices, or several processes on one: their gradients are averaged.
 """
 
 from __future__ import annotations
@@ -71,8 +70,6 @@ def train(recipe: Recipe, clips: Clips, folder: Path, device: torch.device, star
         while progress.step < recipe.steps:
             losses, quality = _step(recipe, lessons, progress, device, ranks)
             progress.step += 1
-            if ranks > 1 and recipe.alone and (progress.step % recipe.alone == 0 or progress.step == recipe.steps):
-                _meet(progress, ranks)
             bar.update()
             if log is not None:
                 log.note(progress.step, losses, quality)
@@ -159,9 +156,8 @@ def learning_rate(recipe: Recipe, step: int) -> float:
     """Linear warm-up, a constant, then half a cosine down to a hundredth over the last `cool_down` of the steps."""
     if step < recipe.warm_up:
         return recipe.learning_rate * (step + 1) / recipe.warm_up
-    end = recipe.horizon or recipe.steps
-    last = max(1, round(recipe.cool_down * (end - recipe.warm_up)))
-    share = max(0.0, 1 - (end - step) / last)
+    last = max(1, round(recipe.cool_down * (recipe.steps - recipe.warm_up)))
+    share = max(0.0, 1 - (recipe.steps - step) / last)
     return recipe.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * share)))
 
 
@@ -183,9 +179,7 @@ def _step(
         (mean.total / stage.accumulate).backward()
     parameters = [parameter for parameter in progress.model.parameters() if parameter.requires_grad]
     if ranks > 1:
-        gradients = _gradients(parameters)
-        if not recipe.alone:
-            _average(gradients, ranks)
+        _average(_gradients(parameters), ranks)
     norm = torch.nn.utils.clip_grad_norm_(parameters, recipe.clip_norm)
     progress.optimizers.step(learning_rate(recipe, progress.step))
     _update_average(progress, recipe.ema_decay)
@@ -203,12 +197,6 @@ def _gradients(parameters: list[torch.nn.Parameter]) -> list[Tensor]:
         if parameter.grad is None:
             parameter.grad = torch.zeros_like(parameter)
     return [parameter.grad for parameter in parameters if parameter.grad is not None]
-
-
-def _meet(progress: Progress, ranks: int) -> None:
-    """Every rank goes on from the mean of what all have learnt and remember."""
-    kept = (progress.model.state_dict(), progress.average)
-    _average([value for values in kept for value in values.values()] + progress.optimizers.momenta(), ranks)
 
 
 def _average(tensors: list[Tensor], ranks: int) -> None:

@@ -11,10 +11,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from sam2_ros.training.davis import Sequence
+
 from ..model import Sam2
 from ..tracking import Box, Click, EventKind, Prompt, StreamingTracker, TrackerConfig
 from .absence import score_back, score_lost
-from .davis import Sequence
 from .metrics import ObjectScore, score_object
 
 PROMPTS = ("mask", "box", "click")

@@ -43,16 +43,16 @@ def first_model(config: ModelConfig, seed: int) -> Sam2:
             nn.init.xavier_uniform_(module.weight)
             nn.init.zeros_(module.bias)
         elif isinstance(module, ConvNextBlock):
-            nn.init.constant_(module.scale, 0.1)
-    nn.init.trunc_normal_(model.trunk.position, std=0.02)
-    nn.init.trunc_normal_(model.trunk.window_position, std=0.02)
+            nn.init.constant_(module.gamma, 0.1)
+    nn.init.trunc_normal_(model.image_encoder.trunk.pos_embed, std=0.02)
+    nn.init.trunc_normal_(model.image_encoder.trunk.pos_embed_window, std=0.02)
     for name, module in model.named_modules():
         if isinstance(module, Attention) and name.startswith("memory_attention."):
             _look_near(module)
         elif isinstance(module, Attention):
             _match_places(module)
     # Half of the places are told apart coarsely, so that the inside of a box is near its corners.
-    frequencies = model.prompt_encoder.position.frequencies
+    frequencies = model.sam_prompt_encoder.pe_layer.positional_encoding_gaussian_matrix
     frequencies[:, : frequencies.shape[1] // 2] *= _COARSE
     _write_mask_to_memory(model)
     _read_mask_from_memory(model)
@@ -63,32 +63,32 @@ def first_model(config: ModelConfig, seed: int) -> Sam2:
 
 def _look_near(attention: Attention) -> None:
     """Equal query and key biases make rotary attention a function of distance; only its high frequencies are local."""
-    width = len(attention.query.bias)
+    width = len(attention.q_proj.bias)
     high = torch.zeros(2, width // 4, 2)  # x and y, frequencies from the highest, pairs
     high[:, : width // 16] = 1
     bias = _LOOK_NEAR * high.flatten()
-    attention.query.bias.copy_(bias)
-    attention.key.bias.copy_(bias)
+    attention.q_proj.bias.copy_(bias)
+    attention.k_proj.bias.copy_(bias)
 
 
 def _match_places(attention: Attention) -> None:
     """One projection for queries and keys: what has the same place matches best."""
-    nn.init.orthogonal_(attention.query.weight, gain=_PLACE_GAIN)
-    attention.key.weight.copy_(attention.query.weight)
+    nn.init.orthogonal_(attention.q_proj.weight, gain=_PLACE_GAIN)
+    attention.k_proj.weight.copy_(attention.q_proj.weight)
 
 
 def _write_mask_to_memory(model: Sam2) -> None:
     """The channel of a memory is the covered share of each token, as well as a projection can tell among features."""
     encoder, weight = model.memory_encoder, model.get_parameter
-    encoder.features.weight.mul_(_FEATURE_SHARE)
+    encoder.pix_feat_proj.weight.mul_(_FEATURE_SHARE)
     masks = _random_discs(model.config.image_size)
-    made = encoder.mask(masks * 2 * _MEMORY_LOGIT - _MEMORY_LOGIT).flatten(2).transpose(1, 2).flatten(0, 1)
+    made = encoder.mask_downsampler(masks * 2 * _MEMORY_LOGIT - _MEMORY_LOGIT).flatten(2).transpose(1, 2).flatten(0, 1)
     share = F.avg_pool2d(masks, STRIDE).flatten()
     middle = made.mean(dim=0)
     spread = (made - middle).T @ (made - middle) / len(made) + _FEATURE_NOISE * torch.eye(made.shape[1])
     projection = torch.linalg.solve(spread, (made - middle).T @ (share - share.mean()) / len(made))
-    weight("memory_encoder.out.weight")[_CHANNEL, :, 0, 0] = projection
-    weight("memory_encoder.out.bias")[_CHANNEL] = share.mean() - projection @ middle
+    weight("memory_encoder.out_proj.weight")[_CHANNEL, :, 0, 0] = projection
+    weight("memory_encoder.out_proj.bias")[_CHANNEL] = share.mean() - projection @ middle
 
 
 def _random_discs(side: int) -> Tensor:
@@ -104,29 +104,37 @@ def _read_mask_from_memory(model: Sam2) -> None:
     weight = model.get_parameter
     for i in range(len(model.memory_attention.layers)):
         layer = f"memory_attention.layers.{i}"
-        for linear in (f"{layer}.to_memory.value", f"{layer}.to_memory.out", f"{layer}.within.out", f"{layer}.shrink"):
+        for linear in (
+            *(f"{layer}.cross_attn_image.v_proj", f"{layer}.cross_attn_image.out_proj"),
+            *(f"{layer}.self_attn.out_proj", f"{layer}.linear2"),
+        ):
             weight(f"{linear}.weight")[_CHANNEL] = 0
-        weight(f"{layer}.to_memory.value.weight")[_CHANNEL, _CHANNEL] = 1
-        weight(f"{layer}.to_memory.out.weight")[_CHANNEL, _CHANNEL] = _READ
-    for lateral in ("neck.lateral.2", "neck.lateral.3"):
-        weight(f"{lateral}.weight")[_CHANNEL] = 0
+        weight(f"{layer}.cross_attn_image.v_proj.weight")[_CHANNEL, _CHANNEL] = 1
+        weight(f"{layer}.cross_attn_image.out_proj.weight")[_CHANNEL, _CHANNEL] = _READ
+    for conv in ("image_encoder.neck.convs.0.conv", "image_encoder.neck.convs.1.conv"):
+        weight(f"{conv}.weight")[_CHANNEL] = 0
 
 
 def _mark_clicks(model: Sam2) -> None:
     """Every token of the mask decoder keeps to itself, and those of points tell the image around them what they are."""
-    prompts, decoder, weight = model.prompt_encoder, model.mask_decoder, model.get_parameter
-    for token in (decoder.occlusion_token, decoder.iou_token, decoder.mask_tokens, prompts.padding, *prompts.kinds):
-        nn.init.normal_(token)
-        token[:, _CHANNEL] = 0
+    prompts, decoder, weight = model.sam_prompt_encoder, model.sam_mask_decoder, model.get_parameter
+    for token in (
+        *(decoder.obj_score_token, decoder.iou_token, decoder.mask_tokens, prompts.not_a_point_embed),
+        *prompts.point_embeddings,
+    ):
+        nn.init.normal_(token.weight)
+        token.weight[:, _CHANNEL] = 0
     for label in PointLabel:
         if label is not PointLabel.PADDING:
-            prompts.kinds[label][0, _CHANNEL] = -_POINT if label is PointLabel.NEGATIVE else _POINT
-    for i in range(len(decoder.layers)):
-        layer = f"mask_decoder.layers.{i}"
-        weight(f"{layer}.to_image.out.weight")[_CHANNEL] = 0
+            prompts.point_embeddings[label].get_parameter("weight")[0, _CHANNEL] = (
+                -_POINT if label is PointLabel.NEGATIVE else _POINT
+            )
+    for i in range(len(decoder.transformer.layers)):
+        layer = f"sam_mask_decoder.transformer.layers.{i}"
+        weight(f"{layer}.cross_attn_token_to_image.out_proj.weight")[_CHANNEL] = 0
         weight(f"{layer}.mlp.layers.1.weight")[_CHANNEL] = 0
-        for name, loudness in ((f"{layer}.among_tokens", 1.0), (f"{layer}.from_image", _HEARD)):
-            value, out = weight(f"{name}.value.weight"), weight(f"{name}.out.weight")
+        for name, loudness in ((f"{layer}.self_attn", 1.0), (f"{layer}.cross_attn_image_to_token", _HEARD)):
+            value, out = weight(f"{name}.v_proj.weight"), weight(f"{name}.out_proj.weight")
             firsts = slice(None, None, len(value) // _HEADS)  # the first channel of every head
             value[firsts] = 0
             value[firsts, _CHANNEL] = 1
@@ -138,18 +146,19 @@ def _answer_what_was_read(model: Sam2) -> None:
     """The upscaling passes the channel, once as it is and once negated, and every mask is their difference."""
     weight = model.get_parameter
     plus, minus = _CHANNEL, _CHANNEL + 1
-    for step in ("to_half", "to_fine"):
-        weight(f"mask_decoder.{step}.weight")[:, [plus, minus]] = 0
-        weight(f"mask_decoder.{step}.bias")[[plus, minus]] = 0
-        weight(f"neck.{step}.weight")[[plus, minus]] = 0
-        weight(f"neck.{step}.bias")[[plus, minus]] = 0
-    half, fine = weight("mask_decoder.to_half.weight"), weight("mask_decoder.to_fine.weight")
+    for layer in ("output_upscaling.0", "output_upscaling.3"):
+        weight(f"sam_mask_decoder.{layer}.weight")[:, [plus, minus]] = 0
+        weight(f"sam_mask_decoder.{layer}.bias")[[plus, minus]] = 0
+    for layer in ("conv_s1", "conv_s0"):
+        weight(f"sam_mask_decoder.{layer}.weight")[[plus, minus]] = 0
+        weight(f"sam_mask_decoder.{layer}.bias")[[plus, minus]] = 0
+    half, fine = (weight(f"sam_mask_decoder.output_upscaling.{i}.weight") for i in (0, 3))
     half[_CHANNEL, plus] = 1
     half[_CHANNEL, minus] = -1
-    weight("mask_decoder.to_half.bias")[plus] = -_THRESHOLD
-    weight("mask_decoder.to_half.bias")[minus] = _THRESHOLD
+    weight("sam_mask_decoder.output_upscaling.0.bias")[plus] = -_THRESHOLD
+    weight("sam_mask_decoder.output_upscaling.0.bias")[minus] = _THRESHOLD
     fine[plus, plus] = fine[minus, minus] = 1
     fine[minus, plus] = fine[plus, minus] = -1
-    for i in range(len(model.mask_decoder.mask_heads)):
-        filters = weight(f"mask_decoder.mask_heads.{i}.layers.2.bias")
+    for i in range(len(model.sam_mask_decoder.output_hypernetworks_mlps)):
+        filters = weight(f"sam_mask_decoder.output_hypernetworks_mlps.{i}.layers.2.bias")
         filters[plus], filters[minus] = _ANSWER, -_ANSWER

@@ -42,11 +42,6 @@ class Optimizers:
                 group["lr"] = learning_rate
             optimizer.step()
 
-    def momenta(self) -> list[torch.Tensor]:
-        """What they remember of earlier gradients."""
-        remembered = [values for optimizer in self._all for values in optimizer.state.values()]
-        return [value for values in remembered for name, value in values.items() if name != "step"]
-
     def state(self) -> list[dict[str, Any]]:
         """All that they remember."""
         return [optimizer.state_dict() for optimizer in self._all]

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from pycocotools import mask as run_lengths
 
-from sam2_ros.tracking.video import VideoError, probe, read_frames
+from sam2_ros.media.video import VideoError, probe, read_frames
 from sam2_ros.training.davis import DatasetError
 
 log = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from sam2_ros.cli import main
-from sam2_ros.tracking.video import VideoWriter
+from sam2_ros.media.video import VideoWriter
 
 CHECKOUT = os.environ.get("SAM2_REFERENCE")
 SHORT = ["--image-size", "64", "--frames", "3", "--warm-up", "2", "--device", "cpu"]
@@ -89,8 +89,6 @@ def test_runs_the_reference_on_the_same_frames(tmp_path: Path) -> None:
 
 
 def test_the_node_needs_ros(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "sam2_ros.node.overhead", raising=False)
-    monkeypatch.delattr("sam2_ros.node.overhead", raising=False)
     monkeypatch.setitem(sys.modules, "rclpy", None)
     assert main(["benchmark", "--node"]) == 1
     assert "--node needs ROS 2" in capsys.readouterr().err
@@ -128,4 +126,15 @@ def test_a_number_of_objects_that_is_none(objects: str, capsys: pytest.CaptureFi
 
 def test_measures_lifting_without_a_model(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["benchmark", "--lifting", "--frames", "3"]) == 0
-    assert "lifting 3 masks at 640x480: median" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "lifting 3 masks at 640x480: median" in out
+    assert "pass (limit: median of 5 ms)" in out or "fail (limit: median of 5 ms)" in out
+
+
+@pytest.mark.parametrize("option", ["--json", "--plot"])
+@pytest.mark.parametrize("kind", ["--node", "--lifting"])
+def test_what_has_no_table_writes_no_file(
+    kind: str, option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["benchmark", kind, option, str(tmp_path / "file")]) == 1
+    assert "leave out --node and --lifting" in capsys.readouterr().err

@@ -9,11 +9,11 @@ from safetensors.torch import load_file
 
 from sam2_ros.cli import main
 from sam2_ros.model import save_weights, seeded_model
+from sam2_ros.synthetic.clip import Clip
+from sam2_ros.synthetic.davis_writer import write_clip
 from sam2_ros.tracking.presets import PRESETS
 from sam2_ros.training import recipe
-from sam2_ros.training.davis import write_clip
 from sam2_ros.training.recipe import Recipe, Stage, Turn
-from sam2_ros.training.synthetic import Clip
 
 
 @pytest.fixture

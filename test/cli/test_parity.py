@@ -16,11 +16,11 @@ import torch
 from torch import Tensor
 
 from sam2_ros.cli import main, parity
+from sam2_ros.media.video import VideoWriter
 from sam2_ros.model import ModelConfig, Sam2, save_weights, seeded_model
 from sam2_ros.parity import ours
 from sam2_ros.parity.demo import demo_scenarios
 from sam2_ros.parity.scenarios import Answers, ModuleInputs, Scenario
-from sam2_ros.tracking.video import VideoWriter
 
 CHECKOUT = os.environ.get("SAM2_REFERENCE")
 QUICK = ["--models", "nano", "--image-size", "64", "--frames", "8"]
@@ -37,7 +37,7 @@ class Twin:
     def load(self, model: Sam2) -> None:
         self.model.load_state_dict(model.state_dict())
         with torch.no_grad():
-            self.model.memory_encoder.out.bias += self.noise
+            self.model.memory_encoder.out_proj.bias += self.noise
 
     def modules(self, inputs: ModuleInputs) -> dict[str, Tensor]:
         return ours.modules(self.model, inputs)
@@ -98,7 +98,7 @@ def test_equal_masks_that_are_empty_fail(
 ) -> None:
     shorten_demo(monkeypatch, scenarios=3, frames=8)
     model = seeded_model("nano")
-    for head in model.mask_decoder.mask_heads:
+    for head in model.sam_mask_decoder.output_hypernetworks_mlps:
         head.layers[-1].weight.zero_()
         head.layers[-1].bias.zero_()
     save_weights(model, tmp_path / "empty.safetensors")

@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from sam2_ros.cli import main
+from sam2_ros.media.video import VideoWriter, probe
 from sam2_ros.model import save_weights, seeded_model
-from sam2_ros.tracking.video import VideoWriter, probe
 
 SIZE, COUNT = (48, 64), 6
 CLICK = ["--click", "30,20"]
@@ -182,6 +182,12 @@ def test_a_box_without_extent(complaint: Callable[..., str]) -> None:
     assert "box (40, 10, 20, 30) is empty" in complaint("--box", "40,10,20,30")
 
 
+def test_an_object_that_starts_with_negative_clicks_alone(complaint: Callable[..., str], tmp_path: Path) -> None:
+    told = complaint("--at", "2", "--click", "30,20,0", "--at", "4", *CLICK)
+    assert "frame 2: all clicks are negative; a new object needs at least one positive click or a box" in told
+    assert not (tmp_path / "out").exists()  # found before anything is written
+
+
 def test_two_boxes_for_one_object(complaint: Callable[..., str]) -> None:
     assert "a second --box" in complaint("--box", "1,1,9,9", "--box", "2,2,8,8")
 
@@ -189,6 +195,25 @@ def test_two_boxes_for_one_object(complaint: Callable[..., str]) -> None:
 def test_a_mask_of_another_size(complaint: Callable[..., str], tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "mask.png"), np.full((10, 10), 255, np.uint8))
     assert "mask has shape (10, 10), expected" in complaint("--mask", str(tmp_path / "mask.png"))
+
+
+@pytest.mark.parametrize("pixels", [np.full(SIZE, 255, np.uint8), np.dstack([np.full(SIZE, 255, np.uint8)] * 4)])
+def test_a_mask_of_nearly_all_is_followed_with_a_warning(
+    track: Callable[..., int], pixels: np.ndarray, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cv2.imwrite(str(tmp_path / "mask.png"), pixels)
+    assert track("--mask", str(tmp_path / "mask.png")) == 0
+    warnings = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning: ")]
+    assert len(warnings) == 1
+    assert "warning: frame 0: the mask covers 100 % of the image: is it inverted?" in warnings[0]
+
+
+def test_a_mask_may_be_a_jpeg(track: Callable[..., int], tmp_path: Path) -> None:
+    mask = np.zeros(SIZE, np.uint8)
+    mask[10:30, 20:40] = 255
+    cv2.imwrite(str(tmp_path / "mask.jpg"), cv2.GaussianBlur(mask, (0, 0), 1))
+    track("--mask", str(tmp_path / "mask.jpg"))
+    assert 300 < int(table(tmp_path)[0]["area"]) < 500
 
 
 def test_a_mask_that_is_black_or_missing(complaint: Callable[..., str], tmp_path: Path) -> None:

@@ -13,10 +13,10 @@ from safetensors.torch import load_file
 
 from sam2_ros import cli
 from sam2_ros.cli import main
-from sam2_ros.tracking.video import VideoWriter
-from sam2_ros.training.davis import write_clip
+from sam2_ros.media.video import VideoWriter
+from sam2_ros.synthetic.clip import Clip
+from sam2_ros.synthetic.davis_writer import write_clip
 from sam2_ros.training.recipe import RECIPES, Recipe, Stage, Turn
-from sam2_ros.training.synthetic import Clip
 
 FRAMES = 8
 BUNDLED = Path(cli.__file__).parents[1] / "weights" / "nano.safetensors"

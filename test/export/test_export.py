@@ -111,6 +111,13 @@ def test_the_files_alone_track_as_the_tracker_does(folder: Path) -> None:
         assert (mask & ours).sum() / (mask | ours).sum() > 0.98
 
 
+def test_the_example_labels_what_it_prints() -> None:
+    mask = np.zeros((20, 30), bool)
+    mask[5:8, 10:16] = True
+    assert example().describe(mask) == "mask of 18 pixels, box at x 10, y 5, width 6, height 3"
+    assert example().describe(np.zeros((20, 30), bool)) == "not in view"
+
+
 @pytest.mark.parametrize("name", ["memory_attention", "memory_encoder"])
 def test_sam_2_0_has_the_same_inputs(name: str, tmp_path: Path) -> None:
     path = tmp_path / "network.onnx"

@@ -10,7 +10,8 @@ import torch
 
 from sam2_ros.model import CONFIGS, CheckpointError, ModelConfig, Sam2, load_model, save_weights, seeded_model
 from sam2_ros.model import checkpoint as checkpoints
-from sam2_ros.model.checkpoint import UNUSED_OFFICIAL, from_official, load_weights, to_official
+from sam2_ros.model.checkpoint import load_weights
+from sam2_ros.model.checkpoint_names import UNUSED
 
 GOLDEN = np.load(Path(__file__).parent.parent / "parity" / "golden.npz")  # see test/parity/test_golden.py
 OFFICIAL = [name for name in CONFIGS if name != "nano"]
@@ -34,7 +35,7 @@ def nano() -> Sam2:
 @pytest.fixture
 def official(nano: Sam2) -> dict[str, torch.Tensor]:
     """The weights of nano as an official checkpoint would hold them."""
-    return {**to_official(nano.state_dict()), UNUSED_OFFICIAL: torch.zeros(1, 1, 128)}
+    return {**nano.state_dict(), UNUSED: torch.zeros(1, 1, 128)}
 
 
 def written(path: Path, weights: object) -> Path:
@@ -54,11 +55,10 @@ def refusal(path: Path) -> str:
 def test_every_parameter_has_the_official_name_and_shape(name: str) -> None:
     with torch.device("meta"):
         weights = Sam2(CONFIGS[name]).state_dict()
-    ours = {f"{key} {tuple(value.shape)}" for key, value in to_official(weights).items()}
+    ours = {f"{key} {tuple(value.shape)}" for key, value in weights.items()}
     official = set(str(GOLDEN[f"keys/{name}"]).splitlines())
-    assert ours == {line for line in official if not line.startswith(UNUSED_OFFICIAL)}
+    assert ours == {line for line in official if not line.startswith(UNUSED)}
     assert len(ours) == len(weights) == len(official) - 1
-    assert from_official(to_official(weights)).keys() == weights.keys()
 
 
 def test_an_official_checkpoint_loads(nano: Sam2, official: dict[str, torch.Tensor], tmp_path: Path) -> None:
@@ -94,9 +94,9 @@ def test_missing_unexpected_and_misshapen_keys_are_all_named(official: dict[str,
     official["mask_downsample.weight"] = torch.zeros(1, 1, 8, 8)
     message = refusal(written(tmp_path / "other.pt", official))
     assert "does not fit model nano (5 differences)" in message
-    assert "missing no_memory" in message and "missing memory_encoder.out.bias" in message
-    assert "unexpected trunk.blocks.99.norm1.weight" in message and "unexpected adapter.weight" in message
-    assert "mask_to_logits.weight has shape (1, 1, 8, 8), expected (1, 1, 4, 4)" in message
+    assert "missing no_mem_embed" in message and "missing memory_encoder.out_proj.bias" in message
+    assert "unexpected image_encoder.trunk.blocks.99.norm1.weight" in message and "unexpected adapter.weight" in message
+    assert "mask_downsample.weight has shape (1, 1, 8, 8), expected (1, 1, 4, 4)" in message
 
 
 def test_a_checkpoint_of_another_size_is_refused(config: ModelConfig, tmp_path: Path) -> None:
@@ -111,8 +111,8 @@ def test_a_refused_checkpoint_changes_nothing(nano: Sam2) -> None:
     model = Sam2(CONFIGS["nano"])
     before = {key: value.clone() for key, value in model.state_dict().items()}
     weights = nano.state_dict()
-    weights.pop("no_memory")
-    with pytest.raises(CheckpointError, match="missing no_memory"):
+    weights.pop("no_mem_embed")
+    with pytest.raises(CheckpointError, match="missing no_mem_embed"):
         load_weights(model, weights, "weights")
     assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
 
@@ -172,4 +172,4 @@ def test_weights_that_were_not_downloaded_yet_tell_how(tmp_path: Path, monkeypat
 def test_bundled_weights_need_no_path(nano: Sam2, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checkpoints, "BUNDLED", tmp_path)
     save_weights(nano, tmp_path / "nano.safetensors", torch.float32)
-    assert torch.equal(load_model("nano").no_memory, nano.no_memory)
+    assert torch.equal(load_model("nano").no_mem_embed, nano.no_mem_embed)

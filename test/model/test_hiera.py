@@ -8,7 +8,7 @@ import torch.nn.functional as F
 
 from sam2_ros.model import CONFIGS
 from sam2_ros.model.config import TrunkConfig
-from sam2_ros.model.hiera import Block, Hiera, halve
+from sam2_ros.model.hiera import Hiera, MultiScaleBlock, max_pool
 
 TRUNK = TrunkConfig(8, 1, (1, 2, 3, 1), (5,), windows=(8, 4, 14, 7))
 
@@ -31,12 +31,12 @@ def test_the_block_that_enters_a_stage_keeps_the_windows_of_the_stage_before() -
 
 def test_heads_double_with_the_width() -> None:
     large = Hiera(CONFIGS["sam2.1_hiera_large"].trunk)
-    assert [large.blocks[end].attention.heads for end in large.stage_ends] == [2, 4, 8, 16]
-    assert [large.blocks[end].attention.out.out_features for end in large.stage_ends] == [144, 288, 576, 1152]
+    assert [large.blocks[end].attn.heads for end in large.stage_ends] == [2, 4, 8, 16]
+    assert [large.blocks[end].attn.proj.out_features for end in large.stage_ends] == [144, 288, 576, 1152]
 
 
 def test_windows_see_nothing_of_each_other() -> None:
-    block = Block(8, 8, heads=2, window=4)
+    block = MultiScaleBlock(8, 8, heads=2, window=4)
     x = random(1, 8, 8, 8)
     changed = x.clone()
     changed[:, :4, :4] *= -1
@@ -46,7 +46,7 @@ def test_windows_see_nothing_of_each_other() -> None:
 
 
 def test_window_zero_sees_everything() -> None:
-    block = Block(8, 8, heads=2, window=0)
+    block = MultiScaleBlock(8, 8, heads=2, window=0)
     x = random(1, 8, 8, 8)
     changed = x.clone()
     changed[:, 0, 0] *= -1
@@ -54,42 +54,44 @@ def test_window_zero_sees_everything() -> None:
 
 
 def test_one_window_over_the_whole_map_is_global_attention() -> None:
-    windowed, everywhere = Block(8, 8, heads=2, window=8), Block(8, 8, heads=2, window=0)
+    windowed, everywhere = MultiScaleBlock(8, 8, heads=2, window=8), MultiScaleBlock(8, 8, heads=2, window=0)
     everywhere.load_state_dict(windowed.state_dict())
     x = random(2, 8, 8, 8)
     assert torch.allclose(windowed(x), everywhere(x), atol=1e-6)
 
 
 def test_padding_takes_part_in_attention() -> None:
-    block = Block(8, 8, heads=1, window=4)
+    block = MultiScaleBlock(8, 8, heads=1, window=4)
     x = random(1, 3, 3, 8)
     normed = F.pad(block.norm1(x), (0, 0, 0, 1, 0, 1))  # zeros after the norm, seen by the window
-    attended = x + block.attention(normed)[:, :3, :3]
+    attended = x + block.attn(normed)[:, :3, :3]
     assert torch.allclose(block(x), attended + block.mlp(block.norm2(attended)), atol=1e-6)
 
 
 def test_an_odd_map_is_pooled_inside_its_padded_windows() -> None:
-    block = Block(8, 16, heads=1, window=4)
+    block = MultiScaleBlock(8, 16, heads=1, window=4)
     assert block(random(1, 6, 6, 8)).shape == (1, 3, 3, 16)
 
 
 def test_halving_takes_the_largest_of_four() -> None:
     x = torch.arange(16.0).view(1, 4, 4, 1)
-    assert halve(x).flatten().tolist() == [5, 7, 13, 15]
+    assert max_pool(x).flatten().tolist() == [5, 7, 13, 15]
 
 
 def test_the_position_is_a_stretched_grid_plus_a_tiled_window() -> None:
     trunk = Hiera(replace(TRUNK, position_grid=(2, 2)))
     with torch.no_grad():
-        trunk.position.fill_(3.0)
-        trunk.window_position.copy_(torch.arange(64.0).view(1, 1, 8, 8).expand(1, 8, 8, 8))
-    position = trunk._position(16, 24)
+        trunk.pos_embed.fill_(3.0)
+        trunk.pos_embed_window.copy_(torch.arange(64.0).view(1, 1, 8, 8).expand(1, 8, 8, 8))
+    position = trunk.position_embedding(16, 24)
     assert position.shape == (1, 16, 24, 8)
     assert torch.allclose(position[0, 8:, 16:, 0], 3 + torch.arange(64.0).view(8, 8), atol=1e-5)
 
 
 def test_the_position_grid_is_stretched_bicubically() -> None:
     trunk = Hiera(TRUNK)
-    torch.nn.init.normal_(trunk.position)
-    stretched = F.interpolate(trunk.position, size=(16, 16), mode="bicubic").permute(0, 2, 3, 1)
-    assert torch.allclose(trunk._position(16, 16), stretched, atol=1e-5)  # the pattern of windows starts at zero
+    torch.nn.init.normal_(trunk.pos_embed)
+    stretched = F.interpolate(trunk.pos_embed, size=(16, 16), mode="bicubic").permute(0, 2, 3, 1)
+    assert torch.allclose(
+        trunk.position_embedding(16, 16), stretched, atol=1e-5
+    )  # the pattern of windows starts at zero

@@ -1,16 +1,16 @@
-"""Candidates, and the choice among them."""
+"""MaskCandidates, and the choice among them."""
 
 import pytest
 import torch
 
 from sam2_ros.model import ImageFeatures, Sam2
-from sam2_ros.model.mask_decoder import Candidates, choose_ambiguous, choose_clear
+from sam2_ros.model.mask_decoder import MaskCandidates, choose_by_iou, choose_by_stability
 
 
-def candidates(first: torch.Tensor, predicted_iou: list[float]) -> Candidates:
+def candidates(first: torch.Tensor, predicted_iou: list[float]) -> MaskCandidates:
     """One object whose first candidate is given."""
     logits = torch.stack([first, *(torch.full_like(first, 5.0) for _ in range(3))])
-    return Candidates(logits[None], torch.tensor([predicted_iou]), torch.zeros(1, 4, 8), torch.ones(1, 1))
+    return MaskCandidates(logits[None], torch.tensor([predicted_iou]), torch.zeros(1, 4, 8), torch.ones(1, 1))
 
 
 def outline(sure: int, unsure: int) -> torch.Tensor:
@@ -21,14 +21,14 @@ def outline(sure: int, unsure: int) -> torch.Tensor:
     return flat.view(20, 20)
 
 
-def decode(model: Sam2, features: ImageFeatures, tokens: torch.Tensor) -> Candidates:
-    encoder = model.prompt_encoder
-    place = encoder.position.grid(model.config.grid)
-    return model.mask_decoder(features.coarse, features, tokens, encoder.encode_mask(None), place)
+def decode(model: Sam2, features: ImageFeatures, tokens: torch.Tensor) -> MaskCandidates:
+    encoder = model.sam_prompt_encoder
+    place = encoder.pe_layer.grid(model.config.grid)
+    return model.sam_mask_decoder(features.coarse, features, tokens, encoder.encode_mask(None), place)
 
 
 def test_an_ambiguous_prompt_gets_the_surest_of_the_last_three() -> None:
-    assert choose_ambiguous(candidates(outline(100, 0), [0.9, 0.2, 0.5, 0.4])).tolist() == [2]
+    assert choose_by_iou(candidates(outline(100, 0), [0.9, 0.2, 0.5, 0.4])).tolist() == [2]
 
 
 @pytest.mark.parametrize(("unsure", "chosen"), [(0, 0), (2, 0), (3, 3)])
@@ -36,11 +36,11 @@ def test_a_clear_prompt_gets_the_first_candidate_unless_its_outline_hangs_on_the
     unsure: int, chosen: int
 ) -> None:
     # 98 of 100 pixels stay when the threshold moves: still stable. 98 of 101: no longer.
-    assert choose_clear(candidates(outline(98, unsure), [0.9, 0.2, 0.4, 0.5])).tolist() == [chosen]
+    assert choose_by_stability(candidates(outline(98, unsure), [0.9, 0.2, 0.4, 0.5])).tolist() == [chosen]
 
 
 def test_an_empty_mask_is_stable() -> None:
-    assert choose_clear(candidates(outline(0, 0), [0.1, 0.2, 0.4, 0.5])).tolist() == [0]
+    assert choose_by_stability(candidates(outline(0, 0), [0.1, 0.2, 0.4, 0.5])).tolist() == [0]
 
 
 def test_objects_choose_for_themselves() -> None:
@@ -48,12 +48,12 @@ def test_objects_choose_for_themselves() -> None:
         candidates(outline(98, 0), [0.9, 0.2, 0.4, 0.5]),
         candidates(outline(50, 50), [0.9, 0.8, 0.4, 0.5]),
     )
-    both = Candidates(*(torch.cat(pair) for pair in zip(stable, unstable)))
-    assert choose_clear(both).tolist() == [0, 1]
+    both = MaskCandidates(*(torch.cat(pair) for pair in zip(stable, unstable)))
+    assert choose_by_stability(both).tolist() == [0, 1]
 
 
 def test_four_masks_of_a_quarter_of_the_image_with_their_scores(model: Sam2, features: ImageFeatures) -> None:
-    answer = decode(model, features, model.prompt_encoder.no_points(3))
+    answer = decode(model, features, model.sam_prompt_encoder.no_points(3))
     assert answer.logits.shape == (3, 4, 16, 16)
     assert answer.predicted_iou.shape == (3, 4) and ((0 < answer.predicted_iou) & (answer.predicted_iou < 1)).all()
     assert answer.tokens.shape == (3, 4, 128)

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from sam2_ros.model import Memory, PooledMemory, Sam2, pool
+from sam2_ros.model import ImageFeatures, Memory, PooledMemory, Sam2, pool
 from sam2_ros.model.config import NUM_MEMORY_ROWS
-from sam2_ros.model.encoding import axial_rotation
+from sam2_ros.model.position_encoding import axial_rotary_table
 
 TOKENS = 16  # 4 x 4
 
@@ -25,7 +25,8 @@ def memory(objects: int = 1) -> Memory:
 
 
 def read(model: Sam2, memory: Memory) -> torch.Tensor:
-    return model.memory_attention(random(1, 128, 4, 4, seed=2), memory)
+    coarse = random(1, 128, 4, 4, seed=2)
+    return model.read_memory(ImageFeatures(coarse, coarse, coarse), memory)
 
 
 def test_every_object_gets_its_own_features(model: Sam2) -> None:
@@ -116,7 +117,7 @@ def test_pooling_keeps_what_does_not_change_within_a_cell() -> None:
 
 
 def test_a_pooled_token_is_turned_to_the_middle_of_its_cell() -> None:
-    whole, pooled = axial_rotation(4, 128), axial_rotation(2, 128, cell=2)
+    whole, pooled = axial_rotary_table(4, 128), axial_rotary_table(2, 128, pooling=2)
     angle = torch.atan2(whole.sin, whole.cos)[:, -1]  # the slowest to turn with y
     middle = torch.atan2(pooled.sin, pooled.cos)[:, -1]
     assert torch.allclose(middle, pool(angle.view(1, 16, 1)).flatten(), atol=1e-6)

@@ -18,7 +18,7 @@ def test_image_and_mask_both_matter(model: Sam2, features: ImageFeatures) -> Non
 
 def test_a_fresh_block_of_the_fuser_changes_little(model: Sam2) -> None:
     """Its layer scale begins at a millionth, so that training begins near the identity."""
-    block = type(model.memory_encoder.fuse[0])(8)
+    block = type(model.memory_encoder.fuser.layers[0])(8)
     x = torch.randn(1, 8, 4, 4, generator=torch.Generator().manual_seed(0))
     difference = (block(x) - x).abs().max()
     assert 0 < difference < 1e-5

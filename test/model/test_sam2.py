@@ -30,7 +30,7 @@ def test_an_image_is_encoded_at_three_strides(features: ImageFeatures) -> None:
 
 def test_without_memory_the_same_is_added_everywhere(model: Sam2, features: ImageFeatures) -> None:
     added = model.without_memory(features) - features.coarse
-    assert torch.allclose(added, model.no_memory[0, 0][:, None, None].expand_as(added), atol=1e-5)
+    assert torch.allclose(added, model.no_mem_embed[0, 0][:, None, None].expand_as(added), atol=1e-5)
 
 
 def test_an_ambiguous_prompt_is_answered_by_the_mask_and_pointer_of_the_surest_candidate(
@@ -40,14 +40,14 @@ def test_an_ambiguous_prompt_is_answered_by_the_mask_and_pointer_of_the_surest_c
     best = int(decoded.candidates.predicted_iou[0, 1:].argmax()) + 1
     assert torch.equal(decoded.logits[0, 0], decoded.candidates.logits[0, best])
     assert decoded.predicted_iou[0] == decoded.candidates.predicted_iou[0, best]
-    assert torch.equal(decoded.pointer[0], model.pointer(decoded.candidates.tokens[0, best]))
+    assert torch.equal(decoded.pointer[0], model.obj_ptr_proj(decoded.candidates.tokens[0, best]))
 
 
 def test_a_fallback_keeps_the_pointer_of_the_single_mask(model: Sam2, features: ImageFeatures) -> None:
     prompts = clicks((20.0, 30.0), (40.0, 30.0))
     decoded = model.decode(model.without_memory(features), features, prompts, multimask=False)
     assert not torch.equal(decoded.logits[0, 0], decoded.candidates.logits[0, 0])  # seeded masks are unstable
-    assert torch.equal(decoded.pointer[0], model.pointer(decoded.candidates.tokens[0, 0]))
+    assert torch.equal(decoded.pointer[0], model.obj_ptr_proj(decoded.candidates.tokens[0, 0]))
 
 
 def test_an_earlier_answer_changes_the_next(model: Sam2, features: ImageFeatures) -> None:
@@ -81,7 +81,7 @@ def test_an_absent_object_has_no_mask_and_a_pointer_of_its_own(blind_model: Sam2
     decoded = blind_model.decode(blind_model.without_memory(features), features, None, multimask=True)
     assert decoded.occlusion_score.item() < 0
     assert (decoded.logits == ABSENT_LOGIT).all()
-    assert torch.equal(decoded.pointer, blind_model.absent_pointer)
+    assert torch.equal(decoded.pointer, blind_model.no_obj_ptr)
     assert decoded.candidates.logits.abs().max() < 100  # what it would have looked like stays known
 
 
@@ -102,7 +102,7 @@ def test_the_pointer_of_a_mask_depends_on_the_mask(model: Sam2, features: ImageF
 def test_an_empty_mask_says_that_the_object_is_absent(model: Sam2, features: ImageFeatures) -> None:
     decoded = model.decode_mask_prompt(features, torch.zeros(1, 1, 64, 64))
     assert decoded.occlusion_score.item() == -10
-    assert torch.equal(decoded.pointer, model.absent_pointer)
+    assert torch.equal(decoded.pointer, model.no_obj_ptr)
 
 
 def test_a_prompted_frame_is_remembered_by_where_the_mask_is_not_by_how_sure_it_was(
@@ -126,8 +126,8 @@ def test_a_memory_is_marked_where_the_object_was_absent_since_2_1(
     logits = torch.full((2, 1, 16, 16), ABSENT_LOGIT)
     score = torch.tensor([[1.0], [-1.0]])
     seen, absent = model.write_memory(features, logits, score, binarise=False)
-    assert model.absent_memory is not None
-    assert torch.allclose(absent - seen, model.absent_memory.expand_as(seen), atol=1e-5)
+    assert model.no_obj_embed_spatial is not None
+    assert torch.allclose(absent - seen, model.no_obj_embed_spatial.expand_as(seen), atol=1e-5)
     seen, absent = older_model.write_memory(features, logits, score, binarise=False)
     assert torch.equal(seen, absent)
 

@@ -5,8 +5,8 @@ from builtin_interfaces.msg import Time
 from sensor_msgs.msg import PointCloud2, PointField
 from std_msgs.msg import Header
 
+from sam2_ros.depth.lifting import DepthImage, Intrinsics, lift
 from sam2_ros.node.clouds import cloud_message
-from sam2_ros.tracking.lifting import DepthImage, Intrinsics, lift
 
 HEADER = Header(stamp=Time(sec=1, nanosec=2), frame_id="optical")
 KINDS = {PointField.FLOAT32: "<f4", PointField.UINT32: "<u4"}

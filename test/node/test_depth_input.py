@@ -43,13 +43,14 @@ class Scene:
 
     def measure(self, stamp: float, topics: str = "depth camera_info") -> None:
         """Depth and camera_info arrive."""
-        heard = dict(self.input._watch._heard)
+        received = self.input._watch._received["depth"]
         header = Header(stamp=nearest_time(stamp))
         if "camera_info" in topics:
             self._info.publish(CameraInfo(header=header))
+            self.spin_until(lambda: not self.input._camera_info.infos.is_empty)
         if "depth" in topics:
             self._depth.publish(Image(header=header))
-        self.spin_until(lambda: all(self.input._watch._heard[topic] > heard[topic] for topic in topics.split()))
+            self.spin_until(lambda: self.input._watch._received["depth"] > received)
 
     def spin(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds
@@ -65,7 +66,7 @@ class Scene:
     @property
     def handed_on(self) -> list[tuple[float, bool]]:
         """Stamps, and whether depth is there."""
-        return [(frame.stamp, frame.depth is not None and frame.depth.found is not None) for frame in self.offered]
+        return [(frame.stamp, frame.depth is not None and frame.depth.depth is not None) for frame in self.offered]
 
 
 @pytest.fixture
@@ -78,8 +79,8 @@ def scene(ros: None) -> Iterator[Scene]:
 
 
 def depth_stamp(frame: Frame) -> float:
-    assert frame.depth is not None and frame.depth.found is not None
-    stamp = frame.depth.found[0].header.stamp
+    assert frame.depth is not None and frame.depth.depth is not None
+    stamp = frame.depth.depth.header.stamp
     return stamp.sec + stamp.nanosec / 1e9
 
 
@@ -145,8 +146,19 @@ def test_depth_without_camera_info_is_not_enough(scene: Scene) -> None:
     scene.subscribe()
     scene.measure(1.0, "depth")
     scene.image(1.0)
-    scene.spin(0.2)
-    assert scene.handed_on == [(1.0, False)]
+    depth = scene.offered[0].depth
+    assert depth is not None and depth.read((1, 1)) is None
+
+
+@pytest.mark.parametrize("stamp", [0.0, 0.5])
+def test_one_camera_info_counts_for_every_image_whatever_its_stamp(scene: Scene, stamp: float) -> None:
+    scene.subscribe()
+    scene.measure(stamp, "camera_info")
+    for i in range(1, 4):
+        scene.measure(float(i), "depth")
+        scene.image(float(i))
+    assert scene.handed_on == [(1.0, True), (2.0, True), (3.0, True)]
+    assert all(frame.depth is not None and frame.depth.infos.for_size((1, 1)) for frame in scene.offered)
 
 
 def test_other_stamps_do_not_meet_unless_they_are_allowed_to(scene: Scene) -> None:
@@ -184,6 +196,7 @@ def test_after_stamps_went_back_depth_is_found_again(scene: Scene) -> None:
     for i in range(20):
         scene.measure(1000.0 + i, "depth")
         scene.image(1000.5 + i)
+    scene.input.restart()
     scene.image(1.0)
     scene.measure(1.0)
     assert scene.handed_on[-1] == (1.0, True)
@@ -195,7 +208,7 @@ def test_closed_it_leaves_no_subscriptions(scene: Scene) -> None:
     assert not scene.node.count_subscribers("depth") and not scene.node.count_subscribers("camera_info")
 
 
-# ---- what is said where they do not meet
+# ---- what is said where they do not match
 
 
 def test_the_silent_topic_is_named(scene: Scene) -> None:
@@ -205,10 +218,21 @@ def test_the_silent_topic_is_named(scene: Scene) -> None:
         scene.image(1.0 + i)
         scene.spin(0.2)
     assert scene.input.problem(0.8).startswith("no camera_info on /camera_info for ")
+    assert "no depth" not in scene.input.problem(0.8)
     assert scene.input.problem(30.0) == ""
 
 
-def test_depth_that_always_comes_too_late_is_told_apart(scene: Scene) -> None:
+def test_both_are_named_where_neither_comes(scene: Scene) -> None:
+    scene.subscribe()
+    for i in range(7):
+        scene.image(1.0 + i)
+        scene.spin(0.2)
+    reason = scene.input.problem(0.8)
+    assert "no depth on /depth for " in reason and "no camera_info on /camera_info for " in reason
+    assert reason.endswith("tracking continues in 2-D")
+
+
+def test_depth_that_always_comes_too_late_is_named(scene: Scene) -> None:
     scene.subscribe()
     for i in range(7):
         scene.image(1.0 + i)
@@ -217,4 +241,4 @@ def test_depth_that_always_comes_too_late_is_told_apart(scene: Scene) -> None:
             assert frame.depth is not None and frame.depth.read((1, 1)) is None  # as its results are published
         scene.measure(1.0 + i)
         scene.spin(0.2)
-    assert "their stamps agree, but depth comes when its image's results are out" in scene.input.problem(0.8)
+    assert "their stamps agree, but depth comes after its image's results are published" in scene.input.problem(0.8)

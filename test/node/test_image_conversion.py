@@ -9,7 +9,7 @@ import pytest
 from sensor_msgs.msg import CompressedImage, Image
 
 from sam2_ros.node import image_conversion
-from sam2_ros.node.image_conversion import ImageError, to_rgb
+from sam2_ros.node.image_conversion import ImageConverter, ImageError, to_rgb
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
 
@@ -142,28 +142,211 @@ def test_compressed_images_are_decoded_to_rgb(extension):
     np.testing.assert_allclose(rgb, np.full((40, 48, 3), RED), atol=4)
 
 
-def jpeg(picture: np.ndarray) -> bytes:
-    return cv2.imencode(".jpg", picture)[1].tobytes()
+def compressed(format: str, picture: np.ndarray, extension: str = ".png", padding: bytes = b"") -> CompressedImage:
+    data = cv2.imencode(extension, picture)[1].tobytes() + padding
+    return CompressedImage(format=format, data=array.array("B", data))
 
 
-def test_a_jpeg_with_padding_behind_its_end_is_decoded(picture):
-    message = CompressedImage(format="jpeg", data=array.array("B", jpeg(picture) + bytes(100)))
-    assert to_rgb(message).shape == picture.shape
+def smooth(colour: tuple[int, int, int]) -> np.ndarray:
+    """(32, 48, 3) RGB of one colour, with a darker half."""
+    picture = np.full((32, 48, 3), colour, np.uint8)
+    picture[:, 24:] //= 2
+    return picture
+
+
+def mosaic(rgb: np.ndarray, pattern: str) -> np.ndarray:
+    """What a sensor with this pattern of colours sees."""
+    raw = np.empty(rgb.shape[:2], rgb.dtype)
+    for i, letter in enumerate(pattern):
+        raw[i // 2 :: 2, i % 2 :: 2] = rgb[i // 2 :: 2, i % 2 :: 2, "rgb".index(letter)]
+    return raw
+
+
+@pytest.mark.parametrize("pattern", ["rggb", "bggr", "gbrg", "grbg"])
+@pytest.mark.parametrize(
+    ("format", "extension"),
+    [
+        ("bayer_{}8; jpeg compressed", ".jpg"),
+        ("bayer_{}8; jpeg compressed ", ".jpg"),
+        ("bayer_{}8;jpeg compressed bgr8", ".jpg"),
+        ("bayer_{}8; png compressed", ".png"),
+        ("bayer_{}8; png", ".png"),
+    ],
+)
+def test_a_compressed_bayer_pattern_becomes_colours(format, extension, pattern):
+    picture = smooth((200, 120, 40))
+    rgb = to_rgb(compressed(format.format(pattern), mosaic(picture, pattern), extension))
+    np.testing.assert_allclose(rgb[4:-4, 4:20], picture[4:-4, 4:20], atol=25 if extension == ".jpg" else 0)
+
+
+@pytest.mark.parametrize("bits", [8, 12, 16])
+def test_a_compressed_bayer_pattern_may_have_up_to_16_bits(bits):
+    picture = smooth((200, 120, 40))
+    raw = mosaic(picture, "grbg").astype(np.uint16) << (bits - 8)
+    rgb = to_rgb(compressed("bayer_grbg16; png", raw))
+    np.testing.assert_array_equal(rgb[4:-4, 4:20], picture[4:-4, 4:20])
+
+
+def test_a_bayer_pattern_in_three_equal_channels_becomes_colours_too():
+    picture = smooth((200, 120, 40))
+    rgb = to_rgb(compressed("bayer_rggb8; png compressed bgr8", np.dstack([mosaic(picture, "rggb")] * 3)))
+    np.testing.assert_array_equal(rgb[4:-4, 4:20], picture[4:-4, 4:20])
+
+
+def test_colours_that_were_made_of_a_bayer_pattern_before_compression_stay():
+    picture = smooth((200, 120, 40))
+    rgb = to_rgb(compressed("bayer_rggb8; png compressed bgr8", picture[..., ::-1]))
+    np.testing.assert_array_equal(rgb, picture)
+
+
+@pytest.mark.parametrize(
+    "format",
+    ["rgb8; jpeg compressed bgr8", "bgr8; png compressed bgr8", "rgba8; png compressed bgra8", "jpeg", "png", "jpg", ""]
+    + ["yuv422_yuy2; jpeg compressed bgr8", "; jpeg", "anything"],
+)
+def test_colours_are_those_of_the_file_whatever_its_format_is_called(format):
+    picture = smooth((200, 120, 40))
+    np.testing.assert_array_equal(to_rgb(compressed(format, picture[..., ::-1])), picture)
+
+
+@pytest.mark.parametrize("format", ["mono8; jpeg compressed ", "mono8; png compressed", "8UC1; png", "png"])
+def test_compressed_grey_is_repeated_in_every_channel(format):
+    grey = smooth((90, 0, 0))[..., 0]
+    np.testing.assert_array_equal(to_rgb(compressed(format, grey)), np.dstack([grey] * 3))
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12, 14, 16])
+@pytest.mark.parametrize("format", ["mono16; png compressed ", "mono16; png", "png", "rgb16; png compressed bgr16"])
+def test_compressed_images_of_16_bits_are_scaled_by_the_bits_that_they_use(format, bits):
+    ramp = np.tile(np.arange(256, dtype=np.uint8), (40, 1))
+    picture = ramp if "bgr" not in format else np.dstack([ramp, ramp // 2, ramp // 4])
+    rgb = to_rgb(compressed(format, picture.astype(np.uint16) << (bits - 8)))
+    np.testing.assert_array_equal(rgb, np.dstack([ramp] * 3) if picture.ndim == 2 else picture[..., ::-1])
+
+
+def test_compressed_16uc1_is_stretched_as_uncompressed():
+    millimetres = 2000 + 7 * np.tile(np.arange(200, dtype=np.uint16), (40, 1))
+    np.testing.assert_array_equal(
+        to_rgb(compressed("16UC1; png compressed ", millimetres)), to_rgb(image("16UC1", millimetres))
+    )
+
+
+@pytest.mark.parametrize("alpha", [0, 77, 255])
+def test_alpha_of_a_compressed_image_changes_nothing(alpha):
+    picture = smooth((200, 120, 40))
+    bgra = np.dstack([picture[..., ::-1], np.full((32, 48), alpha, np.uint8)])
+    np.testing.assert_array_equal(to_rgb(compressed("rgba8; png compressed bgra8", bgra)), picture)
+
+
+@pytest.mark.parametrize("format", ["16UC1; compressedDepth png", "32FC1; compressedDepth"])
+def test_compressed_depth_is_refused_with_what_to_do(format):
+    message = compressed(format, np.full((4, 4), 900, np.uint16))
+    message.data = array.array("B", bytes(12)) + message.data
+    with pytest.raises(ImageError, match="transport compressedDepth, remap `image` to the camera's colour image"):
+        to_rgb(message)
+
+
+@pytest.mark.parametrize("padding", [bytes(100), bytes(1025), bytes(1_000_000), b"\x55" * 3000])
+def test_a_jpeg_with_padding_behind_its_end_is_decoded(padding):
+    picture = smooth((200, 120, 40))
+    rgb = to_rgb(compressed("jpeg", picture[..., ::-1], ".jpg", padding))
+    np.testing.assert_array_equal(rgb, to_rgb(compressed("jpeg", picture[..., ::-1], ".jpg")))
 
 
 @pytest.mark.parametrize(
     ("damage", "reason"),
     [
-        (lambda data: data[: len(data) // 2], "cut off before its end marker"),
+        (lambda data: data[: len(data) // 2], "the JPEG of .* bytes is cut off before its end marker"),
+        (lambda data: data[: len(data) // 2] + bytes(5000), "the JPEG of .* bytes is cut off before its end marker"),
         (lambda data: b"", "0 bytes, expected a JPEG or PNG"),
         (lambda data: bytes(500), "cannot be decoded, expected a JPEG or PNG"),
         (lambda data: data[:2] + bytes(300) + data[-2:], "cannot be decoded, expected a JPEG or PNG"),
     ],
-    ids=["truncated", "empty", "no image", "overwritten"],
+    ids=["truncated", "truncated and padded", "empty", "no image", "overwritten"],
 )
 def test_corrupt_compressed_images_are_refused(picture, damage, reason):
-    with pytest.raises(ImageError, match=reason):
-        to_rgb(CompressedImage(format="jpeg", data=array.array("B", damage(jpeg(picture)))))
+    data = cv2.imencode(".jpg", picture)[1].tobytes()
+    with pytest.raises(ImageError, match=f"of format 'jpeg' cannot be used: .*{reason}"):
+        to_rgb(CompressedImage(format="jpeg", data=array.array("B", damage(data))))
+
+
+RAMP = np.tile(np.arange(256, dtype=np.uint16), (40, 1))
+
+
+@pytest.mark.parametrize(
+    ("encoding", "order"),
+    [("rgb16", [0, 1, 2]), ("bgr16", [2, 1, 0]), ("16UC3", [2, 1, 0])]
+    + [("rgba16", [0, 1, 2, 0]), ("bgra16", [2, 1, 0, 0]), ("16UC4", [2, 1, 0, 0])],
+)
+@pytest.mark.parametrize("bits", [12, 16])
+def test_colours_of_16_bits_are_scaled_by_the_bits_that_they_use(encoding, order, bits):
+    rgb = np.dstack([RAMP, 255 - RAMP, RAMP // 2])
+    found = to_rgb(image(encoding, rgb[..., order] << (bits - 8), padding=4))
+    np.testing.assert_array_equal(found, rgb)
+
+
+class Stream:
+    """A converter, and what it warned of."""
+
+    def __init__(self, bit_depth: int = 0) -> None:
+        self.warnings: list[str] = []
+        self._converter = ImageConverter(bit_depth, self.warnings.append)
+
+    def grey(self, encoding: str, pixels: np.ndarray) -> np.ndarray:
+        return self._converter.to_rgb(image(encoding, pixels))[..., 0]
+
+
+@pytest.mark.parametrize("encoding", ["mono16", "bayer_rggb16"])
+@pytest.mark.parametrize("bits", [10, 12, 14, 16])
+def test_a_dark_image_of_a_stream_stays_dark(encoding, bits):
+    stream = Stream()
+    bright = stream.grey(encoding, RAMP << (bits - 8))
+    dark = stream.grey(encoding, RAMP << (bits - 8) >> 3)
+    np.testing.assert_allclose(dark, bright // 8, atol=1)
+
+
+def test_a_stream_whose_encoding_or_size_changes_is_judged_anew():
+    stream = Stream()
+    stream.grey("mono16", RAMP << 8)
+    np.testing.assert_array_equal(stream.grey("mono16", (RAMP << 4)[:20]), RAMP[:20])
+    stream.grey("mono16", (RAMP << 8)[:20])
+    stream.grey("mono8", RAMP.astype(np.uint8))  # has no need of it
+    assert stream.grey("mono16", (RAMP << 4)[:20]).max() == 15
+    assert stream.grey("16UC1", RAMP + 9000).max() == 255
+
+
+def test_images_that_use_fewer_bits_are_warned_about_once():
+    stream = Stream()
+    for _ in range(3):
+        stream.grey("mono16", RAMP << 4)
+    assert stream.warnings == [
+        "mono16 images use 12 of 16 bits so far and are brightened accordingly; set image_bit_depth to the camera's if "
+        "that is wrong"
+    ]
+
+
+def test_images_that_use_all_bits_are_not_warned_about():
+    stream = Stream()
+    stream.grey("mono16", RAMP << 8)
+    assert not stream.warnings
+
+
+@pytest.mark.parametrize(
+    ("given", "bits", "warning"),
+    [
+        (10, 12, "mono16 images have values of 12 bits, image_bit_depth is 10: set it to 0"),
+        (16, 10, "mono16 images are dark: they use 10 bits, image_bit_depth is 16: set it to 0"),
+        (16, 8, "mono16 images are dark: they use 8 bits, image_bit_depth is 16: set it to 0"),
+        (12, 12, None),
+        (14, 12, None),
+        (11, 10, None),
+    ],
+)
+def test_a_given_bit_depth_that_does_not_fit_is_warned_about_once(given, bits, warning):
+    stream = Stream(given)
+    for _ in range(3):
+        stream.grey("mono16", RAMP << (bits - 8))
+    assert stream.warnings == ([warning] if warning else [])
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from sam2_ros.model import CompiledSam2
 from sam2_ros.node import loading
 from sam2_ros.node.loading import build_tracker, leave_a_core
 from sam2_ros.node.parameters import Parameters
-from sam2_ros.tracking import PresenceRules, TrackerConfig
+from sam2_ros.tracking import TrackerConfig, TrackStateConfig
 from sam2_ros.tracking.presets import PRESETS
 from sam2_ros.tracking.warm_up import compiled
 
@@ -39,14 +39,14 @@ def test_every_parameter_of_the_tracker_reaches_it(weights):
     )
     tracker = build_tracker(parameters)
     assert tracker.model.config.image_size == 128
-    rules = PresenceRules(
+    track_state = TrackStateConfig(
         occluded_after=0.1, lost_after=0.5, remove_after=2.0, vanish_below=0.6, appear_above=0.7, return_frames=5
     )
     assert tracker.config == TrackerConfig(
         max_objects=3,
         max_prompted=2,
         history=5,
-        presence=rules,
+        track_state=track_state,
         memory_policy="motion_aware",
         stamp_tolerance=0.25,
         catch_up_at_once=False,

@@ -12,6 +12,8 @@ from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 from visualization_msgs.msg import Marker, MarkerArray
 
+from sam2_ros.depth.lifting import Surface
+from sam2_ros.media.overlay import colour_of
 from sam2_ros.node import messages, qos
 from sam2_ros.node.depth_conversion import AwaitedDepth
 from sam2_ros.node.depth_outputs import DepthOutputs
@@ -20,8 +22,6 @@ from sam2_ros.node.markers import Markers
 from sam2_ros.node.session import Publication, View
 from sam2_ros.node.statistics import Statistics
 from sam2_ros.node.transforms import Transforms
-from sam2_ros.tracking.lifting import Surface
-from sam2_ros.tracking.overlay import colour_of
 from sam2_ros.tracking.types import Box, FrameResult, Track, TrackState
 
 HEADER = Header(stamp=Time(sec=1_700_000_000, nanosec=123_456_789), frame_id="optical")

@@ -1,5 +1,6 @@
 """Messages and the tracker's vocabulary say the same."""
 
+import cv2
 import numpy as np
 import pytest
 from builtin_interfaces.msg import Time
@@ -25,6 +26,33 @@ def test_seconds_become_a_time_within_a_fraction_of_a_microsecond(nanosec):
     stamp = Time(sec=1_700_000_000, nanosec=nanosec)
     back = messages.nearest_time(messages.seconds(stamp))
     assert abs((back.sec - stamp.sec) * 10**9 + back.nanosec - stamp.nanosec) <= 240
+
+
+OUT_OF_RANGE = [Time(sec=2**31 - 1), Time(sec=2**31 - 60), Time(sec=-1), Time(sec=5, nanosec=10**9)]
+
+
+@pytest.mark.parametrize("stamp", OUT_OF_RANGE)
+def test_a_stamp_that_no_clock_shows_is_refused_with_what_was_found(stamp):
+    told = f"sec {stamp.sec} and nanosec {stamp.nanosec}, expected sec in 0..2147397247"
+    with pytest.raises(messages.StampRangeError, match=told):
+        messages.seconds(stamp)
+    for read, message in (
+        (messages.prompt_request, msg.Prompt(header=Header(stamp=stamp))),
+        (messages.click_request, PointStamped(header=Header(stamp=stamp))),
+    ):
+        with pytest.raises(PromptError, match=told):
+            read(message)
+
+
+@pytest.mark.parametrize("stamp", [Time(), Time(nanosec=1), Time(sec=2147397247, nanosec=500_000_000)])
+def test_a_deadline_of_a_day_can_be_added_to_every_other_stamp(stamp):
+    assert messages.nearest_time(messages.seconds(stamp) + 86_399.0).sec == stamp.sec + 86_399
+
+
+@pytest.mark.parametrize("stamp", [-0.5, 2.0**31, float("nan"), float("inf")])
+def test_seconds_that_are_no_time_are_refused(stamp):
+    with pytest.raises(messages.StampRangeError, match="expected 0.."):
+        messages.nearest_time(stamp)
 
 
 def test_a_prompt_carries_over_all_that_it_holds():
@@ -64,10 +92,58 @@ def test_clicks_are_positive_and_start_a_new_object():
         assert (request.object_id, request.prompt.clicks) == (0, (Click(4.0, 5.0, positive=True),))
 
 
-def test_any_value_but_zero_belongs_to_a_prompts_mask():
-    mask = np.array([[0, 1, 255], [0, 0, 128]], np.uint8)
-    request = messages.prompt_request(msg.Prompt(mask=messages.image_message(mask, "mono8", HEADER)))
-    np.testing.assert_array_equal(request.prompt.mask, mask > 0)
+OBJECT = np.zeros((40, 60), bool)
+OBJECT[10:30, 15:40] = True
+
+
+def with_channels(*values: int, dtype: type = np.uint8) -> np.ndarray:
+    return OBJECT[..., None] * np.array(values, dtype)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "pixels"),
+    [
+        ("mono8", OBJECT.astype(np.uint8)),
+        ("mono8", OBJECT.astype(np.uint8) * 255),
+        ("8UC1", OBJECT.astype(np.uint8) * 7),
+        ("8SC1", OBJECT.astype(np.int8) * 127),
+        ("mono16", OBJECT.astype(np.uint16)),
+        ("mono16", OBJECT.astype(np.uint16) * 65535),
+        ("16UC1", OBJECT.astype(np.uint16) * 300),
+        ("16SC1", np.where(OBJECT, 4, -1).astype(np.int16)),
+        ("32SC1", OBJECT.astype(np.int32) * 100_000),
+        ("32FC1", np.where(OBJECT, 0.8, 0.3).astype(np.float32)),
+        ("64FC1", OBJECT.astype(np.float64)),
+        ("rgb8", with_channels(0, 0, 255)),
+        ("bgr8", with_channels(255, 0, 0)),
+        ("8UC3", with_channels(0, 128, 0)),
+        ("rgb16", with_channels(0, 0, 40_000, dtype=np.uint16)),
+        ("rgba8", np.concatenate([with_channels(0, 0, 0), with_channels(255)], axis=2)),
+        ("bgra8", np.concatenate([with_channels(0, 255, 0), np.full((40, 60, 1), 255, np.uint8)], axis=2)),
+        ("8UC4", with_channels(9, 9, 9, 9)),
+        ("8UC2", np.concatenate([with_channels(255), with_channels(255)], axis=2)),
+        ("yuyv", np.stack([np.where(OBJECT, 235, 16), np.full(OBJECT.shape, 128)], axis=2).astype(np.uint8)),
+    ],
+)
+def test_a_prompts_mask_may_have_any_encoding(encoding, pixels):
+    if encoding == "yuyv":  # two pixels share their colour
+        pixels = pixels[:, 1:-1]
+    request = messages.prompt_request(msg.Prompt(mask=messages.image_message(pixels, encoding, HEADER)))
+    np.testing.assert_array_equal(request.prompt.mask, OBJECT[:, 1:-1] if encoding == "yuyv" else OBJECT)
+
+
+def test_the_ringing_of_a_jpeg_does_not_belong_to_a_prompts_mask():
+    picture = cv2.imdecode(cv2.imencode(".jpg", OBJECT.astype(np.uint8) * 255)[1], cv2.IMREAD_GRAYSCALE)
+    assert np.count_nonzero(picture) > np.count_nonzero(OBJECT)
+    request = messages.prompt_request(msg.Prompt(mask=messages.image_message(picture, "mono8", HEADER)))
+    assert np.count_nonzero(request.prompt.mask != OBJECT) < 20
+
+
+@pytest.mark.parametrize("encoding", ["mono8", "mono16", "16UC1", "32FC1"])
+def test_a_prompts_mask_may_cover_all(encoding):
+    dtype = {"mono8": np.uint8, "mono16": np.uint16, "16UC1": np.uint16, "32FC1": np.float32}[encoding]
+    message = messages.image_message(np.ones((4, 6), dtype), encoding, HEADER)
+    assert messages.prompt_request(msg.Prompt(mask=message)).prompt.mask.all()
 
 
 def test_a_mask_that_cannot_be_read_is_a_bad_prompt():

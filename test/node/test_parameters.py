@@ -56,6 +56,8 @@ def test_every_parameter_is_described(name):
     [
         ("model", "sam3", "model is 'sam3', expected one of sam2.1_hiera_tiny"),
         ("image_size", -4, "image_size is -4, expected 0 to 4096"),
+        ("image_bit_depth", 7, "image_bit_depth is 7, expected 0 or 8 to 16"),
+        ("image_bit_depth", 17, "image_bit_depth is 17, expected 0 or 8 to 16"),
         ("max_objects", 0, "max_objects is 0, expected 1 to 254"),
         ("max_objects", 255, "max_objects is 255, expected 1 to 254"),
         ("max_objects", "many", r"max_objects is 'many' \(str\), expected type int"),

@@ -7,14 +7,15 @@ import pytest
 import torch
 from std_msgs.msg import Header
 
+from sam2_ros.detection.types import DetectionConfig
 from sam2_ros.model import CONFIGS, seeded_model
+from sam2_ros.node.image_clock import Jump
 from sam2_ros.node.image_conversion import ImageError
 from sam2_ros.node.messages import image_message
 from sam2_ros.node.session import PromptRequest, Publication, Session
 from sam2_ros.node.statistics import Statistics
 from sam2_ros.node.worker import Frame
 from sam2_ros.tracking import StreamingTracker, TrackerConfig
-from sam2_ros.tracking.detections import DetectionConfig
 from sam2_ros.tracking.types import Box, Click, EventKind, Prompt, PromptError
 
 SIZE = (60, 80)
@@ -59,9 +60,9 @@ def session(model, told, statistics, log) -> Session:
     return Session(tracker, SimpleNamespace(publish=told.append), statistics, log)
 
 
-def frame(stamp: float, size: tuple[int, int] = SIZE) -> Frame:
+def frame(stamp: float, size: tuple[int, int] = SIZE, jump: Jump | None = None) -> Frame:
     pixels = np.random.default_rng(int(stamp * 100)).integers(0, 256, (*size, 3), np.uint8)
-    return Frame(stamp, image_message(pixels, "rgb8", Header(frame_id=f"frame {stamp}")), 0.0)
+    return Frame(stamp, image_message(pixels, "rgb8", Header(frame_id=f"frame {stamp}")), 0.0, jump=jump)
 
 
 def show(session: Session, *stamps: float) -> None:
@@ -98,6 +99,39 @@ def test_a_frame_is_published_again_when_a_prompt_changed_it(session, told, stat
     assert statistics.processed == 1
 
 
+def test_a_mask_of_nearly_all_starts_an_object_with_a_warning(session, told, log):
+    show(session, 1.0)
+    session.place(PromptRequest(Prompt(mask=np.ones(SIZE, bool))))
+    session.flush()
+    warning = "the mask covers 100 % of the image: is it inverted?"
+    assert [warning in event.reason for event in told[-1].events] == [True]
+    assert [warning in line for line in log.lines] == [True]
+
+
+RAMP = np.tile(np.arange(80, dtype=np.uint16) * 12, (60, 1))
+
+
+def show_ramp(session: Session, stamp: float, shift: int = 0) -> np.ndarray:
+    """An image of 10 bits in 16, darker by some bits; what the session sees of it."""
+    session.process(Frame(stamp, image_message(RAMP >> shift, "mono16", Header()), 0.0))
+    session.flush()
+    return session.view.rgb[..., 0]
+
+
+def test_images_of_few_bits_are_bright_and_keep_their_scale_from_image_to_image(session, log):
+    np.testing.assert_array_equal(show_ramp(session, 1.0), RAMP >> 2)
+    np.testing.assert_array_equal(show_ramp(session, 1.1, shift=2), RAMP >> 4)
+    assert ["mono16 images use 10 of 16 bits" in line for line in log.lines] == [True]
+
+
+def test_the_bit_depth_of_images_can_be_given(model, told, statistics, log):
+    session = Session(
+        StreamingTracker(model), SimpleNamespace(publish=told.append), statistics, log, image_bit_depth=12
+    )
+    np.testing.assert_array_equal(show_ramp(session, 1.0), RAMP >> 4)
+    assert not log.lines
+
+
 def test_a_prompt_before_any_frame_is_a_bad_one(session):
     with pytest.raises(PromptError, match="no frame"):
         session.apply(MIDDLE)
@@ -113,26 +147,30 @@ def test_a_frame_of_another_size_goes_on_with_a_warning(session, told, log):
     assert any("the image size changed from 80x60 to 40x30" in line for line in log.lines)
 
 
-def test_a_clock_that_is_set_back_starts_afresh(session, told, log):
+def test_time_that_is_set_back_resets_the_tracker_once(session, told, log):
     show(session, 100.0, 100.1)
     session.apply(MIDDLE)
-    session.process(frame(3.0))
+    jump = Jump(100.1, 3.0)
+    session.process(frame(3.1, jump=jump))
     session.flush()
     reset = told[-1].events[-1]
-    assert (reset.kind, reset.stamp, told[-1].result.tracks) == (EventKind.RESET, 3.0, ())
-    assert "image stamps went back from 100.100 to 3.000" in reset.reason
-    assert any("every object was forgotten: image stamps went back" in line for line in log.lines)
-    assert session.newest == 3.0
-
-
-def test_frames_that_come_late_or_twice_are_counted_and_change_nothing(session, told, statistics, log):
-    show(session, 1.0)
+    assert (reset.kind, reset.stamp, told[-1].result.tracks) == (EventKind.RESET, 3.1, ())
+    assert "image stamps jumped back from 100.100 s to 3.000 s" in reset.reason
+    assert any("tracker reset, 1 objects dropped: image stamps jumped back" in line for line in log.lines)
+    assert session.newest == 3.1
     session.apply(MIDDLE)
-    show(session, 1.1, 1.1, 0.9)
-    assert statistics.out_of_order == 2
-    assert told[-1].view.stamp == 1.1
-    assert len(told[-1].result.tracks) == 1
-    assert "does not stamp" in log.lines[-1]
+    session.process(frame(3.2, jump=jump))
+    assert len(session._tracker.latest.tracks) == 1
+
+
+def test_a_bag_that_loops_resets_at_every_turn_though_the_first_image_of_a_turn_is_dropped(session, told):
+    turns = [None, Jump(100.1, 100.0), Jump(100.1, 100.0)]
+    for jump in turns:
+        session.process(frame(100.05 if jump else 100.0, jump=jump))
+        session.process(frame(100.1, jump=jump))
+        session.apply(MIDDLE)
+        session.flush()
+    assert [event.kind for p in told for event in p.events].count(EventKind.RESET) == 2
 
 
 def test_ids_are_never_given_twice(session):

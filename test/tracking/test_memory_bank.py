@@ -31,8 +31,8 @@ def track(bank: MemoryBank, row: int, frames: range) -> None:
 
 @pytest.fixture
 def gapless() -> MemoryBank:
-    """Frames that are not remembered do not count; two anchors are read, four kept."""
-    size = BankSize(objects=3, prompted=2, history=4, anchors=2, anchor_slots=4)
+    """Frames that were not written do not count; two long-term entries are read, four kept."""
+    size = BankSize(objects=3, prompted=2, history=4, long_term=2, long_term_slots=4)
     return MemoryBank(CONFIG, size, torch.device("cpu"), counts_gaps=False)
 
 
@@ -63,7 +63,7 @@ def test_missing_frames_are_skipped_not_padded(bank: MemoryBank) -> None:
 def test_a_recent_prompted_frame_is_read_once(bank: MemoryBank) -> None:
     bank.write_prompted([0], 0, *marked(0))
     track(bank, 0, range(1, 4))
-    bank.forget_from(0, 3)
+    bank.drop_from(0, 3)
     bank.write_prompted([0], 3, *marked(33))
     assert frames_by_row(bank, 0, 4) == {PROMPTED_ROW: [0, 33], 1: [2], 2: [1]}
 
@@ -100,7 +100,7 @@ def test_pointers_of_prompted_frames_ahead_are_not_read_but_their_masks_are(bank
 def test_an_object_can_be_taken_back_by_its_history(bank: MemoryBank) -> None:
     bank.write_prompted([0], 0, *marked(0))
     track(bank, 0, range(1, 40))
-    bank.forget_from(0, 36)
+    bank.drop_from(0, 36)
     found = frames_by_row(bank, 0, 36)
     assert found == {PROMPTED_ROW: [0], 0: [35], 1: [34], 2: [33], 3: [32], 4: [31], 5: [30]}
     assert bank.read([0], 36).pointers.shape[1] == 16
@@ -122,20 +122,20 @@ def test_where_gaps_count_only_the_last_frames_are_read(bank: MemoryBank) -> Non
     assert frames_by_row(bank, 0, 108) == {PROMPTED_ROW: [0]}
 
 
-def test_the_newest_anchors_are_read_like_prompted_frames(gapless: MemoryBank) -> None:
+def test_the_newest_long_terms_are_read_like_prompted_frames(gapless: MemoryBank) -> None:
     gapless.write_prompted([0], 0, *marked(0))
-    assert gapless.newest_anchor(0) < 0
+    assert gapless.newest_long_term(0) < 0
     for frame in (5, 10, 15):
-        gapless.write_anchors([0], frame, *marked(frame))
-    assert gapless.newest_anchor(0) == 15
+        gapless.write_long_term([0], frame, *marked(frame))
+    assert gapless.newest_long_term(0) == 15
     assert sorted(frames_by_row(gapless, 0, 20)[PROMPTED_ROW]) == [0, 10, 15]
     assert gapless.read([0], 20).pointer_distance[0].tolist() == [20.0, 5.0, 10.0]
 
 
-def test_anchors_are_taken_back_with_their_frames(gapless: MemoryBank) -> None:
+def test_long_term_entries_are_dropped_with_their_frames(gapless: MemoryBank) -> None:
     for frame in (5, 10, 15, 20):
-        gapless.write_anchors([0], frame, *marked(frame))
-    gapless.forget_from(0, 12)
+        gapless.write_long_term([0], frame, *marked(frame))
+    gapless.drop_from(0, 12)
     assert frames_by_row(gapless, 0, 12) == {PROMPTED_ROW: [10, 5]}
 
 
@@ -180,22 +180,22 @@ def test_fewer_recent_masks_are_kept_and_read_while_pointers_stay() -> None:
     assert bank._spatial.shape[1] == 2 + 2 + 4
     assert frames_by_row(bank, 0, 30) == {PROMPTED_ROW: [0], 0: [29], 1: [28]}
     assert bank.read([0], 30).pointer_distance[0].tolist() == [30.0, *map(float, range(1, 16))]
-    bank.forget_from(0, 26)  # by as many frames as history says
+    bank.drop_from(0, 26)  # by as many frames as history says
     assert frames_by_row(bank, 0, 26) == {PROMPTED_ROW: [0], 0: [25], 1: [24]}
 
 
 @pytest.fixture
 def pooled() -> MemoryBank:
-    size = BankSize(objects=3, prompted=2, history=4, anchors=2, anchor_slots=4, is_pooled=True)
+    size = BankSize(objects=3, prompted=2, history=4, long_term=2, long_term_slots=4, is_pooled=True)
     return MemoryBank(CONFIG, size, torch.device("cpu"), counts_gaps=False)
 
 
-def test_tracked_frames_are_pooled_to_a_quarter_of_their_tokens_prompted_ones_and_anchors_stay_whole(
+def test_tracked_frames_are_pooled_to_a_quarter_of_their_tokens_prompted_and_long_term_ones_stay_whole(
     pooled: MemoryBank,
 ) -> None:
     pooled.write_prompted([0], 0, *marked(0))
     track(pooled, 0, range(1, 9))
-    pooled.write_anchors([0], 5, *marked(5))
+    pooled.write_long_term([0], 5, *marked(5))
     memory = pooled.read([0], 9)
     assert memory.spatial.shape[:3] == (1, 2, TOKENS) and memory.spatial[0, :, 0, 0].tolist() == [0.0, 5.0]
     assert memory.pooled is not None and memory.pooled.valid is None
@@ -223,7 +223,7 @@ def test_pooled_objects_are_read_together_copied_and_taken_back(pooled: MemoryBa
     assert memory is not None and memory.valid is not None
     assert memory.valid.sum(dim=1).tolist() == [2, 6]
     pooled.copy(1, 2)
-    pooled.forget_from(2, 6)
+    pooled.drop_from(2, 6)
     memory = pooled.read([2], 6).pooled
     assert memory is not None
     assert memory.tokens[0, :, 0, 0].tolist() == [5.0, 4.0, 3.0, 2.0, 1.0]

@@ -1,105 +1,104 @@
-"""What is remembered of an object, and by which mask it is followed, on answers made by hand."""
+"""Which frames enter memory and which mask candidate is chosen, on outputs made by hand."""
 
 from dataclasses import replace
 
 import pytest
 import torch
 
-from sam2_ros.model.mask_decoder import Candidates
+from sam2_ros.model.mask_decoder import MaskCandidates
 from sam2_ros.tracking import Box, TrackState
-from sam2_ros.tracking.belief import Belief
-from sam2_ros.tracking.frames import Answer
+from sam2_ros.tracking.frame_buffer import ObjectOutput
+from sam2_ros.tracking.measurement import Measurement
 from sam2_ros.tracking.memory_policy import POLICIES
 from sam2_ros.tracking.motion import Motion
-from sam2_ros.tracking.observation import Observation
-from sam2_ros.tracking.presence import Presence
+from sam2_ros.tracking.track_state import TrackStatus
 
 GUARDED, DISTRACTOR, MOTION = (POLICIES[name] for name in ("guarded", "distractor_aware", "motion_aware"))
 
 SIDE = 20
 PLACE = Box(0.2, 0.2, 0.4, 0.4)
 ELSEWHERE = Box(0.7, 0.7, 0.9, 0.9)
-GOOD = Observation(5.0, 0.99, 0.9, 0.04, PLACE, 0.0)
-GONE = Observation(-5.0, 0.01, 0.9, 0.0, None, 0.0)
+GOOD = Measurement(5.0, 0.99, 0.9, 0.04, PLACE, 0.0)
+GONE = Measurement(-5.0, 0.01, 0.9, 0.0, None, 0.0)
 
 
-def answer(seen: Observation, state: TrackState = TrackState.VISIBLE, motion: Motion | None = None) -> Answer:
-    """Of an object that has been seen in its place for a while."""
-    before = Belief(Presence(1.0, box=PLACE, areas=(0.04,) * 5), motion)
-    after = Belief(replace(before.presence, last_seen=1.1, state=state))
-    return Answer(torch.zeros(1, SIDE, SIDE), seen, before, after)
+def output(measured: Measurement, state: TrackState = TrackState.VISIBLE, motion: Motion | None = None) -> ObjectOutput:
+    """For an object that has been seen at PLACE for a while."""
+    before = TrackStatus(1.0, box=PLACE, areas=(0.04,) * 5, motion=motion)
+    after = replace(before, last_seen=1.1, state=state, motion=None)
+    return ObjectOutput(torch.zeros(1, SIDE, SIDE), measured, status_before=before, status=after)
 
 
 def steady(box: Box) -> Motion:
     motion = Motion.start(box, 0.0)
     for i in range(1, 11):
-        motion = motion.after(box, 0.1 * i)
+        motion = motion.update(box, 0.1 * i)
     return motion
 
 
 # ---- what enters memory
 
 
-def test_the_reference_remembers_everything() -> None:
-    assert POLICIES["reference"].remembers(answer(GONE, TrackState.LOST), 1.1)
-    assert POLICIES["reference"].remembers(answer(GOOD._replace(predicted_iou=0.1)), 1.1)
+def test_the_reference_keeps_every_frame() -> None:
+    assert POLICIES["reference"].keeps(output(GONE, TrackState.LOST), 1.1)
+    assert POLICIES["reference"].keeps(output(replace(GOOD, predicted_iou=0.1)), 1.1)
 
 
 @pytest.mark.parametrize("policy", [GUARDED, DISTRACTOR, MOTION])
-def test_the_others_remember_neither_absence_nor_doubt(policy) -> None:
-    assert policy.remembers(answer(GOOD), 1.1)
-    assert not policy.remembers(answer(GONE, TrackState.OCCLUDED), 1.1)
-    assert not policy.remembers(answer(GOOD, TrackState.LOST), 1.1)  # a return that is not believed yet
-    assert not policy.remembers(answer(GOOD._replace(predicted_iou=0.2)), 1.1)
+def test_the_others_keep_neither_absence_nor_unreliable_masks(policy) -> None:
+    assert policy.keeps(output(GOOD), 1.1)
+    assert not policy.keeps(output(GONE, TrackState.OCCLUDED), 1.1)
+    assert not policy.keeps(output(GOOD, TrackState.LOST), 1.1)  # an unconfirmed return
+    assert not policy.keeps(output(replace(GOOD, predicted_iou=0.2)), 1.1)
 
 
-def test_motion_aware_memory_leaves_out_what_moved_unlike_the_object() -> None:
-    here, there = GOOD, GOOD._replace(box=ELSEWHERE)
-    assert MOTION.remembers(answer(here, motion=steady(PLACE)), 1.1)
-    assert not MOTION.remembers(answer(there, motion=steady(PLACE)), 1.1)
-    assert MOTION.remembers(answer(there), 1.1)  # nothing is expected yet
-    assert GUARDED.remembers(answer(there, motion=steady(PLACE)), 1.1)
+def test_motion_aware_memory_drops_frames_that_contradict_the_motion_model() -> None:
+    here, there = GOOD, replace(GOOD, box=ELSEWHERE)
+    assert MOTION.keeps(output(here, motion=steady(PLACE)), 1.1)
+    assert not MOTION.keeps(output(there, motion=steady(PLACE)), 1.1)
+    assert MOTION.keeps(output(there), 1.1)  # no prediction yet
+    assert GUARDED.keeps(output(there, motion=steady(PLACE)), 1.1)
 
 
-# ---- anchors
+# ---- long-term entries
 
-TORN = GOOD._replace(divergence=0.6)
+SPLIT = replace(GOOD, mask_disagreement=0.6)
 
 
-def test_an_anchor_is_where_the_network_chose_well_between_two() -> None:
-    assert DISTRACTOR.is_anchor(answer(TORN), gap=5)
-    assert not GUARDED.is_anchor(answer(TORN), gap=5)
+def test_a_frame_on_which_the_network_chose_well_between_two_is_long_term() -> None:
+    assert DISTRACTOR.is_long_term(output(SPLIT), interval=5)
+    assert not GUARDED.is_long_term(output(SPLIT), interval=5)
 
 
 @pytest.mark.parametrize(
-    ("seen", "gap"),
+    ("measured", "interval"),
     [
         pytest.param(GOOD, 5, id="the candidates agree"),
-        pytest.param(TORN._replace(predicted_iou=0.7), 5, id="the choice is not sure"),
-        pytest.param(TORN._replace(area=0.06), 5, id="the object has another size than usual"),
-        pytest.param(TORN, 4, id="the last anchor is too near"),
+        pytest.param(replace(SPLIT, predicted_iou=0.7), 5, id="the predicted IoU is low"),
+        pytest.param(replace(SPLIT, area=0.06), 5, id="the object has another size than usual"),
+        pytest.param(SPLIT, 4, id="the last long-term entry is too recent"),
     ],
 )
-def test_other_frames_are_no_anchors(seen: Observation, gap: int) -> None:
-    assert not DISTRACTOR.is_anchor(answer(seen), gap)
+def test_other_frames_are_not_long_term(measured: Measurement, interval: int) -> None:
+    assert not DISTRACTOR.is_long_term(output(measured), interval)
 
 
-def test_anchors_outlast_being_taken_back() -> None:
-    assert GUARDED.anchor_slots(16) == 0
-    # At most four anchors fall among sixteen frames
-    assert DISTRACTOR.anchor_slots(16) == DISTRACTOR.anchors + 4
+def test_enough_long_term_entries_survive_a_correction() -> None:
+    assert GUARDED.long_term_slots(16) == 0
+    # At most four entries fall among sixteen frames
+    assert DISTRACTOR.long_term_slots(16) == DISTRACTOR.long_term + 4
 
 
 # ---- the choice of the mask
 
 
-def candidates(*boxes: Box, ious: tuple[float, ...]) -> Candidates:
+def candidates(*boxes: Box, ious: tuple[float, ...]) -> MaskCandidates:
     """Three rectangular candidates; the first of four is for clear prompts and does not count."""
     logits = torch.full((1, 4, SIDE, SIDE), -1.0)
     for i, box in enumerate(boxes, start=1):
         x0, y0, x1, y1 = (round(edge * SIDE) for edge in (box.x0, box.y0, box.x1, box.y1))
         logits[0, i, y0:y1, x0:x1] = 1.0
-    return Candidates(logits, torch.tensor([[0.99, *ious]]), torch.zeros(1, 4, 8), torch.ones(1, 1))
+    return MaskCandidates(logits, torch.tensor([[0.99, *ious]]), torch.zeros(1, 4, 8), torch.ones(1, 1))
 
 
 LOOK_ALIKE_FIRST = candidates(ELSEWHERE, PLACE, PLACE, ious=(0.80, 0.75, 0.2))
@@ -119,6 +118,6 @@ def test_a_much_surer_mask_is_chosen_against_the_motion() -> None:
     assert MOTION.choose(sure, [PLACE]).tolist() == [1]
 
 
-def test_every_object_has_its_own_expectation() -> None:
-    both = Candidates(*(torch.cat((part, part, part)) for part in LOOK_ALIKE_FIRST))
+def test_every_object_has_its_own_prediction() -> None:
+    both = MaskCandidates(*(torch.cat((part, part, part)) for part in LOOK_ALIKE_FIRST))
     assert MOTION.choose(both, [PLACE, None, ELSEWHERE]).tolist() == [2, 1, 1]

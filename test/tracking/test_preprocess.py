@@ -1,8 +1,11 @@
 """Frames become normalised squares."""
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from sam2_ros.tracking.preprocess import preprocess
 
@@ -30,10 +33,47 @@ def test_views_with_strides_are_read_as_they_look() -> None:
     assert torch.equal(preprocess(bgr[..., ::-1], 32, CPU), preprocess(bgr[..., ::-1].copy(), 32, CPU))
 
 
+def test_read_only_frames_are_read() -> None:
+    frame = np.frombuffer(bytes(range(48)), np.uint8).reshape(4, 4, 3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert torch.equal(preprocess(frame, 32, CPU), preprocess(frame.copy(), 32, CPU))
+
+
+EXPECTED = r"expected non-empty uint8 \(H, W, 3\), RGB"
+
+
 @pytest.mark.parametrize(
-    "frame",
-    [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 4), np.uint8), np.zeros((4, 4, 3)), np.zeros((0, 4, 3), np.uint8)],
+    ("frame", "reason"),
+    [
+        (np.zeros((4, 5), np.uint8), rf"uint8 \(4, 5\), {EXPECTED}: make three channels of grey by np.dstack"),
+        (np.zeros((4, 5, 4), np.uint8), rf"uint8 \(4, 5, 4\), {EXPECTED}: leave alpha out by frame\[..., :3\]"),
+        (np.zeros((3, 40, 50), np.uint8), rf"{EXPECTED}: put the channels last by frame.transpose\(1, 2, 0\)"),
+        (np.zeros((4, 5, 3), np.float32), rf"float32 \(4, 5, 3\), {EXPECTED}: make bytes of 0..1 by \(255 \* frame\)"),
+        (np.zeros((4, 5, 3), np.uint16), rf"uint16 \(4, 5, 3\), {EXPECTED}: scale it to 0..255"),
+        (np.zeros((4, 5, 3), bool), f"bool .*{EXPECTED}"),
+        (np.zeros((0, 4, 3), np.uint8), rf"uint8 \(0, 4, 3\), {EXPECTED}"),
+        (np.zeros((1, 4, 5, 3), np.uint8), EXPECTED),
+        (np.zeros((4, 5, 1), np.uint8), EXPECTED),
+    ],
+    ids=str,
 )
-def test_anything_but_an_rgb_image_is_rejected(frame: np.ndarray) -> None:
-    with pytest.raises(ValueError, match=r"expected non-empty uint8 \(H, W, 3\)"):
+def test_arrays_that_are_no_rgb_image_are_rejected_with_a_remedy(frame: np.ndarray, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        preprocess(frame, 32, CPU)
+
+
+@pytest.mark.parametrize(
+    ("frame", "reason"),
+    [
+        ([[[0, 0, 0]]], rf"frame is a list, {EXPECTED}, as a NumPy array: pass np.asarray\(frame\)"),
+        (Image.new("RGB", (4, 4)), rf"frame is a Image, {EXPECTED}, as a NumPy array: pass np.asarray\(frame\)"),
+        (torch.zeros(4, 4, 3), rf"frame is a Tensor, {EXPECTED}, as a NumPy array: pass frame.cpu\(\).numpy\(\)"),
+        (None, f"frame is a NoneType, {EXPECTED}"),
+        ("frame.png", f"frame is a str, {EXPECTED}"),
+    ],
+    ids=str,
+)
+def test_what_is_no_array_is_named_with_a_remedy(frame: object, reason: str) -> None:
+    with pytest.raises(TypeError, match=reason):
         preprocess(frame, 32, CPU)

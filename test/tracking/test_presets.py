@@ -8,7 +8,7 @@ import pytest
 
 from sam2_ros.model import Sam2
 from sam2_ros.tracking import Box, Prompt, StreamingTracker, TrackerConfig
-from sam2_ros.tracking.masks import box_iou
+from sam2_ros.tracking.geometry import box_iou
 from sam2_ros.tracking.presets import PRESETS, Preset
 
 

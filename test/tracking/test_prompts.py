@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from sam2_ros.tracking import Box, Click, Prompt, PromptError
-from sam2_ros.tracking.prompts import MAX_CLICKS, Points, check_prompt, mask_tensor
+from sam2_ros.tracking.prompts import MAX_CLICKS, Points, check_first_prompt, check_prompt, mask_tensor
 
 SIZE = (48, 64)  # height, width
 NAN = float("nan")
@@ -34,6 +34,28 @@ def mask(*size: int, value: bool = True) -> np.ndarray:
 def test_what_cannot_be_meant_is_rejected_with_the_reason(prompt: Prompt, reason: str) -> None:
     with pytest.raises(PromptError, match=reason):
         check_prompt(prompt, SIZE)
+
+
+BESIDE = Click(3, 3, positive=False)
+
+
+@pytest.mark.parametrize("clicks", [[BESIDE], [BESIDE, Click(40, 40, positive=False)]])
+def test_negative_clicks_alone_start_no_object_but_correct_one(clicks: list[Click]) -> None:
+    with pytest.raises(PromptError, match="needs at least one positive click or a box"):
+        check_first_prompt(Prompt(clicks), SIZE)
+    assert check_prompt(Prompt(clicks), SIZE).clicks == tuple(clicks)
+
+
+@pytest.mark.parametrize(
+    "prompt", [Prompt([BESIDE, Click(9, 9)]), Prompt([BESIDE], Box(5, 5, 20, 20)), Prompt(mask=mask(48, 64))]
+)
+def test_negative_clicks_may_join_what_says_where_a_new_object_is(prompt: Prompt) -> None:
+    assert check_first_prompt(prompt, SIZE).box == prompt.box
+
+
+def test_a_new_object_is_checked_like_any_prompt() -> None:
+    with pytest.raises(PromptError, match="outside the image"):
+        check_first_prompt(Prompt([Click(64, 3)]), SIZE)
 
 
 def test_the_outermost_pixels_can_be_clicked() -> None:

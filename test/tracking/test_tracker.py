@@ -14,13 +14,13 @@ from sam2_ros.tracking import (
     Click,
     EventKind,
     FrameResult,
-    PresenceRules,
     Prompt,
     PromptError,
     StampError,
     StreamingTracker,
     TrackerConfig,
     TrackState,
+    TrackStateConfig,
 )
 from sam2_ros.tracking.memory_policy import POLICIES
 
@@ -52,11 +52,11 @@ def run(tracker: StreamingTracker, count: int, start: int = 0) -> FrameResult:
 
 
 def logits_of(tracker: StreamingTracker, track_id: int) -> torch.Tensor:
-    return tracker._frames.at(None).answers[track_id].logits
+    return tracker._frames.at(None).outputs[track_id].mask_logits
 
 
 def absences(**rules: float) -> TrackerConfig:
-    return TrackerConfig(presence=PresenceRules(**rules))
+    return TrackerConfig(track_state=TrackStateConfig(**rules))
 
 
 def square() -> Prompt:
@@ -341,12 +341,26 @@ def test_a_preview_is_what_the_prompt_would_start_and_starts_nothing(model: Sam2
         tracker.preview(Prompt([Click(100, 80)]))
 
 
+def test_negative_clicks_alone_correct_an_object_but_start_none(model: Sam2) -> None:
+    tracker = StreamingTracker(model)
+    run(tracker, 2)
+    beside = Prompt([Click(50, 40, positive=False)])
+    for start in (tracker.add, tracker.preview):
+        with pytest.raises(PromptError, match="needs at least one positive click or a box"):
+            start(beside)
+    track_id = tracker.add(CLICK, stamp=0.0)
+    for stamp in (0.0, PERIOD):
+        before = logits_of(tracker, track_id).clone()
+        tracker.refine(track_id, beside, stamp)
+        assert not torch.equal(logits_of(tracker, track_id), before)
+
+
 def test_labels_are_known_of_every_object(model: Sam2) -> None:
     tracker = StreamingTracker(model, TrackerConfig(catch_up_at_once=False))
     run(tracker, 3)
     one = tracker.add(Prompt([Click(30, 20)], label="cup"))
     two = tracker.add(Prompt([Click(30, 20)], label="lid"), stamp=0.0)
-    assert tracker.is_behind(two)
+    assert tracker.is_pending(two)
     assert tracker.labels == {one: "cup", two: "lid"}
 
 
@@ -384,9 +398,9 @@ def ids(result: FrameResult | None) -> list[int]:
 def test_a_late_prompt_is_carried_forward_by_as_many_frames_as_asked(patient: StreamingTracker) -> None:
     track_id = patient.add(CLICK, stamp=3 * PERIOD)
     assert patient.catch_up(4)
-    assert patient.is_behind(track_id) and ids(patient.latest) == []
+    assert patient.is_pending(track_id) and ids(patient.latest) == []
     assert not patient.catch_up(2)
-    assert not patient.is_behind(track_id) and ids(patient.latest) == [track_id]
+    assert not patient.is_pending(track_id) and ids(patient.latest) == [track_id]
 
 
 def test_frames_that_come_meanwhile_are_caught_up_with(model: Sam2, patient: StreamingTracker) -> None:
@@ -410,7 +424,7 @@ def test_late_prompts_for_one_frame_travel_together(patient: StreamingTracker) -
 
 def test_a_prompt_for_the_newest_frame_need_not_travel(patient: StreamingTracker) -> None:
     track_id = patient.add(CLICK)
-    assert not patient.is_behind(track_id) and ids(patient.latest) == [track_id]
+    assert not patient.is_pending(track_id) and ids(patient.latest) == [track_id]
 
 
 def test_an_object_is_tracked_as_before_until_its_correction_arrives(patient: StreamingTracker) -> None:
@@ -433,7 +447,7 @@ def test_a_prompt_that_does_not_get_ahead_is_not_overtaken_by_forgetting(model: 
     run(tracker, 4)
     track_id = tracker.add(CLICK, stamp=0.0)
     run(tracker, 20, start=4)
-    assert tracker.is_behind(track_id)
+    assert tracker.is_pending(track_id)
     tracker.catch_up()
     assert ids(tracker.latest) == [track_id]
 
@@ -605,7 +619,7 @@ def test_reset_forgets_objects_and_frames_but_not_which_ids_were_given(model: Sa
 
 def make_blind(model: Sam2) -> None:
     """The network sees no object anywhere from now on."""
-    model.mask_decoder.occlusion_head.layers[-1].get_parameter("bias").data -= 100.0
+    model.sam_mask_decoder.pred_obj_score_head.layers[-1].get_parameter("bias").data -= 100.0
 
 
 def remembered(policy: str, absent: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -13,7 +13,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from sam2_ros.model import Sam2, memory_attention
-from sam2_ros.tracking import Box, Prompt, StreamingTracker, TrackerConfig, observation, results
+from sam2_ros.tracking import Box, Prompt, StreamingTracker, TrackerConfig, measurement, results
 from sam2_ros.tracking.memory_policy import POLICIES
 from sam2_ros.tracking.transfer import fetch, upload
 
@@ -86,8 +86,8 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Callable[[], Any]:
     @contextmanager
     def watching() -> Iterator[Traffic]:
         traffic = Traffic()
-        monkeypatch.setattr(memory_attention, "prefers_pieces", lambda x: False)  # a CPU's own way, which may look
-        for module in (observation, results):
+        monkeypatch.setattr(memory_attention, "prefers_chunks", lambda x: False)  # a CPU's own way, which may look
+        for module in (measurement, results):
             monkeypatch.setattr(module, "fetch", traffic.fetch)
         with Calls(traffic), Operations(traffic):
             yield traffic

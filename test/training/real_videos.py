@@ -15,8 +15,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from sam2_ros.tracking.video import read_frames
-from sam2_ros.training.davis import write_sequence
+from sam2_ros.media.video import read_frames
+from sam2_ros.synthetic.davis_writer import write_sequence
 
 OUTLINES = Path(__file__).with_suffix(".json")
 SIZE = (640, 360)  # of the outlines' pixels, and of the written frames

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from sam2_ros.synthetic.clip import Clip
+from sam2_ros.synthetic.davis_writer import write_clip
 from sam2_ros.training.data import VideoClips
-from sam2_ros.training.davis import DatasetError, read_dataset, write_clip
-from sam2_ros.training.synthetic import Clip
+from sam2_ros.training.davis import DatasetError, read_dataset
 
 
 def clip_of_two(frames: int = 4, size: int = 32) -> Clip:

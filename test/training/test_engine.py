@@ -4,7 +4,9 @@ import os
 import pickle
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -12,12 +14,13 @@ import torch
 from safetensors.torch import load_file
 
 from sam2_ros.model import CheckpointError, save_weights, seeded_model
+from sam2_ros.synthetic.pictures import Pictures
 from sam2_ros.tracking import device as device_module
 from sam2_ros.training import engine
-from sam2_ros.training.data import ClipStore
+from sam2_ros.training.data import Clips, ClipStore
 from sam2_ros.training.engine import TrainingError, learning_rate, train
+from sam2_ros.training.lessons import Lesson
 from sam2_ros.training.recipe import Recipe, Stage, Turn
-from sam2_ros.training.textures import Pictures
 
 CPU = torch.device("cpu")
 RECIPE = Recipe(
@@ -86,39 +89,42 @@ def test_a_training_that_was_killed_ends_with_the_same_weights(
     assert all(torch.equal(whole[key], resumed[key]) for key in whole)
 
 
-def _by_two_processes(folder: Path, alone: int) -> dict[str, torch.Tensor]:
-    folder.mkdir()
-    file = folder / "recipe.pickle"
-    file.write_bytes(pickle.dumps(replace(ONE_STEP, alone=alone)))
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    subprocess.run([*torchrun, Path(__file__).with_name("one_of_several.py"), file], check=True, env=environment)
-    return torch.load(folder / "rank0" / "state.pt", weights_only=True)["weights"]
-
-
-def _by_rank(rank: int, store: ClipStore, folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, torch.Tensor]:
-    """What this rank learns if nobody else does; it writes its state as if it were the first."""
-    drawn = engine.lessons_from
-    with monkeypatch.context() as patch:
-        patch.setattr(engine, "lessons_from", lambda recipe, clips, step, _, drawers: drawn(recipe, clips, step, rank))
-        train(ONE_STEP, store, folder, CPU)
+def _weights(folder: Path) -> dict[str, torch.Tensor]:
     return torch.load(folder / "state.pt", weights_only=True)["weights"]
 
 
-def test_processes_that_learn_alone_go_on_from_the_mean_of_what_they_have_learnt(
+def test_two_processes_learn_from_the_mean_of_their_gradients(
     store: ClipStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    mine, yours = (_by_rank(rank, store, tmp_path / f"alone{rank}", monkeypatch) for rank in range(2))
-    met = _by_two_processes(tmp_path / "met", alone=1)
-    in_step = _by_two_processes(tmp_path / "in_step", alone=0)
+    """Equal to one process that accumulates the gradients of both ranks' batches."""
+    (tmp_path / "recipe.pickle").write_bytes(pickle.dumps(ONE_STEP))
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    worker = Path(__file__).with_name("torchrun_worker.py")
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    subprocess.run([*torchrun, worker, tmp_path / "recipe.pickle"], check=True, env=environment)
 
-    def distance(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> float:
-        return torch.cat([(a[key] - b[key]).abs().flatten() for key in a]).mean().item()
+    train(ONE_STEP, store, tmp_path / "one_rank", CPU)
+    drawn = engine.lessons_from
 
-    mean = {key: (mine[key] + yours[key]) / 2 for key in mine}
+    def of_both_ranks(recipe: Recipe, clips: Clips, step: int, rank: int, drawers: int) -> Iterator[Lesson]:
+        first, second = (drawn(ONE_STEP, clips, step, each) for each in range(2))
+        return chain.from_iterable(zip(first, second))
+
+    monkeypatch.setattr(engine, "lessons_from", of_both_ranks)
+    both = replace(ONE_STEP, stages=(replace(ONE_STEP.stages[0], accumulate=2),))
+    train(both, store, tmp_path / "both_ranks", CPU)
+
+    together, alone, accumulated = (_weights(tmp_path / name) for name in ("rank0", "one_rank", "both_ranks"))
     # In AdamW's first step a gradient that is nearly zero counts as much as any: a few weights depend on rounding.
-    assert distance(met, mean) < 1e-6 < 1e-5 < distance(mine, mean)
-    assert distance(met, in_step) > 1e-5
+    assert _distance(together, accumulated) < 1e-6 < 1e-5 < _distance(together, alone)
+
+
+def _weights(folder: Path) -> dict[str, torch.Tensor]:
+    return torch.load(folder / "state.pt", weights_only=True)["weights"]
+
+
+def _distance(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> float:
+    return torch.cat([(a[key] - b[key]).abs().flatten() for key in a]).mean().item()
 
 
 def test_a_state_of_another_model_is_refused(store: ClipStore, tmp_path: Path) -> None:

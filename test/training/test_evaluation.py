@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 from sam2_ros.model import CONFIGS, seeded_model
+from sam2_ros.synthetic.clip import Clip
+from sam2_ros.synthetic.davis_writer import write_clip
 from sam2_ros.tracking import EventKind, TrackerConfig
 from sam2_ros.training.absence import Told
-from sam2_ros.training.baselines import copy, csrt, flow
-from sam2_ros.training.davis import Sequence, read_dataset, write_clip
+from sam2_ros.training.baselines import BASELINES, copy, flow, template
+from sam2_ros.training.davis import Sequence, read_dataset
 from sam2_ros.training.evaluation import (
     PROMPTS,
     Answer,
@@ -21,7 +23,6 @@ from sam2_ros.training.evaluation import (
     model_method,
     write_picture,
 )
-from sam2_ros.training.synthetic import Clip
 
 SIZE = 96
 
@@ -57,12 +58,24 @@ def test_optical_flow_follows_better_than_a_copy(sequence: Sequence) -> None:
     assert moved.mean > copied.mean + 0.1
 
 
-def test_csrt_follows_or_says_what_is_missing(sequence: Sequence) -> None:
-    if hasattr(cv2, "TrackerCSRT_create"):
-        assert evaluate_sequence(sequence, baseline_method(csrt)).scores[0].region > 0.5
-    else:
-        with pytest.raises(ValueError, match="opencv-contrib-python-headless"):
-            evaluate_sequence(sequence, baseline_method(csrt))
+def test_template_matching_follows_a_square_exactly(sequence: Sequence) -> None:
+    (score,) = evaluate_sequence(sequence, baseline_method(template)).scores
+    assert score.region == 1.0
+
+
+def test_template_matching_follows_whatever_the_first_mask_is(sequence: Sequence) -> None:
+    frames = list(sequence.frames())
+    for area in (np.s_[:, :], np.s_[95:, 95:], np.s_[40:41, 20:22]):  # the whole picture, its corner, two pixels
+        mask = np.zeros((SIZE, SIZE), bool)
+        mask[area] = True
+        followed = list(template(frames, mask))
+        assert len(followed) == len(frames)
+        assert {np.count_nonzero(each) for each in followed} == {np.count_nonzero(mask)}
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_every_baseline_runs_with_the_opencv_that_is_installed(name: str, sequence: Sequence) -> None:
+    assert evaluate_sequence(sequence, baseline_method(BASELINES[name])).scores[0].region > 0.5
 
 
 def test_prompts_are_made_from_a_mask() -> None:

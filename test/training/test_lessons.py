@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from sam2_ros.model import PointLabel
+from sam2_ros.synthetic.pictures import Pictures
 from sam2_ros.training.data import ClipStore
 from sam2_ros.training.lessons import Lesson, lessons_from
 from sam2_ros.training.recipe import Recipe, Stage, Turn
-from sam2_ros.training.textures import Pictures
 
 RECIPE = Recipe(
     "short",

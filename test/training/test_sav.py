@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from pycocotools import mask as run_lengths
 
-from sam2_ros.tracking.video import VideoWriter
+from sam2_ros.media.video import VideoWriter
 from sam2_ros.training.davis import DatasetError
 from sam2_ros.training.sav import SavClips, is_sav
 

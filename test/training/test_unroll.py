@@ -66,7 +66,7 @@ def test_courses_share_the_encoded_images_and_nothing_else(model: Sam2) -> None:
     batch = batch_of(moving_square())
     by_box = course(PromptKind.BOX, batch)
     encoded: list[int] = []
-    handle = model.trunk.register_forward_hook(lambda _, images, __: encoded.append(len(images[0])))
+    handle = model.image_encoder.trunk.register_forward_hook(lambda _, images, __: encoded.append(len(images[0])))
     together = [loss.total.item() for loss in unroll(model, batch, [BY_MASK, by_box], rng())]
     handle.remove()
     apart = [loss.total.item() for one in (BY_MASK, by_box) for loss in unroll(model, batch, [one], rng())]
@@ -74,7 +74,9 @@ def test_courses_share_the_encoded_images_and_nothing_else(model: Sam2) -> None:
 
 
 def test_gradients_reach_back_through_the_memory(model: Sam2) -> None:
-    torch.nn.init.constant_(model.mask_decoder.occlusion_head.layers[-1].bias, 5.0)  # it is thought to be in view
+    torch.nn.init.constant_(
+        model.sam_mask_decoder.pred_obj_score_head.layers[-1].bias, 5.0
+    )  # it is thought to be in view
     losses = unroll(model, batch_of(moving_square()), [BY_MASK], rng())
     losses[-1].total.backward()
     for name in ("memory_encoder.out.weight", "pointer.layers.0.weight", "trunk.patches.weight"):

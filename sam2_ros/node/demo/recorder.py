@@ -24,12 +24,14 @@ from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image
 from tqdm import tqdm
 
+from sam2_ros.media.table import TrackRow, describe, write_csv
+from sam2_ros.media.timeline import write_timeline
+from sam2_ros.media.video import VideoWriter
 from sam2_ros.msg import TrackArray, TrackEvent
 from sam2_ros.node import messages, qos
 from sam2_ros.node.image_conversion import to_rgb
-from sam2_ros.tracking.report import TrackRow, describe, speed_of, write_csv, write_timeline
+from sam2_ros.tracking.speed import speed_of
 from sam2_ros.tracking.types import Event
-from sam2_ros.tracking.video import VideoWriter
 
 _PATIENCE = 4.0  # seconds without a result after which the stream has ended; more where results come slowly
 _HOPE = 300.0  # seconds in which the first result has to come

@@ -23,9 +23,9 @@ from lifecycle_msgs.srv import ChangeState
 from rclpy.client import Client
 from rclpy.executors import ExternalShutdownException
 
+from sam2_ros.media.video import DEMO_CLIP, VideoError, VideoInfo, probe
 from sam2_ros.node.demo.player import CLIP_CLICK, CLIP_DETECTIONS, parse_click
 from sam2_ros.node.features import problem_with
-from sam2_ros.tracking.video import DEMO_CLIP, VideoError, VideoInfo, probe
 
 _TRACKER = "sam2_tracker"
 _RECORDED = ("tracks", "events", "overlay")

@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 import pytest
 
+from sam2_ros.media.video import VideoWriter, probe
 from sam2_ros.node.demo.run import main
-from sam2_ros.tracking.video import VideoWriter, probe
 
 FRAMES, RATE = 20, 10.0
 

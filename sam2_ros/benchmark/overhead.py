@@ -1,0 +1,176 @@
+"""What the node adds to the network's time: from receiving an image to having published masks, tracks and overlay.
+
+The node runs in a process of its own and times itself, see `Statistics`; this process is its camera and its listener.
+ROS is imported where it is needed, so that the rest of the benchmark runs without it.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sam2_ros.benchmark.table import verdict
+from sam2_ros.model import save_weights, seeded_model
+
+if TYPE_CHECKING:
+    pass
+
+SIZES = ((640, 480), (1920, 1080))  # (width, height) pixels
+LIMITS = {(640, 480): 5.0, (1920, 1080): 20.0}  # milliseconds, median
+
+_NODE = "/sam2_tracker_overhead"
+_PATIENCE = 120.0  # seconds, for anything to happen
+_MEETING = 1.0  # seconds in which the two sides' transports connect
+_WARM_UP = 10  # frames
+
+
+@dataclass(frozen=True)
+class Overhead:
+    """Milliseconds per frame that were not spent in the tracker."""
+
+    size: tuple[int, int]  # (width, height) pixels
+    frames: int
+    median: float
+    p99: float
+
+    def __str__(self) -> str:
+        width, height = self.size
+        judged = f": {verdict(self.median, LIMITS[self.size])}" if self.size in LIMITS else ""
+        return f"node overhead at {width}x{height}: median {self.median:.1f} ms, p99 {self.p99:.1f} ms{judged}"
+
+
+def measure(sizes: Sequence[tuple[int, int]] = SIZES, frames: int = 100) -> list[Overhead]:
+    """Prints and returns what the node adds at each (width, height).
+
+    Raises RuntimeError where the node fails, ModuleNotFoundError without ROS.
+    """
+    import rclpy  # noqa: F401  # before a node is started in vain
+
+    results = []
+    for size in sizes:
+        with _node() as process, Listener(process) as listener:
+            results.append(listener.measure(size, frames))
+            print(results[-1])
+    return results
+
+
+@contextmanager
+def _node() -> Iterator[subprocess.Popen[bytes]]:
+    """The tracker's process, with random weights: how good its masks are does not matter here."""
+    with tempfile.TemporaryDirectory() as folder:
+        weights = Path(folder) / "nano.safetensors"
+        save_weights(seeded_model("nano"), weights)
+        parameters = {"checkpoint": weights, "image_reliability": "reliable", "diagnostics_period": 0.2}
+        arguments = [part for name, value in parameters.items() for part in ("-p", f"{name}:={value}")]
+        command = [sys.executable, "-m", "sam2_ros.node.main", "--ros-args", "-r", f"__node:={_NODE[1:]}", *arguments]
+        process = subprocess.Popen(command, env=os.environ)
+        try:
+            yield process
+        finally:
+            process.terminate()
+            process.wait(_PATIENCE)
+
+
+class Listener:
+    """Camera, user and subscriber in one; a context manager."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+        self._heard: dict[str, Any] = {}  # the newest message of each topic
+
+    def __enter__(self) -> Listener:
+        import rclpy
+        from diagnostic_msgs.msg import DiagnosticArray
+        from lifecycle_msgs.srv import ChangeState
+        from rclpy.context import Context
+        from rclpy.executors import SingleThreadedExecutor
+        from rclpy.node import Node
+        from sensor_msgs.msg import Image
+
+        from sam2_ros.msg import Prompt, TrackArray
+        from sam2_ros.node import qos
+
+        self._context = Context()
+        rclpy.init(context=self._context)
+        self._node = Node("overhead", context=self._context)
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self._node)
+        reliable = qos.profile("reliable", 5)
+        self._camera = self._node.create_publisher(Image, "image", reliable)
+        self._prompts = self._node.create_publisher(Prompt, f"{_NODE}/prompt", reliable)
+        for kind, topic in ((TrackArray, "tracks"), (Image, "masks"), (Image, "overlay")):
+            self._node.create_subscription(kind, f"{_NODE}/{topic}", self._hear(topic), reliable)
+        self._node.create_subscription(DiagnosticArray, "/diagnostics", self._hear("diagnostics"), reliable)
+        self._changes = self._node.create_client(ChangeState, f"{_NODE}/change_state")
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._executor.shutdown()
+        self._context.try_shutdown()
+
+    def measure(self, size: tuple[int, int], frames: int) -> Overhead:
+        """Brings the node up, lets it follow one object and asks what it took."""
+        from lifecycle_msgs.msg import Transition
+        from lifecycle_msgs.srv import ChangeState
+
+        from sam2_ros.msg import Box, Prompt
+
+        self._wait_for(self._changes.service_is_ready)
+        self._pause(_MEETING)
+        for transition in (Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE):
+            answer = self._changes.call_async(ChangeState.Request(transition=Transition(id=transition)))
+            self._wait_for(answer.done)
+        self._wait_for(lambda: self._camera.get_subscription_count() and self._prompts.get_subscription_count())
+        self._pause(_MEETING)
+        picture = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), np.uint8)
+        self._show(picture)
+        width, height = map(float, size)
+        box = Box(x_min=width / 3, y_min=height / 3, x_max=2 * width / 3, y_max=2 * height / 3)
+        self._prompts.publish(Prompt(has_box=True, box=box))
+        self._wait_for(lambda: bool(self._heard["tracks"].tracks))
+        for _ in range(_WARM_UP + frames):
+            self._show(picture)
+        self._pause(_MEETING)  # for the last diagnostics
+        values = {entry.key: entry.value for entry in self._heard["diagnostics"].status[0].values}
+        return Overhead(size, frames, float(values["overhead median (ms)"]), float(values["overhead p99 (ms)"]))
+
+    def _show(self, picture: np.ndarray) -> None:
+        """Sends an image and waits for all that the node makes of it."""
+        from std_msgs.msg import Header
+
+        from sam2_ros.node.messages import image_message
+
+        header = Header(stamp=self._node.get_clock().now().to_msg(), frame_id="camera")
+        self._camera.publish(image_message(picture, "bgr8", header))
+        topics = ("tracks", "masks", "overlay")
+        self._wait_for(lambda: all(t in self._heard and self._heard[t].header == header for t in topics))
+
+    def _hear(self, topic: str) -> Callable[[Any], None]:
+        def heard(message: Any) -> None:
+            self._heard[topic] = message
+
+        return heard
+
+    def _wait_for(self, condition: Callable[[], Any]) -> None:
+        deadline = time.monotonic() + _PATIENCE
+        while not condition():
+            if self._process.poll() is not None:
+                raise RuntimeError(f"the node ended with exit code {self._process.returncode}, see its log above")
+            if time.monotonic() > deadline:
+                raise RuntimeError("the node does not answer: see its log above, and check that DDS works here")
+            self._executor.spin_once(timeout_sec=0.1)
+
+    def _pause(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            self._executor.spin_once(timeout_sec=left)

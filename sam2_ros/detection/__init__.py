@@ -1,0 +1,1 @@
+"""Boxes of any detector start, correct and end tracks; no ROS."""

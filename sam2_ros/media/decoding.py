@@ -1,0 +1,42 @@
+"""From the bytes of a JPEG, PNG or other picture to its samples, refusing what is cut off."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+_JPEG_START, _JPEG_END, _JPEG_SCAN = b"\xff\xd8", b"\xff\xd9", 0xDA
+_PNG_START, _PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND"
+
+
+class DecodeError(ValueError):
+    """Bytes that are no whole picture; the message says why."""
+
+
+def decode(data: bytes) -> np.ndarray:
+    """(H, W) grey or (H, W, 3 or 4) BGR(A), of the file's own type; what follows its end, such as zeros, is ignored.
+
+    Alpha is kept, a rotation that EXIF asks for is not applied. Raises DecodeError.
+    """
+    if not data:
+        raise DecodeError("there are 0 bytes, expected a JPEG or PNG")
+    if data.startswith(_JPEG_START) and data.find(_JPEG_END, _scan_start(data)) < 0:
+        raise DecodeError(f"the JPEG of {len(data)} bytes is cut off before its end marker")
+    if data.startswith(_PNG_START) and _PNG_END not in data:
+        raise DecodeError(f"the PNG of {len(data)} bytes is cut off before its end marker")
+    try:
+        picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error as error:  # a header that asks for more memory than OpenCV allows
+        raise DecodeError(f"OpenCV cannot decode the {len(data)} bytes: {error.err}") from error
+    if picture is None:
+        raise DecodeError(f"the {len(data)} bytes cannot be decoded, expected a JPEG or PNG")
+    return picture
+
+
+def _scan_start(data: bytes) -> int:
+    """Where a JPEG's pixels begin: the preview that cameras put into its header has an end marker of its own."""
+    at = len(_JPEG_START)
+    while at + 4 <= len(data) and data[at] == 0xFF and data[at + 1] != _JPEG_SCAN:
+        is_filling = data[at + 1] == 0xFF
+        at += 1 if is_filling else 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    return at

@@ -1,0 +1,153 @@
+"""The picture for people: masks, captions, and a list of what is out of view."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from textwrap import shorten
+
+import cv2
+import numpy as np
+
+from ..tracking.types import Box, FrameResult, Track, TrackState
+
+# Okabe & Ito (2008): seen apart by all common kinds of colour vision; reordered, the first differ most.
+_PALETTE = (
+    (86, 180, 233),
+    (230, 159, 0),
+    (204, 121, 167),
+    (0, 158, 115),
+    (240, 228, 66),
+    (213, 94, 0),
+    (0, 114, 178),
+)
+_FILL, _HALO, _BACKGROUND = 0.4, 0.45, 0.7  # opacity
+_DARK, _WHITE = (18, 20, 24), (255, 255, 255)
+_FONT = cv2.FONT_HERSHEY_DUPLEX
+
+
+def colour_of(track_id: int) -> tuple[int, int, int]:
+    """The RGB colour of an object, the same in every picture."""
+    return _PALETTE[(track_id - 1) % len(_PALETTE)]
+
+
+def draw(rgb: np.ndarray, result: FrameResult) -> np.ndarray:
+    """A copy of the frame (H, W, 3) uint8 with every object of its result painted on it.
+
+    What is in view has a mask and a caption; what is not is listed in the lower left corner. Raises ValueError where
+    frame and result are of different sizes.
+    """
+    if rgb.shape != (*result.size, 3):
+        raise ValueError(f"frame has shape {rgb.shape}, expected {(*result.size, 3)} as its result has")
+    canvas = np.array(rgb, order="C")
+    style = _Style.for_frame(canvas)
+    for track in result.tracks:
+        if track.box is not None:
+            _paint_mask(canvas, track.mask, track.box, colour_of(track.id), style.line)
+    taken: list[_Place] = []
+    for track in result.tracks:
+        taken.append(_caption(canvas, track, result.stamp, taken, style))
+    return canvas
+
+
+@dataclass(frozen=True)
+class _Style:
+    """Measures that grow with the picture (pixels)."""
+
+    line: int
+    scale: float  # of the font
+    height: int  # of a capital letter
+    margin: int
+
+    @classmethod
+    def for_frame(cls, canvas: np.ndarray) -> _Style:
+        side = min(canvas.shape[0], canvas.shape[1] * 3 // 4)
+        height = max(7, round(side / 48))
+        unit = cv2.getTextSize("H", _FONT, 10.0, 1)[0][1] / 10
+        return cls(max(1, round(side / 480)), height / unit, height, max(3, height // 2))
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A rectangle for a caption (pixels)."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+    def overlaps(self, other: _Place) -> bool:
+        return (
+            self.x < other.x + other.width
+            and other.x < self.x + self.width
+            and self.y < other.y + other.height
+            and other.y < self.y + self.height
+        )
+
+
+def _paint_mask(canvas: np.ndarray, mask: np.ndarray, box: Box, colour: tuple[int, int, int], line: int) -> None:
+    """A translucent mask with a line in its colour inside its edge, and a dark one outside."""
+    margin = 2 * line + 1
+    x0, y0 = max(int(box.x0) - margin, 0), max(int(box.y0) - margin, 0)
+    x1, y1 = int(box.x1) + margin + 1, int(box.y1) + margin + 1
+    region = canvas[y0:y1, x0:x1]
+    inside = np.ascontiguousarray(mask[y0:y1, x0:x1]).view(np.uint8)
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * line + 1, 2 * line + 1))
+    core = cv2.erode(inside, disc)
+    _tint(region, colour, _FILL, core)
+    _tint(region, _DARK, _HALO, cv2.dilate(inside, disc) - inside)
+    _tint(region, colour, 1.0, inside - core)
+
+
+def _tint(region: np.ndarray, colour: tuple[int, int, int], opacity: float, mask: np.ndarray | None = None) -> None:
+    """Mixes a colour into (H, W, 3), where (H, W) is not zero; in integers, for this is most of the work."""
+    red, green, blue = (opacity * value for value in colour)
+    tinted = cv2.add(cv2.convertScaleAbs(region, alpha=1.0 - opacity), (red, green, blue, 0.0))
+    cv2.copyTo(tinted, mask, region)
+
+
+def _caption(canvas: np.ndarray, track: Track, stamp: float, taken: list[_Place], style: _Style) -> _Place:
+    """Writes what is known of an object where it covers no other caption, and says where."""
+    text = describe(track, stamp)
+    (width, _), _ = cv2.getTextSize(text, _FONT, style.scale, 1)
+    width, height = width + 4 * style.margin, style.height + 3 * style.margin
+    place = _free_place(canvas, track.box, (width, height), taken, style)
+    _draw_caption(canvas, place, text, track, style)
+    return place
+
+
+def describe(track: Track, stamp: float) -> str:
+    """Id, label and state in one line, and for how many seconds an object has been absent at `stamp`."""
+    name = shorten(f"{track.id} {track.label}", 28)
+    if track.state is TrackState.VISIBLE:
+        return f"{name}  visible {track.presence:.2f}"
+    return f"{name}  {track.state.value} {stamp - track.last_seen:.1f} s"
+
+
+def _free_place(
+    canvas: np.ndarray, box: Box | None, size: tuple[int, int], taken: list[_Place], style: _Style
+) -> _Place:
+    """Above the box, or else below, or within; without a box in the lower left corner, upwards from there."""
+    (frame_height, frame_width), (width, height) = canvas.shape[:2], size
+    gap = style.margin
+    right, bottom = max(frame_width - width - gap, 0), max(frame_height - height - gap, 0)
+    if box is None:
+        tops = list(range(bottom, -1, -(height + gap // 2)))
+        left = gap
+    else:
+        tops = [int(box.y0) - height - gap, int(box.y1) + gap, int(box.y0) + gap, int(box.y1) - height - gap]
+        left = int(box.x0 + box.x1 - width) // 2
+    places = [_Place(min(max(left, 0), right), top, width, height) for top in tops if 0 <= top <= bottom]
+    free = (place for place in places if not any(place.overlaps(other) for other in taken))
+    fallback = _Place(min(max(left, 0), right), min(max(tops[0], 0), bottom), width, height)
+    return next(free, fallback)
+
+
+def _draw_caption(canvas: np.ndarray, place: _Place, text: str, track: Track, style: _Style) -> None:
+    """Dark, with a bar in the object's colour that is as long as it is surely present."""
+    x, y, width, height = place.x, place.y, place.width, place.height
+    _tint(canvas[y : y + height, x : x + width], _DARK, _BACKGROUND)
+    colour, line = colour_of(track.id), max(2, style.margin // 2)
+    canvas[y : y + height, x : x + line] = colour
+    canvas[y + height - line : y + height, x : x + round(track.presence * width)] = colour
+    baseline = (x + 2 * style.margin, y + style.margin + style.height)
+    cv2.putText(canvas, text, baseline, _FONT, style.scale, _WHITE, 1, cv2.LINE_AA)

@@ -1,0 +1,75 @@
+"""Pictures from files and into them, whatever bytes their names have, and a folder of them as a video."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
+
+
+class PictureError(ValueError):
+    """A folder of pictures that cannot be read; the message says why and what to do."""
+
+
+def read_picture(path: str | os.PathLike[str], flags: int = cv2.IMREAD_COLOR) -> np.ndarray | None:
+    """What `cv2.imread` reads with these flags, None for a file that is no picture; raises OSError."""
+    content = np.frombuffer(Path(path).read_bytes(), np.uint8)
+    try:
+        return cv2.imdecode(content, flags) if len(content) else None
+    except cv2.error:  # a header that asks for more memory than OpenCV allows
+        return None
+
+
+def write_picture(path: str | os.PathLike[str], picture: np.ndarray) -> None:
+    """Writes a PNG, wholly or not at all; raises OSError that names the file."""
+    _, content = cv2.imencode(".png", picture)
+    try:
+        Path(path).write_bytes(content.tobytes())
+    except OSError as error:
+        Path(path).unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, os.fspath(path)) from error
+
+
+def picture_files(folder: Path) -> list[Path]:
+    """The pictures of a folder in natural order: 2.jpg before 10.jpg. Raises PictureError if there is none."""
+    visible = (file for file in folder.iterdir() if file.is_file() and not file.name.startswith("."))
+    files = [file for file in visible if file.suffix.lower() in _SUFFIXES]
+    if not files:
+        raise PictureError(f"folder {folder} has no pictures, expected files such as 000000.jpg ({_listed()})")
+    return sorted(files, key=lambda file: _natural(file.name))
+
+
+def read_pictures(files: list[Path]) -> Iterator[np.ndarray]:
+    """Each picture (H, W, 3) uint8, RGB. Raises PictureError for one that cannot be read or has another size."""
+    shape: tuple[int, ...] | None = None
+    for file in files:
+        picture = read_picture(file)
+        if picture is None:
+            raise PictureError(f"picture {file} cannot be read; it is damaged or empty: replace it or take it out")
+        shape = shape or picture.shape
+        if picture.shape != shape:
+            raise PictureError(
+                f"picture {file} has {_size(picture.shape)} pixels, expected {_size(shape)} as {files[0].name} has: "
+                "all pictures of a folder must have one size"
+            )
+        yield cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """Numbers compare by value, the text between them without case."""
+    pieces = re.split(r"([0-9]+)", name)
+    return [(int(piece), piece) if i % 2 else (0, piece.lower()) for i, piece in enumerate(pieces)]
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return f"{shape[1]} x {shape[0]}"
+
+
+def _listed() -> str:
+    return ", ".join(suffix[1:] for suffix in _SUFFIXES)

@@ -1,0 +1,1 @@
+"""Synthetic clips with true masks, for training and evaluation."""

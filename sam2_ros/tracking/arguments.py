@@ -1,0 +1,37 @@
+"""Reads what Python programs pass: numbers and sequences of any library. Raises TypeError with what was expected."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+
+def numbers(given: Any, counts: tuple[int, ...], complaint: str) -> list[Any]:
+    """The elements of a sequence of that many; raises TypeError with the complaint."""
+    numbers = list(given) if is_sequence(given) else []
+    if len(numbers) not in counts:
+        raise TypeError(complaint)
+    return numbers
+
+
+def is_sequence(given: Any) -> bool:
+    """Not of letters; arrays of no dimension claim to be iterable."""
+    return isinstance(given, Iterable) and not isinstance(given, (str, bytes, dict)) and bool(getattr(given, "ndim", 1))
+
+
+def number(given: Any, name: str) -> float:
+    """A number of Python or NumPy, or a tensor of one; raises TypeError."""
+    if type(given) in (int, float):
+        return given
+    try:
+        if hasattr(given, "__float__"):
+            return float(given)
+    except (TypeError, ValueError, RuntimeError):  # arrays and tensors of several numbers
+        pass
+    raise TypeError(f"{name} is {shown(given)}, expected a number")
+
+
+def shown(given: Any) -> str:
+    """Short enough for a message."""
+    text = repr(given)
+    return f"{text} ({type(given).__name__})" if len(text) <= 40 and "\n" not in text else f"a {type(given).__name__}"

@@ -1,0 +1,445 @@
+"""What a detector's boxes do to the tracker, with the bundled weights."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pytest
+
+from sam2_ros.detection.association import DetectionGuide
+from sam2_ros.detection.types import Detection, DetectionConfig, DetectionReport, Ignored
+from sam2_ros.model.sam2 import Sam2
+from sam2_ros.tracking import (
+    Box,
+    Click,
+    EventKind,
+    Prompt,
+    PromptError,
+    StreamingTracker,
+    Track,
+    TrackerConfig,
+    TrackState,
+    TrackStateConfig,
+)
+from sam2_ros.tracking.geometry import mask_iou
+
+PERIOD = 0.1  # seconds between frames
+Square = tuple[str, int, int, int]
+
+SOON_LOST = TrackerConfig(track_state=TrackStateConfig(lost_after=0.2))
+# What is lost stays so for the network, whatever it sees, and is found by boxes alone.
+LOST_FOR_GOOD = TrackerConfig(track_state=TrackStateConfig(lost_after=0.2, return_frames=1000))
+
+RED, BLUE = ("red", 80, 100, 30), ("blue", 220, 100, 30)
+
+
+def box_of(square: Square) -> Box:
+    _, x, y, half = square
+    return Box(x - half, y - half, x + half + 1, y + half + 1)
+
+
+def cup(square: Square, score: float = 0.9, label: str = "cup") -> Detection:
+    return Detection(box_of(square), score, label)
+
+
+class Stage:
+    """A tracker with its guide, frame after frame."""
+
+    def __init__(
+        self, model: Sam2, picture: Callable[..., np.ndarray], tracker: TrackerConfig, config: DetectionConfig
+    ) -> None:
+        self.tracker = StreamingTracker(model, tracker)
+        self.guide = DetectionGuide(self.tracker, config)
+        self._picture = picture
+        self._frames = 0
+        self.events: list[EventKind] = []
+
+    def show(self, *squares: Square) -> float:
+        """The next frame; its stamp."""
+        stamp = self._frames * PERIOD
+        result = self.tracker.step(self._picture(*squares), stamp)
+        self.events += [event.kind for event in result.events]
+        self._frames += 1
+        return stamp
+
+    def detect(self, squares: Sequence[Square], *detections: Detection) -> DetectionReport:
+        """The next frame, and what was detected on it."""
+        return self.guide.apply(detections, self.show(*squares))
+
+    @property
+    def tracks(self) -> dict[int, Track]:
+        assert self.tracker.latest is not None
+        return {track.id: track for track in self.tracker.latest.tracks}
+
+    def is_on(self, track_id: int, square: Square) -> bool:
+        """Whether the object's mask is that square."""
+        mask, (_, x, y, half) = self.tracks[track_id].mask, square
+        true = np.zeros_like(mask)
+        true[y - half : y + half + 1, x - half : x + half + 1] = True
+        return mask_iou(mask, true) > 0.6
+
+
+@pytest.fixture
+def stage(nano: Sam2, picture: Callable[..., np.ndarray]) -> Callable[..., Stage]:
+    def set_up(tracker: TrackerConfig | None = None, **config: object) -> Stage:
+        return Stage(nano, picture, tracker or TrackerConfig(), DetectionConfig(**{"min_hits": 1, **config}))
+
+    return set_up
+
+
+# ---- late boxes
+
+
+def test_a_late_box_starts_the_object_where_it_was_and_not_what_is_there_now(stage: Callable[..., Stage]) -> None:
+    late, wrong = stage(), stage()
+    course = [(("red", 60 + 12 * i, 100, 22), ("blue", 60 + 12 * (i - 10), 100, 22)) for i in range(11)]
+    for squares in course:
+        late.show(*squares)
+        wrong.show(*squares)
+    red, blue = course[-1]
+    detection = cup(course[0][0])
+
+    report = late.guide.apply([detection], 0.0)  # ten frames ago
+    assert late.is_on(report.started[0], red)
+
+    report = wrong.guide.apply([detection], 10 * PERIOD)
+    assert wrong.is_on(report.started[0], blue)
+
+
+def test_late_boxes_go_on_supporting_the_object_that_the_first_one_started(stage: Callable[..., Stage]) -> None:
+    s = stage(min_hits=2)
+    course = [("red", 60 + 8 * i, 100, 25) for i in range(16)]
+    reports = []
+    for i, square in enumerate(course):
+        s.show(square)
+        if i >= 10:
+            reports.append(s.guide.apply([cup(course[i - 10])], (i - 10) * PERIOD))
+    assert [len(report.started) for report in reports] == [0, 1, 0, 0, 0, 0]
+    assert [report.matched for report in reports] == [0, 0, 1, 1, 1, 1]
+    assert len(s.tracks) == 1 and s.is_on(1, course[-1])
+
+
+def test_a_late_box_waits_while_an_object_travels_that_could_be_the_same(stage: Callable[..., Stage]) -> None:
+    s = stage(TrackerConfig(catch_up_at_once=False))
+    for _ in range(6):
+        s.show(RED)
+    assert s.guide.apply([cup(RED)], 0.0).started == (1,)
+    assert s.guide.apply([cup(RED)], PERIOD).started == ()
+    s.tracker.catch_up()
+    assert s.guide.apply([cup(RED)], 2 * PERIOD).matched == 1
+    assert s.tracker.labels == {1: "cup"}
+
+
+def test_a_box_of_an_image_that_is_gone_is_an_error_that_changes_nothing(stage: Callable[..., Stage]) -> None:
+    s = stage(TrackerConfig(history=2))
+    for _ in range(4):
+        s.show(RED)
+    with pytest.raises(PromptError, match="no buffered frame is stamped"):
+        s.guide.apply([cup(RED)], 0.0)
+    assert s.guide.apply([cup(RED)], 3 * PERIOD).started == (1,)
+
+
+def test_detections_of_an_older_image_than_before_are_an_error_that_asks_for_a_second_detector(
+    stage: Callable[..., Stage],
+) -> None:
+    s = stage()
+    s.show(RED)
+    s.detect([RED], cup(RED))
+    with pytest.raises(PromptError, match="do two detectors"):
+        s.guide.apply([cup(RED)], 0.0)
+    assert s.detect([RED], cup(RED)).matched == 1
+
+
+def test_after_the_clock_was_set_back_everything_starts_again(stage: Callable[..., Stage]) -> None:
+    s = stage()
+    for _ in range(3):
+        s.detect([RED], cup(RED))
+    s.tracker.reset("a bag that loops")
+    s._frames = 0
+    report = s.detect([RED], cup(RED))
+    assert report.started == (2,)
+
+
+# ---- starting
+
+
+def test_an_object_starts_once_it_was_seen_min_hits_times(stage: Callable[..., Stage]) -> None:
+    s = stage(min_hits=3)
+    reports = [s.detect([RED], cup(RED)) for _ in range(4)]
+    assert [report.started for report in reports] == [(), (), (1,), ()]
+    assert [report.waiting for report in reports] == [1, 1, 0, 0]
+    assert s.is_on(1, RED) and s.tracks[1].label == "cup"
+
+
+def test_one_array_can_start_several(stage: Callable[..., Stage]) -> None:
+    s = stage()
+    report = s.detect([RED, BLUE], cup(RED), cup(BLUE))
+    assert report.started == (1, 2)
+    assert s.is_on(1, RED) and s.is_on(2, BLUE)
+
+
+def test_what_is_followed_is_not_started_again_by_its_own_boxes(stage: Callable[..., Stage]) -> None:
+    s = stage()
+    for i in range(4):
+        moved = ("red", 80 + 4 * i, 100, 30)
+        report = s.detect([moved, BLUE], cup(moved))
+    assert (report.matched, report.started, report.corrected) == (1, (), ())
+    assert list(s.tracks) == [1]
+
+
+def test_nor_by_a_box_of_another_class_nor_where_a_user_began_it(stage: Callable[..., Stage]) -> None:
+    s = stage()
+    s.show(RED, BLUE)
+    s.tracker.add(Prompt([Click(220, 100)], box_of(BLUE)))
+    s.detect([RED, BLUE], cup(RED))
+    report = s.detect([RED, BLUE], cup(RED), cup(RED, 0.8, "bowl"), cup(BLUE))
+    assert report.started == () and report.ignored == {Ignored.FOLLOWED: 2}
+    assert list(s.tracks) == [1, 2]
+
+
+def test_of_two_classes_for_one_object_the_better_box_starts_it(stage: Callable[..., Stage]) -> None:
+    s = stage()
+    report = s.detect([RED], cup(RED, 0.8, "bowl"), cup(RED, 0.9, "cup"))
+    assert report.started == (1,) and report.ignored == {Ignored.FOLLOWED: 1}
+    assert s.tracks[1].label == "cup"
+
+
+@pytest.mark.parametrize("place", [("", 230, 170, 6), ("", 230, 100, 12), ("", 200, 180, 20), ("", 230, 100, 30)])
+def test_an_empty_place_starts_nothing(stage: Callable[..., Stage], place: Square) -> None:
+    s = stage()
+    report = s.detect([RED], cup(place))
+    assert report.started == () and report.ignored == {Ignored.NOTHING: 1}
+
+
+def test_a_class_may_be_limited_and_what_is_lost_makes_room(stage: Callable[..., Stage]) -> None:
+    s = stage(SOON_LOST, max_per_class=1)
+    report = s.detect([RED, BLUE], cup(RED), cup(BLUE, 0.8))
+    assert report.started == (1,) and report.ignored == {Ignored.CLASS_FULL: 1}
+    for _ in range(4):
+        report = s.detect([BLUE], cup(BLUE, 0.8))
+    assert s.tracks[1].state is TrackState.LOST
+    assert list(s.tracks) == [1, 2] and s.is_on(2, BLUE)
+
+
+def test_a_full_tracker_says_so_and_keeps_what_it_has(stage: Callable[..., Stage]) -> None:
+    s = stage(TrackerConfig(max_objects=1))
+    report = s.detect([RED, BLUE], cup(RED), cup(BLUE, 0.8))
+    assert report.started == (1,) and report.ignored == {Ignored.TRACKER_FULL: 1}
+    assert s.is_on(1, RED)
+
+
+# ---- correcting
+
+
+def part_of(square: Square) -> np.ndarray:
+    """The left third of a square as a mask."""
+    box, mask = box_of(square), np.zeros((240, 320), bool)
+    mask[int(box.y0) : int(box.y1), int(box.x0) : int(box.x0 + (box.x1 - box.x0) / 3)] = True
+    return mask
+
+
+def test_a_mask_that_has_left_its_box_is_corrected_on_the_image_of_the_box(stage: Callable[..., Stage]) -> None:
+    s = stage()
+    stamp = s.show(RED)
+    track_id = s.tracker.add(Prompt(mask=part_of(RED), label="cup"))
+    assert not s.is_on(track_id, RED)
+    report = s.guide.apply([cup(RED)], stamp)
+    assert (report.matched, report.corrected, report.started) == (1, (track_id,), ())
+    assert s.is_on(track_id, RED)
+
+
+def test_a_single_disagreement_proves_nothing(stage: Callable[..., Stage]) -> None:
+    s = stage(min_hits=2)
+    s.detect([RED], cup(RED))
+    s.detect([RED], cup(RED))
+    wide = Detection(Box(50, 70, 110, 240), 0.9, "cup")
+    assert [s.detect([RED], box).corrected for box in (wide, cup(RED), wide, cup(RED))] == [()] * 4
+
+
+def test_boxes_leave_a_user_s_object_of_another_label_alone(stage: Callable[..., Stage]) -> None:
+    s = stage()
+    stamp = s.show(RED)
+    track_id = s.tracker.add(Prompt(mask=part_of(RED), label="handle"))
+    before = s.tracks[track_id].mask
+    report = s.guide.apply([cup(RED)], stamp)
+    assert report.corrected == () and len(report.started) == 1  # the cup is something else than its handle
+    assert np.array_equal(s.tracks[track_id].mask, before)
+
+
+def test_a_box_beside_the_one_before_corrects_nothing_though_it_overlaps(stage: Callable[..., Stage]) -> None:
+    s = stage()
+    stamp = s.show(RED)
+    track_id = s.tracker.add(Prompt(mask=part_of(RED), label="cup"))
+    before = s.tracks[track_id].mask
+    s.guide.apply([Detection(Box(50, 70, 72, 131), 0.9, "cup")], stamp)  # agrees
+    report = s.guide.apply([Detection(Box(54, 70, 98, 131), 0.9, "cup")], stamp)
+    assert (report.matched, report.corrected) == (1, ())
+    assert np.array_equal(s.tracks[track_id].mask, before)
+
+
+def test_two_boxes_for_one_mask_correct_nothing(stage: Callable[..., Stage]) -> None:
+    s = stage()
+    stamp = s.show(RED)
+    s.tracker.add(Prompt(mask=part_of(RED), label="cup"))
+    report = s.guide.apply([cup(RED), Detection(Box(40, 70, 85, 131), 0.6, "cup")], stamp)
+    assert report.corrected == ()
+
+
+# ---- identity
+
+
+def lose(s: Stage, *squares: Square) -> None:
+    """Starts a cup at each square and shows the empty ground until they are lost."""
+    s.detect(squares, *(cup(square) for square in squares))
+    for _ in range(4):
+        s.detect([])
+    assert all(track.state is TrackState.LOST for track in s.tracks.values())
+
+
+ORANGE = ("orange", 80, 100, 30)
+REPAINTED = ("blue", 220, 160, 30)
+GREEN = ("green", 250, 50, 30)
+
+
+def test_the_only_object_of_its_class_is_found_again_by_its_box(stage: Callable[..., Stage]) -> None:
+    s = stage(LOST_FOR_GOOD, min_hits=2)
+    s.detect([ORANGE], cup(ORANGE))
+    lose(s, ORANGE)
+    assert s.detect([REPAINTED], cup(REPAINTED)).returned == ()
+    assert s.tracks[1].state is TrackState.LOST
+    assert s.detect([REPAINTED], cup(REPAINTED)).returned == (1,)
+    assert list(s.tracks) == [1] and s.is_on(1, REPAINTED)
+    s.show(REPAINTED)
+    assert EventKind.REACQUIRED in s.events
+
+
+def test_where_two_of_a_class_are_lost_a_box_is_a_new_object(stage: Callable[..., Stage]) -> None:
+    s = stage(LOST_FOR_GOOD)
+    lose(s, ORANGE, ("green", 220, 180, 30))
+    report = s.detect([REPAINTED], cup(REPAINTED))
+    assert (report.returned, report.started) == ((), (3,))
+
+
+def test_where_two_boxes_come_for_one_lost_object_both_are_new(stage: Callable[..., Stage]) -> None:
+    s = stage(LOST_FOR_GOOD)
+    lose(s, ORANGE)
+    other = ("blue", 80, 180, 30)
+    report = s.detect([REPAINTED, other], cup(REPAINTED), cup(other, 0.8))
+    assert (report.returned, report.started) == ((), (2, 3))
+
+
+def test_a_box_of_another_class_is_not_the_lost_object(stage: Callable[..., Stage]) -> None:
+    s = stage(LOST_FOR_GOOD)
+    lose(s, ORANGE)
+    report = s.detect([REPAINTED], cup(REPAINTED, label="bowl"))
+    assert (report.returned, report.started) == ((), (2,))
+
+
+def test_what_was_seen_beside_an_object_is_not_that_object(stage: Callable[..., Stage]) -> None:
+    s = stage(LOST_FOR_GOOD, min_hits=4)
+    for _ in range(4):
+        s.detect([ORANGE], cup(ORANGE))
+    s.detect([ORANGE, REPAINTED], cup(ORANGE), cup(REPAINTED))
+    for _ in range(2):
+        s.detect([REPAINTED], cup(REPAINTED))
+    report = s.detect([REPAINTED], cup(REPAINTED))
+    assert s.tracks[1].box is None
+    assert (report.returned, report.started) == ((), (2,))
+
+
+@pytest.mark.parametrize(("x", "returned", "started"), [(80, (1,), ()), (200, (), (3,))])
+def test_beside_another_of_its_class_an_object_is_found_again_only_where_it_was(
+    stage: Callable[..., Stage], x: int, returned: tuple[int, ...], started: tuple[int, ...]
+) -> None:
+    s = stage(LOST_FOR_GOOD)
+    s.detect([ORANGE, GREEN], cup(ORANGE), cup(GREEN))
+    for _ in range(4):
+        s.detect([GREEN], cup(GREEN))
+    assert s.tracks[1].state is TrackState.LOST
+    back = ("blue", x, 110, 30)
+    report = s.detect([GREEN, back], cup(GREEN), cup(back))
+    assert (report.returned, report.started) == (returned, started)
+    assert s.is_on(2, GREEN)
+
+
+def test_a_late_box_of_an_object_that_is_back_by_now_starts_no_second_one(stage: Callable[..., Stage]) -> None:
+    s = stage(SOON_LOST)
+    lose(s, ORANGE, GREEN)
+    stamp = s.show(ORANGE)
+    for _ in range(4):
+        s.show(ORANGE)
+    assert s.is_on(1, ORANGE)
+    before = s.tracker.result_at(stamp)
+    assert before.tracks[0].box is None  # a return is believed after a few images only
+    report = s.guide.apply([cup(ORANGE)], stamp)
+    assert (report.returned, report.started) == ((), ())
+    assert s.guide.apply([cup(ORANGE)], stamp + 4 * PERIOD).matched == 1
+
+
+# ---- letting go
+
+
+def test_an_object_that_a_box_started_retires_without_boxes(stage: Callable[..., Stage]) -> None:
+    s = stage(retire_after=0.25)
+    s.detect([RED, BLUE], cup(RED))
+    s.tracker.add(Prompt(box=box_of(BLUE)))
+    reports = [s.detect([RED, BLUE]) for _ in range(4)]
+    assert [report.retired for report in reports] == [(), (), (1,), ()]
+    assert list(s.tracks) == [2]
+    s.show(RED, BLUE)
+    assert EventKind.REMOVED in s.events
+
+
+def test_a_box_in_time_keeps_it_and_so_does_a_detector_that_is_silent(stage: Callable[..., Stage]) -> None:
+    s = stage(retire_after=2.5)
+    s.detect([RED], cup(RED))
+    for _ in range(40):
+        s.show(RED)
+    assert s.detect([RED]).retired == ()
+    assert s.detect([RED], cup(RED)).matched == 1
+
+
+# ---- boxes that were put off
+
+
+def put_off(s: Stage) -> int:
+    """An object whose boxes call it something else: they are put off, for it is followed already. Its id."""
+    s.show(RED)
+    track_id = s.tracker.add(Prompt(box=box_of(RED), label="mug"))
+    reports = [s.detect([RED], cup(RED)) for _ in range(5)]
+    assert {Ignored.FOLLOWED: 1} in [report.ignored for report in reports]
+    assert not any(report.started for report in reports)
+    return track_id
+
+
+def remove(s: Stage, track_id: int) -> None:
+    s.tracker.remove(track_id)
+
+
+def reset(s: Stage, track_id: int) -> None:
+    s.tracker.reset()
+    s.guide.reset()
+
+
+def retire(s: Stage, track_id: int) -> None:
+    s.guide._followed[track_id].by_detector = True  # as if a box had started it
+    s.guide.config = DetectionConfig(min_hits=3, retire_after=0.01)
+    assert s.detect([RED], cup(RED)).retired == (track_id,)
+
+
+@pytest.mark.parametrize("end", [remove, reset, retire])
+def test_once_an_object_is_gone_its_boxes_start_one_after_the_usual_number_of_arrays(
+    stage: Callable[..., Stage], end: Callable[[Stage, int], None]
+) -> None:
+    s = stage(min_hits=3)
+    end(s, put_off(s))
+    s.guide.config = DetectionConfig(min_hits=3)
+    assert [len(s.detect([RED], cup(RED)).started) for _ in range(3)] == [0, 0, 1]
+
+
+def test_a_reset_forgets_the_boxes_in_which_nothing_was_found(stage: Callable[..., Stage]) -> None:
+    s = stage(min_hits=2)
+    reports = [s.detect([], cup(RED)) for _ in range(4)]
+    assert {Ignored.NOTHING: 1} in [report.ignored for report in reports]
+    s.tracker.reset()
+    s.guide.reset()
+    assert [len(s.detect([RED], cup(RED)).started) for _ in range(2)] == [0, 1]

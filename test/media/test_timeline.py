@@ -1,0 +1,81 @@
+"""Timelines of a run."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from sam2_ros.media.table import TrackRow
+from sam2_ros.media.timeline import write_timeline
+from sam2_ros.tracking import Box, Event, EventKind, TrackState
+
+START = 1_700_000_000.0
+ROW = TrackRow(START, 7, 3, "cup", TrackState.VISIBLE, 0.97, 0.81, 1200, Box(10, 20, 50, 70))
+
+
+def run(track_id: int, states: Iterable[TrackState]) -> list[TrackRow]:
+    """An object that has one state after the other, for a second each, at ten frames a second."""
+    return [
+        replace(ROW, stamp=START + i + j / 10, frame=10 * i + j, id=track_id, state=state)
+        for i, state in enumerate(states)
+        for j in range(10)
+    ]
+
+
+def pixels(path: Path, colour: str) -> int:
+    """How many pixels of a PNG have a colour (#rrggbb)."""
+    blue_green_red = bytes.fromhex(colour[1:])[::-1]
+    return int((cv2.imread(str(path)) == np.frombuffer(blue_green_red, np.uint8)).all(axis=2).sum())
+
+
+GREEN, YELLOW, RED = "#a6dcca", "#f9da8f", "#eba792"  # visible, occluded, lost
+
+
+def test_each_state_takes_its_share_of_the_lane(tmp_path: Path) -> None:
+    states = [TrackState.VISIBLE] * 3 + [TrackState.OCCLUDED] + [TrackState.LOST] * 2
+    path = tmp_path / "timeline.png"
+    write_timeline([], [], path)
+    legend = pixels(path, GREEN)
+    write_timeline(run(1, states), [], path)
+    visible, occluded, lost = (pixels(path, colour) - legend for colour in (GREEN, YELLOW, RED))
+    assert visible / occluded == pytest.approx(3, rel=0.15)
+    assert lost / occluded == pytest.approx(2, rel=0.15)
+
+
+def test_every_object_has_a_lane(tmp_path: Path) -> None:
+    heights = []
+    for count in (1, 5):
+        rows = [row for track_id in range(1, count + 1) for row in run(track_id, [TrackState.VISIBLE])]
+        write_timeline(rows, [], tmp_path / "timeline.png")
+        heights.append(len(cv2.imread(str(tmp_path / "timeline.png"))))
+    assert heights[1] > heights[0] + 4 * 50
+
+
+@pytest.mark.parametrize(
+    "kind, colour",
+    [
+        (EventKind.STARTED, "#1b1b1b"),
+        (EventKind.LOST, "#b3331d"),
+        (EventKind.REACQUIRED, "#00664a"),
+        (EventKind.REMOVED, "#1b1b1b"),
+        (EventKind.PROMPT_REJECTED, "#8b2f8f"),
+        (EventKind.RESET, "#1b1b1b"),
+    ],
+)
+@pytest.mark.parametrize("track_id", [1, 0])
+def test_events_are_marked(kind: EventKind, colour: str, track_id: int, tmp_path: Path) -> None:
+    rows, path = run(1, [TrackState.VISIBLE]), tmp_path / "timeline.png"
+    counts = []
+    for events in ([], [Event(kind, track_id, START + 0.5)]):
+        write_timeline(rows, events, path)
+        counts.append(pixels(path, colour))
+    assert counts[1] > counts[0] + 40
+
+
+def test_a_run_of_one_frame_or_of_nothing_but_an_event_can_be_drawn(tmp_path: Path) -> None:
+    write_timeline([ROW], [], tmp_path / "frame.png")
+    write_timeline([], [Event(EventKind.PROMPT_REJECTED, 0, START, reason="outside")], tmp_path / "event.png")
+    assert (tmp_path / "frame.png").is_file() and (tmp_path / "event.png").is_file()

@@ -1,0 +1,158 @@
+"""Stamps of images and prompts as real drivers send them, through the node."""
+
+import time
+
+import numpy as np
+import pytest
+from builtin_interfaces.msg import Time
+from geometry_msgs.msg import Point, PointStamped
+from sam2_ros.msg import Prompt, TrackEvent
+from std_msgs.msg import Header
+
+from sam2_ros.node.messages import image_message, nearest_time, seconds
+
+
+@pytest.fixture(scope="module")
+def shared_robot(start):
+    """A node that complains about nothing else."""
+    robot = start("stamp_tracker", image_timeout=600.0)
+    robot.bring_up()
+    return robot
+
+
+def noise() -> np.ndarray:
+    return np.random.default_rng(1).integers(0, 256, (96, 128, 3), np.uint8)
+
+
+def values(robot) -> dict[str, str]:
+    """The newest diagnostics."""
+    return {entry.key: entry.value for entry in robot.diagnostics[-1].status[0].values}
+
+
+def count(robot, key: str) -> int:
+    robot.wait_for(lambda: robot.diagnostics, "diagnostics")
+    return int(values(robot)[key])
+
+
+def resets(robot) -> list[TrackEvent]:
+    """Those that stamps were the reason for."""
+    return [event for event in robot.events if event.type == TrackEvent.RESET and "stamps" in event.reason]
+
+
+def test_stamps_that_jump_back_for_good_reset_the_tracker_with_a_reason(robot):
+    robot.add()
+    newest = seconds(robot.show().header.stamp)
+    tracks = robot.jump(newest - 60.0)
+    assert len(tracks.tracks) == 0
+    (event,) = robot.wait_for(lambda: resets(robot), "reset")
+    assert f"image stamps jumped back from {newest:.3f} s to {newest - 60.0 + 1 / 30:.3f} s" in event.reason
+    assert event.header == tracks.header
+    assert robot.add().success
+    assert len(robot.show().tracks) == 1
+
+
+def test_stamps_that_jump_ahead_for_good_are_followed_and_nothing_is_lost(robot):
+    followed = robot.add().object_id
+    tracks = robot.jump(seconds(robot.show().header.stamp) + 600.0)
+    assert [track.id for track in tracks.tracks] == [followed]
+    assert resets(robot) == []
+
+
+@pytest.mark.parametrize("offset", [4.4, -4.4, -1_000_000.0], ids=["ahead", "behind", "from boot"])
+def test_a_lone_stray_stamp_is_ignored_and_counted(robot, offset):
+    followed = robot.add().object_id
+    newest = seconds(robot.show().header.stamp)
+    before = int(
+        robot.wait_for(lambda: robot.diagnostics and values(robot), "diagnostics")["frames with a stray stamp"]
+    )
+    stray = robot.send(newest + offset)
+    robot.wait_for(lambda: int(values(robot)["frames with a stray stamp"]) == before + 1, "count of the stray")
+    robot.jump(newest)
+    assert [track.id for track in robot.show().tracks] == [followed]
+    assert robot.tracks_of(stray) == []
+    assert resets(robot) == []
+
+
+def test_a_prompt_on_an_image_whose_stamp_is_ignored_is_rejected(robot):
+    newest = seconds(robot.show().header.stamp)
+    stray = robot.send(newest - 30.0)
+    robot.prompt(Prompt(header=stray, clicks=[robot.middle]))
+    assert "no buffered frame is stamped" in robot.wait_for_event(TrackEvent.PROMPT_REJECTED).reason
+    robot.jump(newest)
+
+
+OUT_OF_RANGE = [Time(sec=2**31 - 1), Time(sec=-5), Time(sec=1, nanosec=1_000_000_000)]
+
+
+@pytest.mark.parametrize("stamp", OUT_OF_RANGE, ids=["near the limit", "negative", "nanoseconds"])
+def test_a_stamp_out_of_range_is_refused_with_a_reason_and_tracking_goes_on(robot, stamp):
+    followed = robot.add().object_id
+    reason = f"sec {stamp.sec} and nanosec {stamp.nanosec}, expected sec in 0.."
+    header = Header(stamp=stamp, frame_id="optical")
+    robot.send_message(image_message(noise(), "rgb8", header))
+    robot.wait_for(lambda: robot.diagnostics and reason in values(robot)["last error"], "report of the image")
+    robot.prompt(Prompt(header=header, clicks=[robot.middle]))
+    assert reason in robot.wait_for_event(TrackEvent.PROMPT_REJECTED).reason
+    heard = len(robot.events)
+    robot.click(PointStamped(header=header, point=Point(x=40.0, y=40.0)))
+    assert reason in robot.wait_for_event(TrackEvent.PROMPT_REJECTED, after=heard).reason
+    answer = robot.add(header=header, clicks=[robot.middle])
+    assert (answer.success, reason in answer.message) == (False, True)
+    assert [track.id for track in robot.show().tracks] == [followed]
+
+
+def test_images_that_come_twice_or_slightly_late_are_ignored_and_counted(robot):
+    followed = robot.add().object_id
+    shown = robot.show().header
+    before = count(robot, "frames out of order")
+    robot.send(seconds(shown.stamp))
+    robot.wait_for(lambda: count(robot, "frames out of order") == before + 1, "count of the same image")
+    late = robot.send(seconds(shown.stamp) - 0.04)
+    robot.wait_for(lambda: count(robot, "frames out of order") == before + 2, "count of the late image")
+    robot.send(seconds(shown.stamp))
+    assert robot.tracks_of(late) == []
+    assert [track.id for track in robot.show().tracks] == [followed]
+
+
+# ---- streams of which most images cannot be used
+
+
+def stream(robot, *headers: Header) -> str:
+    """Sends images of these headers in turn until the diagnostics warn; the warning, which is logged, too."""
+    for i in range(400):
+        robot.send_message(image_message(noise(), "rgb8", headers[i % len(headers)]))
+        time.sleep(0.02)
+        status = robot.diagnostics[-1].status[0]
+        if status.level == status.WARN:
+            robot.wait_for_log(status.message[-60:])
+            return status.message
+    raise AssertionError(f"no warning; the node's log:\n{robot.tracker.log}")
+
+
+@pytest.fixture
+def healthy(robot):
+    """A node that has nothing to complain about."""
+    for _ in range(200):
+        robot.send(robot.next_stamp())
+        time.sleep(0.02)
+        if robot.diagnostics and robot.diagnostics[-1].status[0].message == "tracking":
+            return robot
+    raise AssertionError(robot.diagnostics[-1].status[0].message)
+
+
+def test_images_that_all_have_the_same_stamp_are_warned_about(healthy):
+    told = stream(healthy, Header(stamp=nearest_time(healthy.next_stamp()), frame_id="optical"))
+    assert "images are ignored: they repeat the newest stamp: let the driver stamp each image with its own time" in told
+
+
+def test_images_without_stamps_are_warned_about(healthy):
+    assert "images are ignored: their stamps are zero" in stream(healthy, Header(frame_id="optical"))
+
+
+def test_two_cameras_on_one_topic_are_warned_about_and_tracking_goes_on(healthy):
+    followed = healthy.add().object_id
+    frame_ids = ("left", "right")
+    headers = [Header(stamp=nearest_time(healthy.next_stamp()), frame_id=frame_ids[i % 2]) for i in range(400)]
+    told = stream(healthy, *headers)
+    assert "2 cameras share /image, the frame_id alternates between 'left', 'right'" in told
+    assert [track.id for track in healthy.show().tracks] == [followed]

@@ -1,0 +1,107 @@
+"""What Python programs pass by mistake is named with what is expected, and changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from sam2_ros.model import load_model, seeded_model
+from sam2_ros.model.config import named_config
+from sam2_ros.tracking import Click, Prompt, PromptError, StampError, StreamingTracker
+
+FRAME = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
+
+
+@pytest.fixture
+def tracker() -> StreamingTracker:
+    """It follows object 1."""
+    tracker = StreamingTracker(seeded_model(named_config("nano", 64), seed=4))
+    tracker.step(FRAME, 1.0)
+    tracker.add(Prompt(clicks=[(30, 20)]))
+    return tracker
+
+
+PROMPT = Prompt(clicks=[(30, 20)])
+ROS_STAMP = SimpleNamespace(sec=2, nanosec=5)
+SECONDS = "expected seconds as a float; of a ROS stamp: stamp.sec"
+
+
+@pytest.mark.parametrize(
+    ("call", "complaint"),
+    [
+        (lambda tracker: tracker.step(FRAME, "2.0"), rf"stamp is '2.0' \(str\), {SECONDS}"),
+        (lambda tracker: tracker.step(FRAME, None), rf"stamp is None \(NoneType\), {SECONDS}"),
+        (lambda tracker: tracker.step(FRAME, ROS_STAMP), rf"stamp is .*namespace.*, {SECONDS}"),
+        (lambda tracker: tracker.step(FRAME.tolist(), 2.0), "frame is a list, expected non-empty uint8"),
+        (lambda tracker: tracker.step(2.0, FRAME), f"stamp is a ndarray, {SECONDS}"),
+        (lambda tracker: tracker.add(PROMPT, "1.0"), SECONDS),
+        (lambda tracker: tracker.preview(PROMPT, ROS_STAMP), SECONDS),
+        (lambda tracker: tracker.result_at("1.0"), SECONDS),
+        (lambda tracker: tracker.refine(1, PROMPT, ROS_STAMP), SECONDS),
+        (lambda tracker: tracker.add([(30, 20)]), r"prompt is \[\(30, 20\)\] \(list\), expected Prompt"),
+        (lambda tracker: tracker.add(Click(30, 20)), r"prompt is .*, expected Prompt\(clicks="),
+        (lambda tracker: tracker.preview(None), "prompt is None .*, expected Prompt"),
+        (lambda tracker: tracker.refine(1, (30, 20)), "expected Prompt"),
+        (lambda tracker: tracker.refine("1", PROMPT), r"the object's id is '1' \(str\), expected an int"),
+        (lambda tracker: tracker.refine(PROMPT, 1), "the object's id is .*, expected an int, as `add` returned it"),
+        (lambda tracker: tracker.refine([1], PROMPT), "the object's id is .*, expected an int"),
+        (lambda tracker: tracker.remove("1"), "the object's id is .*, expected an int"),
+        (lambda tracker: StreamingTracker("nano"), r"model is 'nano' \(str\), expected what load_model returns"),
+        (lambda tracker: StreamingTracker(tracker.model, {}), r"config is {} \(dict\), expected a TrackerConfig"),
+    ],
+)
+def test_another_type_is_a_type_error(
+    tracker: StreamingTracker, call: Callable[[StreamingTracker], object], complaint: str
+) -> None:
+    before = tracker.latest
+    with pytest.raises(TypeError, match=complaint) as refusal:
+        call(tracker)
+    assert "\n" not in str(refusal.value)
+    assert tracker.latest is before
+    assert tracker.step(FRAME, 2.0).tracks[0].id == 1
+
+
+@pytest.mark.parametrize("stamp", [2, np.float64(2.0), np.float32(2.0), np.int64(2)])
+def test_stamps_are_numbers_of_any_kind(tracker: StreamingTracker, stamp: float) -> None:
+    assert tracker.step(FRAME, stamp).stamp == 2.0
+
+
+@pytest.mark.parametrize("stamp", [float("nan"), float("inf"), -float("inf")])
+def test_a_stamp_that_is_not_finite_is_refused(tracker: StreamingTracker, stamp: float) -> None:
+    with pytest.raises(StampError, match="expected seconds"):
+        tracker.step(FRAME, stamp)
+    with pytest.raises(PromptError, match="no buffered frame"):
+        tracker.add(PROMPT, stamp)
+
+
+def test_an_id_may_be_of_numpy(tracker: StreamingTracker) -> None:
+    tracker.refine(np.int64(1), PROMPT)
+    tracker.remove(np.int64(1))
+
+
+def test_a_start_by_a_mask_of_nearly_everything_is_reported(tracker: StreamingTracker) -> None:
+    tracker.add(Prompt(mask=np.ones(FRAME.shape[:2])))
+    (event,) = tracker.drain_events()[-1:]
+    assert "the mask covers 100 % of the image: is it inverted?" in event.reason
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "complaint"),
+    [
+        ((None,), TypeError, "the model's name is a NoneType, expected a str: one of sam2.1_hiera_tiny"),
+        ((7,), TypeError, "the model's name is a int, expected a str"),
+        ((["nano"],), TypeError, "the model's name is a list, expected a str"),
+        (("nana",), ValueError, "unknown model 'nana', expected one of"),
+        (("nano", 5), TypeError, "checkpoint is a int, expected the path of a file, or None"),
+        (("nano", None, "384"), TypeError, r"image_size is '384' \(str\), expected an int or None"),
+        (("nano", None, 384.0), TypeError, r"image_size is 384.0 \(float\), expected an int or None"),
+        (("nano", None, None, "gpu"), ValueError, "device is 'gpu', expected cpu, cuda or cuda:N"),
+        (("nano", None, None, 1.5), ValueError, "device is 1.5, expected cpu, cuda or cuda:N"),
+    ],
+)
+def test_a_model_cannot_be_loaded_by_just_anything(arguments: tuple, error: type[Exception], complaint: str) -> None:
+    with pytest.raises(error, match=complaint):
+        load_model(*arguments)

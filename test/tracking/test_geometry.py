@@ -1,0 +1,99 @@
+"""Box and mask arithmetic."""
+
+import numpy as np
+import pytest
+import torch
+
+from sam2_ros.tracking import Box
+from sam2_ros.tracking.geometry import (
+    bounding_box,
+    clip_box,
+    full_size,
+    label_image,
+    mask_box_iou,
+    mask_containment,
+    mask_iou,
+    mask_tensor_boxes,
+    pairwise_box_iou,
+)
+
+
+def test_a_box_ends_beyond_the_last_pixel_of_its_mask() -> None:
+    mask = np.zeros((20, 30), bool)
+    mask[3:5, 7:11] = True
+    assert bounding_box(mask) == Box(7, 3, 11, 5)
+
+
+def test_an_empty_mask_has_no_box() -> None:
+    assert bounding_box(np.zeros((20, 30), bool)) is None
+
+
+def test_logits_are_stretched_to_the_frame() -> None:
+    logits = torch.tensor([[[[-1.0, 1.0], [-1.0, 1.0]]]])
+    mask = full_size(logits, (6, 8))[0] > 0
+    assert mask.shape == (6, 8)
+    assert not mask[:, :4].any() and mask[:, 4:].all()
+
+
+def test_a_contested_pixel_goes_to_the_surer_object() -> None:
+    logits = torch.tensor([[[[3.0, 3.0, -1.0]]], [[[-1.0, 5.0, 5.0]]]])
+    masks = list((full_size(logits, (1, 3)) > 0).numpy())
+    assert label_image(masks, [7, 9], logits).tolist() == [[7, 9, 9]]
+
+
+def test_background_is_zero() -> None:
+    logits = torch.full((1, 1, 2, 2), -1.0)
+    assert not label_image([np.zeros((4, 4), bool)], [3], logits).any()
+
+
+def mask(x0: int, x1: int) -> np.ndarray:
+    """(4, 20) bool, columns x0 to x1 - 1"""
+    columns = np.zeros((4, 20), bool)
+    columns[:, x0:x1] = True
+    return columns
+
+
+def test_boxes_overlap_by_intersection_over_union() -> None:
+    overlaps = pairwise_box_iou([Box(0, 0, 10, 10)], [Box(0, 0, 10, 10), Box(5, 0, 15, 10), Box(10, 0, 20, 10)])
+    assert overlaps == pytest.approx(np.array([[1, 1 / 3, 0]]))
+
+
+def test_boxes_apart_in_both_directions_have_nothing_in_common() -> None:
+    assert pairwise_box_iou([Box(0, 0, 2, 2)], [Box(5, 5, 9, 9)])[0, 0] == 0
+
+
+def test_no_boxes_and_empty_boxes_are_no_trouble() -> None:
+    assert pairwise_box_iou([], [Box(0, 0, 1, 1)]).shape == (0, 1)
+    assert pairwise_box_iou([Box(0, 0, 0, 0)], [Box(0, 0, 0, 0)])[0, 0] == 0
+
+
+def test_masks_overlap_by_union_and_share_by_the_smaller_one() -> None:
+    assert mask_iou(mask(0, 10), mask(5, 10)) == 0.5
+    assert mask_containment(mask(0, 10), mask(5, 10)) == 1
+    assert mask_iou(mask(0, 0), mask(0, 0)) == mask_containment(mask(0, 0), mask(0, 9)) == 0
+
+
+def test_a_mask_fills_a_box_by_what_is_around_it_inside() -> None:
+    assert mask_box_iou(mask(2, 12), Box(2, 0, 12, 4)) == 1
+    assert mask_box_iou(mask(2, 7), Box(2, 0, 12, 4)) == pytest.approx(0.5)
+    assert mask_box_iou(mask(0, 0), Box(2, 0, 12, 4)) == 0
+
+
+def test_pixels_elsewhere_do_not_keep_a_mask_from_filling_a_box() -> None:
+    assert mask_box_iou(mask(2, 6) | mask(18, 19), Box(2, 0, 6, 4)) == 1
+
+
+def test_a_mask_that_lies_mostly_elsewhere_does_not_fill_a_box() -> None:
+    assert mask_box_iou(mask(0, 20), Box(2, 0, 11, 4)) == 0
+
+
+def test_a_box_is_clipped_to_the_frame() -> None:
+    assert clip_box(Box(-5, 2, 8, 40), size=(10, 20)) == Box(0, 2, 8, 10)
+
+
+def test_boxes_of_mask_tensors_reach_to_the_border() -> None:
+    masks = torch.zeros(3, 20, 20, dtype=torch.bool)
+    masks[0] = True
+    masks[1, 0, 19] = True
+    expected = [[0, 0, 1, 1], [0.95, 0, 1, 0.05], [0, 0, 0, 0]]
+    assert mask_tensor_boxes(masks).tolist() == [pytest.approx(edges) for edges in expected]
