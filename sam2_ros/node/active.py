@@ -59,18 +59,28 @@ class Active:
         self._worker = Worker(session, statistics)
         self.requests = Requests(node, session, self._worker, publish_event)
         self._depth: DepthInput | None = None
+        self._inputs: list[Input] = []
+        try:
+            self._subscribe(node, parameters)
+        except Exception:
+            self.close()
+            raise
+
+    def _subscribe(self, node: LifecycleNode, parameters: Parameters) -> None:
         if parameters.depth and parameters.target_frame:
-            transforms.open()
+            self._transforms.open()
+        self._inputs.append(PromptTopics(node, self.requests))
         if parameters.depth and not features.problem_with("message_filters"):
             self._depth = DepthInput(node, parameters, self._worker.offer)
+            self._inputs.append(self._depth)
         self._camera = Camera(node, parameters, self._on_image)
-        self._inputs: list[Input] = [PromptTopics(node, self.requests), *filter(None, [self._depth]), self._camera]
+        self._inputs.append(self._camera)
         if parameters.clicked_point:
-            self._inputs.append(ClickedPoint(node, self.requests, transforms))
+            self._inputs.append(ClickedPoint(node, self.requests, self._transforms))
         if parameters.detections and not features.problem_with("vision_msgs"):
             from sam2_ros.node.detections import DetectionInput
 
-            self._inputs.append(DetectionInput(node, self.requests, statistics))
+            self._inputs.append(DetectionInput(node, self.requests, self._statistics))
 
     def close(self, patience: float | None = None) -> None:
         """Unsubscribes and waits for the worker, at most for `patience` seconds (None: however long it takes)."""

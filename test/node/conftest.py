@@ -77,7 +77,7 @@ class Tracker:
         arguments = [part for key, value in parameters.items() for part in ("-p", f"{key}:={value}")]
         command = [sys.executable, "-m", "sam2_ros.node.main", "--ros-args", "-r", f"__node:={name}", *arguments]
         with log.open("wb") as file:
-            self.process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT)
+            self.process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, start_new_session=True)
 
     @property
     def log(self) -> str:

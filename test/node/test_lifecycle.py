@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
@@ -87,6 +88,7 @@ def test_an_exception_in_a_transition_is_logged_and_leaves_the_node_unconfigured
         patch.setattr(node, "create_subscription", lambda *_, **__: 1 / 0)  # nothing real fails here on demand
         assert node.trigger_activate() == TransitionCallbackReturn.ERROR
     assert "on_activate failed: Traceback" in capfd.readouterr().err
+    assert "tracker" not in {thread.name for thread in threading.enumerate()}
     assert node.trigger_configure() == SUCCESS
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import os
 import random
 import signal
 import subprocess
@@ -26,9 +27,9 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 from std_srvs.srv import SetBool, Trigger
 
+from sam2_ros.media.video import probe
 from sam2_ros.node import qos
 from sam2_ros.node.messages import image_message, nearest_time
-from sam2_ros.tracking.video import probe
 
 pytestmark = pytest.mark.slow
 
@@ -54,14 +55,14 @@ class Program:
     def start(cls, log: Path, module: str, *arguments: str) -> "Program":
         with log.open("wb") as file:
             command = [sys.executable, "-m", module, *arguments]
-            return cls(subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT), log)
+            return cls(subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, start_new_session=True), log)
 
     def interrupt(self, signals: Sequence[signal.Signals]) -> None:
-        """Sends the signals, a moment apart; the process has to end as it should."""
+        """Sends the signals, a moment apart, as a terminal does to all processes that it started."""
         start = time.monotonic()
         for number in signals:
             if self.process.poll() is None:
-                self.process.send_signal(number)
+                os.killpg(self.process.pid, number)
                 time.sleep(0.05)
         code = self.process.wait(30)
         seconds = time.monotonic() - start
@@ -69,12 +70,6 @@ class Program:
         assert code in (0, *(-number for number in signals)), f"exit code {code}:\n{text}"
         assert not [sign for sign in BAD_SIGNS if sign in text], text
         assert seconds < LIMIT, f"{seconds:.1f} s:\n{text}"
-
-    def wait_for_log(self, text: str) -> None:
-        deadline = time.monotonic() + 60
-        while text not in self.log.read_text(errors="replace"):
-            assert time.monotonic() < deadline and self.process.poll() is None, self.log.read_text()
-            time.sleep(0.01)
 
 
 # ---- the tracker
@@ -94,9 +89,7 @@ class Situation:
 
     def request(self, transition: str) -> None:
         """Asks for a lifecycle transition and does not wait for the answer."""
-        request = ChangeState.Request()
-        request.transition.label = transition
-        self._change.call_async(request)
+        self._change.call_async(asking_for(transition))
 
     def flood(self, seconds: float) -> None:
         """Images, prompts and calls as fast as they can be sent."""
@@ -122,6 +115,12 @@ class Situation:
             client, request = self.chance.choice(calls)
             client.call_async(request)
             time.sleep(1 / IMAGES)
+
+
+def asking_for(transition: str) -> ChangeState.Request:
+    request = ChangeState.Request()
+    request.transition.label = transition
+    return request
 
 
 def configuring(situation: Situation) -> None:
@@ -174,6 +173,27 @@ def test_a_signal_ends_the_tracker_at_any_moment(
             outcome.result()
 
 
+def test_calls_in_flight_are_answered_before_the_process_ends(start: Callable) -> None:
+    robot = start("answering_tracker", image_size=64)
+    robot.bring_up()
+    robot.show()
+    ahead = Header(stamp=nearest_time(robot.next_stamp() + 100.0))
+    client = robot.patient_client(AddObject, "add_object")
+    call = client.call_async(AddObject.Request(prompt=Prompt(header=ahead, clicks=[robot.middle])))
+    time.sleep(0.5)
+    assert not call.done()
+    assert robot.tracker.end(signal.SIGINT) == 0
+    time.sleep(0.5)
+    assert call.done() and "the node was deactivated" in call.result().message
+
+
+def test_a_configuration_that_takes_minutes_is_interrupted(start: Callable) -> None:
+    robot = start("compiling_tracker", image_size=64, compile=True)
+    robot.patient_client(ChangeState, "change_state").call_async(asking_for("configure"))
+    robot.wait_for_log("warming up")
+    Program(robot.tracker.process, robot.tracker.log_file).interrupt((signal.SIGINT, signal.SIGTERM))
+
+
 # ---- the programs of the demo
 
 
@@ -209,11 +229,14 @@ def test_a_signal_ends_the_player_while_it_plays(ros: None, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("signals", [(signal.SIGINT,), (signal.SIGINT, signal.SIGINT), (signal.SIGTERM,)])
 def test_an_interrupted_recorder_leaves_complete_files(ros: None, tmp_path: Path, signals: tuple) -> None:
-    program = Program.start(tmp_path / "log", "sam2_ros.node.demo.recorder", "--ros-args", "-p", f"output:={tmp_path}")
+    scope = "_".join(["recorded", *(number.name for number in signals)])  # others still see the last test's recorder
+    topics = [part for name in ("tracks", "overlay") for part in ("-r", f"{name}:=/{scope}/{name}")]
+    arguments = ["--ros-args", "-p", f"output:={tmp_path}", *topics]
+    program = Program.start(tmp_path / "log", "sam2_ros.node.demo.recorder", *arguments)
     node = rclpy.create_node("source")
     results = qos.profile("reliable", 10)
-    tracks = node.create_publisher(TrackArray, "tracks", results)
-    pictures = node.create_publisher(Image, "overlay", results)
+    tracks = node.create_publisher(TrackArray, f"/{scope}/tracks", results)
+    pictures = node.create_publisher(Image, f"/{scope}/overlay", results)
     while not (tracks.get_subscription_count() and pictures.get_subscription_count()):
         time.sleep(0.05)
     time.sleep(1.0)

@@ -35,6 +35,7 @@ from sam2_ros.tracking.types import Event
 
 _PATIENCE = 4.0  # seconds without a result after which the stream has ended; more where results come slowly
 _HOPE = 300.0  # seconds in which the first result has to come
+_WRITING = 9.0  # seconds that the files may take to write after a signal: `ros2 launch` kills after ten
 _KEPT = 100  # results that wait while a picture is written
 
 
@@ -178,7 +179,7 @@ def main() -> NoReturn:
     """Records one stream, or until it is interrupted; the exit code is 1 where there was none."""
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     interrupted = threading.Event()
-    shutdown.Watchdog(stop=interrupted.set)
+    shutdown.Watchdog(stop=interrupted.set, limit=_WRITING)
     recorder = Recorder()
     while not recorder.is_over and not interrupted.is_set():
         rclpy.spin_once(recorder, timeout_sec=0.2)
