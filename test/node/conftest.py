@@ -291,6 +291,7 @@ class Robot:
         """Leaves the node without objects, and this robot without memories."""
         self.call("reset", Trigger.Request())
         self.show()
+        self.wait_for_event(TrackEvent.RESET)  # comes after the tracks
         for heard in (self.tracks, self.events, self.masks, self.target_masks, self.overlays):
             heard.clear()
 
