@@ -61,21 +61,20 @@ class Active:
         self._depth: DepthInput | None = None
         self._inputs: list[Input] = []
         try:
-            self._subscribe(parameters)
-        except RuntimeError:  # rclpy's, where two inputs of different types have one topic
+            self._subscribe(node, parameters)
+        except Exception:
             self.close()
             raise
 
-    def _subscribe(self, parameters: Parameters) -> None:
-        node = self._node
+    def _subscribe(self, node: LifecycleNode, parameters: Parameters) -> None:
         if parameters.depth and parameters.target_frame:
             self._transforms.open()
+        self._inputs.append(PromptTopics(node, self.requests))
         if parameters.depth and not features.problem_with("message_filters"):
             self._depth = DepthInput(node, parameters, self._worker.offer)
             self._inputs.append(self._depth)
         self._camera = Camera(node, parameters, self._on_image)
         self._inputs.append(self._camera)
-        self._inputs.append(PromptTopics(node, self.requests))
         if parameters.clicked_point:
             self._inputs.append(ClickedPoint(node, self.requests, self._transforms))
         if parameters.detections and not features.problem_with("vision_msgs"):
@@ -83,12 +82,12 @@ class Active:
 
             self._inputs.append(DetectionInput(node, self.requests, self._statistics))
 
-    def close(self) -> None:
-        """Unsubscribes and waits for the worker."""
+    def close(self, patience: float | None = None) -> None:
+        """Unsubscribes and waits for the worker, at most for `patience` seconds (None: however long it takes)."""
         for entry in self._inputs:
             entry.close()
         self._transforms.close()
-        self._worker.close()
+        self._worker.close(patience)
 
     def health(self) -> Health:
         """How the stream is doing; what is wrong with an input is logged, too."""

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import time
 import traceback
 from typing import NoReturn
 
 from sam2_ros.node import shutdown
+
+_PATIENCE = 1.5  # seconds for the frame in hand
+_ANSWERING = 0.2  # seconds
 
 
 def main() -> NoReturn:
@@ -34,7 +38,10 @@ def main() -> NoReturn:
         node = TrackerNode()
         executor.add_node(node)
         executor.spin_until_future_complete(requested)
-        node.stop()
+        node.stop(_PATIENCE)
+        deadline = time.monotonic() + _ANSWERING
+        while time.monotonic() < deadline:  # the answers to calls in flight
+            executor.spin_once(timeout_sec=_ANSWERING / 4)
     except ParameterError as error:
         get_logger("sam2_tracker").fatal(f"cannot start: {error}")
         code = 2

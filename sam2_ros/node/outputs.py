@@ -49,14 +49,17 @@ class Outputs:
         self._labels: dict[int, str] = {}
 
     def publish(self, publication: Publication) -> None:
-        """The results for one image, then what happened on it; nothing once ROS has been shut down."""
+        """The results for one image, then what happened on it, also where a result cannot be published."""
+        self._labels |= publication.labels
         try:
-            self._publish(publication)
-        except Exception:
-            if self._node.context.ok():  # else the process ends, and was interrupted between two topics
-                raise
+            self._publish_results(publication)
+        finally:
+            for event in publication.events:
+                label = self._labels.get(event.track_id, "")
+                self.publish_event(event, publication.view.header.frame_id, label)
+            self._forget_what_is_over(publication)
 
-    def _publish(self, publication: Publication) -> None:
+    def _publish_results(self, publication: Publication) -> None:
         result, header = publication.result, publication.view.header
         self._times[result.stamp] = header.stamp
         if result.stamp not in self._recent:
@@ -78,10 +81,6 @@ class Outputs:
             self._overlay.publish(messages.image_message(picture, "rgb8", header))
         if self._detections:
             self._detections.publish(result, header)
-        self._labels.update({track.id: track.label for track in result.tracks})
-        for event in publication.events:
-            self.publish_event(event, header.frame_id, self._labels.get(event.track_id, ""))
-        self._forget_what_is_over(publication)
 
     def publish_event(self, event: Event, frame_id: str, label: str) -> None:
         """Something that happened."""
@@ -104,4 +103,4 @@ class Outputs:
         tracks = publication.result.tracks
         needed = {*self._recent, *(track.last_seen for track in tracks)}
         self._times = {stamp: moment for stamp, moment in self._times.items() if stamp in needed}
-        self._labels = {track.id: track.label for track in tracks}
+        self._labels = dict(publication.labels)

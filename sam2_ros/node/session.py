@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -23,7 +23,7 @@ from sam2_ros.node.statistics import Statistics
 from sam2_ros.node.worker import Frame
 from sam2_ros.tracking import StreamingTracker
 from sam2_ros.tracking.mask_prompts import cover_warning
-from sam2_ros.tracking.types import Event, FrameResult, Prompt, PromptError, Track
+from sam2_ros.tracking.types import Event, EventKind, FrameResult, Prompt, PromptError, Track
 
 # Buffered frames by which late prompts are propagated after each new frame. More than one, or they never catch up.
 CATCH_UP_FRAMES = 3
@@ -60,6 +60,7 @@ class Publication:
     result: FrameResult
     target: Track | None  # the selected object
     events: Sequence[Event]
+    labels: Mapping[int, str] = field(default_factory=dict)  # by id, also of objects that have not caught up yet
 
 
 class Sink(Protocol):
@@ -111,15 +112,15 @@ class Session:
         self._is_published = False
 
     def flush(self) -> None:
-        """Publishes the newest image's results where they are new or were changed."""
+        """Publishes the newest image's results where they are new, were changed, or something happened."""
         self._events.extend(self._tracker.drain_events())
-        if self._is_published or self.view is None:
+        if self.view is None or (self._is_published and not self._events):
             return
         view, events = self.view, tuple(self._events)
         self._is_published = True
         self._events.clear()
         result = self._tracker.latest or FrameResult(view.stamp, 0, view.rgb.shape[:2])
-        self._sink.publish(Publication(view, result, self._target(result), events))
+        self._sink.publish(Publication(view, result, self._target(result), events, self._tracker.labels))
         if self._timing is not None:
             received, in_tracker = self._timing
             self._timing = None
@@ -179,8 +180,12 @@ class Session:
         """The object of a prompt for the image of `stamp` (None: the newest), after the stamp of the image it is on.
 
         That is the newest image, or the prompt's own where the object has not caught up; None where neither shows it.
-        Raises PromptError where the object has been dropped since.
+        Raises PromptError where the object or its correction has been dropped since.
         """
+        self._events.extend(self._tracker.drain_events())
+        for event in self._events:
+            if event.track_id == track_id and event.kind is EventKind.PROMPT_REJECTED:
+                raise PromptError(f"object {track_id} is as it was: {event.reason}")
         if track_id not in self._tracker.labels:
             raise PromptError(f"object {track_id} was dropped before it reached the newest image: see ~/events")
         results = [self._tracker.latest]

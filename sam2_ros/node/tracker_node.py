@@ -43,8 +43,6 @@ from sam2_ros.tracking.types import Event
 
 Transition = Callable[["TrackerNode", LifecycleState], TransitionCallbackReturn]
 
-_INACTIVE = "the node is not active: bring it to active (`ros2 lifecycle set NODE configure`, then `activate`)"
-
 
 def _logged(transition: Transition) -> Transition:
     """Lets the log know of exceptions, which rclpy keeps to itself."""
@@ -74,6 +72,7 @@ class TrackerNode(LifecycleNode):
         self._device: torch.device | None = None  # while configured
         self._missing: list[str] = []  # features that were asked for and cannot be had
         self._active: Active | None = None  # while active
+        self._is_finalized = False
         self._transforms = Transforms(self)
         values = parameters.declare(self)
         self.add_on_set_parameters_callback(self._on_set_parameters)
@@ -137,23 +136,29 @@ class TrackerNode(LifecycleNode):
         self._free()
         return TransitionCallbackReturn.SUCCESS
 
+    @_logged
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Stops and frees, from any state."""
+        self._is_finalized = True
         self.stop()
         self._free()
         return TransitionCallbackReturn.SUCCESS
 
+    @_logged
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
         """After a transition that raised: back to unconfigured, from where it can be tried again."""
         self.stop()
         self._free()
         return TransitionCallbackReturn.SUCCESS
 
-    def stop(self) -> None:
-        """Unsubscribes and waits for the worker; to be called before the node is destroyed."""
+    def stop(self, patience: float | None = None) -> None:
+        """Unsubscribes and waits for the worker; to be called before the node is destroyed.
+
+        `patience` (seconds) is for a process that ends: it does not wait longer for the frame in hand.
+        """
         if self._active is not None:
             active, self._active = self._active, None
-            active.close()
+            active.close(patience)
 
     def _free(self) -> None:
         if self._outputs is not None:
@@ -171,8 +176,16 @@ class TrackerNode(LifecycleNode):
 
     def _active_requests(self) -> Requests:
         if self._active is None:
-            raise JobRefused(_INACTIVE)
+            raise JobRefused(self._why_inactive())
         return self._active.requests
+
+    def _why_inactive(self) -> str:
+        if self._is_finalized:
+            return "the node is finalized: start its process again"
+        command = f"`ros2 lifecycle set {self.get_fully_qualified_name()}"
+        if self._session is None:
+            return f"the node is unconfigured: {command} configure`, then `activate`"
+        return f"the node is inactive: {command} activate`"
 
     # Parameters and diagnostics
 

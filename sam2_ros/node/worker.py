@@ -118,7 +118,7 @@ class Worker:
         """Queues a job. Raises JobRefused where too many are queued or unanswered, or the worker is closed."""
         with self._changed:
             if self._closed:
-                raise JobRefused("the node is not active: activate it")
+                raise JobRefused("the node is inactive: activate it")
             if len(self._jobs) + len(self._replies) >= MAX_JOBS:
                 raise JobRefused(f"{MAX_JOBS} prompts and requests are waiting already: send them more slowly")
             self._jobs.append(job)
@@ -206,8 +206,9 @@ class Worker:
         return self._take_jobs(lambda job: job.is_due(newest))
 
     def _take_late(self) -> list[Job]:
-        now = time.monotonic()
-        return self._take_jobs(lambda job: job.deadline <= now)
+        """Those that wait for a frame; what can run does so however late it is."""
+        newest, now = self._processor.newest, time.monotonic()
+        return self._take_jobs(lambda job: job.deadline <= now and not job.is_due(newest))
 
     def _take_jobs(self, wanted: Callable[[Job], bool]) -> list[Job]:
         """Removes jobs from the queue, in the order in which they came."""

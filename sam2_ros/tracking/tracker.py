@@ -139,15 +139,16 @@ class StreamingTracker:
     def catch_up(self, frames: int | None = None) -> bool:
         """Propagate late prompts by so many buffered frames (None: to the newest); returns whether any is pending.
 
-        Where that fails (a full GPU), these prompts are dropped: new objects are gone, corrected ones as they were.
+        Where that fails (a full GPU), these prompts are dropped: new objects are removed, corrected ones as they were,
+        which an event says of each.
         """
         while self._pending and (frames is None or frames > 0):
             start = min(object_.newest_frame for object_ in self._pending.values())
             objects = [object_ for object_ in self._pending.values() if object_.newest_frame == start]
             try:
                 self._propagation.catch_up(objects, self._frames.following(start))
-            except Exception:
-                self._drop_pending(objects)
+            except Exception as error:
+                self._drop_pending(objects, error)
                 raise
             for object_ in objects:
                 self._finish_if_caught_up(object_)
@@ -270,10 +271,14 @@ class StreamingTracker:
         self._latest = None
         self._emit_events(object_, newest.stamp, "after a prompt")
 
-    def _drop_pending(self, objects: Sequence[TrackedObject]) -> None:
+    def _drop_pending(self, objects: Sequence[TrackedObject], error: Exception) -> None:
+        reason = f"its prompt could not be propagated to the newest frame: {type(error).__name__}: {error}"
+        stamp = self._frames.at(None).stamp
         for object_ in objects:
             self._propagation.drop(object_)
             del self._pending[object_.id]
+            kind = EventKind.PROMPT_REJECTED if object_.id in self._objects else EventKind.REMOVED
+            self._events.append(Event(kind, object_.id, stamp, reason=reason))
 
     def _catch_up_to(self, frame: Frame) -> None:
         """Before the frame leaves the buffer, no pending object may be on an earlier one."""

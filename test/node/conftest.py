@@ -77,7 +77,7 @@ class Tracker:
         arguments = [part for key, value in parameters.items() for part in ("-p", f"{key}:={value}")]
         command = [sys.executable, "-m", "sam2_ros.node.main", "--ros-args", "-r", f"__node:={name}", *arguments]
         with log.open("wb") as file:
-            self.process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT)
+            self.process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, start_new_session=True)
 
     @property
     def log(self) -> str:
@@ -85,12 +85,12 @@ class Tracker:
         return self.log_file.read_text(errors="replace")
 
     def end(self, kind: signal.Signals = signal.SIGINT) -> int:
-        """Its exit code; 0 also where only DDS's goodbye had to be cut short."""
+        """Its exit code; 0 also where only DDS kept it from ending."""
         if self.process.poll() is None:
             self.process.send_signal(kind)
         try:
             code = self.process.wait(PATIENCE)
-            return 0 if code == -signal.SIGALRM else code
+            return 0 if code == -kind else code
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise
@@ -291,18 +291,35 @@ class Robot:
         """Leaves the node without objects, and this robot without memories."""
         self.call("reset", Trigger.Request())
         self.show()
+        self.wait_for_event(TrackEvent.RESET)  # comes after the tracks
         for heard in (self.tracks, self.events, self.masks, self.target_masks, self.overlays):
             heard.clear()
 
 
+@pytest.fixture(scope="session")
+def start_process(ros: None, weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Tracker]:
+    """Starts the process of a node with parameters of its own; whoever starts it ends it."""
+
+    def run(name: str = "sam2_tracker", **parameters: Any) -> Tracker:
+        parameters = {"checkpoint": weights, "image_size": 128, "diagnostics_period": 0.2, **parameters}
+        return Tracker(tmp_path_factory.mktemp("node") / "log", parameters, name)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def meet() -> type[Robot]:
+    """Makes the robot around a node's process."""
+    return Robot
+
+
 @pytest.fixture(scope="module")
-def start(ros: None, weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Robot]]:
+def start(start_process: Callable[..., Tracker]) -> Iterator[Callable[..., Robot]]:
     """Starts a node with parameters of its own, unconfigured; it ends with the module."""
     robots: list[Robot] = []
 
     def run(name: str = "sam2_tracker", **parameters: Any) -> Robot:
-        parameters = {"checkpoint": weights, "image_size": 128, "diagnostics_period": 0.2, **parameters}
-        robots.append(Robot(Tracker(tmp_path_factory.mktemp("node") / "log", parameters, name), name))
+        robots.append(Robot(start_process(name, **parameters), name))
         return robots[-1]
 
     yield run

@@ -293,7 +293,8 @@ def test_a_click_that_waits_when_the_node_is_deactivated_leaves_nothing_behind(f
     fresh_rviz.click(0.0, 0.0, 1.0, frame="moon")
     time.sleep(0.2)
     assert robot.change("deactivate") == [True]
-    robot.wait_for_log("clicked point: the node was deactivated before the click was located")
+    reason = "clicked point: the node was deactivated before the click was located"
+    robot.wait_for(lambda: any(event.reason.startswith(reason) for event in list(robot.events)), "rejection")
     robot.wait_for(lambda: not listens(robot, "/camera_info") and not listens(robot, "/tf"), "end of subscriptions")
     assert robot.change("activate") == [True]
     robot.wait_for(lambda: listens(robot, "/image") and listens(robot, "/clicked_point"), "subscriptions")

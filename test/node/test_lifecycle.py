@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
@@ -89,6 +90,7 @@ def test_an_exception_in_a_transition_is_logged_and_leaves_the_node_unconfigured
         patch.setattr(node, "create_subscription", lambda *_, **__: 1 / 0)  # nothing real fails here on demand
         assert node.trigger_activate() == TransitionCallbackReturn.ERROR
     assert "on_activate failed: Traceback" in capfd.readouterr().err
+    assert "tracker" not in {thread.name for thread in threading.enumerate()}
     assert node.trigger_configure() == SUCCESS
 
 
@@ -131,16 +133,22 @@ def robot(start):
     return start()
 
 
-def test_services_say_that_the_node_is_not_active(robot):
+def refusals(robot) -> set[str]:
+    """What every service of ours says that does not do as it is asked."""
     requests = {
         "remove_object": RemoveObject.Request(object_id=1),
         "select_object": SelectObject.Request(object_id=1),
         "reset": Trigger.Request(),
         "enable": SetBool.Request(data=True),
     }
-    for answer in [robot.add(), *(robot.call(service, request) for service, request in requests.items())]:
-        assert not answer.success
-        assert "the node is not active: bring it to active" in answer.message
+    answers = [robot.add(), *(robot.call(service, request) for service, request in requests.items())]
+    assert not any(answer.success for answer in answers)
+    return {answer.message for answer in answers}
+
+
+def test_services_say_how_an_unconfigured_node_becomes_active(robot):
+    expected = "the node is unconfigured: `ros2 lifecycle set /sam2_tracker configure`, then `activate`"
+    assert refusals(robot) == {expected}
 
 
 def test_what_is_followed_is_remembered_while_the_node_is_inactive(robot):
@@ -149,6 +157,7 @@ def test_what_is_followed_is_remembered_while_the_node_is_inactive(robot):
     followed = robot.add().object_id
     assert robot.change("deactivate") == [True]
     assert robot.state == "inactive"
+    assert refusals(robot) == {"the node is inactive: `ros2 lifecycle set /sam2_tracker activate`"}
     assert robot.change("activate") == [True]
     assert [track.id for track in robot.show().tracks] == [followed]
 
@@ -211,4 +220,14 @@ def test_a_termination_ends_an_unconfigured_node_without_a_traceback(start):
     robot = start("terminated_tracker")
     assert robot.state == "unconfigured"
     assert robot.tracker.end(signal.SIGTERM) == 0
+    assert "Traceback" not in robot.tracker.log
+
+
+def test_services_of_a_finalized_node_say_that_it_has_to_be_started_again(start):
+    robot = start("finalized_tracker")
+    assert robot.change("configure", "activate", "shutdown") == [True, True, True]
+    assert robot.state == "finalized"
+    assert refusals(robot) == {"the node is finalized: start its process again"}
+    assert robot.change("configure", "activate", "deactivate", "cleanup") == [False] * 4
+    assert robot.tracker.end(signal.SIGINT) == 0
     assert "Traceback" not in robot.tracker.log

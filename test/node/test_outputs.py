@@ -56,7 +56,7 @@ def publication(drawing: Drawing, last_seen: float = STAMP) -> Publication:
     mask[1:3, 1:3] = True
     track = Track(1, 5, "cup", TrackState.VISIBLE, 0.9, 0.8, mask, Box(1, 1, 3, 3), 4, last_seen)
     result = FrameResult(STAMP, 0, (6, 8), (track,), draw_labels=drawing.draw)
-    return Publication(View(np.zeros((6, 8, 3), np.uint8), HEADER, STAMP), result, track, ())
+    return Publication(View(np.zeros((6, 8, 3), np.uint8), HEADER, STAMP), result, track, (), {1: "cup"})
 
 
 def listen(node: LifecycleNode, kind: type, topic: str) -> list:
@@ -122,6 +122,18 @@ def test_events_of_the_past_keep_the_nanoseconds_of_their_images(node, outputs):
 
     spin_until(node, published)
     assert (heard[0].header.stamp, heard[0].label) == (HEADER.stamp, "cup")
+
+
+def test_what_happened_is_published_though_a_result_cannot_be(node, outputs):
+    heard = listen(node, TrackEvent, "~/events")
+    pictures = listen(node, Image, "~/overlay")
+    spin_until(node, lambda: qos.is_wanted(outputs._overlay) and qos.is_wanted(outputs._events))
+    happened = Event(EventKind.STARTED, 1, STAMP)
+    small = View(np.zeros((2, 2, 3), np.uint8), HEADER, STAMP)  # nothing real fails on demand
+    with pytest.raises((ValueError, IndexError)):
+        outputs.publish(replace(publication(Drawing()), view=small, events=(happened,)))
+    spin_until(node, lambda: heard)
+    assert (heard[0].type, heard[0].label, pictures) == (TrackEvent.STARTED, "cup", [])
 
 
 def test_stamps_are_kept_for_as_long_as_something_refers_to_them(outputs):

@@ -1,5 +1,6 @@
 """What becomes of frames and requests, without ROS: a real tracker, and a sink that keeps what it is told."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -340,4 +341,29 @@ def test_an_object_that_is_forgotten_on_its_way_is_answered_with_a_reason(sessio
     session.reset("test")
     assert session.is_caught_up(track_id)
     with pytest.raises(PromptError, match=f"object {track_id} was dropped before it reached the newest image"):
+        session.outcome(track_id, CUP.stamp)
+
+
+def test_a_late_prompt_is_told_as_started_before_it_has_caught_up(session, told):
+    show(session, *(1.0 + i / 10 for i in range(8)))
+    track_id = session.apply(CUP)
+    session.flush()
+    assert [(event.kind, event.track_id) for event in told[-1].events] == [(EventKind.STARTED, track_id)]
+    assert told[-1].labels == {track_id: "cup"}
+    session.flush()
+    assert len(told) == 9
+
+
+def test_a_correction_that_fails_on_its_way_is_answered_with_the_reason(session, monkeypatch):
+    show(session, 1.0)
+    track_id = session.apply(MIDDLE)
+    show(session, *(1.1 + i / 10 for i in range(4)))
+    session.apply(replace(CUP, object_id=track_id))
+    out_of_memory = torch.cuda.OutOfMemoryError("CUDA out of memory.")
+    with monkeypatch.context() as patch:  # no test machine runs out of memory on demand
+        patch.setattr(session._tracker.model, "read_memory", lambda *_: (_ for _ in ()).throw(out_of_memory))
+        with pytest.raises(torch.cuda.OutOfMemoryError):
+            session.catch_up()
+    assert session.is_caught_up(track_id)
+    with pytest.raises(PromptError, match=f"object {track_id} is as it was: .*CUDA out of memory"):
         session.outcome(track_id, CUP.stamp)

@@ -20,6 +20,7 @@ class Diary:
         self.entries: list[object] = []
         self.newest: float | None = None
         self.pieces = 0  # of work that is left over
+        self.meanwhile: Callable[[], None] = lambda: None  # what others do during a piece
         self.gate = threading.Event()
         self.gate.set()
         self.started = threading.Event()
@@ -37,6 +38,7 @@ class Diary:
         return self.pieces > 0
 
     def catch_up(self) -> None:
+        self.meanwhile()
         self.pieces -= 1
         self.entries.append(f"{self.pieces} left")
 
@@ -187,6 +189,15 @@ def test_a_job_whose_frame_does_not_come_in_time_is_refused(worker, diary):
     assert "check the camera" in reason
 
 
+def test_a_job_that_can_run_does_so_however_late_it_is(worker, diary):
+    diary.meanwhile = lambda: worker.submit(diary.job("remove", patience=0.0))
+    diary.pieces = 1
+    worker.offer(frame(1.0))
+    diary.wait_for("remove")
+    worker.offer(frame(2.0))
+    diary.wait_for(2.0)
+
+
 def test_a_job_that_waits_during_a_pause_is_told_so(worker, diary):
     worker.paused = True
     worker.submit(diary.job("prompt", frame=ANY_FRAME, patience=0.05))
@@ -215,7 +226,7 @@ def test_closing_refuses_the_jobs_that_are_left(diary, statistics):
     worker.submit(diary.job("prompt", frame=9.0))
     worker.close()
     assert "the node was deactivated" in diary.refusal("prompt")
-    with pytest.raises(JobRefused, match="not active"):
+    with pytest.raises(JobRefused, match="the node is inactive"):
         worker.submit(diary.job("late"))
 
 

@@ -486,7 +486,24 @@ def test_a_correction_that_fails_on_its_way_leaves_the_object_as_it_was(
             patient.catch_up()
     assert not patient.catch_up()
     assert torch.equal(logits_of(patient, track_id), before)
-    assert ids(run(patient, 1, start=13)) == [track_id]
+    result = run(patient, 1, start=13)
+    assert ids(result) == [track_id]
+    (event,) = result.events
+    assert (event.kind, event.track_id) == (EventKind.PROMPT_REJECTED, track_id)
+    assert "could not be propagated to the newest frame: OutOfMemoryError" in event.reason
+
+
+def test_a_new_object_whose_prompt_fails_on_its_way_is_removed_with_a_reason(
+    patient: StreamingTracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    track_id = patient.add(CLICK, stamp=3 * PERIOD)
+    with monkeypatch.context() as patch:
+        patch.setattr(patient.model, "read_memory", lambda *_: (_ for _ in ()).throw(torch.cuda.OutOfMemoryError()))
+        with pytest.raises(torch.cuda.OutOfMemoryError):
+            patient.catch_up()
+    kinds = [(event.kind, event.track_id) for event in patient.drain_events()]
+    assert kinds == [(EventKind.STARTED, track_id), (EventKind.REMOVED, track_id)]
+    assert patient.labels == {}
 
 
 # ---- events

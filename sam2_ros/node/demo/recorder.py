@@ -44,6 +44,7 @@ FILES = ("overlay.mp4", "timeline.png", "tracks.csv")
 
 _IDLE_TIMEOUT = 4.0  # seconds without a result after which the stream has ended; more where results come slowly
 _FIRST_RESULT_TIMEOUT = 300.0  # seconds in which the first result has to come
+_WRITE_TIMEOUT = 9.0  # seconds that the files may take after a signal: `ros2 launch` kills after ten
 _KEPT = 100  # results that wait while a picture is written
 
 
@@ -252,7 +253,7 @@ def main() -> NoReturn:
     """Records one stream, or until it is interrupted; the exit code is 1 where nothing was tracked in it."""
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     interrupted = threading.Event()
-    shutdown.Watchdog(stop=interrupted.set)
+    shutdown.Watchdog(stop=interrupted.set, limit=_WRITE_TIMEOUT)
     try:
         recorder = Recorder()
     except OSError as error:

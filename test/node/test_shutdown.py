@@ -1,0 +1,254 @@
+"""SIGINT and SIGTERM end each executable in order and in time, at whatever moment they come."""
+
+import contextlib
+import csv
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import rclpy
+from geometry_msgs.msg import Point
+from lifecycle_msgs.srv import ChangeState
+from rcl_interfaces.srv import SetParameters
+from rclpy.parameter import Parameter
+from sam2_ros.msg import Prompt, Track, TrackArray
+from sam2_ros.srv import AddObject, RemoveObject, SelectObject
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+from std_srvs.srv import SetBool, Trigger
+
+from sam2_ros.media.video import probe
+from sam2_ros.node import qos
+from sam2_ros.node.messages import image_message, nearest_time
+
+pytestmark = pytest.mark.slow
+
+LIMIT = 5.0  # seconds from the signal to the end of the process
+SIDE_BY_SIDE = 3
+BAD_SIGNS = ("Traceback", "terminate called", "FATAL", "not rethrown", "never retrieved", "Exception ignored", "Abort")
+INTERRUPTIONS: tuple[tuple[signal.Signals, ...], ...] = (
+    (signal.SIGINT,),
+    (signal.SIGTERM,),
+    (signal.SIGINT, signal.SIGINT),
+    (signal.SIGINT, signal.SIGTERM),
+)
+
+
+@dataclass(frozen=True)
+class Program:
+    """A process whose output goes to a file."""
+
+    process: subprocess.Popen
+    log: Path
+
+    @classmethod
+    def start(cls, log: Path, module: str, *arguments: str) -> "Program":
+        with log.open("wb") as file:
+            command = [sys.executable, "-m", module, *arguments]
+            return cls(subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, start_new_session=True), log)
+
+    def interrupt(self, signals: Sequence[signal.Signals]) -> None:
+        """Sends the signals, a moment apart, as a terminal does to all processes that it started."""
+        start = time.monotonic()
+        for number in signals:
+            if self.process.poll() is None:
+                os.killpg(self.process.pid, number)
+                time.sleep(0.05)
+        code = self.process.wait(30)
+        seconds = time.monotonic() - start
+        text = self.log.read_text(errors="replace")
+        assert code in (0, *(-number for number in signals)), f"exit code {code}:\n{text}"
+        assert not [sign for sign in BAD_SIGNS if sign in text], text
+        assert seconds < LIMIT, f"{seconds:.1f} s:\n{text}"
+
+
+# ---- the tracker
+
+IMAGES = 100.0  # per second
+PARAMETER = Parameter("prompt_timeout", value=1.0).to_parameter_msg()
+
+
+class Situation:
+    """A tracker that is called, shown images and prompted without a thought of whether it answers."""
+
+    def __init__(self, robot: Any, name: str, chance: random.Random) -> None:
+        self.chance = chance
+        self.robot = robot
+        self._prefix = f"/{name}"
+        self._change = self.robot.patient_client(ChangeState, "change_state")
+
+    def request(self, transition: str) -> None:
+        """Asks for a lifecycle transition and does not wait for the answer."""
+        self._change.call_async(asking_for(transition))
+
+    def flood(self, seconds: float) -> None:
+        """Images, prompts and calls as fast as they can be sent."""
+        robot, prompt = self.robot, Prompt(clicks=[self.robot.middle])
+        calls = [
+            (robot.node.create_client(kind, f"{self._prefix}/{name}"), request)
+            for kind, name, request in (
+                (AddObject, "add_object", AddObject.Request(prompt=prompt)),
+                (RemoveObject, "remove_object", RemoveObject.Request(object_id=2)),
+                (SelectObject, "select_object", SelectObject.Request(object_id=1)),
+                (Trigger, "reset", Trigger.Request()),
+                (SetBool, "enable", SetBool.Request(data=True)),
+                (SetParameters, "set_parameters", SetParameters.Request(parameters=[PARAMETER])),
+            )
+        ]
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            stamp = robot.next_stamp()
+            robot.send(stamp)
+            robot.click_point(Point(x=20.0, y=20.0))
+            wanted = stamp + self.chance.choice([-0.1, 0.0, 0.1])
+            robot.prompt(Prompt(header=Header(stamp=nearest_time(wanted)), clicks=[robot.middle]))
+            client, request = self.chance.choice(calls)
+            client.call_async(request)
+            time.sleep(1 / IMAGES)
+
+
+def asking_for(transition: str) -> ChangeState.Request:
+    request = ChangeState.Request()
+    request.transition.label = transition
+    return request
+
+
+def configuring(situation: Situation) -> None:
+    situation.request("configure")
+    time.sleep(situation.chance.uniform(0.0, 2.0))
+
+
+def activating(situation: Situation) -> None:
+    assert situation.robot.change("configure") == [True]
+    situation.request("activate")
+    time.sleep(situation.chance.uniform(0.0, 0.1))
+
+
+def flooded(situation: Situation) -> None:
+    situation.robot.bring_up()
+    situation.flood(situation.chance.uniform(0.1, 3.0))
+
+
+def deactivating(situation: Situation) -> None:
+    situation.robot.bring_up()
+    situation.flood(1.0)
+    situation.request("deactivate")
+    time.sleep(situation.chance.uniform(0.0, 0.1))
+
+
+@pytest.mark.parametrize(
+    ("moment", "tries"), [(None, 12), (configuring, 8), (activating, 6), (flooded, 14), (deactivating, 10)]
+)
+def test_a_signal_ends_the_tracker_at_any_moment(
+    start_process: Callable, meet: type, moment: Callable[[Situation], None] | None, tries: int
+) -> None:
+    """None: while it imports."""
+
+    def attempt(number: int) -> None:
+        chance = random.Random(number)
+        name = f"doomed_tracker_{number}"
+        tracker = start_process(name, image_size=64, history=8)
+        with contextlib.ExitStack() as stack:
+            stack.callback(tracker.process.kill)
+            if moment is None:
+                time.sleep(chance.uniform(0.3, 5.0))  # before that the interpreter itself starts
+            else:
+                robot = meet(tracker, name)
+                stack.callback(robot.close)
+                moment(Situation(robot, name, chance))
+            Program(tracker.process, tracker.log_file).interrupt(chance.choice(INTERRUPTIONS))
+
+    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+        for outcome in [pool.submit(attempt, number) for number in range(tries)]:
+            outcome.result()
+
+
+def test_calls_in_flight_are_answered_before_the_process_ends(start: Callable) -> None:
+    robot = start("answering_tracker", image_size=64)
+    robot.bring_up()
+    robot.show()
+    ahead = Header(stamp=nearest_time(robot.next_stamp() + 100.0))
+    client = robot.patient_client(AddObject, "add_object")
+    call = client.call_async(AddObject.Request(prompt=Prompt(header=ahead, clicks=[robot.middle])))
+    time.sleep(0.5)
+    assert not call.done()
+    assert robot.tracker.end(signal.SIGINT) == 0
+    time.sleep(0.5)
+    assert call.done() and "the node was deactivated" in call.result().message
+
+
+def test_a_configuration_that_takes_minutes_is_interrupted(start: Callable) -> None:
+    robot = start("compiling_tracker", image_size=64, compile=True)
+    robot.patient_client(ChangeState, "change_state").call_async(asking_for("configure"))
+    robot.wait_for_log("warming up")
+    Program(robot.tracker.process, robot.tracker.log_file).interrupt((signal.SIGINT, signal.SIGTERM))
+
+
+# ---- the programs of the demo
+
+
+@pytest.mark.parametrize("delay", [0.3, 0.8, 1.5, 2.5])
+@pytest.mark.parametrize("module", ["sam2_ros.node.demo.player", "sam2_ros.node.demo.recorder"])
+def test_a_signal_ends_a_program_that_starts_or_waits(tmp_path: Path, module: str, delay: float) -> None:
+    program = Program.start(tmp_path / "log", module, "--ros-args", "-p", f"output:={tmp_path}")
+    time.sleep(delay)
+    program.interrupt((signal.SIGINT,))
+
+
+def test_a_signal_ends_the_player_while_it_plays(ros: None, tmp_path: Path) -> None:
+    node = rclpy.create_node("viewer")
+    heard: list[Image] = []
+    node.create_subscription(Image, "shown", heard.append, qos.profile("reliable", 2))
+    program = Program.start(
+        tmp_path / "log",
+        "sam2_ros.node.demo.player",
+        "--ros-args",
+        "-r",
+        "image:=shown",
+        "-p",
+        "click:='5,5'",
+        "-r",
+        "prompt:=ignored",
+    )
+    node.create_subscription(Prompt, "ignored", lambda message: None, 1)
+    while len(heard) < 10:
+        rclpy.spin_once(node, timeout_sec=0.1)
+    program.interrupt((signal.SIGINT, signal.SIGINT))
+    node.destroy_node()
+
+
+@pytest.mark.parametrize("signals", [(signal.SIGINT,), (signal.SIGINT, signal.SIGINT), (signal.SIGTERM,)])
+def test_an_interrupted_recorder_leaves_complete_files(ros: None, tmp_path: Path, signals: tuple) -> None:
+    scope = "_".join(["recorded", *(number.name for number in signals)])  # others still see the last test's recorder
+    topics = [part for name in ("tracks", "overlay") for part in ("-r", f"{name}:=/{scope}/{name}")]
+    arguments = ["--ros-args", "-p", f"output:={tmp_path}", *topics]
+    program = Program.start(tmp_path / "log", "sam2_ros.node.demo.recorder", *arguments)
+    node = rclpy.create_node("source")
+    results = qos.profile("reliable", 10)
+    tracks = node.create_publisher(TrackArray, f"/{scope}/tracks", results)
+    pictures = node.create_publisher(Image, f"/{scope}/overlay", results)
+    while not (tracks.get_subscription_count() and pictures.get_subscription_count()):
+        time.sleep(0.05)
+    time.sleep(1.0)
+    now = time.time()
+    for i in range(30):
+        header = Header(stamp=nearest_time(now + i / 30))
+        pictures.publish(image_message(np.full((96, 128, 3), 8 * i, np.uint8), "rgb8", header))
+        tracks.publish(TrackArray(header=header, image_height=96, image_width=128, tracks=[Track(id=1)]))
+        time.sleep(1 / 30)
+    time.sleep(0.5)
+    program.interrupt(signals)
+    node.destroy_node()
+    assert probe(tmp_path / "overlay.mp4").frames == 30
+    assert len(list(csv.DictReader((tmp_path / "tracks.csv").open()))) == 30
+    assert (tmp_path / "timeline.png").read_bytes().endswith(b"IEND\xaeB`\x82")
