@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .chunked_attention import attend
+from .chunked_attention import Chunkable, attend
 
 
 class LayerNorm2d(nn.LayerNorm):
@@ -33,7 +33,7 @@ class MLP(nn.Module):
         return self.layers[-1](x)
 
 
-class Attention(nn.Module):
+class Attention(Chunkable):
     """Multi-head attention with its four projections; keys and values may have a width of their own."""
 
     def __init__(self, width: int, heads: int, inner_width: int | None = None, kv_width: int | None = None) -> None:
@@ -53,7 +53,10 @@ class Attention(nn.Module):
     def attend(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> Tensor:
         """The same from projected inputs; `mask` (B, 1, 1, M) is False for keys that are ignored."""
         query, key, value = (x.unflatten(-1, (self.heads, -1)).transpose(1, 2) for x in (query, key, value))
-        mixed = attend(query, key, value) if mask is None else F.scaled_dot_product_attention(query, key, value, mask)
+        if mask is None:
+            mixed = attend(query, key, value, self.works_in_chunks(query))
+        else:
+            mixed = F.scaled_dot_product_attention(query, key, value, mask)
         return self.out_proj(mixed.transpose(1, 2).flatten(2))
 
 

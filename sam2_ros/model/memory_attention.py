@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
+from functools import cache
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .chunked_attention import in_chunks, prefers_chunks, read
+from .chunked_attention import Chunkable, chunked_attention, in_chunks
 from .config import ModelConfig
 from .layers import Attention
 from .memory import MemoryTokens
 from .position_encoding import RotaryTable, apply_rotary, axial_rotary_table, sine_grid
+
+_logger = logging.getLogger(__name__)
 
 _CHUNK_KEYS = 512
 _POSITION_WEIGHT = 0.1  # of the position encoding that is added to the image tokens
@@ -49,7 +53,7 @@ def _split_pairs(linear: nn.Linear, x: Tensor) -> Tensor:
     return F.linear(x, weight, bias)
 
 
-class MemoryAttentionLayer(nn.Module):
+class MemoryAttentionLayer(Chunkable):
     """Self-attention of the image, cross-attention to the memory, an MLP; each after a norm, each residual."""
 
     def __init__(self, config: ModelConfig) -> None:
@@ -67,7 +71,7 @@ class MemoryAttentionLayer(nn.Module):
         """(N or 1, h * w, C) -> (N, h * w, C)"""
         x = x + self._self_attention(self.norm1(x), tables.spatial)
         x = x + self._cross_attention(self.norm2(x), memory, tables)
-        return in_chunks(self._mlp, x, self.linear1.out_features)
+        return in_chunks(self._mlp, x, self.linear1.out_features) if self.works_in_chunks(x) else self._mlp(x)
 
     def _self_attention(self, x: Tensor, table: RotaryTable) -> Tensor:
         attention = self.self_attn
@@ -76,11 +80,14 @@ class MemoryAttentionLayer(nn.Module):
     def _cross_attention(self, x: Tensor, memory: MemoryTokens, tables: RotaryTables) -> Tensor:
         attention = self.cross_attn_image
         query = attention.rotated_query(x, tables.spatial).expand(memory.values.shape[0], -1, -1)
-        if prefers_chunks(x):
+        if self.works_in_chunks(x):
             # Attention weights add up to one, so the result can be projected instead of every value.
-            mixed = torch.stack([read(query[i], self._chunks(memory, i, tables)) for i in range(len(query))])
+            mixed = torch.stack(
+                [chunked_attention(query[i], self._chunks(memory, i, tables)) for i in range(len(query))]
+            )
             if mixed.isfinite().all():
                 return attention.out_proj(attention.v_proj(mixed))
+            _warn_of_overflow()
         groups = zip(memory.keys.split(memory.counts, dim=1), tables)
         key = torch.cat([self._rotated_frames(keys, table) for keys, table in groups], dim=1)
         return attention.attend(query, key, attention.v_proj(memory.values), memory.mask)
@@ -109,6 +116,12 @@ class MemoryAttentionLayer(nn.Module):
 
     def _mlp(self, x: Tensor) -> Tensor:
         return x + self.linear2(F.relu(self.linear1(self.norm3(x)), inplace=True))
+
+
+@cache
+def _warn_of_overflow() -> None:
+    """Once: it may happen on every frame."""
+    _logger.warning("a score of memory attention overflowed in chunks; it is computed as a whole, which is slower")
 
 
 class MemoryAttention(nn.Module):

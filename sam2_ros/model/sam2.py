@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from .chunked_attention import Chunkable
 from .config import ABSENT_LOGIT, NUM_MEMORY_ROWS, ModelConfig
 from .image_encoder import ImageEncoder, ImageFeatures
 from .layers import MLP, parameter, resize
@@ -63,6 +64,13 @@ class Sam2(nn.Module):
     def device(self) -> torch.device:
         """Where the parameters are."""
         return self.no_mem_embed.device
+
+    def set_chunked(self, is_chunked: bool) -> Sam2:
+        """Whether to work in chunks on a CPU: faster for inference, not for training; off at first."""
+        for module in self.modules():
+            if isinstance(module, Chunkable):
+                module.is_chunked = is_chunked
+        return self
 
     def encode_image(self, image: Tensor) -> ImageFeatures:
         """(B, 3, S, S) normalised RGB -> ImageFeatures"""
