@@ -38,7 +38,7 @@ def load_model(
     model = Sam2(named_config(name, image_size))
     path = Path(checkpoint).expanduser() if checkpoint else _default_path(name)
     load_weights(model, read_checkpoint(path), path)
-    return model.set_chunked(True).to(device).eval().requires_grad_(False)
+    return model.to(device).freeze()
 
 
 def read_checkpoint(path: Path) -> dict[str, Tensor]:

@@ -36,13 +36,15 @@ class MLP(nn.Module):
 class Attention(Chunkable):
     """Multi-head attention with its four projections; keys and values may have a width of their own."""
 
+    qk_projection: type[nn.Linear] = nn.Linear
+
     def __init__(self, width: int, heads: int, inner_width: int | None = None, kv_width: int | None = None) -> None:
         super().__init__()
         inner_width = inner_width or width
         kv_width = kv_width or width
         self.heads = heads
-        self.q_proj = nn.Linear(width, inner_width)
-        self.k_proj = nn.Linear(kv_width, inner_width)
+        self.q_proj = self.qk_projection(width, inner_width)
+        self.k_proj = self.qk_projection(kv_width, inner_width)
         self.v_proj = nn.Linear(kv_width, inner_width)
         self.out_proj = nn.Linear(inner_width, width)
 

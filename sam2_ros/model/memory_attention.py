@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -31,26 +31,56 @@ class RotaryTables(NamedTuple):
     pointers: None = None
 
 
+class RotaryProjection(nn.Linear):
+    """Projects to queries or keys whose rotary partners are a half of the channels apart, which rotates faster.
+
+    In the parameters, as in checkpoints, partners are adjacent. `freeze` permutes them once, for inference; until
+    then, in training, every call does.
+    """
+
+    def __init__(self, in_width: int, out_width: int) -> None:
+        super().__init__(in_width, out_width)
+        self._frozen_weight: Tensor | None
+        self._frozen_bias: Tensor | None
+        self.register_buffer("_frozen_weight", None, persistent=False)
+        self.register_buffer("_frozen_bias", None, persistent=False)
+
+    @torch.no_grad()
+    def freeze(self) -> None:
+        """Permute the parameters as they are now; another state dict may be loaded, other changes have no effect."""
+        self._frozen_weight, self._frozen_bias = self._permuted()
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self._frozen_weight is not None:
+            return F.linear(x, self._frozen_weight, self._frozen_bias)
+        return F.linear(x, *self._permuted())
+
+    def _permuted(self) -> tuple[Tensor, Tensor]:
+        weight, bias = (p.unflatten(0, (-1, 2)).transpose(0, 1).flatten(0, 1) for p in (self.weight, self.bias))
+        return weight, bias
+
+    def _load_from_state_dict(self, *args: Any) -> None:
+        super()._load_from_state_dict(*args)
+        if self._frozen_weight is not None:
+            self.freeze()
+
+
 class RotaryAttention(Attention):
     """Attention with a single head and rotary position encoding of queries and keys (Su et al. 2021)."""
+
+    qk_projection = RotaryProjection
 
     def __init__(self, width: int, kv_width: int | None = None) -> None:
         super().__init__(width, heads=1, kv_width=kv_width)
 
     def rotated_query(self, x: Tensor, table: RotaryTable) -> Tensor:
         """(..., L, width) -> (..., L, width)"""
-        return apply_rotary(_split_pairs(self.q_proj, x), table)
+        return apply_rotary(self.q_proj(x), table)
 
     def rotated_key(self, x: Tensor, table: RotaryTable | None) -> Tensor:
         """(..., L, kv_width) -> (..., L, width); None for tokens without a position."""
-        key = _split_pairs(self.k_proj, x)
+        key = self.k_proj(x)
         return key if table is None else apply_rotary(key, table)
-
-
-def _split_pairs(linear: nn.Linear, x: Tensor) -> Tensor:
-    """Checkpoints rotate adjacent channels; halves are rotated faster, and give the same scores."""
-    weight, bias = (p.unflatten(0, (-1, 2)).transpose(0, 1).flatten(0, 1) for p in (linear.weight, linear.bias))
-    return F.linear(x, weight, bias)
 
 
 class MemoryAttentionLayer(Chunkable):

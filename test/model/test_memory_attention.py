@@ -2,9 +2,11 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 
-from sam2_ros.model import ImageFeatures, Memory, PooledMemory, Sam2, pool
+from sam2_ros.model import CONFIGS, ImageFeatures, Memory, PooledMemory, Sam2, load_model, pool, seeded_model
 from sam2_ros.model.config import NUM_MEMORY_ROWS
+from sam2_ros.model.memory_attention import RotaryProjection
 from sam2_ros.model.position_encoding import axial_rotary_table
 
 TOKENS = 16  # 4 x 4
@@ -121,3 +123,39 @@ def test_a_pooled_token_is_turned_to_the_middle_of_its_cell() -> None:
     angle = torch.atan2(whole.sin, whole.cos)[:, -1]  # the slowest to turn with y
     middle = torch.atan2(pooled.sin, pooled.cos)[:, -1]
     assert torch.allclose(middle, pool(angle.view(1, 16, 1)).flatten(), atol=1e-6)
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_rotary_partners_are_adjacent_in_checkpoints(frozen: bool) -> None:
+    projection = RotaryProjection(3, 8)
+    if frozen:
+        projection.freeze()
+    x = random(5, 3)
+    expected = F.linear(x, projection.weight, projection.bias)
+    assert torch.equal(projection(x), torch.cat((expected[:, 0::2], expected[:, 1::2]), dim=1))
+
+
+def test_a_frozen_projection_is_permuted_once_and_follows_a_loaded_state_dict() -> None:
+    projection, other = RotaryProjection(3, 8), RotaryProjection(3, 8)
+    projection.freeze()
+    weight = projection._frozen_weight
+    projection(random(5, 3))
+    assert projection._frozen_weight is weight
+    assert projection.state_dict().keys() == {"weight", "bias"}
+    projection.load_state_dict(other.state_dict())
+    assert torch.equal(projection(random(5, 3)), other(random(5, 3)))
+
+
+def test_gradients_reach_the_parameters_of_a_projection_that_is_not_frozen() -> None:
+    projection = RotaryProjection(3, 8)
+    projection(random(5, 3)).sum().backward()
+    assert projection.weight.grad is not None and projection.bias.grad is not None
+
+
+def test_models_are_frozen_for_inference_and_not_for_training() -> None:
+    def frozen(model: Sam2) -> set[bool]:
+        projections = (module for module in model.modules() if isinstance(module, RotaryProjection))
+        return {projection._frozen_weight is not None for projection in projections}
+
+    assert frozen(Sam2(CONFIGS["nano"])) == {False}
+    assert frozen(load_model("nano")) == frozen(seeded_model("nano")) == {True}
