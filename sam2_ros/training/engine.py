@@ -22,7 +22,8 @@ from torch import Tensor
 from tqdm import tqdm
 
 from sam2_ros.model import Sam2, save_weights
-from sam2_ros.model.checkpoint import load_weights, read_checkpoint
+from sam2_ros.model.checkpoint import load_weights
+from sam2_ros.model.checkpoint_files import read_checkpoint
 from sam2_ros.model.config import named_config
 from sam2_ros.tracking.device import autocast, choose_precision
 from sam2_ros.training.data import Clips
