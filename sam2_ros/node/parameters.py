@@ -69,7 +69,8 @@ class Parameters:
     )
     precision: str = _parameter(
         "auto",
-        "Number format of the network. auto: bfloat16 on a GPU and, for inputs from 384 pixels, on a CPU fast at it.",
+        "Number format of the network. auto: bfloat16 on a GPU of compute capability 8.0 or later and, for inputs from "
+        "384 pixels, on a CPU fast at it.",
         choices=("auto", "float32", "bfloat16"),
     )
     compile: bool = _parameter(

@@ -195,7 +195,7 @@ def _step(
 
 def _precision(device: torch.device, image_size: int) -> torch.autocast:
     """bfloat16 where it is faster to learn in, which on a CPU is for smaller images than tracking."""
-    return autocast(device, choose_precision("auto", device, image_size, large=_LARGE))
+    return autocast(device, choose_precision("auto", device, image_size, large=_LARGE).name)
 
 
 def _gradients(parameters: list[torch.nn.Parameter]) -> list[Tensor]:
