@@ -86,7 +86,7 @@ def test_missing_unexpected_and_misshapen_keys_are_all_named(official: dict[str,
     assert "mask_downsample.weight has shape (1, 1, 8, 8), expected (1, 1, 4, 4)" in message
 
 
-def test_many_differences_are_told_in_ten_lines(official: dict[str, torch.Tensor], tmp_path: Path) -> None:
+def test_many_differences_are_reported_in_ten_lines(official: dict[str, torch.Tensor], tmp_path: Path) -> None:
     path = written(tmp_path / "other.pt", {name: value[None] for name, value in official.items()})
     message = refusal(path)
     assert len(message.splitlines()) <= 10
@@ -115,7 +115,9 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     assert "does not exist, expected a .pt or .safetensors file" in refusal(tmp_path / "none.pt")
 
 
-def test_weights_that_were_not_downloaded_yet_tell_how(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_weights_are_reported_with_the_command_that_downloads_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SAM2_ROS_CACHE", str(tmp_path))
     with pytest.raises(CheckpointError, match="fetch them with `sam2_ros download sam2_hiera_tiny`") as caught:
         load_model("sam2_hiera_tiny")

@@ -41,7 +41,7 @@ def test_every_name_of_hugging_face_has_an_official_one() -> None:
     assert shapes(official_names(listed())) == shapes(expected)
 
 
-def test_the_embeddings_of_points_are_told_apart() -> None:
+def test_every_label_gets_its_embedding() -> None:
     points = torch.arange(4.0)[:, None].expand(4, 256)
     named = official_names({**listed(), "prompt_encoder.point_embed.weight": points})
     for label in range(4):
@@ -99,7 +99,7 @@ def give_weights(theirs: Any, model: Sam2) -> None:
     """Weights with which something is tracked, by the names that `official_names` finds for them."""
     state = theirs.state_dict()
     points = torch.cat([embedding.get_parameter("weight") for embedding in model.sam_prompt_encoder.point_embeddings])
-    # Which official name each has: every tensor is told by its address.
+    # Which official name each has: a tensor is recognised by its address.
     official = {value.data_ptr(): name for name, value in official_names(state).items()}
     weights = model.state_dict()
     for name, value in state.items():
