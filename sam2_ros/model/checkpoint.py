@@ -48,10 +48,11 @@ def load_weights(model: Sam2, weights: dict[str, Tensor], origin: object) -> Non
     found = {name: tuple(value.shape) for name, value in weights.items()}
     if found != expected:
         raise CheckpointError(_mismatch(model.config, expected, found, origin))
+    weights = {name: value.float() for name, value in weights.items()}
     broken = [name for name, value in weights.items() if not value.isfinite().all()]
     if broken:
         raise CheckpointError(f"checkpoint {origin} has values that are not finite, in {', '.join(broken[:3])}")
-    model.load_state_dict({name: value.float() for name, value in weights.items()})
+    model.load_state_dict(weights)
 
 
 def _mismatch(config: ModelConfig, expected: _Shapes, found: _Shapes, origin: object) -> str:

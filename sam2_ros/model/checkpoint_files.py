@@ -22,7 +22,7 @@ from torch import Tensor
 from .checkpoint_names import is_sam2, official_names
 from .download import cache_folder
 
-_HEAD = 256  # bytes by which a kind of file is recognised
+_HEAD = 512  # bytes by which a kind of file is recognised
 _SAM_1_KEYS = ("image_encoder.patch_embed.proj.weight", "vision_encoder.patch_embed.projection.weight")
 _DEPTH = 4  # of dictionaries in dictionaries
 # Where programs keep the weights that are to be used, before those that they keep besides.
@@ -56,6 +56,8 @@ def _check_file(path: Path) -> None:
         raise CheckpointError(f"checkpoint {path} is a folder, expected a file; {hint}")
     if not path.exists():
         raise CheckpointError(f"checkpoint {path} does not exist, expected a .pt or .safetensors file")
+    if not path.is_file():
+        raise CheckpointError(f"checkpoint {path} is no regular file, expected a .pt or .safetensors file")
     try:
         with path.open("rb") as file:
             head = file.read(_HEAD)
@@ -63,6 +65,8 @@ def _check_file(path: Path) -> None:
         raise CheckpointError(f"checkpoint {path} cannot be read: {error.strerror}") from error
     if problem := _foreign_content(head):
         raise CheckpointError(f"checkpoint {path} is {problem}, expected weights; {_remedy(path)}")
+    if path.suffix == ".safetensors" and zipfile.is_zipfile(path):
+        raise CheckpointError(f"checkpoint {path} is no safetensors file, but a zip archive like .pt files: rename it")
 
 
 def _foreign_content(head: bytes) -> str | None:
@@ -98,7 +102,7 @@ def _load(path: Path) -> Any:
 
 
 def _is_safetensors(path: Path) -> bool:
-    """By its content, for a name may end with anything; a file of that name is one at any rate."""
+    """By its content, for a name may end with anything."""
     with path.open("rb") as file:
         head = file.read(9)
     is_header = len(head) == 9 and head[8:] == b"{" and int.from_bytes(head[:8], "little") < 2**27

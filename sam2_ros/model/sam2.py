@@ -68,7 +68,7 @@ class Sam2(nn.Module):
     def freeze(self) -> Sam2:
         """Prepare for inference: no gradients, rotary projections permuted once, chunks on a CPU.
 
-        Parameters must not change afterwards, except by loading a state dict.
+        Rotary projections do not follow later changes of their parameters, except those by loading a state dict.
         """
         for module in self.modules():
             if isinstance(module, RotaryProjection):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import gzip
+import os
 import pathlib
 import pickle
+import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -174,12 +176,30 @@ def test_a_file_of_another_kind_is_refused_by_its_kind(name: str, tmp_path: Path
     assert expected in refusal(tmp_path / name)
 
 
-@pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
-def test_an_archive_of_other_things_is_refused(suffix: str, tmp_path: Path) -> None:
-    path = tmp_path / f"archive{suffix}"
+def test_an_archive_of_other_things_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "archive.pt"
     with zipfile.ZipFile(path, "w") as file:
         file.writestr("readme.txt", "no weights")
     assert "cut off, damaged or no checkpoint" in refusal(path)
+
+
+def test_an_archive_of_tar_is_to_be_unpacked(tmp_path: Path) -> None:
+    (tmp_path / "weights.pt").write_bytes(b"weights")
+    with tarfile.open(tmp_path / "weights.tar", "w") as file:
+        file.add(tmp_path / "weights.pt")
+    assert "unpack it first" in refusal(tmp_path / "weights.tar")
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.pt")
+    assert "is no regular file" in refusal(tmp_path / "pipe.pt")
+
+
+def test_a_file_with_the_wrong_ending_is_to_be_renamed(weights: Weights, tmp_path: Path) -> None:
+    torch.save({"model": weights}, tmp_path / "weights.safetensors")
+    assert "is no safetensors file, but a zip archive like .pt files: rename it" in refusal(
+        tmp_path / "weights.safetensors"
+    )
 
 
 def test_a_program_of_torchscript_is_refused(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
