@@ -320,7 +320,7 @@ RECIPES = {
         learning_rate=5e-5,
         warm_up=20,
         goes_on=True,
-        frozen=("trunk.",),
+        frozen=("image_encoder.trunk.",),
     ),
     "finetune_tiny": Recipe(
         name="finetune_tiny",
@@ -329,6 +329,6 @@ RECIPES = {
         learning_rate=5e-6,
         warm_up=50,
         goes_on=True,
-        frozen=("trunk.",),
+        frozen=("image_encoder.trunk.",),
     ),
 }
