@@ -133,7 +133,7 @@ def _measure_lifting(frames: int) -> int:
 
 def _measure(args: argparse.Namespace, model: Sam2, work: Workload) -> Run:
     ours = {}
-    for precision in (choose_precision(name, model.device, model.config.image_size) for name in args.precision):
+    for precision in (choose_precision(name, model.device, model.config.image_size).name for name in args.precision):
         ours[f"sam2_ros {precision}"] = our_steps(model, work, precision)
         if args.compile:
             ours[f"compiled {precision}"] = our_steps(model, work, precision, is_compiled=True)

@@ -99,7 +99,7 @@ def _method(args: argparse.Namespace, name: str) -> Method:
     config = TrackerConfig(
         track_state=TrackStateConfig(lost_after=args.lost_after),
         memory_policy=args.memory_policy,
-        precision=choose_precision("auto", model.device, model.config.image_size),
+        precision=choose_precision("auto", model.device, model.config.image_size).name,
         **asdict(chosen_preset(args, name)),
     )
     return model_method(model, args.prompt, config, args.rate)

@@ -101,7 +101,7 @@ def run(args: argparse.Namespace) -> int:
         TrackerConfig(
             max_objects=max(prompt.object for prompt in prompts),
             history=1,
-            precision=choose_precision("auto", device, model.config.image_size),
+            precision=choose_precision("auto", device, model.config.image_size).name,
             **asdict(chosen_preset(args, args.preset)),
         ),
     )

@@ -1,6 +1,7 @@
 """The SAM 2 network: tensors in, tensors out."""
 
-from .checkpoint import CheckpointError, load_model, save_weights
+from .checkpoint import load_model, save_weights
+from .checkpoint_files import CheckpointError
 from .compiled import CompiledSam2, MemorySize, Network
 from .config import CONFIGS, ModelConfig
 from .image_encoder import ImageFeatures

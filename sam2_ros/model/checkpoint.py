@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import os
-import pickle
+import re
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save
 from torch import Tensor
 
-from .checkpoint_names import official_names
-from .config import named_config
+from .checkpoint_files import CheckpointError, read_checkpoint
+from .config import CONFIGS, ModelConfig, named_config
 from .download import DOWNLOADS, cached_path
 from .sam2 import Sam2
 
 BUNDLED = Path(__file__).parent.parent / "weights"
 
-
-class CheckpointError(RuntimeError):
-    """Weights that cannot be used; the message says why and what to do."""
+_LISTED = 7  # differences in a message
+_Shapes = dict[str, tuple[int, ...]]
 
 
 def load_model(
@@ -31,15 +29,15 @@ def load_model(
 ) -> Sam2:
     """The named model with its weights, ready to track.
 
-    `checkpoint` is an official .pt file or a .safetensors file of ours; without it the bundled weights or the
-    downloaded official ones are taken. Raises ValueError for an unknown name or size, CheckpointError for
-    weights that are missing, damaged or of another model, TypeError for arguments of another type.
+    `checkpoint` is a file as `read_checkpoint` takes it; without it the bundled weights or the downloaded official
+    ones are taken. Raises ValueError for an unknown name or size, CheckpointError for weights that are missing,
+    damaged or of another model, TypeError for arguments of another type.
     """
     _check_places(checkpoint, device)
     model = Sam2(named_config(name, image_size))
     path = Path(checkpoint).expanduser() if checkpoint else _default_path(name)
     load_weights(model, read_checkpoint(path), path)
-    return model.to(device).eval().requires_grad_(False)
+    return model.to(device).freeze()
 
 
 def _check_places(checkpoint: str | os.PathLike[str] | None, device: str | torch.device) -> None:
@@ -52,52 +50,61 @@ def _check_places(checkpoint: str | os.PathLike[str] | None, device: str | torch
         raise ValueError(f"device is {device!r}, expected cpu, cuda or cuda:N") from None
 
 
-def read_checkpoint(path: Path) -> dict[str, Tensor]:
-    """The tensors of a file, by the official names; nothing in the file is executed."""
-    if not path.is_file():
-        raise CheckpointError(f"checkpoint {path} does not exist, expected a .pt or .safetensors file")
-    try:
-        if path.suffix == ".safetensors":
-            return official_names(load_file(path))
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError) as error:
-        raise CheckpointError(
-            f"checkpoint {path} cannot be read ({type(error).__name__}: {_first_line(error)}); it is damaged, cut "
-            "off or not a checkpoint: delete it and fetch it again with `sam2_ros download`"
-        ) from error
-    weights = content.get("model") if isinstance(content, dict) else None
-    if not isinstance(weights, dict) or not all(isinstance(value, Tensor) for value in weights.values()):
-        raise CheckpointError(f"checkpoint {path} has no state dict under 'model', as official ones have")
-    return official_names(weights)
-
-
 def load_weights(model: Sam2, weights: dict[str, Tensor], origin: object) -> None:
-    """Copy weights into a model.
+    """Copy weights, by the official names, into a model.
 
-    Raises CheckpointError naming every key that is missing, unexpected or of another shape.
+    Raises CheckpointError, which says which model they are for, or what differs, and leaves the model as it was.
     """
-    expected = model.state_dict()
-    problems = [f"missing {key}" for key in expected.keys() - weights.keys()]
-    problems += [f"unexpected {key}" for key in weights.keys() - expected.keys()]
+    expected = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+    found = {name: tuple(value.shape) for name, value in weights.items()}
+    if found != expected:
+        raise CheckpointError(_mismatch(model.config, expected, found, origin))
+    weights = {name: value.float() for name, value in weights.items()}
+    broken = [name for name, value in weights.items() if not value.isfinite().all()]
+    if broken:
+        raise CheckpointError(f"checkpoint {origin} has values that are not finite, in {', '.join(broken[:3])}")
+    model.load_state_dict(weights)
+
+
+def _mismatch(config: ModelConfig, expected: _Shapes, found: _Shapes, origin: object) -> str:
+    """At most ten lines."""
+    fitting = _fitting_config(found)
+    if not any(name.startswith("memory_attention.") for name in found):
+        return f"checkpoint {origin} is of an image model without memory, expected one for video (Sam2VideoModel)"
+    if fitting is not None and fitting.name != config.name:
+        return f"checkpoint {origin} is for model {fitting.name}, not {config.name}: set the model to {fitting.name}"
+    problems = [f"missing {name}" for name in expected.keys() - found.keys()]
+    problems += [f"unexpected {name}" for name in found.keys() - expected.keys()]
     problems += [
-        f"{key} has shape {tuple(weights[key].shape)}, expected {tuple(expected[key].shape)}"
-        for key in expected.keys() & weights.keys()
-        if weights[key].shape != expected[key].shape
+        f"{name} has shape {found[name]}, expected {expected[name]}"
+        for name in expected.keys() & found.keys()
+        if found[name] != expected[name]
     ]
-    if problems:
-        listing = "\n  ".join(sorted(problems))
-        raise CheckpointError(
-            f"checkpoint {origin} does not fit model {model.config.name} ({len(problems)} differences); name the "
-            f"model that it was made for:\n  {listing}"
-        )
-    model.load_state_dict({key: value.float() for key, value in weights.items()})
+    lines = sorted(problems)[:_LISTED]
+    if len(problems) > _LISTED:
+        lines.append(f"and {len(problems) - _LISTED} more")
+    others = "" if fitting else ", nor any other"
+    heading = f"checkpoint {origin} does not fit model {config.name}{others} ({len(problems)} differences):"
+    return "\n  ".join([heading, *lines])
+
+
+def _fitting_config(found: _Shapes) -> ModelConfig | None:
+    """The model whose trunk and release these are, whatever else may differ."""
+    width = found.get("image_encoder.trunk.pos_embed", (0, 0))[1]
+    numbers = [int(match[1]) for name in found if (match := re.match(r"image_encoder\.trunk\.blocks\.(\d+)\.", name))]
+    version = "2.1" if "no_obj_embed_spatial" in found else "2.0"
+    for config in CONFIGS.values():
+        is_trunk = config.trunk.width == width and sum(config.trunk.blocks) == max(numbers, default=-1) + 1
+        if is_trunk and config.version == version:
+            return config
+    return None
 
 
 def save_weights(model: Sam2, path: Path, dtype: torch.dtype = torch.float16) -> None:
     """Write a .safetensors file; the old file survives until the new one is complete."""
     weights = {key: value.detach().to("cpu", dtype).contiguous() for key, value in model.state_dict().items()}
     partial = path.with_suffix(".partial")
-    save_file(weights, partial, metadata={"model": model.config.name})
+    partial.write_bytes(save(weights, metadata={"model": model.config.name}))
     partial.replace(path)
 
 
@@ -112,7 +119,3 @@ def _default_path(name: str) -> Path:
             "of a checkpoint"
         )
     return path
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0]

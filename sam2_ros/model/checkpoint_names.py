@@ -21,6 +21,8 @@ _FORMER_KEY = "trunk.position"
 
 _Rules = tuple[tuple[str, str], ...]
 
+_HEADS = r"object_pointer_proj|mask_decoder\.(?:output_hypernetworks_mlps\.\d|iou_prediction_head|pred_obj_score_head)"
+
 # Substitutions, applied one after the other.
 _HUGGING_FACE: _Rules = (
     (r"^vision_encoder\.backbone\.", "image_encoder.trunk."),
@@ -29,9 +31,9 @@ _HUGGING_FACE: _Rules = (
     (r"\.mlp\.proj_in\.", ".mlp.layers.0."),
     (r"\.mlp\.proj_out\.", ".mlp.layers.1."),
     # Heads of three layers
-    (r"^(object_pointer_proj|mask_decoder\..+)\.layers\.0\.(weight|bias)$", r"\1.layers.1.\2"),
-    (r"^(object_pointer_proj|mask_decoder\..+)\.proj_in\.", r"\1.layers.0."),
-    (r"^(object_pointer_proj|mask_decoder\..+)\.proj_out\.", r"\1.layers.2."),
+    (rf"^({_HEADS})\.layers\.0\.(weight|bias)$", r"\1.layers.1.\2"),
+    (rf"^({_HEADS})\.proj_in\.", r"\1.layers.0."),
+    (rf"^({_HEADS})\.proj_out\.", r"\1.layers.2."),
     (r"\.o_proj\.", ".out_proj."),
     (r"^mask_decoder\.upscale_conv1\.", "mask_decoder.output_upscaling.0."),
     (r"^mask_decoder\.upscale_layer_norm\.", "mask_decoder.output_upscaling.1."),

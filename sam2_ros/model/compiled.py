@@ -1,6 +1,6 @@
-"""The network compiled for a few fixed shapes, so that nothing has to be compiled once a stream runs.
+"""The network compiled for a few fixed shapes, so that nothing is compiled while a stream runs.
 
-Objects are taken in batches of fixed sizes; memories and prompts are filled up with entries that are not seen.
+Objects are processed in batches of fixed sizes; memories and prompts are padded, and the padding is masked out.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from .memory import Memory, PooledMemory
 from .prompt_encoder import PointLabel, PromptTensors
 from .sam2 import Choice, Decoded, Sam2
 
-_BATCHES = (1, 2, 4, 8)  # objects; more are taken in several batches
-_SHAPES = 64  # that one operation may be compiled for
+_BATCHES = (1, 2, 4, 8)  # objects; more are processed in several batches
+_SHAPES = 64  # the most that one operation is compiled for
 
 
 class MemorySize(NamedTuple):
-    """How many entries of each kind a memory has."""
+    """The number of entries of each kind in a memory."""
 
     spatial: int
     pooled: int
@@ -42,8 +42,8 @@ class MemorySize(NamedTuple):
 class CompiledSam2:
     """The operations of a `Sam2` that a tracker needs, with its parameters, on one image at a time.
 
-    `memory_sizes` go from the smallest to one that has room for everything; `points` is the most that a prompt has,
-    `batch` the number of objects at a time that is worth a shape of its own.
+    `memory_sizes` are sorted, and the last one has room for every memory; `points` is the most that a prompt has;
+    `batch` is the most objects that are processed at once.
     """
 
     def __init__(
@@ -54,12 +54,12 @@ class CompiledSam2:
         batch: int = _BATCHES[-1],
         backend: str = "inductor",
     ) -> None:
-        _keep_what_is_compiled()
+        _set_cache_folder()
         _allow_shapes()
         self._model = model
         self._memory_sizes = tuple(memory_sizes)
         self._points = points
-        # A CPU reads memories in pieces, sooner than what the compiler makes of reading them whole.
+        # On a CPU, chunked memory attention is faster than compiled memory attention.
         self.reads_compiled = model.device.type != "cpu"
         self.batches = _BATCHES[: 1 + sum(size < batch for size in _BATCHES)]
         self._encode = _compiled(model.encode_image, backend)
@@ -70,7 +70,7 @@ class CompiledSam2:
 
     @property
     def config(self) -> ModelConfig:
-        """Of the network."""
+        """The configuration of the network."""
         return self._model.config
 
     @property
@@ -91,7 +91,7 @@ class CompiledSam2:
         if not self.reads_compiled:
             return self._model.read_memory(features, memory)
         count = len(memory.pointers)
-        return self._in_batches(lambda batch: self._read(features, batch), self._filled_memory(memory), count)
+        return self._in_batches(lambda batch: self._read(features, batch), self._padded_memory(memory), count)
 
     def decode(
         self,
@@ -101,8 +101,8 @@ class CompiledSam2:
         multimask: bool,
         choose: Choice = choose_by_iou,
     ) -> Decoded:
-        """Like `Sam2.decode`; which mask is the answer is not compiled, for `choose` may be anything."""
-        objects = (conditioned, None if prompts is None else self._filled_prompts(prompts))
+        """Like `Sam2.decode`; `choose` may be any function and is not compiled."""
+        objects = (conditioned, None if prompts is None else self._padded_prompts(prompts))
         candidates = self._in_batches(
             lambda batch: self._candidates(batch[0], features, batch[1]), objects, conditioned.shape[0]
         )
@@ -119,17 +119,17 @@ class CompiledSam2:
         )
 
     def _in_batches(self, operation: Callable[[Any], Any], objects: Any, count: int) -> Any:
-        """`operation` of tensors with `count` objects each; a batch of an odd size is filled up with its last one."""
-        answers = []
+        """`operation` of tensors with `count` objects each; batches are padded with copies of their last object."""
+        outputs = []
         for start in range(0, count, self.batches[-1]):
             stop = min(count, start + self.batches[-1])
             size = next(size for size in self.batches if size >= stop - start)
-            answer = operation(_mapped(partial(_rows, start=start, stop=stop, size=size), objects))
-            answers.append(_mapped(itemgetter(slice(stop - start)), answer))
-        return answers[0] if len(answers) == 1 else _joined(answers)
+            output = operation(_mapped(partial(_rows, start=start, stop=stop, size=size), objects))
+            outputs.append(_mapped(itemgetter(slice(stop - start)), output))
+        return outputs[0] if len(outputs) == 1 else _joined(outputs)
 
-    def _filled_memory(self, memory: Memory) -> Memory:
-        """With as many entries as the smallest of the sizes that has room; where that is full, nothing is masked."""
+    def _padded_memory(self, memory: Memory) -> Memory:
+        """Padded to the smallest of the sizes that has room; nothing is masked where the very smallest is full."""
         pooled = memory.pooled
         entries = MemorySize(memory.spatial.shape[1], pooled.tokens.shape[1] if pooled else 0, memory.pointers.shape[1])
         size = next(size for size in self._memory_sizes if size.has_room_for(entries))
@@ -137,45 +137,45 @@ class CompiledSam2:
         if size == entries == self._memory_sizes[0] and all(valid is None for valid in known):
             return memory
         return Memory(
-            _longer(memory.spatial, size.spatial),
-            _longer(memory.spatial_row, size.spatial),
-            _longer(memory.pointers, size.pointers),
-            _longer(memory.pointer_distance, size.pointers),
+            _padded(memory.spatial, size.spatial),
+            _padded(memory.spatial_row, size.spatial),
+            _padded(memory.pointers, size.pointers),
+            _padded(memory.pointer_distance, size.pointers),
             _valid(memory.spatial_valid, memory.spatial_row, size.spatial),
             _valid(memory.pointer_valid, memory.pointer_distance, size.pointers),
-            self._filled_pooled(pooled, memory, size.pooled) if size.pooled else None,
+            self._padded_pooled(pooled, memory, size.pooled) if size.pooled else None,
         )
 
-    def _filled_pooled(self, pooled: PooledMemory | None, memory: Memory, entries: int) -> PooledMemory:
-        if pooled is None:  # nothing has been pooled yet
+    def _padded_pooled(self, pooled: PooledMemory | None, memory: Memory, entries: int) -> PooledMemory:
+        if pooled is None:  # no entry is old enough yet
             count, _, tokens, width = memory.spatial.shape
             pooled = PooledMemory(
                 memory.spatial.new_zeros(count, 0, tokens // 4, width), memory.spatial_row.new_zeros(count, 0)
             )
         valid = _valid(pooled.valid, pooled.row, entries)
-        return PooledMemory(_longer(pooled.tokens, entries), _longer(pooled.row, entries), valid)
+        return PooledMemory(_padded(pooled.tokens, entries), _padded(pooled.row, entries), valid)
 
-    def _filled_prompts(self, prompts: PromptTensors) -> PromptTensors:
-        """With all the points that a prompt may have, and an earlier answer, seen or not."""
+    def _padded_prompts(self, prompts: PromptTensors) -> PromptTensors:
+        """Padded to the most points that a prompt may have, with mask logits, which are valid or not."""
         side = self.config.image_size // 4
         count = prompts.points.shape[0]
-        earlier, is_earlier = prompts.mask_logits, prompts.mask_valid
-        if earlier is None:
-            earlier = prompts.points.new_zeros(count, 1, side, side)
-            is_earlier = torch.zeros_like(prompts.labels[:, 0], dtype=torch.bool)
-        elif is_earlier is None:
-            is_earlier = torch.ones_like(prompts.labels[:, 0], dtype=torch.bool)
+        mask_logits, mask_valid = prompts.mask_logits, prompts.mask_valid
+        if mask_logits is None:
+            mask_logits = prompts.points.new_zeros(count, 1, side, side)
+            mask_valid = torch.zeros_like(prompts.labels[:, 0], dtype=torch.bool)
+        elif mask_valid is None:
+            mask_valid = torch.ones_like(prompts.labels[:, 0], dtype=torch.bool)
         return PromptTensors(
-            _longer(prompts.points, self._points),
-            _longer(prompts.labels, self._points, PointLabel.PADDING),
-            earlier,
+            _padded(prompts.points, self._points),
+            _padded(prompts.labels, self._points, PointLabel.PADDING),
+            mask_logits,
             _valid(prompts.valid, prompts.labels, self._points),
-            is_earlier,
+            mask_valid,
         )
 
 
-def _keep_what_is_compiled() -> None:
-    """For the next start, where the system does not clean up; to be called before torch._dynamo is imported."""
+def _set_cache_folder() -> None:
+    """Keeps compiled code for the next start; must run before torch._dynamo is imported."""
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_folder() / "compiled"))
 
 
@@ -184,7 +184,7 @@ def _compiled(operation: Callable[..., Any], backend: str) -> Callable[..., Any]
 
 
 def _allow_shapes() -> None:
-    """PyTorch takes more than eight shapes of one operation for a mistake."""
+    """By default PyTorch stops compiling after eight shapes of one operation."""
     limit = "recompile_limit" if hasattr(torch._dynamo.config, "recompile_limit") else "cache_size_limit"
     setattr(torch._dynamo.config, limit, max(_SHAPES, getattr(torch._dynamo.config, limit)))
 
@@ -200,7 +200,7 @@ def _mapped(function: Callable[[Tensor], Tensor], tree: Any) -> Any:
 
 
 def _joined(trees: Sequence[Any]) -> Any:
-    """Trees of one kind with the objects of all of them."""
+    """Concatenates trees of the same structure along the objects."""
     if isinstance(trees[0], Tensor):
         return torch.cat(list(trees))
     parts = [_joined(parts) for parts in zip(*trees)]
@@ -208,23 +208,23 @@ def _joined(trees: Sequence[Any]) -> Any:
 
 
 def _rows(x: Tensor, start: int, stop: int, size: int) -> Tensor:
-    """(N, ...) -> (size, ...): from `start` to `stop`, the last one several times."""
+    """(N, ...) -> (size, ...): from `start` to `stop`, padded with copies of the last row."""
     rows = x[start:stop]
     if missing := size - len(rows):
         return torch.cat((rows, rows[-1:].expand(missing, *rows.shape[1:]))).contiguous()
-    # Shapes are compiled with their usual strides, which `contiguous` does not give to dimensions of a single entry.
+    # Compiled code expects the usual strides, which `contiguous` does not give to dimensions of size 1.
     return rows.clone(memory_format=torch.contiguous_format)
 
 
-def _longer(x: Tensor, length: int, value: int = 0) -> Tensor:
+def _padded(x: Tensor, length: int, value: int = 0) -> Tensor:
     """(N, K, ...) -> (N, length, ...)"""
     return F.pad(x, (*[0] * 2 * (x.dim() - 2), 0, length - x.shape[1]), value=value)
 
 
 def _valid(valid: Tensor | None, entries: Tensor, length: int) -> Tensor:
-    """(N, length) bool: what was valid of (N, K) entries; all of them by default."""
+    """(N, length) bool: the valid ones of (N, K) entries, by default all, then padding."""
     known = torch.ones_like(entries, dtype=torch.bool) if valid is None else valid
-    return _longer(known, length)
+    return _padded(known, length)
 
 
-Network = Sam2 | CompiledSam2  # what a tracker runs on
+Network = Sam2 | CompiledSam2

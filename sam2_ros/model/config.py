@@ -9,13 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from numbers import Integral
 
-NUM_RECENT = 6  # tracked frames whose spatial memory is read
+NUM_RECENT = 6  # tracked frames whose spatial memory is attended to
 NUM_MEMORY_ROWS = NUM_RECENT + 1  # rows of the temporal table; the last one marks prompted frames
-POINTER_REACH = 15  # tracked frames whose object pointer is read, and the unit of their distance
+POINTER_REACH = 15  # tracked frames whose object pointer is attended to, and the unit of their distance
 ABSENT_LOGIT = -1024.0  # mask logits of an object that is not in view
 STRIDE = 16  # pixels per token of the coarse feature map
 
-# Of ImageNet, RGB from 0 to 1: the network sees images less the mean, in units of the standard deviation.
+# Of ImageNet, RGB from 0 to 1: images are normalised by mean and standard deviation.
 IMAGE_MEAN = (0.485, 0.456, 0.406)
 IMAGE_STD = (0.229, 0.224, 0.225)
 
@@ -39,7 +39,7 @@ class TrunkConfig:
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """Everything that decides the shape of the network."""
+    """All dimensions of the network."""
 
     name: str
     trunk: TrunkConfig
@@ -57,7 +57,7 @@ class ModelConfig:
 
     @property
     def pointer_tokens(self) -> int:
-        """Memory tokens into which one object pointer is cut."""
+        """Memory tokens into which one object pointer is split."""
         return self.width // self.memory_width
 
     def resized(self, image_size: int) -> ModelConfig:
@@ -78,8 +78,8 @@ _TRUNKS = {
     "large": TrunkConfig(144, 2, (2, 6, 36, 4), (23, 33, 43), windows=(8, 4, 16, 8)),
 }
 
-# Small enough for a CPU; every dimension is one that the official architecture can express. At 384 pixels the last two
-# windows are the whole map, so that none is padded.
+# Small enough for a CPU, within what the official architecture can express. At 384 pixels the windows of the last two
+# stages cover the whole map, so that none is padded.
 _NANO = ModelConfig(
     name="nano",
     trunk=TrunkConfig(40, 1, (1, 2, 3, 1), (4, 5), windows=(8, 4, 24, 12)),

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .chunked_attention import attend, in_chunks
+from .chunked_attention import Chunkable, attend, in_chunks
 from .config import TrunkConfig
 from .layers import MLP
 from .parameter_cache import ParameterCache
@@ -24,7 +24,7 @@ class PatchEmbed(nn.Module):
         return self.proj(image).permute(0, 2, 3, 1)
 
 
-class MultiScaleAttention(nn.Module):
+class MultiScaleAttention(Chunkable):
     """Self-attention; where the width changes, queries, and so the output, are max-pooled to half the side."""
 
     def __init__(self, width: int, out_width: int, heads: int) -> None:
@@ -41,13 +41,13 @@ class MultiScaleAttention(nn.Module):
             query = max_pool(query)
         height, width = query.shape[1:3]
         query, key, value = (
-            x.flatten(1, 2).unflatten(-1, (self.heads, -1)).transpose(1, 2) for x in (query, key, value)
+            y.flatten(1, 2).unflatten(-1, (self.heads, -1)).transpose(1, 2) for y in (query, key, value)
         )
-        mixed = attend(query, key, value).transpose(1, 2).flatten(2)
+        mixed = attend(query, key, value, self.works_in_chunks(x)).transpose(1, 2).flatten(2)
         return self.proj(mixed.unflatten(1, (height, width)))
 
 
-class MultiScaleBlock(nn.Module):
+class MultiScaleBlock(Chunkable):
     """Attention within windows (global where the window is 0), then an MLP; both residual."""
 
     def __init__(self, width: int, out_width: int, heads: int, window: int) -> None:
@@ -62,6 +62,8 @@ class MultiScaleBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, H, W, C) -> (B, H or H / 2, W or W / 2, out)"""
+        if not self.works_in_chunks(x):
+            return self._mlp(self._attention(x))
         if self.window:  # rows of windows are independent of each other
             return in_chunks(lambda rows: self._mlp(self._attention(rows)), x, self.hidden, step=self.window)
         return in_chunks(self._mlp, self._attention(x), self.hidden)

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .chunked_attention import attend
+from .chunked_attention import Chunkable, attend
 
 
 class LayerNorm2d(nn.LayerNorm):
@@ -33,16 +33,18 @@ class MLP(nn.Module):
         return self.layers[-1](x)
 
 
-class Attention(nn.Module):
+class Attention(Chunkable):
     """Multi-head attention with its four projections; keys and values may have a width of their own."""
+
+    qk_projection: type[nn.Linear] = nn.Linear
 
     def __init__(self, width: int, heads: int, inner_width: int | None = None, kv_width: int | None = None) -> None:
         super().__init__()
         inner_width = inner_width or width
         kv_width = kv_width or width
         self.heads = heads
-        self.q_proj = nn.Linear(width, inner_width)
-        self.k_proj = nn.Linear(kv_width, inner_width)
+        self.q_proj = self.qk_projection(width, inner_width)
+        self.k_proj = self.qk_projection(kv_width, inner_width)
         self.v_proj = nn.Linear(kv_width, inner_width)
         self.out_proj = nn.Linear(inner_width, width)
 
@@ -53,7 +55,10 @@ class Attention(nn.Module):
     def attend(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> Tensor:
         """The same from projected inputs; `mask` (B, 1, 1, M) is False for keys that are ignored."""
         query, key, value = (x.unflatten(-1, (self.heads, -1)).transpose(1, 2) for x in (query, key, value))
-        mixed = attend(query, key, value) if mask is None else F.scaled_dot_product_attention(query, key, value, mask)
+        if mask is None:
+            mixed = attend(query, key, value, self.works_in_chunks(query))
+        else:
+            mixed = F.scaled_dot_product_attention(query, key, value, mask)
         return self.out_proj(mixed.transpose(1, 2).flatten(2))
 
 

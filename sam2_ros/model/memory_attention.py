@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
-from typing import NamedTuple
+from functools import cache
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .chunked_attention import in_chunks, prefers_chunks, read
+from .chunked_attention import Chunkable, chunked_attention, in_chunks
 from .config import ModelConfig
 from .layers import Attention
 from .memory import MemoryTokens
 from .position_encoding import RotaryTable, apply_rotary, axial_rotary_table, sine_grid
+
+_logger = logging.getLogger(__name__)
 
 _CHUNK_KEYS = 512
 _POSITION_WEIGHT = 0.1  # of the position encoding that is added to the image tokens
@@ -27,29 +31,59 @@ class RotaryTables(NamedTuple):
     pointers: None = None
 
 
+class RotaryProjection(nn.Linear):
+    """Projects to queries or keys whose rotary partners are a half of the channels apart, which rotates faster.
+
+    In the parameters, as in checkpoints, partners are adjacent. `freeze` permutes them once, for inference; until
+    then, in training, every call does.
+    """
+
+    def __init__(self, in_width: int, out_width: int) -> None:
+        super().__init__(in_width, out_width)
+        self._frozen_weight: Tensor | None
+        self._frozen_bias: Tensor | None
+        self.register_buffer("_frozen_weight", None, persistent=False)
+        self.register_buffer("_frozen_bias", None, persistent=False)
+
+    @torch.no_grad()
+    def freeze(self) -> None:
+        """Permute the parameters as they are now; another state dict may be loaded, other changes have no effect."""
+        self._frozen_weight, self._frozen_bias = self._permuted()
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self._frozen_weight is not None:
+            return F.linear(x, self._frozen_weight, self._frozen_bias)
+        return F.linear(x, *self._permuted())
+
+    def _permuted(self) -> tuple[Tensor, Tensor]:
+        weight, bias = (p.unflatten(0, (-1, 2)).transpose(0, 1).flatten(0, 1) for p in (self.weight, self.bias))
+        return weight, bias
+
+    def _load_from_state_dict(self, *args: Any) -> None:
+        super()._load_from_state_dict(*args)
+        if self._frozen_weight is not None:
+            self.freeze()
+
+
 class RotaryAttention(Attention):
     """Attention with a single head and rotary position encoding of queries and keys (Su et al. 2021)."""
+
+    qk_projection = RotaryProjection
 
     def __init__(self, width: int, kv_width: int | None = None) -> None:
         super().__init__(width, heads=1, kv_width=kv_width)
 
     def rotated_query(self, x: Tensor, table: RotaryTable) -> Tensor:
         """(..., L, width) -> (..., L, width)"""
-        return apply_rotary(_split_pairs(self.q_proj, x), table)
+        return apply_rotary(self.q_proj(x), table)
 
     def rotated_key(self, x: Tensor, table: RotaryTable | None) -> Tensor:
         """(..., L, kv_width) -> (..., L, width); None for tokens without a position."""
-        key = _split_pairs(self.k_proj, x)
+        key = self.k_proj(x)
         return key if table is None else apply_rotary(key, table)
 
 
-def _split_pairs(linear: nn.Linear, x: Tensor) -> Tensor:
-    """Checkpoints rotate adjacent channels; halves are rotated faster, and give the same scores."""
-    weight, bias = (p.unflatten(0, (-1, 2)).transpose(0, 1).flatten(0, 1) for p in (linear.weight, linear.bias))
-    return F.linear(x, weight, bias)
-
-
-class MemoryAttentionLayer(nn.Module):
+class MemoryAttentionLayer(Chunkable):
     """Self-attention of the image, cross-attention to the memory, an MLP; each after a norm, each residual."""
 
     def __init__(self, config: ModelConfig) -> None:
@@ -67,7 +101,7 @@ class MemoryAttentionLayer(nn.Module):
         """(N or 1, h * w, C) -> (N, h * w, C)"""
         x = x + self._self_attention(self.norm1(x), tables.spatial)
         x = x + self._cross_attention(self.norm2(x), memory, tables)
-        return in_chunks(self._mlp, x, self.linear1.out_features)
+        return in_chunks(self._mlp, x, self.linear1.out_features) if self.works_in_chunks(x) else self._mlp(x)
 
     def _self_attention(self, x: Tensor, table: RotaryTable) -> Tensor:
         attention = self.self_attn
@@ -76,11 +110,14 @@ class MemoryAttentionLayer(nn.Module):
     def _cross_attention(self, x: Tensor, memory: MemoryTokens, tables: RotaryTables) -> Tensor:
         attention = self.cross_attn_image
         query = attention.rotated_query(x, tables.spatial).expand(memory.values.shape[0], -1, -1)
-        if prefers_chunks(x):
+        if self.works_in_chunks(x):
             # Attention weights add up to one, so the result can be projected instead of every value.
-            mixed = torch.stack([read(query[i], self._chunks(memory, i, tables)) for i in range(len(query))])
+            mixed = torch.stack(
+                [chunked_attention(query[i], self._chunks(memory, i, tables)) for i in range(len(query))]
+            )
             if mixed.isfinite().all():
                 return attention.out_proj(attention.v_proj(mixed))
+            _warn_of_overflow()
         groups = zip(memory.keys.split(memory.counts, dim=1), tables)
         key = torch.cat([self._rotated_frames(keys, table) for keys, table in groups], dim=1)
         return attention.attend(query, key, attention.v_proj(memory.values), memory.mask)
@@ -109,6 +146,12 @@ class MemoryAttentionLayer(nn.Module):
 
     def _mlp(self, x: Tensor) -> Tensor:
         return x + self.linear2(F.relu(self.linear1(self.norm3(x)), inplace=True))
+
+
+@cache
+def _warn_of_overflow() -> None:
+    """Once: it may happen on every frame."""
+    _logger.warning("a score of memory attention overflowed in chunks; it is computed as a whole, which is slower")
 
 
 class MemoryAttention(nn.Module):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from .chunked_attention import in_batches
+from .chunked_attention import Chunkable, in_batches
 from .config import ModelConfig
 from .layers import LayerNorm2d
 
@@ -62,7 +62,7 @@ class Fuser(nn.Module):
         return x
 
 
-class MemoryEncoder(nn.Module):
+class MemoryEncoder(Chunkable):
     """Encodes one spatial memory per object."""
 
     def __init__(self, config: ModelConfig) -> None:
@@ -76,8 +76,10 @@ class MemoryEncoder(nn.Module):
     def forward(self, coarse: Tensor, mask: Tensor) -> Tensor:
         """coarse (N or 1, C, h, w), mask (N, 1, S, S) in -10..10 -> (N, 64, h, w)"""
         projected = self.pix_feat_proj(coarse).expand(mask.shape[0], -1, -1, -1)
+        if not self.works_in_chunks(mask):
+            return self._fuse(projected, mask)
         # The fuser's blocks are four times as wide inside.
-        return in_batches(self._fuse, (projected, mask), widest=4 * coarse.shape[1:].numel())
+        return in_batches(self._fuse, (projected, mask), numbers=4 * coarse.shape[1:].numel())
 
     def _fuse(self, projected: Tensor, mask: Tensor) -> Tensor:
         return self.out_proj(self.fuser(projected + self.mask_downsampler(mask)))

@@ -1,4 +1,4 @@
-"""What follows from parameters alone is computed once per stream instead of once per frame."""
+"""Caches what depends on parameters alone, so that it is computed once instead of once per frame."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ _Key = tuple[object, ...]
 
 
 class ParameterCache:
-    """Keeps what `compute` makes of some parameters until these change, are moved or replaced.
+    """Caches a function of some parameters until these change, are moved or replaced.
 
-    Only in inference mode: a training's parameters change with every step, and a compiler folds constants by itself.
+    It caches in inference mode only: in training, gradients must flow and parameters change with every step.
     """
 
     def __init__(self) -> None:
-        self._kept: tuple[_Key, Tensor] | None = None
+        self._cached: tuple[_Key, Tensor] | None = None
 
     def __call__(self, compute: Callable[[], Tensor], parameters: tuple[Tensor, ...], *others: object) -> Tensor:
-        """`compute()`, which depends on nothing but the parameters and `others`."""
+        """`compute()`, which must depend on the parameters and `others` alone."""
         if torch.compiler.is_compiling() or not torch.is_inference_mode_enabled():
             return compute()
-        if any(parameter.is_inference() for parameter in parameters):  # these do not count their changes
+        if any(parameter.is_inference() for parameter in parameters):  # inference tensors have no version counter
             return compute()
         device = parameters[0].device.type
         key = (torch.is_autocast_enabled(device), *others, *(_state(parameter) for parameter in parameters))
-        kept = self._kept
-        if kept is None or kept[0] != key:
-            self._kept = kept = (key, compute())
-        return kept[1]
+        cached = self._cached
+        if cached is None or cached[0] != key:
+            self._cached = cached = (key, compute())
+        return cached[1]
 
 
 def _state(parameter: Tensor) -> _Key:

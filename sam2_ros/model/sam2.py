@@ -8,12 +8,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from .chunked_attention import Chunkable
 from .config import ABSENT_LOGIT, NUM_MEMORY_ROWS, ModelConfig
 from .image_encoder import ImageEncoder, ImageFeatures
 from .layers import MLP, parameter, resize
 from .mask_decoder import MaskCandidates, MaskDecoder, choose_by_iou, choose_by_stability
 from .memory import Memory, MemoryTokenizer
-from .memory_attention import MemoryAttention
+from .memory_attention import MemoryAttention, RotaryProjection
 from .memory_encoder import MemoryEncoder
 from .prompt_encoder import PromptEncoder, PromptTensors
 
@@ -63,6 +64,23 @@ class Sam2(nn.Module):
     def device(self) -> torch.device:
         """Where the parameters are."""
         return self.no_mem_embed.device
+
+    def freeze(self) -> Sam2:
+        """Prepare for inference: no gradients, rotary projections permuted once, chunks on a CPU.
+
+        Rotary projections do not follow later changes of their parameters, except those by loading a state dict.
+        """
+        for module in self.modules():
+            if isinstance(module, RotaryProjection):
+                module.freeze()
+        return self.set_chunked(True).eval().requires_grad_(False)
+
+    def set_chunked(self, is_chunked: bool) -> Sam2:
+        """Whether to work in chunks on a CPU: faster for inference, not for training; off at first."""
+        for module in self.modules():
+            if isinstance(module, Chunkable):
+                module.is_chunked = is_chunked
+        return self
 
     def encode_image(self, image: Tensor) -> ImageFeatures:
         """(B, 3, S, S) normalised RGB -> ImageFeatures"""

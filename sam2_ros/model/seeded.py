@@ -44,4 +44,4 @@ def seeded_model(config: str | ModelConfig, seed: int = 0, occlusion_bias: float
                     value.normal_(std=deviation)
             if name == "sam_mask_decoder.pred_obj_score_head.layers.2.bias":
                 value.fill_(occlusion_bias)
-    return model.eval().requires_grad_(False)
+    return model.freeze()

@@ -47,6 +47,8 @@ def build_tracker(parameters: Parameters, report: Callable[[str], None] = lambda
     model = load_model(
         parameters.model, parameters.checkpoint or None, parameters.image_size or None, device=str(device)
     )
+    precision = choose_precision(parameters.precision, device, model.config.image_size)
+    report(f"precision is {precision.name}: {precision.reason}")
     config = TrackerConfig(
         max_objects=parameters.max_objects,
         max_prompted=parameters.max_prompted,
@@ -55,7 +57,7 @@ def build_tracker(parameters: Parameters, report: Callable[[str], None] = lambda
         memory_policy=parameters.memory_policy,
         stamp_tolerance=parameters.stamp_tolerance,
         catch_up_at_once=False,
-        precision=choose_precision(parameters.precision, device, model.config.image_size),
+        precision=precision.name,
         target_fps=parameters.target_fps,
         **asdict(preset),
     )

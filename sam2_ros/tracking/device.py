@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
 
 import torch
 
-_LARGE = 384  # pixels; for smaller images conversions take what products gain
-_WORTHWHILE = 1.5
+_BFLOAT16_CAPABILITY = (8, 0)  # of CUDA devices: Ampere
+_LARGE = 384  # pixels; for smaller images conversions cost what matrix products gain
+_WORTHWHILE = 1.5  # times as fast
 _SIDE = 1024  # of the matrices
 _PRODUCTS = 5
 
@@ -39,17 +42,53 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
-def choose_precision(name: str, device: torch.device, image_size: int, large: int = _LARGE) -> str:
-    """`auto`: bfloat16 where it is faster, which is on a GPU, and on some CPUs for images from `large` pixels on."""
+@dataclass(frozen=True)
+class Precision:
+    """A number format of `PRECISIONS`, and why it was chosen."""
+
+    name: str
+    reason: str
+
+
+def choose_precision(name: str, device: torch.device, image_size: int, large: int = _LARGE) -> Precision:
+    """`auto`, `bfloat16` or `float32` for a network on a device, see `decide_precision`."""
+    capability = torch.cuda.get_device_capability(device) if device.type == "cuda" else None
+    return decide_precision(name, capability, image_size, _gain_of_bfloat16, large)
+
+
+def decide_precision(
+    name: str,
+    capability: tuple[int, int] | None,
+    image_size: int,
+    cpu_gain: Callable[[], float],
+    large: int = _LARGE,
+) -> Precision:
+    """`auto` is bfloat16 where that is fast: on GPUs that have it, and on some CPUs for images from `large` pixels on.
+
+    `capability` is that of a CUDA device, None on a CPU; `cpu_gain` measures how much faster this CPU is in bfloat16.
+    GPUs before Ampere compute in float32: they emulate bfloat16, and whether the released weights stay within the
+    range of float16 was never verified. Raises ValueError for bfloat16 on such a GPU.
+    """
+    if capability is not None and capability < _BFLOAT16_CAPABILITY:
+        number = ".".join(map(str, capability))
+        lacks = f"the GPU's compute capability is {number}, and bfloat16 needs 8.0 or later"
+        if name == "bfloat16":
+            raise ValueError(f"precision is bfloat16, but {lacks}: set it to auto or float32")
+        return Precision("float32", "as asked for" if name != "auto" else lacks)
     if name != "auto":
-        return name
-    is_faster = device.type == "cuda" or (image_size >= large and _gain_of_bfloat16() >= _WORTHWHILE)
-    return "bfloat16" if is_faster else "float32"
+        return Precision(name, "as asked for")
+    if capability is not None:
+        return Precision("bfloat16", "the GPU computes in it, and it is faster")
+    if image_size < large:
+        return Precision("float32", f"on a CPU, bfloat16 pays for images of {large} pixels or more")
+    if cpu_gain() < _WORTHWHILE:
+        return Precision("float32", "this CPU is not much faster in bfloat16")
+    return Precision("bfloat16", "this CPU is faster in it")
 
 
 @cache
 def _gain_of_bfloat16() -> float:
-    """How much sooner this CPU has the product of two matrices."""
+    """How much faster this CPU multiplies matrices."""
     seconds = []
     for dtype in (torch.float32, torch.bfloat16):
         matrix = torch.ones(_SIDE, _SIDE, dtype=dtype)

@@ -21,7 +21,8 @@ from torch import Tensor
 from tqdm import tqdm
 
 from sam2_ros.model import Sam2, save_weights
-from sam2_ros.model.checkpoint import load_weights, read_checkpoint
+from sam2_ros.model.checkpoint import load_weights
+from sam2_ros.model.checkpoint_files import read_checkpoint
 from sam2_ros.model.config import named_config
 from sam2_ros.tracking.device import autocast, choose_precision
 from sam2_ros.training.data import Clips
@@ -106,6 +107,9 @@ def _drawers(device: torch.device) -> int:
 def _prepare(model: Sam2, recipe: Recipe, device: torch.device) -> tuple[Sam2, Optimizers]:
     """The model on its device with its optimizers; what is frozen gets no gradients, and so no updates."""
     model.to(device).train()
+    for prefix in recipe.frozen:
+        if not any(name.startswith(prefix) for name, _ in model.named_parameters()):
+            raise TrainingError(f"no parameter of {model.config.name} starts with {prefix}, which is to be frozen")
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(not name.startswith(recipe.frozen))
     return model, Optimizers(model, recipe.weight_decay, recipe.with_muon)
@@ -188,7 +192,7 @@ def _step(
 
 def _precision(device: torch.device, image_size: int) -> torch.autocast:
     """bfloat16 where it is faster to learn in, which on a CPU is for smaller images than tracking."""
-    return autocast(device, choose_precision("auto", device, image_size, large=_LARGE))
+    return autocast(device, choose_precision("auto", device, image_size, large=_LARGE).name)
 
 
 def _gradients(parameters: list[torch.nn.Parameter]) -> list[Tensor]:

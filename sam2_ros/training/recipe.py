@@ -168,7 +168,7 @@ RECIPES = {
         synthetic_clips=300,
         warm_up=20,
         goes_on=True,
-        frozen=("trunk.",),
+        frozen=("image_encoder.trunk.",),
     ),
     "finetune_tiny": Recipe(
         name="finetune_tiny",
@@ -178,6 +178,6 @@ RECIPES = {
         synthetic_clips=4000,
         warm_up=50,
         goes_on=True,
-        frozen=("trunk.",),
+        frozen=("image_encoder.trunk.",),
     ),
 }

@@ -453,7 +453,7 @@ def test_a_video_that_is_missing_or_none(complaint: Callable[..., str], weights:
 
 
 def test_a_checkpoint_of_another_model(complaint: Callable[..., str]) -> None:
-    assert "does not fit model sam2.1_hiera_tiny" in complaint(*CLICK, "--model", "sam2.1_hiera_tiny")
+    assert "is for model nano, not sam2.1_hiera_tiny" in complaint(*CLICK, "--model", "sam2.1_hiera_tiny")
 
 
 def test_a_size_that_the_model_does_not_take(complaint: Callable[..., str]) -> None:

@@ -61,8 +61,8 @@ def test_the_bundled_weights_are_fine_tuned_on_recordings(tmp_path: Path, monkey
     assert main([*command, "--out", str(out), "--device", "cpu"]) == 0
     before, after = load_file(BUNDLED), load_file(out / "nano.safetensors")
     moved = {key for key in before if not torch.equal(before[key], after[key])}
-    assert any(key.startswith("mask_decoder.") for key in moved)
-    assert not any(key.startswith("trunk.") for key in moved)
+    assert any(key.startswith("sam_mask_decoder.") for key in moved)
+    assert not any(key.startswith("image_encoder.trunk.") for key in moved)
     assert all((before[key].float() - after[key].float()).abs().max() < 0.01 for key in moved)
 
 

@@ -60,20 +60,20 @@ def inference():
         yield
 
 
-def test_an_image_is_encoded_alike(compiled: CompiledSam2, model: Sam2, image: Tensor) -> None:
+def test_compiled_image_features_are_equal(compiled: CompiledSam2, model: Sam2, image: Tensor) -> None:
     assert_same(compiled.encode_image(image), model.encode_image(image))
 
 
 @pytest.mark.parametrize("count", [1, 3, 5])
 @pytest.mark.parametrize(("spatial", "pointers"), [(1, 1), (2, 4), (3, 4), (4, 2)])
-def test_a_memory_is_read_alike_however_much_of_it_is_filled(
+def test_padded_memories_give_equal_features(
     compiled: CompiledSam2, model: Sam2, features: ImageFeatures, count: int, spatial: int, pointers: int
 ) -> None:
     memory = remembered(count, spatial, pointers)
     assert_same(compiled.read_memory(features, memory), model.read_memory(features, memory))
 
 
-def test_pooled_memories_are_read_alike_before_and_after_there_are_any(model: Sam2, features: ImageFeatures) -> None:
+def test_memories_with_and_without_pooled_entries_give_equal_features(model: Sam2, features: ImageFeatures) -> None:
     compiled = traced(model, [MemorySize(2, 3, 4)])
     memory = remembered(1, 1, 2)
     assert_same(compiled.read_memory(features, memory), model.read_memory(features, memory))
@@ -82,7 +82,7 @@ def test_pooled_memories_are_read_alike_before_and_after_there_are_any(model: Sa
 
 
 @pytest.mark.parametrize("count", [1, 3, 5])
-def test_objects_are_decoded_and_remembered_alike(
+def test_masks_and_memories_of_several_objects_are_equal(
     compiled: CompiledSam2, model: Sam2, features: ImageFeatures, count: int
 ) -> None:
     conditioned = torch.randn(count, 128, 4, 4, generator=torch.Generator().manual_seed(count))
@@ -103,7 +103,7 @@ def test_objects_are_decoded_and_remembered_alike(
     ],
     ids=["click", "box and click", "correction"],
 )
-def test_every_prompt_is_answered_alike(
+def test_every_kind_of_prompt_gives_equal_masks(
     compiled: CompiledSam2, model: Sam2, features: ImageFeatures, prompts: PromptTensors
 ) -> None:
     conditioned = model.without_memory(features)
@@ -112,13 +112,13 @@ def test_every_prompt_is_answered_alike(
         assert_same(compiled.decode(conditioned, features, prompts, multimask), expected)
 
 
-def test_a_mask_is_taken_alike(compiled: CompiledSam2, model: Sam2, features: ImageFeatures) -> None:
+def test_a_mask_prompt_gives_equal_outputs(compiled: CompiledSam2, model: Sam2, features: ImageFeatures) -> None:
     mask = torch.zeros(1, 1, 64, 64)
     mask[..., 20:40, 10:50] = 1
     assert_same(compiled.decode_mask_prompt(features, mask), model.decode_mask_prompt(features, mask))
 
 
-def test_what_the_compiler_makes_of_it_answers_alike(
+def test_inductor_gives_equal_memories(
     model: Sam2, features: ImageFeatures, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))  # whatever other machines have compiled
@@ -127,7 +127,7 @@ def test_what_the_compiler_makes_of_it_answers_alike(
     assert_same(compiled.write_memory(*given, binarise=False), model.write_memory(*given, binarise=False))
 
 
-def test_what_is_compiled_is_kept_for_the_next_start(tmp_path: Path) -> None:
+def test_compiled_code_is_cached_for_the_next_start(tmp_path: Path) -> None:
     code = """
 import os
 from sam2_ros.model import CONFIGS, CompiledSam2, MemorySize, seeded_model
@@ -140,6 +140,6 @@ print(os.environ["TORCHINDUCTOR_CACHE_DIR"])
     assert found.stdout.strip() == str(tmp_path / "compiled")
 
 
-def test_batches_are_no_larger_than_there_can_be_objects(model: Sam2) -> None:
+def test_batches_are_no_larger_than_the_number_of_objects(model: Sam2) -> None:
     batches = [CompiledSam2(model, SIZES, MOST_POINTS, batch=count).batches for count in (1, 2, 3, 5, 17)]
     assert batches == [(1,), (1, 2), (1, 2, 4), (1, 2, 4, 8), (1, 2, 4, 8)]

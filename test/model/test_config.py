@@ -22,7 +22,7 @@ def test_all_sizes_of_both_releases_are_there() -> None:
     assert set(OFFICIAL) == {f"{release}_hiera_{size}" for release in ("sam2", "sam2.1") for size in MILLIONS}
 
 
-def test_an_unknown_name_is_told_the_known_ones() -> None:
+def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
     with pytest.raises(ValueError, match="unknown model 'sam3', expected one of .*sam2.1_hiera_tiny.*nano"):
         named_config("sam3")
 

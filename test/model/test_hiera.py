@@ -35,7 +35,7 @@ def test_heads_double_with_the_width() -> None:
     assert [large.blocks[end].attn.proj.out_features for end in large.stage_ends] == [144, 288, 576, 1152]
 
 
-def test_windows_see_nothing_of_each_other() -> None:
+def test_windows_are_independent_of_each_other() -> None:
     block = MultiScaleBlock(8, 8, heads=2, window=4)
     x = random(1, 8, 8, 8)
     changed = x.clone()
@@ -45,7 +45,7 @@ def test_windows_see_nothing_of_each_other() -> None:
     assert not difference[4:].any() and not difference[:, 4:].any()
 
 
-def test_window_zero_sees_everything() -> None:
+def test_window_zero_is_global_attention() -> None:
     block = MultiScaleBlock(8, 8, heads=2, window=0)
     x = random(1, 8, 8, 8)
     changed = x.clone()
@@ -73,25 +73,23 @@ def test_an_odd_map_is_pooled_inside_its_padded_windows() -> None:
     assert block(random(1, 6, 6, 8)).shape == (1, 3, 3, 16)
 
 
-def test_halving_takes_the_largest_of_four() -> None:
+def test_max_pooling_takes_the_largest_of_four() -> None:
     x = torch.arange(16.0).view(1, 4, 4, 1)
     assert max_pool(x).flatten().tolist() == [5, 7, 13, 15]
 
 
-def test_the_position_is_a_stretched_grid_plus_a_tiled_window() -> None:
+def test_the_position_embedding_is_a_resized_background_plus_a_tiled_window() -> None:
     trunk = Hiera(replace(TRUNK, position_grid=(2, 2)))
     with torch.no_grad():
         trunk.pos_embed.fill_(3.0)
         trunk.pos_embed_window.copy_(torch.arange(64.0).view(1, 1, 8, 8).expand(1, 8, 8, 8))
-    position = trunk.position_embedding(16, 24)
-    assert position.shape == (1, 16, 24, 8)
-    assert torch.allclose(position[0, 8:, 16:, 0], 3 + torch.arange(64.0).view(8, 8), atol=1e-5)
+    embedding = trunk.position_embedding(16, 24)
+    assert embedding.shape == (1, 16, 24, 8)
+    assert torch.allclose(embedding[0, 8:, 16:, 0], 3 + torch.arange(64.0).view(8, 8), atol=1e-5)
 
 
-def test_the_position_grid_is_stretched_bicubically() -> None:
+def test_the_background_embedding_is_resized_bicubically() -> None:
     trunk = Hiera(TRUNK)
     torch.nn.init.normal_(trunk.pos_embed)
-    stretched = F.interpolate(trunk.pos_embed, size=(16, 16), mode="bicubic").permute(0, 2, 3, 1)
-    assert torch.allclose(
-        trunk.position_embedding(16, 16), stretched, atol=1e-5
-    )  # the pattern of windows starts at zero
+    resized = F.interpolate(trunk.pos_embed, size=(16, 16), mode="bicubic").permute(0, 2, 3, 1)
+    assert torch.allclose(trunk.position_embedding(16, 16), resized, atol=1e-5)  # the pattern of windows starts at zero

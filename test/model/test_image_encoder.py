@@ -33,7 +33,7 @@ def test_features_have_the_widths_that_the_decoder_reads(config: ModelConfig) ->
     assert features.fine.shape == (1, 16, 16, 16)
 
 
-def test_only_the_coarse_map_receives_the_one_above(config: ModelConfig) -> None:
+def test_only_stride_16_receives_the_level_above(config: ModelConfig) -> None:
     neck, inputs = Neck(config), maps(config)
     before = neck(inputs)
     inputs[3] = inputs[3] + 1
@@ -42,14 +42,14 @@ def test_only_the_coarse_map_receives_the_one_above(config: ModelConfig) -> None
     assert torch.equal(before.half, after.half) and torch.equal(before.fine, after.fine)
 
 
-def test_the_map_above_is_repeated_without_smoothing(config: ModelConfig) -> None:
+def test_the_level_above_is_upsampled_to_the_nearest(config: ModelConfig) -> None:
     neck, inputs = Neck(config), maps(config)
     above = neck(inputs).coarse - neck.neck.convs[1](inputs[2])
     blocks = above.unflatten(2, (2, 2)).unflatten(4, (2, 2))
     assert torch.allclose(blocks, blocks[:, :, :, :1, :, :1].expand_as(blocks), atol=1e-5)
 
 
-def test_two_projections_in_one_give_what_they_give_in_turn(config: ModelConfig) -> None:
+def test_folded_projections_equal_two_in_sequence(config: ModelConfig) -> None:
     neck, inputs = Neck(config), maps(config)
     features = neck(inputs)
     assert torch.allclose(features.fine, neck.conv_s0(neck.neck.convs[3](inputs[0])), atol=1e-5)

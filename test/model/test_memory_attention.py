@@ -1,10 +1,12 @@
-"""Reading a memory: a set of entries, of which only the valid ones count."""
+"""Memory attention: a memory is a set of entries, of which only the valid ones count."""
 
 import pytest
 import torch
+import torch.nn.functional as F
 
-from sam2_ros.model import ImageFeatures, Memory, PooledMemory, Sam2, pool
+from sam2_ros.model import CONFIGS, ImageFeatures, Memory, PooledMemory, Sam2, load_model, pool, seeded_model
 from sam2_ros.model.config import NUM_MEMORY_ROWS
+from sam2_ros.model.memory_attention import RotaryProjection
 from sam2_ros.model.position_encoding import axial_rotary_table
 
 TOKENS = 16  # 4 x 4
@@ -46,7 +48,7 @@ def test_the_order_of_entries_does_not_matter(model: Sam2) -> None:
     assert torch.allclose(read(model, m), read(model, shuffled), atol=1e-5)
 
 
-def test_invalid_entries_are_not_read(model: Sam2) -> None:
+def test_invalid_entries_are_ignored(model: Sam2) -> None:
     m = memory()
     spatial_valid, pointer_valid = torch.tensor([[True, False, True]]), torch.tensor([[True, True, False, True]])
     masked = m._replace(spatial_valid=spatial_valid, pointer_valid=pointer_valid)
@@ -64,7 +66,7 @@ def test_invalid_entries_are_not_read(model: Sam2) -> None:
         {"pointer_valid": torch.ones(1, 4, dtype=torch.bool)},
     ],
 )
-def test_all_valid_is_the_same_as_no_word_about_it(model: Sam2, valid: dict[str, torch.Tensor]) -> None:
+def test_all_entries_are_valid_by_default(model: Sam2, valid: dict[str, torch.Tensor]) -> None:
     assert torch.allclose(read(model, memory()._replace(**valid)), read(model, memory()), atol=1e-5)
 
 
@@ -82,7 +84,7 @@ def test_the_age_of_a_pointer_matters_since_2_1(model: Sam2, older_model: Sam2) 
     assert torch.equal(read(older_model, m), read(older_model, aged))
 
 
-def test_the_place_of_a_spatial_memory_matters(model: Sam2) -> None:
+def test_the_position_in_a_spatial_memory_matters(model: Sam2) -> None:
     m = memory()
     rolled = m._replace(spatial=m.spatial.roll(1, dims=2))
     assert not torch.allclose(read(model, m), read(model, rolled), atol=1e-4)
@@ -101,7 +103,7 @@ def with_pooled(m: Memory, valid: torch.Tensor | None = None) -> Memory:
     return m._replace(pooled=PooledMemory(tokens, torch.tensor([[2, 3]]).expand(len(tokens), -1), valid))
 
 
-def test_pooled_memories_are_read_besides_unless_they_are_invalid(model: Sam2) -> None:
+def test_pooled_memories_are_further_entries_unless_they_are_invalid(model: Sam2) -> None:
     plain, more = read(model, memory()), read(model, with_pooled(memory()))
     assert not torch.allclose(plain, more, atol=1e-3)
     none_valid = with_pooled(memory(), torch.zeros(1, 2, dtype=torch.bool))
@@ -116,8 +118,44 @@ def test_pooling_keeps_what_does_not_change_within_a_cell() -> None:
     assert torch.allclose(pool(tokens.flatten(1, 2)), cells.flatten(1, 2))
 
 
-def test_a_pooled_token_is_turned_to_the_middle_of_its_cell() -> None:
+def test_a_pooled_token_is_rotated_as_the_centre_of_its_cell() -> None:
     whole, pooled = axial_rotary_table(4, 128), axial_rotary_table(2, 128, pooling=2)
-    angle = torch.atan2(whole.sin, whole.cos)[:, -1]  # the slowest to turn with y
+    angle = torch.atan2(whole.sin, whole.cos)[:, -1]  # the lowest frequency of y
     middle = torch.atan2(pooled.sin, pooled.cos)[:, -1]
     assert torch.allclose(middle, pool(angle.view(1, 16, 1)).flatten(), atol=1e-6)
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_rotary_partners_are_adjacent_in_checkpoints(frozen: bool) -> None:
+    projection = RotaryProjection(3, 8)
+    if frozen:
+        projection.freeze()
+    x = random(5, 3)
+    expected = F.linear(x, projection.weight, projection.bias)
+    assert torch.equal(projection(x), torch.cat((expected[:, 0::2], expected[:, 1::2]), dim=1))
+
+
+def test_a_frozen_projection_is_permuted_once_and_follows_a_loaded_state_dict() -> None:
+    projection, other = RotaryProjection(3, 8), RotaryProjection(3, 8)
+    projection.freeze()
+    weight = projection._frozen_weight
+    projection(random(5, 3))
+    assert projection._frozen_weight is weight
+    assert projection.state_dict().keys() == {"weight", "bias"}
+    projection.load_state_dict(other.state_dict())
+    assert torch.equal(projection(random(5, 3)), other(random(5, 3)))
+
+
+def test_gradients_reach_the_parameters_of_a_projection_that_is_not_frozen() -> None:
+    projection = RotaryProjection(3, 8)
+    projection(random(5, 3)).sum().backward()
+    assert projection.weight.grad is not None and projection.bias.grad is not None
+
+
+def test_models_are_frozen_for_inference_and_not_for_training() -> None:
+    def frozen(model: Sam2) -> set[bool]:
+        projections = (module for module in model.modules() if isinstance(module, RotaryProjection))
+        return {projection._frozen_weight is not None for projection in projections}
+
+    assert frozen(Sam2(CONFIGS["nano"])) == {False}
+    assert frozen(load_model("nano")) == frozen(seeded_model("nano")) == {True}

@@ -1,4 +1,4 @@
-"""Constants are computed once, and anew when their parameters change."""
+"""What depends on parameters alone is computed once, and again when they change."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class Counted:
     def __init__(self, parameter: Tensor) -> None:
         self.parameter = parameter
         self.times = 0
-        self.constant = ParameterCache()
+        self.cache = ParameterCache()
 
     def __call__(self, *others: object) -> Tensor:
-        return self.constant(self._double, (self.parameter,), *others)
+        return self.cache(self._double, (self.parameter,), *others)
 
     def _double(self) -> Tensor:
         self.times += 1
@@ -70,7 +70,7 @@ def test_gradients_flow_through_it_in_training() -> None:
     assert doubled.parameter.grad is not None and doubled.parameter.grad.tolist() == [2, 2, 2]
 
 
-def test_parameters_that_do_not_count_their_changes_are_never_trusted() -> None:
+def test_inference_tensors_are_not_cached() -> None:
     with torch.inference_mode():
         doubled = Counted(torch.ones(3))
         doubled()
@@ -78,7 +78,7 @@ def test_parameters_that_do_not_count_their_changes_are_never_trusted() -> None:
         assert doubled().tolist() == [4, 4, 4]
 
 
-def test_a_grid_of_other_weights_is_another_one() -> None:
+def test_a_loaded_state_dict_changes_the_grid() -> None:
     encoding, other = RandomPositionEncoding(8), RandomPositionEncoding(8)
     with torch.inference_mode():
         encoding.grid(4)

@@ -32,13 +32,13 @@ def test_a_distance_is_encoded_by_all_sines_then_all_cosines() -> None:
     assert sine_1d(torch.tensor([0.5]), 8)[0].tolist() == pytest.approx(expected, abs=1e-6)
 
 
-def test_future_and_past_are_told_apart() -> None:
+def test_future_and_past_are_encoded_differently() -> None:
     past, future = sine_1d(torch.tensor([1.0, -1.0]), 16)
     assert torch.equal(past[:8], -future[:8])
     assert torch.equal(past[8:], future[8:])
 
 
-def test_a_point_is_encoded_by_its_random_waves() -> None:
+def test_a_point_is_encoded_by_random_fourier_features() -> None:
     encoding = RandomPositionEncoding(4)
     encoding.positional_encoding_gaussian_matrix.copy_(torch.tensor([[1.0, 0.0], [0.0, 0.5]]))
     # (0.75, 0.25) lies at (0.5, -0.5) of the square from -1 to 1.
@@ -62,7 +62,7 @@ def test_points_are_encoded_in_float32_under_autocast() -> None:
     assert torch.equal(inside, encoding(points))
 
 
-def test_channel_pairs_turn_with_the_column_then_with_the_row() -> None:
+def test_channel_pairs_rotate_with_the_column_then_with_the_row() -> None:
     table = axial_rotary_table(3, 8)
     # Token 5 is column 2 of row 1; frequencies are 1 and 1 / 100.
     angles = [2.0, 0.02, 1.0, 0.01]
@@ -70,14 +70,14 @@ def test_channel_pairs_turn_with_the_column_then_with_the_row() -> None:
     assert table.sin[5].tolist() == pytest.approx([math.sin(a) for a in angles], abs=1e-6)
 
 
-def test_a_channel_is_turned_with_its_partner_in_the_other_half() -> None:
+def test_a_channel_is_rotated_with_its_partner_in_the_other_half() -> None:
     table = axial_rotary_table(2, 4)
     x = torch.zeros(4, 4)
     x[1, 0] = 1.0  # column 1 of row 0: the first pair is turned by one radian
     assert apply_rotary(x, table)[1].tolist() == pytest.approx([math.cos(1), 0, math.sin(1), 0], abs=1e-6)
 
 
-def test_turned_tokens_match_by_how_far_they_are_apart() -> None:
+def test_scores_of_rotated_tokens_depend_on_their_distance() -> None:
     table = axial_rotary_table(4, 16)
     query, key = torch.randn(2, 16, generator=torch.Generator().manual_seed(0))
     match = apply_rotary(query.expand(16, -1), table) @ apply_rotary(key.expand(16, -1), table).T
@@ -85,7 +85,7 @@ def test_turned_tokens_match_by_how_far_they_are_apart() -> None:
     assert match[0, 5].item() != pytest.approx(match[0, 10].item(), abs=1e-2)
 
 
-def test_turning_keeps_lengths_and_precision() -> None:
+def test_rotation_keeps_norms_and_dtype() -> None:
     x = torch.randn(2, 16, 32, generator=torch.Generator().manual_seed(0))
     table = axial_rotary_table(4, 32)
     assert torch.allclose(apply_rotary(x, table).norm(dim=-1), x.norm(dim=-1), rtol=1e-5)

@@ -28,12 +28,12 @@ def test_an_image_is_encoded_at_three_strides(features: ImageFeatures) -> None:
     assert [tuple(map_.shape) for map_ in features] == [(1, 128, 4, 4), (1, 32, 8, 8), (1, 16, 16, 16)]
 
 
-def test_without_memory_the_same_is_added_everywhere(model: Sam2, features: ImageFeatures) -> None:
+def test_without_memory_the_same_embedding_is_added_everywhere(model: Sam2, features: ImageFeatures) -> None:
     added = model.without_memory(features) - features.coarse
     assert torch.allclose(added, model.no_mem_embed[0, 0][:, None, None].expand_as(added), atol=1e-5)
 
 
-def test_an_ambiguous_prompt_is_answered_by_the_mask_and_pointer_of_the_surest_candidate(
+def test_an_ambiguous_prompt_gets_mask_and_pointer_of_the_best_predicted_iou(
     model: Sam2, features: ImageFeatures
 ) -> None:
     decoded = model.decode(model.without_memory(features), features, clicks((20.0, 30.0)), multimask=True)
@@ -50,7 +50,7 @@ def test_a_fallback_keeps_the_pointer_of_the_single_mask(model: Sam2, features: 
     assert torch.equal(decoded.pointer[0], model.obj_ptr_proj(decoded.candidates.tokens[0, 0]))
 
 
-def test_an_earlier_answer_changes_the_next(model: Sam2, features: ImageFeatures) -> None:
+def test_earlier_mask_logits_change_the_mask(model: Sam2, features: ImageFeatures) -> None:
     conditioned, prompts = model.without_memory(features), clicks((20.0, 30.0), (40.0, 30.0))
     earlier = prompts._replace(mask_logits=torch.full((1, 1, 16, 16), 5.0))
     first = model.decode(conditioned, features, prompts, multimask=False)
@@ -58,9 +58,7 @@ def test_an_earlier_answer_changes_the_next(model: Sam2, features: ImageFeatures
 
 
 @pytest.mark.parametrize("multimask", [True, False])
-def test_points_that_only_fill_up_a_prompt_change_nothing(
-    model: Sam2, features: ImageFeatures, multimask: bool
-) -> None:
+def test_padded_points_change_nothing(model: Sam2, features: ImageFeatures, multimask: bool) -> None:
     conditioned, prompts = model.without_memory(features), clicks((20.0, 30.0), (40.0, 30.0))
     filled_up = PromptTensors(
         torch.cat((prompts.points, torch.full((1, 5, 2), 50.0)), dim=1),
@@ -85,7 +83,7 @@ def test_an_absent_object_has_no_mask_and_a_pointer_of_its_own(blind_model: Sam2
     assert decoded.candidates.logits.abs().max() < 100  # what it would have looked like stays known
 
 
-def test_a_mask_is_its_own_answer(model: Sam2, features: ImageFeatures, square: torch.Tensor) -> None:
+def test_a_mask_prompt_is_its_own_output(model: Sam2, features: ImageFeatures, square: torch.Tensor) -> None:
     decoded = model.decode_mask_prompt(features, square)
     assert torch.equal(decoded.logits > 0, square[..., ::4, ::4] > 0)
     assert decoded.logits[0, 0, 8, 5].item() == pytest.approx(10)
@@ -105,7 +103,7 @@ def test_an_empty_mask_says_that_the_object_is_absent(model: Sam2, features: Ima
     assert torch.equal(decoded.pointer, model.no_obj_ptr)
 
 
-def test_a_prompted_frame_is_remembered_by_where_the_mask_is_not_by_how_sure_it_was(
+def test_the_memory_of_a_prompted_frame_is_of_the_binarised_mask(
     model: Sam2, features: ImageFeatures, square: torch.Tensor
 ) -> None:
     logits = square[..., ::4, ::4] * 2 - 1
@@ -120,7 +118,7 @@ def test_a_prompted_frame_is_remembered_by_where_the_mask_is_not_by_how_sure_it_
     assert torch.allclose(write(100, binarise=False), write(1, binarise=True), atol=0.3)
 
 
-def test_a_memory_is_marked_where_the_object_was_absent_since_2_1(
+def test_memories_without_the_object_are_marked_since_2_1(
     model: Sam2, older_model: Sam2, features: ImageFeatures
 ) -> None:
     logits = torch.full((2, 1, 16, 16), ABSENT_LOGIT)
@@ -132,7 +130,7 @@ def test_a_memory_is_marked_where_the_object_was_absent_since_2_1(
     assert torch.equal(seen, absent)
 
 
-def test_objects_in_a_batch_do_not_see_each_other(model: Sam2, features: ImageFeatures) -> None:
+def test_objects_in_a_batch_are_independent(model: Sam2, features: ImageFeatures) -> None:
     conditioned = torch.cat((features.coarse, features.coarse.flip(-1)))
     together = model.decode(conditioned, features, None, multimask=True)
     for i in range(2):

@@ -91,7 +91,14 @@ def test_a_network_that_is_to_be_compiled_is_so_before_the_first_frame_and_says_
     parameters = Parameters(checkpoint=str(weights), image_size=64, device="cpu", max_objects=1, compile=True)
     tracker = build_tracker(parameters, reports.append)
     assert isinstance(tracker.model, CompiledSam2)
-    assert [report.partition(" (")[0] for report in reports] == ["warming up for 1 object", "warming up for 2 objects"]
+    warming_up = [report.partition(" (")[0] for report in reports if report.startswith("warming up")]
+    assert warming_up == ["warming up for 1 object", "warming up for 2 objects"]
+
+
+def test_the_precision_is_reported_with_its_reason(weights):
+    reports = []
+    build_tracker(Parameters(checkpoint=str(weights), image_size=64, device="cpu"), reports.append)
+    assert "precision is float32: on a CPU, bfloat16 pays for images of 384 pixels or more" in reports
 
 
 def test_a_compiler_that_is_missing_is_named(weights, monkeypatch, tmp_path):

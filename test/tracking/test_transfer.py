@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +13,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from sam2_ros.model import Sam2, memory_attention
+from sam2_ros.model import Sam2
 from sam2_ros.tracking import Box, Prompt, StreamingTracker, TrackerConfig, measurement, results
 from sam2_ros.tracking.memory_policy import POLICIES
 from sam2_ros.tracking.transfer import fetch, upload
@@ -86,7 +87,6 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Callable[[], Any]:
     @contextmanager
     def watching() -> Iterator[Traffic]:
         traffic = Traffic()
-        monkeypatch.setattr(memory_attention, "prefers_chunks", lambda x: False)  # a CPU's own way, which may look
         for module in (measurement, results):
             monkeypatch.setattr(module, "fetch", traffic.fetch)
         with Calls(traffic), Operations(traffic):
@@ -124,7 +124,8 @@ def test_what_waits_for_the_device_is_noticed(watch: Callable[[], Any], wait: Ca
 def test_a_tracked_frame_waits_for_the_device_once(
     policy: str, nano: Sam2, picture: Callable[..., np.ndarray], watch: Callable[[], Any]
 ) -> None:
-    tracker = StreamingTracker(nano, TrackerConfig(max_objects=3, history=2, memory_policy=policy))
+    plain = deepcopy(nano).set_chunked(False)  # chunks, which are for a CPU, look at results
+    tracker = StreamingTracker(plain, TrackerConfig(max_objects=3, history=2, memory_policy=policy))
     both = picture(("red", 80, 120, 24), ("blue", 220, 120, 24))
     tracker.step(both, 0.0)
     for x in (80, 220):

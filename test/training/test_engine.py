@@ -165,7 +165,7 @@ def test_a_disk_that_is_full_leaves_the_earlier_state(
 def test_a_loss_that_is_not_finite_stops_the_training(store: ClipStore, tmp_path: Path) -> None:
     train(replace(RECIPE, stages=(Stage(1, 64, (Turn(1, 1),)),)), store, tmp_path, CPU)
     state = torch.load(tmp_path / "state.pt", weights_only=True)
-    state["weights"]["trunk.patches.weight"].fill_(float("nan"))
+    state["weights"]["image_encoder.trunk.patch_embed.proj.weight"].fill_(float("nan"))
     torch.save(state, tmp_path / "state.pt")
     with pytest.raises(TrainingError, match="loss of step 1 is nan"):
         train(replace(RECIPE, stages=(Stage(2, 64, (Turn(1, 1),)),)), store, tmp_path, CPU)
@@ -174,17 +174,22 @@ def test_a_loss_that_is_not_finite_stops_the_training(store: ClipStore, tmp_path
 def test_fine_tuning_starts_from_weights_and_keeps_what_is_frozen(store: ClipStore, tmp_path: Path) -> None:
     start = tmp_path / "start.safetensors"
     save_weights(seeded_model("nano", seed=3), start, torch.float32)
-    recipe = replace(RECIPE, stages=(Stage(2, 64, (Turn(2, 1),)),), frozen=("trunk.", "neck."))
+    recipe = replace(RECIPE, stages=(Stage(2, 64, (Turn(2, 1),)),), frozen=("image_encoder.",))
     train(recipe, store, tmp_path / "run", CPU, start)
     before = load_file(start)
     after = torch.load(tmp_path / "run" / "state.pt", weights_only=True)["weights"]
     frozen = [key for key in before if key.startswith(recipe.frozen)]
     assert frozen and all(torch.equal(before[key], after[key]) for key in frozen)
-    moved = (before["memory_encoder.out.weight"] - after["memory_encoder.out.weight"]).abs().max()
+    moved = (before["memory_encoder.out_proj.weight"] - after["memory_encoder.out_proj.weight"]).abs().max()
     assert 0 < moved < 0.01
+
+
+def test_a_frozen_module_that_the_model_lacks_is_refused(store: ClipStore, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="no parameter of nano starts with trunk."):
+        train(replace(RECIPE, frozen=("trunk.",)), store, tmp_path, CPU)
 
 
 def test_weights_of_another_model_are_refused(store: ClipStore, tmp_path: Path) -> None:
     torch.save({"model": {"foreign": torch.zeros(1)}}, tmp_path / "foreign.pt")
-    with pytest.raises(CheckpointError, match="unexpected foreign"):
+    with pytest.raises(CheckpointError, match="no weights of SAM 2: it has 1 tensors, such as foreign"):
         train(RECIPE, store, tmp_path / "run", CPU, tmp_path / "foreign.pt")

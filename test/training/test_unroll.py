@@ -74,12 +74,15 @@ def test_courses_share_the_encoded_images_and_nothing_else(model: Sam2) -> None:
 
 
 def test_gradients_reach_back_through_the_memory(model: Sam2) -> None:
-    torch.nn.init.constant_(
-        model.sam_mask_decoder.pred_obj_score_head.layers[-1].bias, 5.0
-    )  # it is thought to be in view
+    head = model.sam_mask_decoder.pred_obj_score_head.layers[-1]
+    torch.nn.init.constant_(head.bias, 5.0)  # in view
     losses = unroll(model, batch_of(moving_square()), [BY_MASK], rng())
     losses[-1].total.backward()
-    for name in ("memory_encoder.out.weight", "pointer.layers.0.weight", "trunk.patches.weight"):
+    for name in (
+        "memory_encoder.out_proj.weight",
+        "obj_ptr_proj.layers.0.weight",
+        "image_encoder.trunk.patch_embed.proj.weight",
+    ):
         gradient = model.get_parameter(name).grad
         assert gradient is not None and gradient.abs().sum() > 0, name
 
