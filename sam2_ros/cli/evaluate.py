@@ -15,7 +15,6 @@ from sam2_ros.model import load_model
 from sam2_ros.tracking import PresenceRules, TrackerConfig
 from sam2_ros.tracking.device import choose_device, choose_precision
 from sam2_ros.tracking.memory_policy import POLICIES
-from sam2_ros.training.absence import Told
 from sam2_ros.training.baselines import BASELINES
 from sam2_ros.training.davis import DatasetError, Sequence, read_dataset
 from sam2_ros.training.evaluation import (
@@ -27,6 +26,7 @@ from sam2_ros.training.evaluation import (
     model_method,
     write_picture,
 )
+from sam2_ros.training.event_metrics import EventScore
 from sam2_ros.training.metrics import ObjectScore, Summary, summarise
 
 from .options import add_model_options, add_preset_options, chosen_preset, whole_number
@@ -62,7 +62,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def run(args: argparse.Namespace) -> int:
-    """Evaluate, write and print the table. Raises ValueError, OSError or CheckpointError for what the user can mend."""
+    """Evaluate, write and print the table. Raises ValueError, OSError or CheckpointError for errors of the user."""
     sequences = read_dataset(args.dataset)[: args.max_sequences]
     names = [args.baseline] if args.baseline else args.preset
     folders = {name: args.out / name if len(names) > 1 else args.out for name in names}
@@ -71,15 +71,15 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _evaluate(args: argparse.Namespace, name: str, sequences: list[Sequence], folder: Path) -> list[tuple[str, str]]:
-    """Rows of the table of a preset or baseline; writes what there is to write into the folder."""
+    """Rows of the table of a preset or baseline; scores and pictures go into the folder."""
     method = _method(args, name)
-    patience = None if args.baseline else args.lost_after * args.rate
+    lost_after = None if args.baseline else args.lost_after * args.rate
     folder.mkdir(parents=True, exist_ok=True)
     results: list[tuple[Sequence, Evaluated]] = []
     skipped = 0
     for sequence in tqdm(sequences, desc=name, unit="sequence"):
         try:
-            results.append((sequence, evaluate_sequence(sequence, method, patience)))
+            results.append((sequence, evaluate_sequence(sequence, method, lost_after)))
         except DatasetError as error:
             skipped += 1
             print(f"skipped {sequence.name}: {error}", file=sys.stderr)
@@ -150,27 +150,27 @@ def _rows(summary: Summary, rate: float, skipped: int) -> list[tuple[str, str]]:
         ("tracked again after a return", _share(summary.reacquired)),
         ("  delay in frames", "-" if summary.delay is None else f"{summary.delay:.1f}"),
         ("mistaken for a look-alike", _share(summary.mistaken)),
-        *_event_rows("lost", summary.lost),
-        *_event_rows("reacquired", summary.back),
+        *_event_rows("lost", summary.lost_events),
+        *_event_rows("reacquired", summary.reacquired_events),
         ("frames per second", f"{rate:.1f}"),
     ]
 
 
 def _print_tables(tables: dict[str, list[tuple[str, str]]]) -> None:
-    """Side by side, under their names if there are several; all have the same rows."""
+    """Print tables with the same rows side by side, under their names if there are several."""
     if len(tables) > 1:
         print(" " * 30 + "".join(f"{name:>10}" for name in tables))
     for row in zip(*tables.values()):
         print(f"{row[0][0]:30}" + "".join(f"{value:>10}" for _, value in row))
 
 
-def _event_rows(name: str, told: Told | None) -> list[tuple[str, str]]:
-    if told is None:
+def _event_rows(name: str, events: EventScore | None) -> list[tuple[str, str]]:
+    if events is None:
         return []
     return [
-        (f"told as {name}: precision", f"{_share(told.precision)}"),
-        ("  recall", _share(told.recall)),
-        ("  delay in frames", "-" if told.delay is None else f"{told.delay:.1f}"),
+        (f"{name} events: precision", _share(events.precision)),
+        ("  recall", _share(events.recall)),
+        ("  delay in frames", "-" if events.delay is None else f"{events.delay:.1f}"),
     ]
 
 

@@ -10,7 +10,7 @@ import torch
 
 from sam2_ros.synthetic.pictures import load_pictures
 from sam2_ros.tracking.device import choose_device
-from sam2_ros.training.data import Clips, ClipStore, VideoClips
+from sam2_ros.training.data import Clips, ClipStore, DavisClips
 from sam2_ros.training.engine import train
 from sam2_ros.training.recipe import RECIPES, Recipe
 from sam2_ros.training.sav import SavClips, is_sav
@@ -44,7 +44,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def run(args: argparse.Namespace) -> int:
     """Train. Raises ValueError, OSError or CheckpointError for what the user can put right."""
     recipe = RECIPES[args.config]
-    if recipe.goes_on and args.checkpoint is None:
+    if recipe.needs_checkpoint and args.checkpoint is None:
         raise ValueError(f"{args.config} goes on from trained weights; give them with --checkpoint")
     folder = args.out or Path("runs") / args.config
     clips = _recordings(args.data) if args.data else _synthetic_clips(recipe, folder, args.pictures)
@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _recordings(folder: Path) -> Clips:
-    return SavClips(folder) if is_sav(folder) else VideoClips(folder)
+    return SavClips(folder) if is_sav(folder) else DavisClips(folder)
 
 
 def _synthetic_clips(recipe: Recipe, folder: Path, picture_folder: Path | None) -> Clips:

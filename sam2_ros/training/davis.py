@@ -1,7 +1,7 @@
 """Data sets in DAVIS' layout: JPEGImages/<sequence>/*.jpg, Annotations/<sequence>/*.png; pixel values number objects.
 
-A resolution folder between them, as in DAVIS itself (480p), is found by itself. `look_alikes.json` beside them, where
-there is one, names pairs of objects of a sequence that look alike.
+A resolution folder between them, as in DAVIS itself (480p), is found automatically. An optional `look_alikes.json`
+beside them names pairs of objects of a sequence that look alike.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from sam2_ros.synthetic.davis_writer import ANNOTATIONS, IMAGES, LOOK_ALIKES
 
 
 class DatasetError(ValueError):
-    """A data set or a part of it that cannot be used; the message names the file and what was expected."""
+    """An unusable data set or part of one; the message names the file and what was expected."""
 
 
 @dataclass(frozen=True)

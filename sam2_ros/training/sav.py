@@ -17,9 +17,9 @@ from sam2_ros.training.davis import DatasetError
 
 log = logging.getLogger(__name__)
 
-_ANNOTATION = "_manual.json"  # <video>_manual.json belongs to <video>.mp4; masklets that people drew or accepted
-_EVERY = 4  # frames of the video from one annotated frame to the next: 24 and 6 per second
-_MOST_OBJECTS = 255
+_ANNOTATION = "_manual.json"  # <video>_manual.json belongs to <video>.mp4: manual masklets
+_FRAME_STEP = 4  # video frames per annotated frame: 24 and 6 per second
+_MAX_OBJECTS = 255
 
 
 def is_sav(folder: Path) -> bool:
@@ -28,9 +28,9 @@ def is_sav(folder: Path) -> bool:
 
 
 class SavClips:
-    """Clips of `frames` annotated frames out of SA-V, brought to squares of `size` pixels.
+    """Clips of `frames` annotated frames of SA-V, resized to squares of `size` pixels.
 
-    What cannot be read is named, left out and counted in `skipped`; raises DatasetError where nothing remains.
+    Unreadable videos are logged, skipped and counted in `skipped`. Raises DatasetError if nothing remains.
     """
 
     def __init__(self, folder: Path, frames: int = 8, size: int = 256) -> None:
@@ -60,11 +60,11 @@ class SavClips:
         """Frames (T, S, S, 3) and labels (T, S, S), both uint8. Raises DatasetError for a video that ends early."""
         file, start = self._clips[index]
         stop = start + self.frames
-        shown = islice(read_frames(_video_of(file)), start * _EVERY, (stop - 1) * _EVERY + 1, _EVERY)
+        shown = islice(read_frames(_video_of(file)), start * _FRAME_STEP, (stop - 1) * _FRAME_STEP + 1, _FRAME_STEP)
         square = (self.size, self.size)
         pictures = [cv2.resize(frame, square, interpolation=cv2.INTER_AREA) for frame, _ in shown]
         if len(pictures) < self.frames:
-            raise DatasetError(f"{_video_of(file)} ends before its annotations; take it out or download it again")
+            raise DatasetError(f"{_video_of(file)} ends before its annotations; remove it or download it again")
         labels = [_labels(frame, self.size) for frame in _masklets(file)[start:stop]]
         return np.stack(pictures), np.stack(labels)
 
@@ -74,18 +74,18 @@ def _video_of(annotation: Path) -> Path:
 
 
 def _masklets(file: Path) -> list[list[dict[str, Any]]]:
-    """Per annotated frame the run-length masks of the objects. Raises DatasetError for another file."""
+    """The run-length masks of the objects, by annotated frame. Raises DatasetError for another file."""
     try:
         masklets = json.loads(file.read_text())["masklet"]
-        if not all(len(frame) == len(masklets[0]) <= _MOST_OBJECTS for frame in masklets):
-            raise ValueError(f"not as many masks on every frame, or more than {_MOST_OBJECTS}")
+        if not all(len(frame) == len(masklets[0]) <= _MAX_OBJECTS for frame in masklets):
+            raise ValueError(f"not as many masks on every frame, or more than {_MAX_OBJECTS}")
     except (ValueError, KeyError, TypeError, IndexError) as error:
         raise DatasetError(f"{file} is no annotation of SA-V ({error!r})") from error
     return list(masklets)
 
 
 def _checked_length(file: Path) -> int:
-    """The annotated frames. Raises DatasetError or VideoError where annotation or video cannot be used."""
+    """The number of annotated frames. Raises DatasetError or VideoError if annotation or video cannot be used."""
     masklets = _masklets(file)
     height, width = probe(_video_of(file)).size
     try:
@@ -98,7 +98,7 @@ def _checked_length(file: Path) -> int:
 
 
 def _labels(masks: list[dict[str, Any]], size: int) -> np.ndarray:
-    """(S, S) uint8; where objects overlap the smaller one is seen, since the larger has it as a part."""
+    """(S, S) uint8; where objects overlap the smaller one is on top, as it is a part of the larger."""
     decoded = [run_lengths.decode(mask) for mask in masks]
     labels = np.zeros((size, size), np.uint8)
     for number in np.argsort([-int(mask.sum()) for mask in decoded], kind="stable"):

@@ -13,7 +13,7 @@ from sam2_ros.synthetic.clip import Clip
 from sam2_ros.synthetic.davis_writer import write_clip
 from sam2_ros.tracking.presets import PRESETS
 from sam2_ros.training import recipe
-from sam2_ros.training.recipe import Recipe, Stage, Turn
+from sam2_ros.training.recipe import BatchSpec, Recipe, Stage
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def test_a_baseline_prints_a_table_and_writes_scores_and_pictures(
     assert (out / "worst_still_1.png").exists()
 
 
-def test_the_memory_policy_and_what_was_told_are_reported(
+def test_the_memory_policy_and_event_scores_are_reported(
     dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     weights, out = tmp_path / "nano.safetensors", tmp_path / "out"
@@ -48,10 +48,10 @@ def test_the_memory_policy_and_what_was_told_are_reported(
     arguments += ["--memory-policy", "motion_aware", "--lost-after", "0.25", "--rate", "10"]
     assert main(["evaluate", str(dataset), *arguments]) == 0
     table = dict(line.rsplit(maxsplit=1) for line in capsys.readouterr().out.splitlines())
-    assert table["told as lost: precision"] == "0.0%" and table["told as reacquired: precision"] == "-"
+    assert table["lost events: precision"] == "0.0%" and table["reacquired events: precision"] == "-"
     scores = json.loads((out / "scores.json").read_text())
     assert scores["memory_policy"] == "motion_aware"
-    assert scores["summary"]["lost"] == {"told": 1, "right": 0, "due": 0, "delays": []}
+    assert scores["summary"]["lost_events"] == {"reported": 1, "correct": 0, "expected": 0, "delays": []}
 
 
 def test_presets_are_printed_side_by_side_and_written_apart(
@@ -79,7 +79,7 @@ def test_presets_that_do_not_exist_are_refused(
     assert "expected" in capsys.readouterr().err
 
 
-def test_a_sequence_that_cannot_be_used_is_named_skipped_and_counted(
+def test_an_unusable_sequence_is_named_skipped_and_counted(
     dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_clip(dataset, "broken", Clip(np.zeros((3, 32, 32, 3), np.uint8), np.ones((3, 32, 32), np.uint8)))
@@ -94,10 +94,10 @@ def test_a_folder_that_is_no_data_set_is_an_error(tmp_path: Path, capsys: pytest
     assert "JPEGImages does not exist" in capsys.readouterr().err
 
 
-def test_a_training_runs_and_goes_on_where_it_was_left(
+def test_a_training_runs_and_resumes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    short = Recipe("nano", "nano", (Stage(1, 64, (Turn(1, 1),)),), learning_rate=1e-3, synthetic_clips=2)
+    short = Recipe("nano", "nano", (Stage(1, 64, (BatchSpec(1, 1),)),), learning_rate=1e-3, synthetic_clips=2)
     monkeypatch.setitem(recipe.RECIPES, "nano", short)
     out = tmp_path / "run"
     arguments = ["train", "nano", "--out", str(out), "--device", "cpu"]

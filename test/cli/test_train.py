@@ -16,7 +16,7 @@ from sam2_ros.cli import main
 from sam2_ros.synthetic.clip import Clip
 from sam2_ros.synthetic.davis_writer import write_clip
 from sam2_ros.tracking.video import VideoWriter
-from sam2_ros.training.recipe import RECIPES, Recipe, Stage, Turn
+from sam2_ros.training.recipe import RECIPES, BatchSpec, Recipe, Stage
 
 FRAMES = 8
 BUNDLED = Path(cli.__file__).parents[1] / "weights" / "nano.safetensors"
@@ -39,11 +39,11 @@ def write_sav(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("write", [write_davis, write_sav])
-def test_recordings_take_the_place_of_synthetic_clips(
+def test_recordings_replace_synthetic_clips(
     write: Callable[[Path], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(tmp_path / "recordings")
-    short = Recipe("nano", "nano", (Stage(1, 64, (Turn(2, 1),)),), learning_rate=1e-3)
+    short = Recipe("nano", "nano", (Stage(1, 64, (BatchSpec(2, 1),)),), learning_rate=1e-3)
     monkeypatch.setitem(RECIPES, "nano", short)
     out = tmp_path / "run"
     command = ["train", "nano", "--data", str(tmp_path / "recordings"), "--out", str(out), "--device", "cpu"]
@@ -54,7 +54,7 @@ def test_recordings_take_the_place_of_synthetic_clips(
 def test_the_bundled_weights_are_fine_tuned_on_recordings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("first", "second"):
         write_davis(tmp_path / "recordings", name)
-    short = replace(RECIPES["finetune_nano"], stages=(Stage(3, 64, (Turn(4, 2),)),))
+    short = replace(RECIPES["finetune_nano"], stages=(Stage(3, 64, (BatchSpec(4, 2),)),))
     monkeypatch.setitem(RECIPES, "finetune_nano", short)
     out = tmp_path / "run"
     command = ["train", "finetune_nano", "--data", str(tmp_path / "recordings"), "--checkpoint", str(BUNDLED)]
@@ -79,7 +79,7 @@ def test_a_folder_of_pictures_that_does_not_exist_is_refused(
     assert "none is no folder; expected one with pictures" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", [name for name, recipe in RECIPES.items() if recipe.goes_on])
-def test_a_recipe_that_goes_on_from_weights_asks_for_them(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("name", [name for name, recipe in RECIPES.items() if recipe.needs_checkpoint])
+def test_a_fine_tuning_recipe_asks_for_a_checkpoint(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", name]) == 1
     assert f"{name} goes on from trained weights; give them with --checkpoint" in capsys.readouterr().err

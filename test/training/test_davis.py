@@ -11,7 +11,7 @@ from PIL import Image
 
 from sam2_ros.synthetic.clip import Clip
 from sam2_ros.synthetic.davis_writer import write_clip
-from sam2_ros.training.data import VideoClips
+from sam2_ros.training.data import DavisClips
 from sam2_ros.training.davis import DatasetError, read_dataset
 
 
@@ -35,7 +35,7 @@ def test_a_clip_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert np.array_equal(sequence.labels(), np.where(clip.labels == 1, 1, 0))
 
 
-def test_a_folder_of_a_resolution_and_palettes_are_read_as_in_davis(tmp_path: Path) -> None:
+def test_a_resolution_folder_and_palettes_are_read_as_in_davis(tmp_path: Path) -> None:
     write_clip(tmp_path / "plain", "two", clip_of_two())
     for kind in ("JPEGImages", "Annotations"):
         shutil.copytree(tmp_path / "plain" / kind, tmp_path / "davis" / kind / "480p")
@@ -91,20 +91,20 @@ def test_look_alikes_stand_beside_the_videos_where_both_are_annotated(tmp_path: 
 
 def test_videos_are_cut_into_square_clips_for_training(tmp_path: Path) -> None:
     write_clip(tmp_path, "two", clip_of_two(frames=6))
-    clips = VideoClips(tmp_path, frames=4, size=16)
+    clips = DavisClips(tmp_path, frames=4, size=16)
     assert len(clips) == 2  # frames 0 to 3 and 2 to 5
     frames, labels = clips.clip(1)
     assert frames.shape == (4, 16, 16, 3) and labels.shape == (4, 16, 16)
     assert (labels == 1).sum() == 4 * 16 and frames[labels == 1][:, 0].min() > 200
 
 
-def test_what_cannot_be_trained_on_is_named_and_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_unusable_sequences_are_logged_and_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     for name in ("good", "sparse", "broken"):
         write_clip(tmp_path, name, clip_of_two())
     (tmp_path / "Annotations" / "sparse" / "00002.png").unlink()
     (tmp_path / "JPEGImages" / "broken" / "00003.jpg").write_text("no image")
-    clips = VideoClips(tmp_path, frames=4, size=16)
+    clips = DavisClips(tmp_path, frames=4, size=16)
     assert len(clips) == 1 and clips.skipped == 2
     assert "sparse: 3 of 4 frames are annotated" in caplog.text and "00003.jpg" in caplog.text
     with pytest.raises(DatasetError, match="no sequence of 5 annotated frames"):
-        VideoClips(tmp_path, frames=5, size=16)
+        DavisClips(tmp_path, frames=5, size=16)

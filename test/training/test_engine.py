@@ -1,4 +1,4 @@
-"""A training can be killed at any time and comes to the same end; several processes may share it."""
+"""A training can be interrupted at any time and resumes exactly; several processes may share it."""
 
 import os
 import pickle
@@ -17,21 +17,21 @@ from sam2_ros.model import CheckpointError, save_weights, seeded_model
 from sam2_ros.synthetic.pictures import Pictures
 from sam2_ros.tracking import device as device_module
 from sam2_ros.training import engine
+from sam2_ros.training.batches import TrainingBatch
 from sam2_ros.training.data import Clips, ClipStore
 from sam2_ros.training.engine import TrainingError, learning_rate, train
-from sam2_ros.training.lessons import Lesson
-from sam2_ros.training.recipe import Recipe, Stage, Turn
+from sam2_ros.training.recipe import BatchSpec, Recipe, Stage
 
 CPU = torch.device("cpu")
 RECIPE = Recipe(
     "short",
     "nano",
-    (Stage(2, 64, (Turn(1, 2),)), Stage(2, 96, (Turn(2, 1), Turn(1, 2)))),
+    (Stage(2, 64, (BatchSpec(1, 2),)), Stage(2, 96, (BatchSpec(2, 1), BatchSpec(1, 2)))),
     learning_rate=1e-3,
     synthetic_clips=4,
-    warm_up=2,
+    warmup_steps=2,
 )
-ONE_STEP = replace(RECIPE, stages=(Stage(1, 64, (Turn(1, 2),)),), weight_decay=0.0)
+ONE_STEP = replace(RECIPE, stages=(Stage(1, 64, (BatchSpec(1, 2),)),), weight_decay=0.0)
 
 
 @pytest.fixture
@@ -40,23 +40,23 @@ def store(tmp_path: Path) -> ClipStore:
 
 
 def test_the_learning_rate_warms_up_and_falls_to_a_hundredth() -> None:
-    recipe = replace(RECIPE, stages=(Stage(102, 64, (Turn(1, 2),)),))
+    recipe = replace(RECIPE, stages=(Stage(102, 64, (BatchSpec(1, 2),)),))
     rates = [learning_rate(recipe, step) for step in (0, 1, 2, 52, 102)]
     assert rates == pytest.approx([5e-4, 1e-3, 1e-3, 0.505e-3, 1e-5])
 
 
-def test_the_learning_rate_stays_until_it_cools_down() -> None:
-    recipe = replace(RECIPE, stages=(Stage(102, 64, (Turn(1, 2),)),), cool_down=0.4)
+def test_the_learning_rate_is_constant_until_it_decays() -> None:
+    recipe = replace(RECIPE, stages=(Stage(102, 64, (BatchSpec(1, 2),)),), decay_fraction=0.4)
     rates = [learning_rate(recipe, step) for step in (0, 1, 30, 62, 82, 102)]
     assert rates == pytest.approx([5e-4, 1e-3, 1e-3, 1e-3, 0.505e-3, 1e-5])
 
 
-def test_a_stage_follows_the_other() -> None:
+def test_stages_follow_one_another() -> None:
     assert [RECIPE.stage_at(step).image_size for step in range(4)] == [64, 64, 96, 96]
 
 
 @pytest.mark.parametrize(("gain", "image_size", "is_low"), [(2.3, 256, True), (2.3, 128, False), (0.6, 256, False)])
-def test_a_processor_learns_from_large_images_in_bfloat16_where_it_gains(
+def test_a_cpu_trains_on_large_images_in_bfloat16_where_that_is_faster(
     gain: float, image_size: int, is_low: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(device_module, "_gain_of_bfloat16", lambda: gain)
@@ -65,27 +65,27 @@ def test_a_processor_learns_from_large_images_in_bfloat16_where_it_gains(
     assert product.dtype is (torch.bfloat16 if is_low else torch.float32)
 
 
-@pytest.mark.parametrize("with_muon", [False, True])
-def test_a_training_that_was_killed_ends_with_the_same_weights(
-    store: ClipStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, with_muon: bool
+@pytest.mark.parametrize("use_muon", [False, True])
+def test_a_resumed_training_ends_with_the_same_weights(
+    store: ClipStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, use_muon: bool
 ) -> None:
     monkeypatch.setattr(engine, "SAVE_EVERY", 1)
-    recipe = replace(RECIPE, with_muon=with_muon)
+    recipe = replace(RECIPE, use_muon=use_muon)
     whole = load_file(train(recipe, store, tmp_path / "whole", CPU))
 
     real_step, done = engine._step, []
 
-    def killed_at_the_third(*args: object) -> object:
+    def interrupted_at_the_third(*args: object) -> object:
         if len(done) == 3:
             raise KeyboardInterrupt
         done.append(True)
         return real_step(*args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(engine, "_step", killed_at_the_third)
+    monkeypatch.setattr(engine, "_step", interrupted_at_the_third)
     with pytest.raises(KeyboardInterrupt):
-        train(recipe, store, tmp_path / "killed", CPU)
+        train(recipe, store, tmp_path / "interrupted", CPU)
     monkeypatch.setattr(engine, "_step", real_step)
-    resumed = load_file(train(recipe, store, tmp_path / "killed", CPU))
+    resumed = load_file(train(recipe, store, tmp_path / "interrupted", CPU))
     assert all(torch.equal(whole[key], resumed[key]) for key in whole)
 
 
@@ -104,14 +104,14 @@ def test_two_processes_learn_from_the_mean_of_their_gradients(
     subprocess.run([*torchrun, worker, tmp_path / "recipe.pickle"], check=True, env=environment)
 
     train(ONE_STEP, store, tmp_path / "one_rank", CPU)
-    drawn = engine.lessons_from
+    original = engine.training_batches
 
-    def of_both_ranks(recipe: Recipe, clips: Clips, step: int, rank: int, drawers: int) -> Iterator[Lesson]:
-        first, second = (drawn(ONE_STEP, clips, step, each) for each in range(2))
+    def of_both_ranks(recipe: Recipe, clips: Clips, step: int, rank: int, num_workers: int) -> Iterator[TrainingBatch]:
+        first, second = (original(ONE_STEP, clips, step, each) for each in range(2))
         return chain.from_iterable(zip(first, second))
 
-    monkeypatch.setattr(engine, "lessons_from", of_both_ranks)
-    both = replace(ONE_STEP, stages=(replace(ONE_STEP.stages[0], accumulate=2),))
+    monkeypatch.setattr(engine, "training_batches", of_both_ranks)
+    both = replace(ONE_STEP, stages=(replace(ONE_STEP.stages[0], accumulation_steps=2),))
     train(both, store, tmp_path / "both_ranks", CPU)
 
     together, alone, accumulated = (_weights(tmp_path / name) for name in ("rank0", "one_rank", "both_ranks"))
@@ -145,10 +145,10 @@ def test_a_state_of_an_earlier_version_is_refused(store: ClipStore, tmp_path: Pa
         train(RECIPE, store, tmp_path, CPU)
 
 
-def test_a_disk_that_is_full_leaves_the_earlier_state(
+def test_a_full_disk_leaves_the_earlier_state(
     store: ClipStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    train(replace(RECIPE, stages=(Stage(1, 64, (Turn(1, 1),)),)), store, tmp_path / "run", CPU)
+    train(replace(RECIPE, stages=(Stage(1, 64, (BatchSpec(1, 1),)),)), store, tmp_path / "run", CPU)
     earlier = (tmp_path / "run" / "state.pt").read_bytes()
 
     def full(state: object, file: Path) -> None:
@@ -157,28 +157,28 @@ def test_a_disk_that_is_full_leaves_the_earlier_state(
 
     monkeypatch.setattr(torch, "save", full)
     with pytest.raises(TrainingError, match="make room"):
-        train(replace(RECIPE, stages=(Stage(2, 64, (Turn(1, 1),)),)), store, tmp_path / "run", CPU)
+        train(replace(RECIPE, stages=(Stage(2, 64, (BatchSpec(1, 1),)),)), store, tmp_path / "run", CPU)
     assert (tmp_path / "run" / "state.pt").read_bytes() == earlier
     assert not list((tmp_path / "run").glob("*.partial"))
 
 
 def test_a_loss_that_is_not_finite_stops_the_training(store: ClipStore, tmp_path: Path) -> None:
-    train(replace(RECIPE, stages=(Stage(1, 64, (Turn(1, 1),)),)), store, tmp_path, CPU)
+    train(replace(RECIPE, stages=(Stage(1, 64, (BatchSpec(1, 1),)),)), store, tmp_path, CPU)
     state = torch.load(tmp_path / "state.pt", weights_only=True)
     state["weights"]["trunk.patches.weight"].fill_(float("nan"))
     torch.save(state, tmp_path / "state.pt")
     with pytest.raises(TrainingError, match="loss of step 1 is nan"):
-        train(replace(RECIPE, stages=(Stage(2, 64, (Turn(1, 1),)),)), store, tmp_path, CPU)
+        train(replace(RECIPE, stages=(Stage(2, 64, (BatchSpec(1, 1),)),)), store, tmp_path, CPU)
 
 
-def test_fine_tuning_starts_from_weights_and_keeps_what_is_frozen(store: ClipStore, tmp_path: Path) -> None:
+def test_fine_tuning_starts_from_a_checkpoint_and_keeps_frozen_parameters(store: ClipStore, tmp_path: Path) -> None:
     start = tmp_path / "start.safetensors"
     save_weights(seeded_model("nano", seed=3), start, torch.float32)
-    recipe = replace(RECIPE, stages=(Stage(2, 64, (Turn(2, 1),)),), frozen=("trunk.", "neck."))
+    recipe = replace(RECIPE, stages=(Stage(2, 64, (BatchSpec(2, 1),)),), frozen_prefixes=("trunk.", "neck."))
     train(recipe, store, tmp_path / "run", CPU, start)
     before = load_file(start)
     after = torch.load(tmp_path / "run" / "state.pt", weights_only=True)["weights"]
-    frozen = [key for key in before if key.startswith(recipe.frozen)]
+    frozen = [key for key in before if key.startswith(recipe.frozen_prefixes)]
     assert frozen and all(torch.equal(before[key], after[key]) for key in frozen)
     moved = (before["memory_encoder.out.weight"] - after["memory_encoder.out.weight"]).abs().max()
     assert 0 < moved < 0.01

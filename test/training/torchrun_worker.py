@@ -1,4 +1,4 @@
-"""Trains the pickled recipe FILE beside it, as one process of those that torchrun starts."""
+"""Trains the pickled recipe FILE as one of several processes that torchrun starts."""
 
 import os
 import pickle
