@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import cv2
@@ -11,6 +12,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from sam2_ros.training.data import Clips, Sample, SampleSpec, draw_sample
+from sam2_ros.training.errors import TrainingError
 from sam2_ros.training.prompts import PromptKind, first_prompts, random_kind
 from sam2_ros.training.recipe import BatchSpec, Recipe, Stage
 from sam2_ros.training.unroll import ClipBatch, PromptSchedule, collate
@@ -43,10 +45,32 @@ def training_batches(
         pin_memory=num_workers > 0 and torch.cuda.is_available(),
         multiprocessing_context="fork" if num_workers else None,  # shares the memory-mapped clips
     )
-    return iter(loader)
+    return _checked(loader)
 
 
-class _BatchDataset(Dataset[TrainingBatch]):
+@dataclass(frozen=True)
+class _Failure:
+    """Why a batch could not be loaded; an exception would come from a worker with its traceback as message."""
+
+    message: str
+
+
+def _checked(loader: Iterable[TrainingBatch | _Failure]) -> Iterator[TrainingBatch]:
+    """Raises TrainingError for a failure, and for a worker that was killed."""
+    try:
+        for batch in loader:
+            if isinstance(batch, _Failure):
+                raise TrainingError(f"{batch.message}; the last saved state is kept: run the same command to continue")
+            yield batch
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        raise TrainingError(
+            "a process that loads batches was killed, probably for lack of memory or of shared memory (/dev/shm)"
+        ) from error
+
+
+class _BatchDataset(Dataset["TrainingBatch | _Failure"]):
     """Batches by (step, part of the step): a function of both, the recipe's seed and the rank."""
 
     def __init__(self, recipe: Recipe, clips: Clips, rank: int) -> None:
@@ -54,8 +78,13 @@ class _BatchDataset(Dataset[TrainingBatch]):
         self._clips = clips
         self._rank = rank
 
-    def __getitem__(self, index: tuple[int, int]) -> TrainingBatch:
-        step, part = index
+    def __getitem__(self, index: tuple[int, int]) -> TrainingBatch | _Failure:
+        try:
+            return self._load(*index)
+        except (OSError, ValueError) as error:
+            return _Failure(str(error))
+
+    def _load(self, step: int, part: int) -> TrainingBatch:
         rng = np.random.default_rng((self._recipe.seed, step, self._rank, part))
         stage = self._recipe.stage_at(step)
         spec = stage.batches[step % len(stage.batches)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -10,6 +11,7 @@ from typing import Protocol
 import cv2
 import numpy as np
 
+from sam2_ros.files import named_errors
 from sam2_ros.synthetic.clip import visible_objects
 from sam2_ros.synthetic.pictures import Pictures
 from sam2_ros.synthetic.scene import render_clip
@@ -30,6 +32,10 @@ class Clips(Protocol):
     def clip(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Frames (T, S, S, 3) and labels (T, S, S), both uint8."""
 
+    @property
+    def bytes_to_write(self) -> int:
+        """Disk space that reading all clips will take."""
+
 
 class ClipStore:
     """`count` synthetic clips of series `seed`, rendered at their first use and kept in files below `folder`.
@@ -45,32 +51,55 @@ class ClipStore:
         self.pictures = pictures
         self.seed = seed
         self._first_plain = count - plain
-        shape = (count, frames, size, size)
-        self._frames = _memory_map(folder / f"frames_{seed}_{frames}x{size}.u8", (*shape, 3))
-        self._labels = _memory_map(folder / f"labels_{seed}_{frames}x{size}.u8", shape)
-        self._filled = _memory_map(folder / f"filled_{seed}_{frames}x{size}.u8", (count,))
+        name = f"{seed}_{frames}x{size}.u8"
+        self._frames = _ArrayFile(folder / f"frames_{name}", (count, frames, size, size, 3))
+        self._labels = _ArrayFile(folder / f"labels_{name}", (count, frames, size, size))
+        self._filled = _ArrayFile(folder / f"filled_{name}", (count, 1))
 
     def __len__(self) -> int:
-        return len(self._filled)
+        return len(self._filled.rows)
+
+    @property
+    def bytes_to_write(self) -> int:
+        """Disk space of the clips that are not rendered yet."""
+        missing = len(self) - int(np.count_nonzero(self._filled.rows))
+        return missing * (self._frames.row_bytes + self._labels.row_bytes)
 
     def clip(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """Frames (T, S, S, 3) and labels (T, S, S), both uint8."""
-        if not self._filled[index]:
-            _, frames, size, _ = self._labels.shape
+        """Frames (T, S, S, 3) and labels (T, S, S), both uint8. Raises OSError on a full disk."""
+        if not self._filled.rows[index]:
+            _, frames, size, _ = self._labels.rows.shape
             pictures = self.pictures if index < self._first_plain else Pictures(self.pictures.photographs)
             clip = render_clip(self.seed, index, pictures, frames, size)
-            self._frames[index], self._labels[index] = clip.frames, clip.labels
-            self._filled[index] = 1
-        return self._frames[index], self._labels[index]
+            self._frames.write(index, clip.frames)
+            self._labels.write(index, clip.labels)
+            self._filled.write(index, np.ones(1, np.uint8))
+        return self._frames.rows[index], self._labels.rows[index]
 
 
-def _memory_map(file: Path, shape: tuple[int, ...]) -> np.memmap:
-    """The file as an array of this shape; a missing or shorter file is extended with zeros."""
-    size = int(np.prod(shape))
-    with file.open("ab") as handle:
-        if handle.tell() < size:
-            handle.truncate(size)
-    return np.memmap(file, np.uint8, "r+", shape=shape)
+class _ArrayFile:
+    """A file as an array of uint8 rows; a missing or shorter file is extended with zeros, which take no space.
+
+    Rows are read through a memory map and written by system calls: on a full disk a write to the map would kill the
+    process.
+    """
+
+    def __init__(self, file: Path, shape: tuple[int, ...]) -> None:
+        self._file = file
+        self._handle = file.open("a+b")
+        self.row_bytes = int(np.prod(shape[1:]))
+        if self._handle.tell() < shape[0] * self.row_bytes:
+            self._handle.truncate(shape[0] * self.row_bytes)
+        self._descriptor = os.open(file, os.O_WRONLY)
+        self.rows = np.memmap(self._handle, np.uint8, "r", shape=shape)
+
+    def write(self, index: int, row: np.ndarray) -> None:
+        """Write one row. Raises OSError on a full disk."""
+        content = memoryview(row.tobytes())
+        with named_errors(self._file):
+            while content:
+                written = os.pwrite(self._descriptor, content, index * self.row_bytes + self.row_bytes - len(content))
+                content = content[written:]
 
 
 class DavisClips:
@@ -103,6 +132,11 @@ class DavisClips:
 
     def __len__(self) -> int:
         return len(self._clips)
+
+    @property
+    def bytes_to_write(self) -> int:
+        """None: recordings are read where they are."""
+        return 0
 
     def clip(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Frames (T, S, S, 3) and labels (T, S, S), both uint8."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,30 +21,43 @@ from tqdm import tqdm
 from sam2_ros.tracking.device import autocast, choose_precision
 from sam2_ros.training.batches import TrainingBatch, training_batches
 from sam2_ros.training.data import Clips
-from sam2_ros.training.distributed import average_gradients, join_ranks, local_ranks
-from sam2_ros.training.errors import TrainingError
+from sam2_ros.training.disk import describe_disk_space
+from sam2_ros.training.distributed import any_rank, average_gradients, join_ranks, local_ranks
+from sam2_ros.training.errors import TrainingError, TrainingStopped
 from sam2_ros.training.losses import Losses
 from sam2_ros.training.metric_logger import MetricLogger
 from sam2_ros.training.recipe import Recipe
-from sam2_ros.training.state import TrainingState, enter_stage, save_state, start_or_resume
+from sam2_ros.training.state import TrainingState, enter_stage, save_state, start_or_resume, state_file
+from sam2_ros.training.stop import StopRequest
 from sam2_ros.training.unroll import unroll
 
 SAVE_EVERY = 100
 _LARGE = 256  # pixels
 
 
-def train(recipe: Recipe, clips: Clips, folder: Path, device: torch.device, checkpoint: Path | None = None) -> Path:
+def train(
+    recipe: Recipe,
+    clips: Clips,
+    folder: Path,
+    device: torch.device,
+    checkpoint: Path | None = None,
+    first_stage: int = 0,
+) -> Path:
     """Run a recipe to its end, from the state in `folder` if there is one; returns the file of the averaged weights.
 
-    A new training starts from the weights of `checkpoint`, or else from random ones. Writes `state.pt`, TensorBoard
-    curves, `curve.csv` and `<model>.safetensors` to `folder`. Raises TrainingError for the state of another training
-    and for a loss that is not finite, CheckpointError for weights that do not fit.
+    A new training starts at `first_stage` from the weights of `checkpoint`, or else from random ones. Writes
+    `state.pt`, TensorBoard curves, `curve.csv` and `<model>.safetensors` to `folder`. Raises TrainingError for the
+    state of another training, a loss that is not finite and a full disk, CheckpointError for weights that do not fit,
+    and TrainingStopped after Ctrl-C or SIGTERM, once the state is saved.
     """
     folder.mkdir(parents=True, exist_ok=True)
     rank, ranks = join_ranks()
-    state = start_or_resume(recipe, folder, device, checkpoint)
+    state = start_or_resume(recipe, folder, device, checkpoint, first_stage)
+    if rank == 0 and state.step < recipe.steps:
+        print(describe_disk_space(folder, clips, state), file=sys.stderr)
     batches = training_batches(recipe, clips, state.step, rank, _num_workers(device))
     with contextlib.ExitStack() as stack:
+        stop = stack.enter_context(StopRequest())
         logger = stack.enter_context(MetricLogger(folder)) if rank == 0 else None
         bar = stack.enter_context(
             tqdm(total=recipe.steps, initial=state.step, unit="step", disable=rank != 0, mininterval=5)
@@ -53,20 +68,26 @@ def train(recipe: Recipe, clips: Clips, folder: Path, device: torch.device, chec
             bar.update()
             if logger is not None:
                 logger.log(state.step, losses, gradient_norm)
-            if rank == 0 and (state.step % SAVE_EVERY == 0 or state.step == recipe.steps):
+            stops = any_rank(stop.signal is not None, ranks)
+            if rank == 0 and (stops or state.step % SAVE_EVERY == 0 or state.step == recipe.steps):
                 save_state(recipe, state, folder)
+            if stops and state.step < recipe.steps:
+                raise TrainingStopped(state.step, state_file(folder), stop.signal or signal.SIGTERM)
             if state.step < recipe.steps:
                 enter_stage(recipe, state, device)
     return folder / f"{recipe.model}.safetensors"
 
 
-def learning_rate(recipe: Recipe, step: int) -> float:
-    """Linear warm-up, a constant, then a half cosine to a hundredth over the last `decay_fraction` of the steps."""
-    if step < recipe.warmup_steps:
-        return recipe.learning_rate * (step + 1) / recipe.warmup_steps
+def learning_rate(recipe: Recipe, step: int, first_step: int = 0) -> float:
+    """Linear warm-up, a constant, then a half cosine to a hundredth over the last `decay_fraction` of the steps.
+
+    A training that starts with a later stage, at `first_step`, warms up to the schedule's value there.
+    """
     decay_steps = max(1, round(recipe.decay_fraction * (recipe.steps - recipe.warmup_steps)))
     share = max(0.0, 1 - (recipe.steps - step) / decay_steps)
-    return recipe.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * share)))
+    rate = recipe.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * share)))
+    steps = step - first_step
+    return rate * (steps + 1) / recipe.warmup_steps if steps < recipe.warmup_steps else rate
 
 
 def _num_workers(device: torch.device) -> int:
@@ -85,8 +106,8 @@ def _step(
     for _ in range(stage.accumulation_steps):
         batch = next(batches)
         with _precision(device, stage.image_size):
-            predictions = unroll(state.model, batch.clips, batch.schedules, batch.rng)
-        mean = _mean(predictions)
+            losses = unroll(state.model, batch.clips, batch.schedules, batch.rng)
+        mean = _mean(losses)
         if not torch.isfinite(mean.total):
             raise TrainingError(
                 f"the loss of step {state.step} is {mean.total.item()}; the last saved state is kept: "
@@ -97,7 +118,7 @@ def _step(
     if ranks > 1:
         average_gradients(parameters, ranks)
     gradient_norm = torch.nn.utils.clip_grad_norm_(parameters, recipe.max_grad_norm)
-    state.optimizers.step(learning_rate(recipe, state.step))
+    state.optimizers.step(learning_rate(recipe, state.step, state.first_step))
     state.update_average(recipe.ema_decay)
     return mean, gradient_norm
 

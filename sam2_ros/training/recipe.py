@@ -6,18 +6,24 @@ from dataclasses import dataclass, replace
 
 from .losses import PixelLoss
 
+_OBJECTS_PER_CLIP = 1.6  # of samples of synthetic clips, on average
+
 
 @dataclass(frozen=True)
 class BatchSpec:
     """Shape of a batch on every device: `clips` clips of `frames` frames; a clip of one frame is a still image.
 
-    `objects` is the number of objects of all clips together, None for as many as the clips have. A fixed number
-    saves a GPU from preparing kernels for every other one.
+    `objects` is the number of objects of all clips together, None for as many as the clips have.
     """
 
     frames: int
     clips: int
     objects: int | None = None
+
+    def scaled(self, factor: int) -> BatchSpec:
+        """`factor` times as many clips, with as many objects as they have on average."""
+        clips = factor * self.clips
+        return replace(self, clips=clips, objects=round(_OBJECTS_PER_CLIP * clips))
 
 
 @dataclass(frozen=True)
@@ -69,6 +75,22 @@ class Recipe:
     def steps(self) -> int:
         """Optimizer steps of all stages."""
         return sum(stage.steps for stage in self.stages)
+
+    def scaled(self, factor: int) -> Recipe:
+        """The recipe with `factor` times as many clips in every batch, and a fixed number of objects.
+
+        A fixed number saves a GPU from preparing kernels for every other one.
+        """
+        if factor == 1:
+            return self
+        stages = tuple(
+            replace(stage, batches=tuple(spec.scaled(factor) for spec in stage.batches)) for stage in self.stages
+        )
+        return replace(self, stages=stages)
+
+    def with_clips(self, count: int) -> Recipe:
+        """The recipe with another number of synthetic clips, and as large a share of plain ones."""
+        return replace(self, synthetic_clips=count, plain_clips=round(self.plain_clips * count / self.synthetic_clips))
 
     def stage_at(self, step: int) -> Stage:
         """The stage of optimizer step `step`. Raises IndexError beyond the last one."""

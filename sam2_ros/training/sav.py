@@ -10,8 +10,8 @@ from typing import Any
 
 import cv2
 import numpy as np
-from pycocotools import mask as run_lengths
 
+from sam2_ros.optional import require
 from sam2_ros.tracking.video import VideoError, probe, read_frames
 from sam2_ros.training.davis import DatasetError
 
@@ -34,6 +34,7 @@ class SavClips:
     """
 
     def __init__(self, folder: Path, frames: int = 8, size: int = 256) -> None:
+        require("pycocotools.mask", "reading SA-V", "train")
         self.frames, self.size = frames, size
         self.skipped = 0
         self._clips: list[tuple[Path, int]] = []  # annotation, first annotated frame
@@ -55,6 +56,11 @@ class SavClips:
 
     def __len__(self) -> int:
         return len(self._clips)
+
+    @property
+    def bytes_to_write(self) -> int:
+        """None: recordings are read where they are."""
+        return 0
 
     def clip(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Frames (T, S, S, 3) and labels (T, S, S), both uint8. Raises DatasetError for a video that ends early."""
@@ -89,7 +95,7 @@ def _checked_length(file: Path) -> int:
     masklets = _masklets(file)
     height, width = probe(_video_of(file)).size
     try:
-        shapes = {tuple(run_lengths.decode(mask).shape) for mask in masklets[0]}
+        shapes = {tuple(_decode(mask).shape) for mask in masklets[0]}
     except (ValueError, KeyError, TypeError) as error:
         raise DatasetError(f"{file} holds a mask that cannot be decoded ({error!r})") from error
     if shapes != {(height, width)}:
@@ -97,9 +103,14 @@ def _checked_length(file: Path) -> int:
     return len(masklets)
 
 
+def _decode(mask: dict[str, Any]) -> np.ndarray:
+    """(H, W) uint8 from a run-length mask."""
+    return np.asarray(require("pycocotools.mask", "reading SA-V", "train").decode(mask))
+
+
 def _labels(masks: list[dict[str, Any]], size: int) -> np.ndarray:
     """(S, S) uint8; where objects overlap the smaller one is on top, as it is a part of the larger."""
-    decoded = [run_lengths.decode(mask) for mask in masks]
+    decoded = [_decode(mask) for mask in masks]
     labels = np.zeros((size, size), np.uint8)
     for number in np.argsort([-int(mask.sum()) for mask in decoded], kind="stable"):
         small = cv2.resize(decoded[number], (size, size), interpolation=cv2.INTER_NEAREST)

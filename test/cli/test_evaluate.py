@@ -9,6 +9,7 @@ from safetensors.torch import load_file
 
 from sam2_ros.cli import main
 from sam2_ros.model import save_weights, seeded_model
+from sam2_ros.synthetic import pictures
 from sam2_ros.synthetic.clip import Clip
 from sam2_ros.synthetic.davis_writer import write_clip
 from sam2_ros.tracking.presets import PRESETS
@@ -97,6 +98,7 @@ def test_a_folder_that_is_no_data_set_is_an_error(tmp_path: Path, capsys: pytest
 def test_a_training_runs_and_resumes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.setattr(pictures, "BUNDLED", ())
     short = Recipe("nano", "nano", (Stage(1, 64, (BatchSpec(1, 1),)),), learning_rate=1e-3, synthetic_clips=2)
     monkeypatch.setitem(recipe.RECIPES, "nano", short)
     out = tmp_path / "run"

@@ -1,5 +1,7 @@
 """A batch is a function of its step, whichever process loads it and in whatever order."""
 
+import os
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from sam2_ros.model import PointLabel
 from sam2_ros.synthetic.pictures import Pictures
 from sam2_ros.training.batches import TrainingBatch, training_batches
 from sam2_ros.training.data import ClipStore
+from sam2_ros.training.errors import TrainingError
 from sam2_ros.training.recipe import BatchSpec, Recipe, Stage
 
 RECIPE = Recipe(
@@ -76,3 +79,27 @@ def test_a_batch_has_as_many_objects_as_its_spec(store: ClipStore, count: int) -
 def test_workers_load_the_same_batches_in_the_same_order(store: ClipStore) -> None:
     alone, together = training_batches(RECIPE, store, 0), training_batches(RECIPE, store, 0, num_workers=2)
     assert all(same(*pair) for pair in zip(alone, together, strict=True))
+
+
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_a_clip_that_cannot_be_loaded_ends_in_one_line(
+    store: ClipStore, monkeypatch: pytest.MonkeyPatch, num_workers: int
+) -> None:
+    def fails(_: int) -> None:
+        raise OSError(28, "No space left on device", "clips/frames.u8")
+
+    monkeypatch.setattr(store, "clip", fails)
+    with pytest.raises(TrainingError, match="No space left on device: 'clips/frames.u8'; the last saved state is kept"):
+        next(training_batches(RECIPE, store, 0, num_workers=num_workers))
+
+
+def test_a_worker_that_is_killed_ends_in_one_line(store: ClipStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "clip", lambda _: os.kill(os.getpid(), signal.SIGKILL))
+    with pytest.raises(TrainingError, match="a process that loads batches was killed"):
+        next(training_batches(RECIPE, store, 0, num_workers=1))
+
+
+def test_a_scaled_recipe_has_larger_batches_with_a_fixed_number_of_objects() -> None:
+    spec = RECIPE.scaled(8).stages[1].batches[0]
+    assert spec == BatchSpec(frames=2, clips=8, objects=13)
+    assert RECIPE.scaled(1) == RECIPE

@@ -1,8 +1,12 @@
 """Clips are kept on disk, and samples are drawn from them."""
 
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from sam2_ros.synthetic.pictures import Pictures
 from sam2_ros.synthetic.scene import render_clip
@@ -77,3 +81,28 @@ def test_without_an_absent_object_there_is_no_sample_with_an_absence() -> None:
     frames, labels = np.zeros((8, 64, 64, 3), np.uint8), np.zeros((8, 64, 64), np.uint8)
     labels[:, 8:24, 8:24] = 1
     assert draw_sample(np.random.default_rng(0), frames, labels, SampleSpec(4, 32, 1), absence=True) is None
+
+
+@contextmanager
+def file_size_limit(size: int) -> Iterator[None]:
+    """Writing beyond `size` bytes of a file fails, as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_clip_that_cannot_be_written_is_named_and_rendered_again_later(tmp_path: Path) -> None:
+    store = ClipStore(tmp_path, Pictures(), seed=5, count=4, frames=3, size=64)
+    with file_size_limit(3 * 64 * 64 * 3 + 1000), pytest.raises(OSError, match="File too large.*frames_5_3x64.u8"):
+        store.clip(1)
+    assert np.array_equal(store.clip(1)[1], render_clip(5, 1, Pictures(), frames=3, size=64).labels)
+
+
+def test_the_store_says_how_much_it_will_write(tmp_path: Path) -> None:
+    store = ClipStore(tmp_path, Pictures(), seed=5, count=4, frames=3, size=64)
+    assert store.bytes_to_write == 4 * 3 * 64 * 64 * 4
+    store.clip(2)
+    assert store.bytes_to_write == 3 * 3 * 64 * 64 * 4

@@ -1,12 +1,14 @@
 """Videos with the run-length masks of SA-V become clips, and what is wrong with one is named."""
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from pycocotools import mask as run_lengths
 
+from sam2_ros.optional import MissingLibraryError
 from sam2_ros.tracking.video import VideoWriter
 from sam2_ros.training.davis import DatasetError
 from sam2_ros.training.sav import SavClips, is_sav
@@ -90,3 +92,11 @@ def test_a_video_that_ends_early_is_named(tmp_path: Path) -> None:
     clips = SavClips(tmp_path, frames=4, size=32)
     with pytest.raises(DatasetError, match="cut.mp4 ends before its annotations"):
         clips.clip(len(clips) - 1)
+
+
+def test_without_pycocotools_one_line_says_how_to_install_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_video(tmp_path, "sav_000001")
+    monkeypatch.setitem(sys.modules, "pycocotools.mask", None)
+    monkeypatch.setitem(sys.modules, "pycocotools", None)
+    with pytest.raises(MissingLibraryError, match="reading SA-V needs pycocotools: pip install -e"):
+        SavClips(tmp_path)
