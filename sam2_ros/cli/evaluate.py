@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from sam2_ros.files import named_errors
 from sam2_ros.model import load_model
 from sam2_ros.tracking import PresenceRules, TrackerConfig
 from sam2_ros.tracking.device import choose_device, choose_precision
@@ -53,9 +54,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     events.add_argument(
         "--memory-policy", choices=POLICIES, default=TrackerConfig.memory_policy, help="default: %(default)s"
     )
-    events.add_argument("--lost-after", type=float, default=1.0, metavar="SECONDS", help="default: 1")
+    events.add_argument("--lost-after", type=_positive, default=1.0, metavar="SECONDS", help="default: 1")
     events.add_argument(
-        "--rate", type=float, default=10.0, metavar="FPS", help="frames per second of the data set (default: 10)"
+        "--rate", type=_positive, default=10.0, metavar="FPS", help="frames per second of the data set (default: 10)"
     )
     add_model_options(parser)
     add_preset_options(parser, several=True)
@@ -66,30 +67,57 @@ def run(args: argparse.Namespace) -> int:
     sequences = read_dataset(args.dataset)[: args.max_sequences]
     names = [args.baseline] if args.baseline else args.preset
     folders = {name: args.out / name if len(names) > 1 else args.out for name in names}
-    _print_tables({name: _evaluate(args, name, sequences, folder) for name, folder in folders.items()})
-    return 0
+    tables: dict[str, list[tuple[str, str]]] = {}
+    finished = True
+    for name, folder in folders.items():
+        tables[name], finished = _evaluate(args, name, sequences, folder)
+        if not finished:
+            break
+    _print_tables(tables)
+    return 0 if finished else 130  # as a shell reports Ctrl-C
 
 
-def _evaluate(args: argparse.Namespace, name: str, sequences: list[Sequence], folder: Path) -> list[tuple[str, str]]:
-    """Rows of the table of a preset or baseline; scores and pictures go into the folder."""
+def _positive(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected a number above 0, not {text!r}")
+    return value
+
+
+def _evaluate(
+    args: argparse.Namespace, name: str, sequences: list[Sequence], folder: Path
+) -> tuple[list[tuple[str, str]], bool]:
+    """Rows of the table of a preset or baseline, and False if Ctrl-C ended it early; files go into the folder."""
     method = _method(args, name)
     lost_after = None if args.baseline else args.lost_after * args.rate
     folder.mkdir(parents=True, exist_ok=True)
     results: list[tuple[Sequence, Evaluated]] = []
     skipped = 0
-    for sequence in tqdm(sequences, desc=name, unit="sequence"):
-        try:
-            results.append((sequence, evaluate_sequence(sequence, method, lost_after)))
-        except DatasetError as error:
-            skipped += 1
-            print(f"skipped {sequence.name}: {error}", file=sys.stderr)
+    finished = True
+    try:
+        for sequence in tqdm(sequences, desc=name, unit="sequence", disable=None):
+            try:
+                results.append((sequence, evaluate_sequence(sequence, method, lost_after)))
+            except DatasetError as error:
+                skipped += 1
+                print(f"skipped {sequence.name}: {error}", file=sys.stderr)
+    except KeyboardInterrupt:
+        if not results:
+            raise
+        finished = False
+        print(f"stopped: scores of the first {len(results) + skipped} of {len(sequences)} sequences", file=sys.stderr)
+    if not results:
+        raise DatasetError(f"none of the {len(sequences)} sequences of {args.dataset} can be used")
     scores = [score for _, result in results for score in result.scores]
     summary = summarise(scores)
     frames = sum(len(sequence.images) for sequence, _ in results)
     rate = frames / sum(result.seconds for _, result in results)
     _write_json(folder / "scores.json", args, name, summary, scores, rate, skipped)
     _write_worst(folder, results)
-    return _rows(summary, rate, skipped)
+    return _rows(summary, rate, skipped), finished
 
 
 def _method(args: argparse.Namespace, name: str) -> Method:
@@ -124,10 +152,13 @@ def _write_json(
         "skipped": skipped,
         "objects": [asdict(score) for score in scores],
     }
-    file.write_text(json.dumps(content, indent=1))
+    with named_errors(file):
+        file.write_text(json.dumps(content, indent=1))
 
 
 def _write_worst(folder: Path, results: list[tuple[Sequence, Evaluated]]) -> None:
+    for stale in folder.glob("worst_*.png"):  # of an earlier run
+        stale.unlink()
     ranked = sorted(_each_score(results), key=lambda entry: entry[2].mean)
     for sequence, result, score in ranked[:_WORST]:
         file = folder / f"worst_{sequence.name}_{score.object}.png"

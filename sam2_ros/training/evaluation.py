@@ -11,14 +11,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from sam2_ros.training.davis import Sequence
+from sam2_ros.training.davis import DatasetError, Sequence
 
 from ..model import Sam2
+from ..synthetic.davis_writer import write_image
 from ..tracking import Box, Click, EventKind, Prompt, StreamingTracker, TrackerConfig
 from .event_metrics import score_lost, score_reacquired
 from .metrics import ObjectScore, score_object
 
 PROMPTS = ("mask", "box", "click")
+_MIN_ANNOTATED = 3  # J and F ignore the first and the last frame
 _SHOWN = 6  # frames of a picture
 
 
@@ -91,6 +93,10 @@ def evaluate_sequence(sequence: Sequence, method: Method, lost_after: float | No
     annotated. Raises DatasetError for an unusable sequence.
     """
     labels = sequence.labels()
+    if len(labels) < _MIN_ANNOTATED:
+        raise DatasetError(
+            f"{len(labels)} of its {len(sequence.images)} frames are annotated; expected at least {_MIN_ANNOTATED}"
+        )
     numbers = [int(number) for number in np.unique(labels[0]) if number]
     masks = {number: labels[0] == number for number in numbers}
     annotated = {file.stem: i for i, file in enumerate(sequence.annotations)}
@@ -150,4 +156,4 @@ def write_picture(file: Path, sequence: Sequence, number: int, found: np.ndarray
         outlines, _ = cv2.findContours((labels[t] == number).astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
         cv2.drawContours(tile, outlines, -1, (255, 255, 255), 1)
         tiles.append(tile)
-    cv2.imwrite(str(file), cv2.cvtColor(np.hstack(tiles), cv2.COLOR_RGB2BGR))
+    write_image(file, cv2.cvtColor(np.hstack(tiles), cv2.COLOR_RGB2BGR))

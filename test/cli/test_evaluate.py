@@ -1,19 +1,22 @@
 """`sam2_ros evaluate` and `sam2_ros train` as they are called."""
 
 import json
+import signal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from safetensors.torch import load_file
 
-from sam2_ros.cli import main
+from sam2_ros.cli import evaluate, main
 from sam2_ros.model import save_weights, seeded_model
 from sam2_ros.synthetic import pictures
 from sam2_ros.synthetic.clip import Clip
 from sam2_ros.synthetic.davis_writer import write_clip
 from sam2_ros.tracking.presets import PRESETS
 from sam2_ros.training import recipe
+from sam2_ros.training.davis import Sequence
 from sam2_ros.training.recipe import BatchSpec, Recipe, Stage
 
 
@@ -88,6 +91,65 @@ def test_an_unusable_sequence_is_named_skipped_and_counted(
     assert main(["evaluate", str(dataset), "--baseline", "copy", "--out", str(tmp_path / "out")]) == 0
     captured = capsys.readouterr()
     assert "skipped broken" in captured.err and "(1 sequences skipped)" in captured.out
+
+
+def test_a_data_set_without_a_usable_sequence_is_an_error(
+    dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for frame in (2, 3, 4):
+        (dataset / "Annotations" / "still" / f"{frame:05d}.png").unlink()
+    assert main(["evaluate", str(dataset), "--baseline", "copy", "--out", str(tmp_path / "out")]) == 1
+    errors = capsys.readouterr().err
+    assert "skipped still: 2 of its 5 frames are annotated; expected at least 3" in errors
+    assert f"none of the 1 sequences of {dataset} can be used" in errors
+
+
+def test_ctrl_c_keeps_the_scores_of_the_sequences_so_far(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_clip(dataset, "zweite", Clip(np.zeros((3, 32, 32, 3), np.uint8), np.ones((3, 32, 32), np.uint8)))
+    score = evaluate.evaluate_sequence
+
+    def interrupted(sequence: Sequence, *others: Any) -> Any:
+        if sequence.name == "zweite":
+            signal.raise_signal(signal.SIGINT)
+        return score(sequence, *others)
+
+    monkeypatch.setattr(evaluate, "evaluate_sequence", interrupted)
+    out = tmp_path / "out"
+    assert main(["evaluate", str(dataset), "--baseline", "copy", "--out", str(out)]) == 130
+    captured = capsys.readouterr()
+    assert "J&F" in captured.out and "stopped: scores of the first 1 of 2 sequences" in captured.err
+    assert len(json.loads((out / "scores.json").read_text())["objects"]) == 1
+
+
+def test_pictures_of_an_earlier_run_are_removed(dataset: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "worst_other_1.png").write_bytes(b"")
+    assert main(["evaluate", str(dataset), "--baseline", "copy", "--out", str(out)]) == 0
+    assert [file.name for file in out.glob("*.png")] == ["worst_still_1.png"]
+
+
+@pytest.mark.parametrize("option", ["--rate", "--lost-after"])
+@pytest.mark.parametrize("value", ["0", "-1", "inf", "fast"])
+def test_times_have_to_be_above_zero(
+    dataset: Path, option: str, value: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["evaluate", str(dataset), f"{option}={value}"])
+    assert f"expected a number above 0, not '{value}'" in capsys.readouterr().err
+
+
+def test_a_full_disk_is_one_line_that_names_the_file(
+    dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "scores.json").symlink_to("/dev/full")
+    assert main(["evaluate", str(dataset), "--baseline", "copy", "--out", str(out)]) == 1
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if "No space left" in line]
+    assert line.endswith(f"No space left on device: '{out / 'scores.json'}'")
 
 
 def test_a_folder_that_is_no_data_set_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -108,3 +108,67 @@ def test_unusable_sequences_are_logged_and_counted(tmp_path: Path, caplog: pytes
     assert "sparse: 3 of 4 frames are annotated" in caplog.text and "00003.jpg" in caplog.text
     with pytest.raises(DatasetError, match="no sequence of 5 annotated frames"):
         DavisClips(tmp_path, frames=5, size=16)
+
+
+def test_images_may_be_jpeg_or_png(tmp_path: Path) -> None:
+    write_clip(tmp_path, "two", clip_of_two())
+    for ending in (".JPG", ".jpeg", ".png"):
+        for file in list((tmp_path / "JPEGImages" / "two").iterdir()):
+            image = cv2.imread(str(file))
+            file.unlink()
+            encoded = cv2.imencode(ending.lower(), image)[1]
+            file.with_suffix(ending).write_bytes(encoded.tobytes())
+        (sequence,) = read_dataset(tmp_path)
+        assert len(list(sequence.frames())) == len(sequence.annotations) == 4
+
+
+def test_black_and_white_masks_are_one_object_and_255_is_ignored_beside_others(tmp_path: Path) -> None:
+    write_clip(tmp_path, "two", clip_of_two())
+    files = sorted((tmp_path / "Annotations" / "two").iterdir())
+    for file in files:
+        cv2.imwrite(str(file), cv2.imread(str(file), cv2.IMREAD_UNCHANGED) * 255)
+    assert set(np.unique(read_dataset(tmp_path)[0].labels())) == {0, 1}
+    labels = np.full((32, 32), 255, np.uint8)
+    labels[4:12, 4:12] = 3
+    cv2.imwrite(str(files[0]), labels)
+    assert set(np.unique(read_dataset(tmp_path)[0].labels()[0])) == {0, 3}
+
+
+def test_a_mask_with_too_large_numbers_and_a_damaged_one_are_named(tmp_path: Path) -> None:
+    write_clip(tmp_path, "two", clip_of_two())
+    file = tmp_path / "Annotations" / "two" / "00001.png"
+    content = file.read_bytes()
+    for damaged in (b"", b"no mask", content[: len(content) // 2], content[:20] + b"?" * 30):
+        file.write_bytes(damaged)
+        with pytest.raises(DatasetError, match="00001.png cannot be read"):
+            read_dataset(tmp_path)[0].labels()
+    cv2.imwrite(str(file), np.full((32, 32), 300, np.uint16))
+    with pytest.raises(DatasetError, match="00001.png holds the number 300; expected object numbers from 0 to 255"):
+        read_dataset(tmp_path)[0].labels()
+
+
+def test_a_frame_of_another_size_is_named(tmp_path: Path) -> None:
+    write_clip(tmp_path, "two", clip_of_two())
+    cv2.imwrite(str(tmp_path / "JPEGImages" / "two" / "00002.jpg"), np.zeros((16, 20, 3), np.uint8))
+    with pytest.raises(DatasetError, match="00002.jpg is 20x16, the first frame is 32x32"):
+        list(read_dataset(tmp_path)[0].frames())
+
+
+@pytest.mark.parametrize("content", ["{", "[1]", '{"two": [1]}', '{"two": [["a", "b"]]}'])
+def test_damaged_look_alikes_are_named(tmp_path: Path, content: str) -> None:
+    write_clip(tmp_path, "two", clip_of_two())
+    (tmp_path / "look_alikes.json").write_text(content)
+    with pytest.raises(DatasetError, match="look_alikes.json cannot be read"):
+        read_dataset(tmp_path)
+
+
+def test_a_file_and_an_empty_folder_are_refused_with_the_layout(tmp_path: Path) -> None:
+    (tmp_path / "video.mp4").write_bytes(b"")
+    with pytest.raises(DatasetError, match="video.mp4 is a file; expected a data set in DAVIS' layout: JPEGImages/"):
+        read_dataset(tmp_path / "video.mp4")
+    with pytest.raises(DatasetError, match="JPEGImages does not exist; expected a data set in DAVIS' layout"):
+        read_dataset(tmp_path)
+    for kind in ("JPEGImages", "Annotations"):
+        (tmp_path / kind).mkdir()
+    with pytest.raises(DatasetError, match="holds no sequence"):
+        read_dataset(tmp_path)
