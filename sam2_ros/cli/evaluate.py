@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tqdm import tqdm
@@ -14,7 +14,7 @@ from tqdm import tqdm
 from sam2_ros.files import named_errors
 from sam2_ros.model import load_model
 from sam2_ros.tracking import PresenceRules, TrackerConfig
-from sam2_ros.tracking.device import choose_device, choose_precision
+from sam2_ros.tracking.device import PRECISIONS, choose_device, choose_precision
 from sam2_ros.tracking.memory_policy import POLICIES
 from sam2_ros.training.baselines import BASELINES
 from sam2_ros.training.davis import DatasetError, Sequence, read_dataset
@@ -58,6 +58,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     events.add_argument(
         "--rate", type=_positive, default=10.0, metavar="FPS", help="frames per second of the data set (default: 10)"
     )
+    parser.add_argument(
+        "--precision",
+        choices=("auto", *PRECISIONS),
+        default="auto",
+        help="auto takes what is faster here: name one to compare scores (default: auto)",
+    )
     add_model_options(parser)
     add_preset_options(parser, several=True)
 
@@ -67,14 +73,15 @@ def run(args: argparse.Namespace) -> int:
     sequences = read_dataset(args.dataset)[: args.max_sequences]
     names = [args.baseline] if args.baseline else args.preset
     folders = {name: args.out / name if len(names) > 1 else args.out for name in names}
-    tables: dict[str, list[tuple[str, str]]] = {}
-    finished = True
+    outcomes: list[_Outcome] = []
     for name, folder in folders.items():
-        tables[name], finished = _evaluate(args, name, sequences, folder)
-        if not finished:
+        outcomes.append(_evaluate(args, name, sequences, folder))
+        if not outcomes[-1].is_complete:
             break
-    _print_tables(tables)
-    return 0 if finished else 130  # as a shell reports Ctrl-C
+    _print_tables(
+        {outcome.name: _rows(summarise(outcome.scores), outcome.rate, outcome.skipped) for outcome in outcomes}
+    )
+    return 0 if outcomes[-1].is_complete else 130  # as a shell reports Ctrl-C
 
 
 def _positive(text: str) -> float:
@@ -87,16 +94,36 @@ def _positive(text: str) -> float:
     return value
 
 
-def _evaluate(
-    args: argparse.Namespace, name: str, sequences: list[Sequence], folder: Path
-) -> tuple[list[tuple[str, str]], bool]:
-    """Rows of the table of a preset or baseline, and False if Ctrl-C ended it early; files go into the folder."""
-    method = _method(args, name)
+@dataclass(frozen=True)
+class _Outcome:
+    """What a preset or baseline scored; `is_complete` is false if Ctrl-C ended it early."""
+
+    name: str
+    precision: str | None  # None for a baseline
+    results: list[tuple[Sequence, Evaluated]]
+    skipped: int
+    is_complete: bool
+
+    @property
+    def scores(self) -> list[ObjectScore]:
+        """Of all objects."""
+        return [score for _, result in self.results for score in result.scores]
+
+    @property
+    def rate(self) -> float:
+        """Frames per second."""
+        frames = sum(len(sequence.images) for sequence, _ in self.results)
+        return frames / sum(result.seconds for _, result in self.results)
+
+
+def _evaluate(args: argparse.Namespace, name: str, sequences: list[Sequence], folder: Path) -> _Outcome:
+    """Score a preset or baseline; scores and pictures go into the folder."""
+    method, precision = _method(args, name)
     lost_after = None if args.baseline else args.lost_after * args.rate
     folder.mkdir(parents=True, exist_ok=True)
     results: list[tuple[Sequence, Evaluated]] = []
     skipped = 0
-    finished = True
+    is_complete = True
     try:
         for sequence in tqdm(sequences, desc=name, unit="sequence", disable=None):
             try:
@@ -107,50 +134,44 @@ def _evaluate(
     except KeyboardInterrupt:
         if not results:
             raise
-        finished = False
+        is_complete = False
         print(f"stopped: scores of the first {len(results) + skipped} of {len(sequences)} sequences", file=sys.stderr)
     if not results:
         raise DatasetError(f"none of the {len(sequences)} sequences of {args.dataset} can be used")
-    scores = [score for _, result in results for score in result.scores]
-    summary = summarise(scores)
-    frames = sum(len(sequence.images) for sequence, _ in results)
-    rate = frames / sum(result.seconds for _, result in results)
-    _write_json(folder / "scores.json", args, name, summary, scores, rate, skipped)
+    outcome = _Outcome(name, precision, results, skipped, is_complete)
+    _write_json(folder / "scores.json", args, outcome)
     _write_worst(folder, results)
-    return _rows(summary, rate, skipped), finished
+    return outcome
 
 
-def _method(args: argparse.Namespace, name: str) -> Method:
+def _method(args: argparse.Namespace, name: str) -> tuple[Method, str | None]:
+    """The method and the precision it runs in."""
     if args.baseline:
-        return baseline_method(BASELINES[name])
+        return baseline_method(BASELINES[name]), None
     model = load_model(args.model, args.checkpoint, args.image_size, choose_device(args.device))
+    precision = choose_precision(args.precision, model.device, model.config.image_size)
     config = TrackerConfig(
         presence=PresenceRules(lost_after=args.lost_after),
         memory_policy=args.memory_policy,
-        precision=choose_precision("auto", model.device, model.config.image_size),
+        precision=precision,
         **asdict(chosen_preset(args, name)),
     )
-    return model_method(model, args.prompt, config, args.rate)
+    return model_method(model, args.prompt, config, args.rate), precision
 
 
-def _write_json(
-    file: Path,
-    args: argparse.Namespace,
-    name: str,
-    summary: Summary,
-    scores: list[ObjectScore],
-    rate: float,
-    skipped: int,
-) -> None:
+def _write_json(file: Path, args: argparse.Namespace, outcome: _Outcome) -> None:
+    preset = None if args.baseline else {"name": outcome.name, **asdict(chosen_preset(args, outcome.name))}
     content = {
         "method": args.baseline or args.model,
         "prompt": "mask" if args.baseline else args.prompt,
         "memory_policy": None if args.baseline else args.memory_policy,
-        "preset": None if args.baseline else {"name": name, **asdict(chosen_preset(args, name))},
-        "summary": asdict(summary),
-        "frames_per_second": rate,
-        "skipped": skipped,
-        "objects": [asdict(score) for score in scores],
+        "preset": preset,
+        "precision": outcome.precision,
+        "summary": asdict(summarise(outcome.scores)),
+        "frames_per_second": outcome.rate,
+        "skipped": outcome.skipped,
+        "is_complete": outcome.is_complete,
+        "objects": [asdict(score) for score in outcome.scores],
     }
     with named_errors(file):
         file.write_text(json.dumps(content, indent=1))

@@ -49,12 +49,12 @@ def test_the_memory_policy_and_event_scores_are_reported(
     weights, out = tmp_path / "nano.safetensors", tmp_path / "out"
     save_weights(seeded_model("nano", seed=0, occlusion_bias=-50.0), weights)  # sees nothing
     arguments = ["--checkpoint", str(weights), "--image-size", "64", "--device", "cpu", "--out", str(out)]
-    arguments += ["--memory-policy", "motion_aware", "--lost-after", "0.25", "--rate", "10"]
+    arguments += ["--memory-policy", "motion_aware", "--lost-after", "0.25", "--rate", "10", "--precision", "bfloat16"]
     assert main(["evaluate", str(dataset), *arguments]) == 0
     table = dict(line.rsplit(maxsplit=1) for line in capsys.readouterr().out.splitlines())
     assert table["lost events: precision"] == "0.0%" and table["reacquired events: precision"] == "-"
     scores = json.loads((out / "scores.json").read_text())
-    assert scores["memory_policy"] == "motion_aware"
+    assert scores["memory_policy"] == "motion_aware" and scores["precision"] == "bfloat16" and scores["is_complete"]
     assert scores["summary"]["lost_events"] == {"reported": 1, "correct": 0, "expected": 0, "delays": []}
 
 
@@ -120,7 +120,8 @@ def test_ctrl_c_keeps_the_scores_of_the_sequences_so_far(
     assert main(["evaluate", str(dataset), "--baseline", "copy", "--out", str(out)]) == 130
     captured = capsys.readouterr()
     assert "J&F" in captured.out and "stopped: scores of the first 1 of 2 sequences" in captured.err
-    assert len(json.loads((out / "scores.json").read_text())["objects"]) == 1
+    scores = json.loads((out / "scores.json").read_text())
+    assert len(scores["objects"]) == 1 and not scores["is_complete"]
 
 
 def test_pictures_of_an_earlier_run_are_removed(dataset: Path, tmp_path: Path) -> None:
