@@ -77,7 +77,7 @@ def _load(files: list[Path]) -> Pictures:
 
 
 def bundled_photographs() -> tuple[Photograph, ...]:
-    """The photographs that scikit-image brings along; none, with a warning, where it is not installed."""
+    """The photographs bundled with scikit-image; none, with a warning, if it is not installed."""
     try:
         skimage = require("skimage", "a synthetic clip with photographs", "train")
     except MissingLibraryError as error:

@@ -31,7 +31,7 @@ def test_a_clip_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert sequence.name == "two"
     frames = list(sequence.frames())
     assert len(frames) == 4 and np.abs(frames[0].astype(int) - clip.frames[0]).mean() < 6
-    # An object that is not seen on the first frame is not annotated: nobody could prompt it.
+    # An object that is not visible on the first frame is not annotated, as it cannot be prompted.
     assert np.array_equal(sequence.labels(), np.where(clip.labels == 1, 1, 0))
 
 

@@ -82,7 +82,7 @@ def test_an_object_that_is_found_too_late_does_not_count_as_tracked_again() -> N
     assert (score.returns, score.delays) == (1, ())
 
 
-def test_a_look_alike_is_mistaken_where_the_answer_lies_on_it() -> None:
+def test_an_object_is_mistaken_where_the_mask_lies_on_its_look_alike() -> None:
     true, other = np.stack([square(10)] * 4), np.stack([square(40)] * 4)
     right = score_object("s", 1, true, true, other)
     jumped = score_object("s", 1, np.stack([square(10), square(10), square(40), square(40)]), true, other)
