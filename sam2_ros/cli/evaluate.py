@@ -6,16 +6,16 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tqdm import tqdm
 
+from sam2_ros.files import named_errors
 from sam2_ros.model import load_model
 from sam2_ros.tracking import TrackerConfig, TrackStateConfig
-from sam2_ros.tracking.device import choose_device, choose_precision
+from sam2_ros.tracking.device import PRECISIONS, choose_device, choose_precision
 from sam2_ros.tracking.memory_policy import POLICIES
-from sam2_ros.training.absence import Told
 from sam2_ros.training.baselines import BASELINES
 from sam2_ros.training.davis import DatasetError, Sequence, read_dataset
 from sam2_ros.training.evaluation import (
@@ -27,6 +27,7 @@ from sam2_ros.training.evaluation import (
     model_method,
     write_picture,
 )
+from sam2_ros.training.event_metrics import EventScore
 from sam2_ros.training.metrics import ObjectScore, Summary, summarise
 
 from .options import add_model_options, add_preset_options, chosen_preset, whole_number
@@ -53,81 +54,132 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     events.add_argument(
         "--memory-policy", choices=POLICIES, default=TrackerConfig.memory_policy, help="default: %(default)s"
     )
-    events.add_argument("--lost-after", type=float, default=1.0, metavar="SECONDS", help="default: 1")
+    events.add_argument("--lost-after", type=_positive, default=1.0, metavar="SECONDS", help="default: 1")
     events.add_argument(
-        "--rate", type=float, default=10.0, metavar="FPS", help="frames per second of the data set (default: 10)"
+        "--rate", type=_positive, default=10.0, metavar="FPS", help="frames per second of the data set (default: 10)"
+    )
+    parser.add_argument(
+        "--precision",
+        choices=("auto", *PRECISIONS),
+        default="auto",
+        help="auto takes what is faster here: name one to compare scores (default: auto)",
     )
     add_model_options(parser)
     add_preset_options(parser, several=True)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Evaluate, write and print the table. Raises ValueError, OSError or CheckpointError for what the user can mend."""
+    """Evaluate, write and print the table. Raises ValueError, OSError or CheckpointError for errors of the user."""
     sequences = read_dataset(args.dataset)[: args.max_sequences]
     names = [args.baseline] if args.baseline else args.preset
     folders = {name: args.out / name if len(names) > 1 else args.out for name in names}
-    _print_tables({name: _evaluate(args, name, sequences, folder) for name, folder in folders.items()})
-    return 0
+    outcomes: list[_Outcome] = []
+    for name, folder in folders.items():
+        outcomes.append(_evaluate(args, name, sequences, folder))
+        if not outcomes[-1].is_complete:
+            break
+    _print_tables(
+        {outcome.name: _rows(summarise(outcome.scores), outcome.rate, outcome.skipped) for outcome in outcomes}
+    )
+    return 0 if outcomes[-1].is_complete else 130  # as a shell reports Ctrl-C
 
 
-def _evaluate(args: argparse.Namespace, name: str, sequences: list[Sequence], folder: Path) -> list[tuple[str, str]]:
-    """Rows of the table of a preset or baseline; writes what there is to write into the folder."""
-    method = _method(args, name)
-    patience = None if args.baseline else args.lost_after * args.rate
+def _positive(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected a number above 0, not {text!r}")
+    return value
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """What a preset or baseline scored; `is_complete` is false if Ctrl-C ended it early."""
+
+    name: str
+    precision: str | None  # None for a baseline
+    results: list[tuple[Sequence, Evaluated]]
+    skipped: int
+    is_complete: bool
+
+    @property
+    def scores(self) -> list[ObjectScore]:
+        """Of all objects."""
+        return [score for _, result in self.results for score in result.scores]
+
+    @property
+    def rate(self) -> float:
+        """Frames per second."""
+        frames = sum(len(sequence.images) for sequence, _ in self.results)
+        return frames / sum(result.seconds for _, result in self.results)
+
+
+def _evaluate(args: argparse.Namespace, name: str, sequences: list[Sequence], folder: Path) -> _Outcome:
+    """Score a preset or baseline; scores and pictures go into the folder."""
+    method, precision = _method(args, name)
+    lost_after = None if args.baseline else args.lost_after * args.rate
     folder.mkdir(parents=True, exist_ok=True)
     results: list[tuple[Sequence, Evaluated]] = []
     skipped = 0
-    for sequence in tqdm(sequences, desc=name, unit="sequence"):
-        try:
-            results.append((sequence, evaluate_sequence(sequence, method, patience)))
-        except DatasetError as error:
-            skipped += 1
-            print(f"skipped {sequence.name}: {error}", file=sys.stderr)
-    scores = [score for _, result in results for score in result.scores]
-    summary = summarise(scores)
-    frames = sum(len(sequence.images) for sequence, _ in results)
-    rate = frames / sum(result.seconds for _, result in results)
-    _write_json(folder / "scores.json", args, name, summary, scores, rate, skipped)
+    is_complete = True
+    try:
+        for sequence in tqdm(sequences, desc=name, unit="sequence", disable=None):
+            try:
+                results.append((sequence, evaluate_sequence(sequence, method, lost_after)))
+            except DatasetError as error:
+                skipped += 1
+                print(f"skipped {sequence.name}: {error}", file=sys.stderr)
+    except KeyboardInterrupt:
+        if not results:
+            raise
+        is_complete = False
+        print(f"stopped: scores of the first {len(results) + skipped} of {len(sequences)} sequences", file=sys.stderr)
+    if not results:
+        raise DatasetError(f"none of the {len(sequences)} sequences of {args.dataset} can be used")
+    outcome = _Outcome(name, precision, results, skipped, is_complete)
+    _write_json(folder / "scores.json", args, outcome)
     _write_worst(folder, results)
-    return _rows(summary, rate, skipped)
+    return outcome
 
 
-def _method(args: argparse.Namespace, name: str) -> Method:
+def _method(args: argparse.Namespace, name: str) -> tuple[Method, str | None]:
+    """The method and the precision it runs in."""
     if args.baseline:
-        return baseline_method(BASELINES[name])
+        return baseline_method(BASELINES[name]), None
     model = load_model(args.model, args.checkpoint, args.image_size, choose_device(args.device))
+    precision = choose_precision(args.precision, model.device, model.config.image_size).name
     config = TrackerConfig(
         track_state=TrackStateConfig(lost_after=args.lost_after),
         memory_policy=args.memory_policy,
-        precision=choose_precision("auto", model.device, model.config.image_size).name,
+        precision=precision,
         **asdict(chosen_preset(args, name)),
     )
-    return model_method(model, args.prompt, config, args.rate)
+    return model_method(model, args.prompt, config, args.rate), precision
 
 
-def _write_json(
-    file: Path,
-    args: argparse.Namespace,
-    name: str,
-    summary: Summary,
-    scores: list[ObjectScore],
-    rate: float,
-    skipped: int,
-) -> None:
+def _write_json(file: Path, args: argparse.Namespace, outcome: _Outcome) -> None:
+    preset = None if args.baseline else {"name": outcome.name, **asdict(chosen_preset(args, outcome.name))}
     content = {
         "method": args.baseline or args.model,
         "prompt": "mask" if args.baseline else args.prompt,
         "memory_policy": None if args.baseline else args.memory_policy,
-        "preset": None if args.baseline else {"name": name, **asdict(chosen_preset(args, name))},
-        "summary": asdict(summary),
-        "frames_per_second": rate,
-        "skipped": skipped,
-        "objects": [asdict(score) for score in scores],
+        "preset": preset,
+        "precision": outcome.precision,
+        "summary": asdict(summarise(outcome.scores)),
+        "frames_per_second": outcome.rate,
+        "skipped": outcome.skipped,
+        "is_complete": outcome.is_complete,
+        "objects": [asdict(score) for score in outcome.scores],
     }
-    file.write_text(json.dumps(content, indent=1))
+    with named_errors(file):
+        file.write_text(json.dumps(content, indent=1))
 
 
 def _write_worst(folder: Path, results: list[tuple[Sequence, Evaluated]]) -> None:
+    for stale in folder.glob("worst_*.png"):  # of an earlier run
+        stale.unlink()
     ranked = sorted(_each_score(results), key=lambda entry: entry[2].mean)
     for sequence, result, score in ranked[:_WORST]:
         file = folder / f"worst_{sequence.name}_{score.object}.png"
@@ -150,27 +202,27 @@ def _rows(summary: Summary, rate: float, skipped: int) -> list[tuple[str, str]]:
         ("tracked again after a return", _share(summary.reacquired)),
         ("  delay in frames", "-" if summary.delay is None else f"{summary.delay:.1f}"),
         ("mistaken for a look-alike", _share(summary.mistaken)),
-        *_event_rows("lost", summary.lost),
-        *_event_rows("reacquired", summary.back),
+        *_event_rows("lost", summary.lost_events),
+        *_event_rows("reacquired", summary.reacquired_events),
         ("frames per second", f"{rate:.1f}"),
     ]
 
 
 def _print_tables(tables: dict[str, list[tuple[str, str]]]) -> None:
-    """Side by side, under their names if there are several; all have the same rows."""
+    """Print tables with the same rows side by side, under their names if there are several."""
     if len(tables) > 1:
         print(" " * 30 + "".join(f"{name:>10}" for name in tables))
     for row in zip(*tables.values()):
         print(f"{row[0][0]:30}" + "".join(f"{value:>10}" for _, value in row))
 
 
-def _event_rows(name: str, told: Told | None) -> list[tuple[str, str]]:
-    if told is None:
+def _event_rows(name: str, events: EventScore | None) -> list[tuple[str, str]]:
+    if events is None:
         return []
     return [
-        (f"told as {name}: precision", f"{_share(told.precision)}"),
-        ("  recall", _share(told.recall)),
-        ("  delay in frames", "-" if told.delay is None else f"{told.delay:.1f}"),
+        (f"{name} events: precision", _share(events.precision)),
+        ("  recall", _share(events.recall)),
+        ("  delay in frames", "-" if events.delay is None else f"{events.delay:.1f}"),
     ]
 
 

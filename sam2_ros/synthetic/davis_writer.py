@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from sam2_ros.files import named_errors
 from sam2_ros.synthetic.clip import Clip
 
 IMAGES, ANNOTATIONS, LOOK_ALIKES = "JPEGImages", "Annotations", "look_alikes.json"
@@ -26,7 +27,8 @@ def write_clip(folder: Path, name: str, clip: Clip) -> None:
     file = folder / LOOK_ALIKES
     alike = json.loads(file.read_text()) if file.exists() else {}
     alike[name] = [pair for pair in clip.look_alikes if np.isin(pair, kept).all()]
-    file.write_text(json.dumps(alike))
+    with named_errors(file):
+        file.write_text(json.dumps(alike))
 
 
 def write_sequence(folder: Path, name: str, frames: Iterable[np.ndarray], labels: dict[int, np.ndarray]) -> None:
@@ -36,6 +38,13 @@ def write_sequence(folder: Path, name: str, frames: Iterable[np.ndarray], labels
     annotations.mkdir(parents=True, exist_ok=True)
     for t, frame in enumerate(frames):
         bgr = cv2.cvtColor(frame, cv2.COLOR_RGB2BGR)
-        cv2.imwrite(str(images / f"{t:05d}.jpg"), bgr, [cv2.IMWRITE_JPEG_QUALITY, 95])
+        write_image(images / f"{t:05d}.jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 95])
     for t, label in labels.items():
-        cv2.imwrite(str(annotations / f"{t:05d}.png"), label.astype(np.uint8))
+        write_image(annotations / f"{t:05d}.png", label.astype(np.uint8))
+
+
+def write_image(file: Path, image: np.ndarray, options: Sequence[int] = ()) -> None:
+    """As cv2.imwrite, for any file name. Raises OSError, which names the file, where that returns False."""
+    encoded = cv2.imencode(file.suffix, image, options)[1]
+    with named_errors(file):
+        file.write_bytes(encoded.tobytes())

@@ -8,8 +8,10 @@ selects the target. It contains no photograph, so that it carries no third party
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ import numpy as np
 
 from sam2_ros.media.video import VideoWriter
 from sam2_ros.synthetic.clip import Clip
+from sam2_ros.synthetic.command import run
 from sam2_ros.synthetic.drawing import Actor, draw, fit_sprites
 from sam2_ros.synthetic.motion import Trajectory
 from sam2_ros.synthetic.pictures import Pictures
@@ -140,5 +143,15 @@ def _trajectory(
     )
 
 
+def main(argv: Sequence[str] | None = None) -> int:
+    """Parse the command line and render the clip."""
+    parser = argparse.ArgumentParser(
+        "python -m sam2_ros.synthetic.demo_clip", description=(__doc__ or "").split("\n")[0]
+    )
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="where clip.mp4 and detections.json are written")
+    args = parser.parse_args(argv)
+    return run(parser.prog, lambda: write_demo_data(args.folder))
+
+
 if __name__ == "__main__":
-    write_demo_data(Path(sys.argv[1]))
+    sys.exit(main())

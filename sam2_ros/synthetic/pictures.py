@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
-from dataclasses import dataclass
+import zipfile
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image, ImageSequence, UnidentifiedImageError
+from PIL import Image, ImageSequence
+
+from sam2_ros.files import replacing
+from sam2_ros.optional import MissingLibraryError, require
 
 PHOTOGRAPH_SIDE = 420
 CUT_OUT_SIDE = 128
@@ -20,6 +27,10 @@ _MIN_CUT_OUT = 40  # pixels: smaller objects are icons or lines
 BUNDLED = ("astronaut", "coffee", "chelsea", "motorcycle_left", "rocket", "coins", "brick", "grass", "gravel", "ihc")
 
 log = logging.getLogger(__name__)
+
+
+class PicturesError(ValueError):
+    """Pictures that do not belong to this training, or that cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -44,38 +55,77 @@ class Pictures:
 
 
 def load_pictures(folder: Path | None, cache: Path | None = None) -> Pictures:
-    """The photographs bundled with scikit-image and the pictures below `folder`.
+    """The photographs bundled with scikit-image, if it is installed, and the pictures below `folder`.
+
+    Segmenting photographs takes a second each; `cache` (an .npz file) keeps the result. Raises PicturesError for a
+    cache made from another folder or other files, MissingLibraryError for photographs without scikit-image.
+    """
+    files = _picture_files(folder)
+    if cache is None:
+        return _load(files)
+    source = _fingerprint(folder, files)
+    if cache.exists():
+        return _from_cache(cache, source)
+    pictures = _load(files)
+    _to_cache(pictures, cache, source)
+    return pictures
+
+
+def _load(files: list[Path]) -> Pictures:
+    own = read_pictures(files)
+    return replace(own, photographs=bundled_photographs() + own.photographs)
+
+
+def bundled_photographs() -> tuple[Photograph, ...]:
+    """The photographs bundled with scikit-image; none, with a warning, if it is not installed."""
+    try:
+        skimage = require("skimage", "a synthetic clip with photographs", "train")
+    except MissingLibraryError as error:
+        log.warning("no bundled photographs: %s", error)
+        return ()
+    folder = Path(str(skimage.__file__)).parent / "data"
+    return read_pictures([file for file in sorted(folder.iterdir()) if file.stem in BUNDLED]).photographs
+
+
+def read_pictures(files: Iterable[Path]) -> Pictures:
+    """Read image files; unreadable ones are logged and skipped.
 
     An image with a transparent background is a cut-out object. An animated one (WebP, GIF) is an animation of such an
-    object, or a cut-out if the object nearly vanishes on some frame. Any other image is a photograph and is segmented,
-    which takes about a second; `cache` (an .npz file) keeps the result.
+    object, or a cut-out if the object nearly vanishes on some frame. Any other image is a photograph.
     """
-    if cache is not None and cache.exists():
-        return _from_cache(cache)
     photographs, cut_outs, animations = [], [], []
-    for file in _picture_files(folder):
+    for file in files:
         animation = _read_animation(file)
         if animation is not None:
             animations.append(animation)
             continue
-        image = cv2.imread(str(file), cv2.IMREAD_UNCHANGED)
+        image = decode_image(file, cv2.IMREAD_UNCHANGED)
         if image is None:
-            log.warning("%s: not an image that OpenCV reads; skipped", file)
+            log.warning("skipped %s: not an image that OpenCV reads", file)
             continue
         if image.ndim == 3 and image.shape[2] == 4 and image.dtype == np.uint8 and image[..., 3].min() == 0:
             cut_out = _cut_out(cv2.cvtColor(image, cv2.COLOR_BGRA2RGBA))
             if cut_out is not None:
                 cut_outs.append(cut_out)
             continue
-        image = _shrink(cv2.cvtColor(cv2.imread(str(file), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB))
-        photographs.append(Photograph(image, _segment(image)))
-    pictures = Pictures(tuple(photographs), tuple(cut_outs), tuple(animations))
-    if cache is not None:
-        _to_cache(pictures, cache)
-    return pictures
+        photograph = _shrink(cv2.cvtColor(decode_image(file, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB))
+        photographs.append(Photograph(photograph, _segment(photograph)))
+    return Pictures(tuple(photographs), tuple(cut_outs), tuple(animations))
 
 
-def _to_cache(pictures: Pictures, cache: Path) -> None:
+def decode_image(file: Path, flags: int) -> np.ndarray | None:
+    """As cv2.imread, but for any file name: OpenCV crashes on names that are not valid UTF-8."""
+    content = np.fromfile(file, np.uint8)
+    return cv2.imdecode(content, flags) if content.size else None
+
+
+def _fingerprint(folder: Path | None, files: list[Path]) -> str:
+    """Distinguishes folders by the names and sizes of their pictures."""
+    listed = [f"{file.relative_to(folder)}:{file.stat().st_size}" for file in files] if folder else []
+    return hashlib.sha256("\n".join(listed).encode(errors="surrogateescape")).hexdigest()
+
+
+def _to_cache(pictures: Pictures, cache: Path, source: str) -> None:
     arrays = {f"image{i}": photo.image for i, photo in enumerate(pictures.photographs)}
     arrays |= {f"segments{i}": photo.segments for i, photo in enumerate(pictures.photographs)}
     if pictures.cut_outs:
@@ -83,15 +133,25 @@ def _to_cache(pictures: Pictures, cache: Path) -> None:
     if pictures.animations:
         arrays["animations"] = np.stack(pictures.animations)
     cache.parent.mkdir(parents=True, exist_ok=True)
-    np.savez(cache, allow_pickle=False, **arrays)
+    with replacing(cache) as partial, partial.open("wb") as file:
+        np.savez(file, allow_pickle=False, source=np.array(source), **arrays)
 
 
-def _from_cache(cache: Path) -> Pictures:
-    with np.load(cache) as stored:
-        count = sum(name.startswith("image") for name in stored.files)
-        photographs = tuple(Photograph(stored[f"image{i}"], stored[f"segments{i}"]) for i in range(count))
-        others = (tuple(stored[name]) if name in stored.files else () for name in ("cut_outs", "animations"))
-        return Pictures(photographs, *others)
+def _from_cache(cache: Path, source: str) -> Pictures:
+    try:
+        with np.load(cache) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError) as error:
+        raise PicturesError(f"{cache} is damaged: delete it") from error
+    if str(arrays.get("source")) != source:
+        raise PicturesError(
+            f"{cache} holds other pictures than these: give the same --pictures folder as before, or another "
+            "--out folder"
+        )
+    count = sum(name.startswith("image") for name in arrays)
+    photographs = tuple(Photograph(arrays[f"image{i}"], arrays[f"segments{i}"]) for i in range(count))
+    cut_outs, animations = (tuple(arrays.get(name, ())) for name in ("cut_outs", "animations"))
+    return Pictures(photographs, cut_outs, animations)
 
 
 def _cut_out(image: np.ndarray) -> np.ndarray | None:
@@ -121,7 +181,7 @@ def _read_animation(file: Path) -> np.ndarray | None:
             if getattr(image, "n_frames", 1) == 1:
                 return None
             frames = [np.asarray(frame.convert("RGBA")) for frame in ImageSequence.Iterator(image)]
-    except UnidentifiedImageError:
+    except OSError:  # a photograph, or damaged
         return None
     chosen = [frames[i] for i in np.linspace(0, len(frames) - 1, ANIMATION_FRAMES).round().astype(int)]
     if min(frame[..., 3].min() for frame in chosen) > 0:
@@ -135,18 +195,9 @@ def _read_animation(file: Path) -> np.ndarray | None:
 
 
 def _picture_files(folder: Path | None) -> list[Path]:
-    files: list[Path] = []
-    try:
-        import skimage
-    except ImportError:
-        log.warning("scikit-image is not installed: no bundled photographs (pip install scikit-image)")
-    else:
-        bundled = Path(skimage.__file__).parent / "data"
-        files += [file for file in sorted(bundled.iterdir()) if file.stem in BUNDLED]
-    if folder is not None:
-        endings = {".jpg", ".jpeg", ".png"} | _ANIMATED
-        files += [file for file in sorted(folder.rglob("*")) if file.suffix.lower() in endings]
-    return files
+    endings = {".jpg", ".jpeg", ".png"} | _ANIMATED
+    files = sorted(folder.rglob("*")) if folder else []
+    return [file for file in files if file.suffix.lower() in endings and file.is_file()]
 
 
 def _shrink(image: np.ndarray) -> np.ndarray:
@@ -156,9 +207,8 @@ def _shrink(image: np.ndarray) -> np.ndarray:
 
 def _segment(image: np.ndarray) -> np.ndarray:
     """Felzenszwalb's segments, with smoothed borders."""
-    from skimage.segmentation import felzenszwalb
-
+    segmentation = require("skimage.segmentation", "a synthetic clip with photographs", "train")
     smooth = cv2.bilateralFilter(image, 7, 40, 5)
-    labels = felzenszwalb(smooth, scale=500, sigma=0.8, min_size=500).astype(np.uint16) + 1
+    labels = segmentation.felzenszwalb(smooth, scale=500, sigma=0.8, min_size=500).astype(np.uint16) + 1
     rounded = cv2.medianBlur(labels, 5)
     return rounded.astype(np.uint16)

@@ -1,54 +1,65 @@
-"""Films of turning, moving models with a transparent surrounding, as objects for the synthetic generator.
+"""Renders 3-D models as animations with a transparent background, which the synthetic generator uses as objects.
 
-python -m sam2_ros.synthetic.rendered_models FOLDER_OF_MODELS FOLDER_OF_FILMS [COUNT]
+python -m sam2_ros.synthetic.rendered_models MODELS FOLDER [--count N]
 
-Every MuJoCo model (.xml) and mesh (.obj, .stl) below the first folder takes part: its joints move, its surfaces get
-other colours and textures, and a camera goes round it. Needs `pip install mujoco`; `MUJOCO_GL=egl` where there is no
-screen.
+Every MuJoCo model (.xml) and mesh (.obj, .stl) below MODELS is used: its joints move, its surfaces get random colours
+and textures, and a camera orbits it. Needs `pip install -e '.[films]'`, and MUJOCO_GL=egl or osmesa without a screen.
 """
 
 from __future__ import annotations
 
+import argparse
+import io
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
-import mujoco
 import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from sam2_ros.synthetic.pictures import ANIMATION_FRAMES, Pictures, load_pictures
-from sam2_ros.synthetic.textures import random_colour, random_surface
+from sam2_ros.files import named_errors
+from sam2_ros.optional import MissingLibraryError, require
+from sam2_ros.synthetic.command import run
+from sam2_ros.synthetic.pictures import load_pictures
 
-MESHES = {".obj", ".stl"}
-MODELS = MESHES | {".xml"}
-RENDERED = 240  # pixels
-KEPT = 128  # pixels
-_TEXTURE = 128  # pixels
-_SURFACES = 3
-_HIDDEN = 5  # the group of what is not drawn
+MODELS = {".xml", ".obj", ".stl"}
 
 log = logging.getLogger(__name__)
 
 
-def write_rendered_models(files: list[Path], folder: Path, count: int, seed: int = 1) -> int:
-    """`count` animations of models drawn from `files`, less those that show nothing; how many were written.
+class RenderingError(ValueError):
+    """No models, or nothing to render them with; the message says what to do."""
 
-    Film i is a function of (seed, i) and the files.
+
+def model_files(folder: Path) -> list[Path]:
+    """Raises RenderingError for a folder without models."""
+    files = [file for file in sorted(folder.rglob("*")) if file.suffix.lower() in MODELS and file.is_file()]
+    if not files:
+        raise RenderingError(f"{folder} holds no model; expected files that end in {', '.join(sorted(MODELS))}")
+    return files
+
+
+def write_rendered_models(files: list[Path], folder: Path, count: int, seed: int = 1) -> int:
+    """Write `count` animations of random models of `files`, less those that show nothing; returns their number.
+
+    Animation i is a function of (seed, i) and the files. Raises MissingLibraryError without MuJoCo, RenderingError if
+    it cannot render.
     """
+    _check_mujoco()
+    from sam2_ros.synthetic.mujoco_renderer import render_model
+
     pictures = load_pictures(None)
     folder.mkdir(parents=True, exist_ok=True)
     written = 0
-    for index in tqdm(range(count), unit="animation"):
+    for index in tqdm(range(count), unit="animation", disable=None):
         rng = np.random.default_rng((seed, index))
         file = files[int(rng.integers(len(files)))]
         try:
             animation = render_model(rng, file, pictures)
         except ValueError as error:  # parts of models do not compile alone
-            log.warning("%s is left out: %s", file, error)
+            log.warning("skipped %s: %s", file, error)
             continue
         if animation is not None:
             _write(folder / f"{index:05d}.webp", animation)
@@ -56,147 +67,44 @@ def write_rendered_models(files: list[Path], folder: Path, count: int, seed: int
     return written
 
 
-def render_model(rng: np.random.Generator, file: Path, pictures: Pictures) -> np.ndarray | None:
-    """(ANIMATION_FRAMES, KEPT, KEPT, 4) uint8 RGB and opacity; None where hardly anything is seen of the model.
+def _check_mujoco() -> None:
+    try:
+        require("mujoco", "rendering models", "films")
+        from sam2_ros.synthetic.mujoco_renderer import check_rendering
 
-    Raises ValueError for a model that does not compile.
-    """
-    spec = _mesh_spec(file) if file.suffix.lower() in MESHES else mujoco.MjSpec.from_file(str(file))
-    _randomize_appearance(rng, spec, pictures)
-    spec.visual.global_.offwidth = spec.visual.global_.offheight = RENDERED
-    model = spec.compile()
-    _hide_irrelevant_geometry(model)
-    if (model.geom_group == _HIDDEN).all():
-        return None
-    data, option = mujoco.MjData(model), mujoco.MjvOption()
-    option.geomgroup[:], option.geomgroup[_HIDDEN], option.sitegroup[:] = 1, 0, 0
-    mujoco.mj_forward(model, data)
-    poses, cameras = _poses(rng, model), _cameras(rng, model, data)
-    frames = np.zeros((ANIMATION_FRAMES, RENDERED, RENDERED, 4), np.uint8)
-    with mujoco.Renderer(model, RENDERED, RENDERED) as renderer:
-        for frame, pose, camera in zip(frames, poses, cameras):
-            data.qpos[:] = pose
-            mujoco.mj_kinematics(model, data)
-            mujoco.mj_comPos(model, data)
-            mujoco.mj_camlight(model, data)
-            renderer.update_scene(data, camera, option)
-            frame[..., :3] = renderer.render()
-            renderer.enable_segmentation_rendering()
-            frame[..., 3] = 255 * (renderer.render()[..., 0] >= 0)
-            renderer.disable_segmentation_rendering()
-    return _crop_to_object(frames)
-
-
-def _mesh_spec(file: Path) -> mujoco.MjSpec:
-    spec = mujoco.MjSpec()
-    spec.add_mesh(name="mesh", file=str(file.resolve()), inertia=mujoco.mjtMeshInertia.mjMESH_INERTIA_SHELL)
-    spec.worldbody.add_geom(type=mujoco.mjtGeom.mjGEOM_MESH, meshname="mesh")
-    return spec
-
-
-def _randomize_appearance(rng: np.random.Generator, spec: mujoco.MjSpec, pictures: Pictures) -> None:
-    """Other colours and textures on some of the surfaces, other lights, no sky."""
-    for texture in list(spec.textures):
-        if texture.type == mujoco.mjtTexture.mjTEXTURE_SKYBOX:
-            spec.delete(texture)
-    for light in list(spec.lights):
-        spec.delete(light)
-    for number in range(_SURFACES):
-        _add_surface(rng, spec, number, random_surface(rng, pictures, _TEXTURE))
-    is_textured, is_coloured = rng.random() < 0.5, rng.random() < 0.7
-    unwrapped = _meshes_with_texture_coordinates(spec) if is_textured else set()
-    palette = [random_colour(rng) / 255 for _ in range(rng.integers(1, 5))]
-    for geom in spec.geoms:
-        if is_textured and (rng.random() < 0.6 or len(spec.geoms) == 1):
-            kind = "sheet" if geom.meshname in unwrapped else "cube"
-            geom.material = f"{kind}{rng.integers(_SURFACES)}"
-        elif is_coloured and not geom.material:
-            geom.rgba = [*palette[rng.integers(len(palette))], 1]
-    for _ in range(rng.integers(1, 3)):
-        where = rng.normal(0, 1, 3) + [0, 0, 1.5]
-        light = spec.worldbody.add_light(pos=4 * where, dir=-where, type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL)
-        light.diffuse, light.castshadow = np.full(3, rng.uniform(0.3, 0.9)), bool(rng.random() < 0.7)
-    spec.visual.headlight.ambient = np.full(3, rng.uniform(0.2, 0.5))
-    spec.visual.headlight.diffuse = np.full(3, rng.uniform(0.1, 0.5))
-
-
-def _add_surface(rng: np.random.Generator, spec: mujoco.MjSpec, number: int, surface: np.ndarray) -> None:
-    """A material to be put round an object from all sides, and the same for meshes that say which point gets what."""
-    look = {"specular": rng.random(), "shininess": rng.random()}
-    for kind, wrapping in (("cube", mujoco.mjtTexture.mjTEXTURE_CUBE), ("sheet", mujoco.mjtTexture.mjTEXTURE_2D)):
-        texture = spec.add_texture(name=f"{kind}{number}", type=wrapping, gridsize=[1, 1])
-        texture.width, texture.height, texture.nchannel = _TEXTURE, _TEXTURE, 3
-        texture.data = surface.astype(np.uint8).tobytes()
-        material = spec.add_material(name=texture.name, **look)
-        material.textures[mujoco.mjtTextureRole.mjTEXROLE_RGB] = texture.name
-
-
-def _meshes_with_texture_coordinates(spec: mujoco.MjSpec) -> set[str]:
-    """Names of the meshes that bring texture coordinates; MuJoCo says so once it has read them."""
-    model = spec.copy().compile()
-    return {model.mesh(i).name for i in range(model.nmesh) if model.mesh_texcoordadr[i] >= 0}
-
-
-def _hide_irrelevant_geometry(model: mujoco.MjModel) -> None:
-    """Takes away floors, what is nearly transparent, and what is there for collisions where there is more to see."""
-    plane = model.geom_type == mujoco.mjtGeom.mjGEOM_PLANE
-    nicer = (model.geom_contype == 0) & (model.geom_conaffinity == 0)
-    plain = ~nicer if (nicer & ~plane).any() else np.zeros_like(plane)
-    model.geom_group[:] = np.where(plane | plain | (model.geom_rgba[:, 3] < 0.5), _HIDDEN, 0)
-
-
-def _poses(rng: np.random.Generator, model: mujoco.MjModel) -> np.ndarray:
-    """(ANIMATION_FRAMES, positions): hinges and slides swing within their ranges, everything else is at rest."""
-    poses = np.tile(model.qpos0, (ANIMATION_FRAMES, 1))
-    is_still, reach = rng.random() < 0.25, rng.uniform(0.1, 0.7)
-    for joint in range(model.njnt):
-        if model.jnt_type[joint] not in (mujoco.mjtJoint.mjJNT_HINGE, mujoco.mjtJoint.mjJNT_SLIDE):
-            continue
-        low, high = model.jnt_range[joint] if model.jnt_limited[joint] else (-0.5, 0.5)
-        middle, half = (low + high) / 2, (high - low) / 2 * reach
-        rest = middle + half * rng.uniform(-1, 1)
-        swing = 0 if is_still else half * rng.uniform(0.1, 0.8)
-        pose = rest + swing * np.sin(rng.uniform(0.1, 0.7) * np.arange(ANIMATION_FRAMES) + rng.uniform(0, 6))
-        poses[:, model.jnt_qposadr[joint]] = np.clip(pose, low, high)
-    return poses
-
-
-def _cameras(rng: np.random.Generator, model: mujoco.MjModel, data: mujoco.MjData) -> Iterator[mujoco.MjvCamera]:
-    """One camera per frame, on its way round the middle of what is drawn."""
-    drawn = model.geom_group != _HIDDEN
-    centres, radii = data.geom_xpos[drawn], np.minimum(model.geom_rbound[drawn], 3)[:, None]
-    low, high = (centres - radii).min(axis=0), (centres + radii).max(axis=0)
-    along = np.linspace(0, 1, ANIMATION_FRAMES)
-    azimuth = rng.uniform(0, 360) + np.degrees(rng.uniform(-1, 1) * rng.choice((0.5, 2.0, 6.0))) * along
-    elevation = rng.uniform(-75, 5) + rng.uniform(-20, 20) * np.sin(rng.uniform(1, 4) * along)
-    for t in range(ANIMATION_FRAMES):
-        camera = mujoco.MjvCamera()
-        camera.lookat[:], camera.distance = (low + high) / 2, 0.94 * float(np.linalg.norm(high - low))
-        camera.azimuth, camera.elevation = azimuth[t], np.clip(elevation[t], -89, 30)
-        yield camera
-
-
-def _crop_to_object(frames: np.ndarray) -> np.ndarray | None:
-    """The square around all that is ever seen, with soft borders."""
-    solid = frames[..., 3] > 0
-    x, y, width, height = cv2.boundingRect(solid.any(axis=0).astype(np.uint8))
-    side = max(width, height)
-    if side < 60 or solid.sum(axis=(1, 2)).min() < 0.08 * side**2:
-        return None
-    left, upper = x - (side - width) // 2, y - (side - height) // 2
-    padded = np.pad(frames, ((0, 0), (side, side), (side, side), (0, 0)))
-    square = padded[:, upper + side : upper + 2 * side, left + side : left + 2 * side].astype(np.float32)
-    square[..., :3] *= square[..., 3:] / 255
-    small = np.stack([cv2.resize(frame, (KEPT, KEPT), interpolation=cv2.INTER_AREA) for frame in square])
-    small[..., :3] *= 255 / np.maximum(small[..., 3:], 1)
-    return np.clip(small, 0, 255).astype(np.uint8)
+        check_rendering()
+    except MissingLibraryError:
+        raise
+    except Exception as error:  # every OpenGL library fails in its own way
+        raise RenderingError(
+            f"MuJoCo cannot render here ({type(error).__name__}): set MUJOCO_GL=egl on a machine with a GPU, or "
+            "MUJOCO_GL=osmesa with libosmesa6 installed"
+        ) from error
 
 
 def _write(file: Path, animation: np.ndarray) -> None:
     first, *rest = [Image.fromarray(frame) for frame in animation]
-    first.save(file, save_all=True, append_images=rest, duration=66, quality=90)
+    content = io.BytesIO()
+    first.save(content, "webp", save_all=True, append_images=rest, duration=66, quality=90)
+    with named_errors(file):
+        file.write_bytes(content.getvalue())
+
+
+def _write_all(models: Path, folder: Path, count: int) -> None:
+    written = write_rendered_models(model_files(models), folder, count)
+    print(f"{folder}: {written} animations; use them with `sam2_ros train ... --pictures {folder}`")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Parse the command line and render."""
+    program = "python -m sam2_ros.synthetic.rendered_models"
+    parser = argparse.ArgumentParser(program, description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("models", type=Path, metavar="MODELS", help="folder of MuJoCo models and meshes")
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="where the animations are written")
+    parser.add_argument("--count", type=int, default=1000, metavar="N", help="default: %(default)s")
+    args = parser.parse_args(argv)
+    return run(program, lambda: _write_all(args.models, args.folder, args.count))
 
 
 if __name__ == "__main__":
-    models = [file for file in sorted(Path(sys.argv[1]).rglob("*")) if file.suffix.lower() in MODELS]
-    print(write_rendered_models(models, Path(sys.argv[2]), int(sys.argv[3]) if len(sys.argv) > 3 else 1000))
+    sys.exit(main())

@@ -1,8 +1,9 @@
-"""Clips for training: synthetic ones rendered once and kept on disk, and what is drawn from them anew each time."""
+"""Clips for training: synthetic ones, rendered once and kept on disk, or recordings; random samples of them."""
 
 from __future__ import annotations
 
 import logging
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -10,6 +11,7 @@ from typing import Protocol
 import cv2
 import numpy as np
 
+from sam2_ros.files import named_errors
 from sam2_ros.synthetic.clip import visible_objects
 from sam2_ros.synthetic.pictures import Pictures
 from sam2_ros.synthetic.scene import render_clip
@@ -17,25 +19,29 @@ from sam2_ros.training.davis import DatasetError, read_dataset, read_picture
 
 log = logging.getLogger(__name__)
 
-_ZOOMED = 0.75  # of the samples are zoomed onto an object
-_TRIES = 12  # stretches of a clip that are looked at for an absence
+_ZOOM_RATE = 0.75  # share of samples that are zoomed onto an object
+_ABSENCE_TRIES = 12  # random ranges of frames that are searched for an absence
 
 
 class Clips(Protocol):
-    """Where training takes its clips from."""
+    """A source of training clips."""
 
     def __len__(self) -> int:
-        """How many there are."""
+        """The number of clips."""
 
     def clip(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Frames (T, S, S, 3) and labels (T, S, S), both uint8."""
 
+    @property
+    def bytes_to_write(self) -> int:
+        """Disk space that reading all clips will take."""
+
 
 class ClipStore:
-    """`count` synthetic clips of the series `seed`, rendered at their first use and kept in files below `folder`.
+    """`count` synthetic clips of series `seed`, rendered at their first use and kept in files below `folder`.
 
-    The last `plain` ones are made without cut-outs and animations. A clip is a function of its number, so that several
-    processes may fill one store and training draws the same clips whatever was rendered before.
+    The last `plain` ones are rendered without cut-outs and animations. A clip is a function of its number, so that
+    several processes may fill one store.
     """
 
     def __init__(
@@ -45,39 +51,62 @@ class ClipStore:
         self.pictures = pictures
         self.seed = seed
         self._first_plain = count - plain
-        shape = (count, frames, size, size)
-        self._frames = _memory_map(folder / f"frames_{seed}_{frames}x{size}.u8", (*shape, 3))
-        self._labels = _memory_map(folder / f"labels_{seed}_{frames}x{size}.u8", shape)
-        self._filled = _memory_map(folder / f"filled_{seed}_{frames}x{size}.u8", (count,))
+        name = f"{seed}_{frames}x{size}.u8"
+        self._frames = _ArrayFile(folder / f"frames_{name}", (count, frames, size, size, 3))
+        self._labels = _ArrayFile(folder / f"labels_{name}", (count, frames, size, size))
+        self._filled = _ArrayFile(folder / f"filled_{name}", (count, 1))
 
     def __len__(self) -> int:
-        return len(self._filled)
+        return len(self._filled.rows)
+
+    @property
+    def bytes_to_write(self) -> int:
+        """Disk space of the clips that are not rendered yet."""
+        missing = len(self) - int(np.count_nonzero(self._filled.rows))
+        return missing * (self._frames.row_bytes + self._labels.row_bytes)
 
     def clip(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """Frames (T, S, S, 3) and labels (T, S, S), both uint8."""
-        if not self._filled[index]:
-            _, frames, size, _ = self._labels.shape
+        """Frames (T, S, S, 3) and labels (T, S, S), both uint8. Raises OSError on a full disk."""
+        if not self._filled.rows[index]:
+            _, frames, size, _ = self._labels.rows.shape
             pictures = self.pictures if index < self._first_plain else Pictures(self.pictures.photographs)
             clip = render_clip(self.seed, index, pictures, frames, size)
-            self._frames[index], self._labels[index] = clip.frames, clip.labels
-            self._filled[index] = 1
-        return self._frames[index], self._labels[index]
+            self._frames.write(index, clip.frames)
+            self._labels.write(index, clip.labels)
+            self._filled.write(index, np.ones(1, np.uint8))
+        return self._frames.rows[index], self._labels.rows[index]
 
 
-def _memory_map(file: Path, shape: tuple[int, ...]) -> np.memmap:
-    """A file of zeros of this shape, or the file that is there, made longer where needed."""
-    size = int(np.prod(shape))
-    with file.open("ab") as handle:
-        if handle.tell() < size:
-            handle.truncate(size)
-    return np.memmap(file, np.uint8, "r+", shape=shape)
+class _ArrayFile:
+    """A file as an array of uint8 rows; a missing or shorter file is extended with zeros, which take no space.
+
+    Rows are read through a memory map and written by system calls: on a full disk a write to the map would kill the
+    process.
+    """
+
+    def __init__(self, file: Path, shape: tuple[int, ...]) -> None:
+        self._file = file
+        self._handle = file.open("a+b")
+        self.row_bytes = int(np.prod(shape[1:]))
+        if self._handle.tell() < shape[0] * self.row_bytes:
+            self._handle.truncate(shape[0] * self.row_bytes)
+        self._descriptor = os.open(file, os.O_WRONLY)
+        self.rows = np.memmap(self._handle, np.uint8, "r", shape=shape)
+
+    def write(self, index: int, row: np.ndarray) -> None:
+        """Write one row. Raises OSError on a full disk."""
+        content = memoryview(row.tobytes())
+        with named_errors(self._file):
+            while content:
+                written = os.pwrite(self._descriptor, content, index * self.row_bytes + self.row_bytes - len(content))
+                content = content[written:]
 
 
-class VideoClips:
-    """Clips of `frames` frames out of a data set in DAVIS' layout, brought to squares of `size` pixels.
+class DavisClips:
+    """Clips of `frames` frames of a data set in DAVIS' layout, resized to squares of `size` pixels.
 
-    Only sequences whose every frame is annotated have masks to learn from. What cannot be read is named, left out and
-    counted in `skipped`; raises DatasetError where nothing remains.
+    Every frame must be annotated. Unusable sequences are logged, skipped and counted in `skipped`. Raises DatasetError
+    if nothing remains.
     """
 
     def __init__(self, folder: Path, frames: int = 8, size: int = 256) -> None:
@@ -104,6 +133,11 @@ class VideoClips:
     def __len__(self) -> int:
         return len(self._clips)
 
+    @property
+    def bytes_to_write(self) -> int:
+        """None: recordings are read where they are."""
+        return 0
+
     def clip(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Frames (T, S, S, 3) and labels (T, S, S), both uint8."""
         images, labels = self._clips[index]
@@ -124,32 +158,34 @@ class Sample:
 
 
 @dataclass(frozen=True)
-class View:
-    """What is drawn from a clip: `length` frames of `size` x `size` pixels with up to `objects` objects.
+class SampleSpec:
+    """A sample of a clip: `length` frames of `size` x `size` pixels with up to `max_objects` objects.
 
-    Most views are zoomed onto an object, which then takes between the two shares `zoom` of the picture. Those that take
-    less than `least_area` of the first frame are not kept.
+    Most samples are zoomed onto an object, which then covers between the two shares `zoom` of the image. Objects that
+    cover less than `min_area` of the first frame are dropped.
     """
 
     length: int
     size: int
-    objects: int
+    max_objects: int
     zoom: tuple[float, float] = (0.03, 0.45)
-    least_area: float = 0.0
+    min_area: float = 0.0
 
 
 def draw_sample(
-    rng: np.random.Generator, frames: np.ndarray, labels: np.ndarray, view: View, absence: bool = False
+    rng: np.random.Generator, frames: np.ndarray, labels: np.ndarray, spec: SampleSpec, absence: bool = False
 ) -> Sample | None:
-    """A part of a clip seen anew: cropped, mirrored, recoloured, reversed half of the time.
+    """A random part of a clip: cropped, mirrored, recoloured, reversed half of the time.
 
-    Keeps objects that can be seen on its first frame; with `absence` one of them leaves or is hidden later, and
-    returns where the clip has it so. None where there is no such part or object.
+    Keeps objects that are visible on its first frame; with `absence` one of them leaves or is occluded later, and
+    returns if the clip has such a part. None if there is no such part or object.
     """
-    stretch = _absence(rng, labels, view.length) if absence else _any_stretch(rng, len(frames), view.length)
-    if stretch is None:
+    frame_range = (
+        _range_with_absence(rng, labels, spec.length) if absence else _random_range(rng, len(frames), spec.length)
+    )
+    if frame_range is None:
         return None
-    frames, labels = _crop(rng, frames[stretch.frames], labels[stretch.frames], view, stretch.target)
+    frames, labels = _crop(rng, frames[frame_range.frames], labels[frame_range.frames], spec, frame_range.target)
     if rng.random() < 0.5:
         frames, labels = frames[:, :, ::-1], labels[:, :, ::-1]
     count = int(labels.max())
@@ -157,56 +193,56 @@ def draw_sample(
         return None
     visible = visible_objects(labels, count)
     areas = np.bincount(labels[0].ravel(), minlength=count + 1)[1:]
-    present = np.flatnonzero(visible[0] & (areas >= view.least_area * view.size**2))
+    present = np.flatnonzero(visible[0] & (areas >= spec.min_area * spec.size**2))
     if not len(present):
         return None
     kept = rng.permutation(present)
-    kept = kept[np.argsort(kept + 1 != stretch.target, kind="stable")][: view.objects]
+    kept = kept[np.argsort(kept + 1 != frame_range.target, kind="stable")][: spec.max_objects]
     visible = visible[:, kept].T
     masks = (labels[None] == (kept + 1)[:, None, None, None]) & visible[..., None, None]
     return Sample(_recolour(rng, frames), masks, visible)
 
 
 @dataclass(frozen=True)
-class _Stretch:
-    """Numbers of the frames, and the label of the object that they are about; None for no one."""
+class _FrameRange:
+    """Frame numbers, and the label of the object that is absent on some of them, if one is meant."""
 
     frames: np.ndarray
     target: int | None = None
 
 
-def _any_stretch(rng: np.random.Generator, available: int, length: int) -> _Stretch:
-    """`length` frames with equal steps among the `available` ones, backwards half of the time."""
+def _random_range(rng: np.random.Generator, available: int, length: int) -> _FrameRange:
+    """`length` equidistant frames of the `available` ones, backwards half of the time."""
     step = int(rng.integers(1, max(1, available // length) + 1))
     start = int(rng.integers(available - step * (length - 1)))
     frames = np.arange(start, start + step * length, step)
-    return _Stretch(frames[::-1] if rng.random() < 0.5 else frames)
+    return _FrameRange(frames[::-1] if rng.random() < 0.5 else frames)
 
 
-def _absence(rng: np.random.Generator, labels: np.ndarray, length: int) -> _Stretch | None:
-    """A stretch on whose first frame an object is seen that is away later; with a return where there is one."""
-    seen = visible_objects(labels, int(labels.max()))
-    gone: list[_Stretch] = []
-    returned: list[_Stretch] = []
-    for _ in range(_TRIES):
-        stretch = _any_stretch(rng, len(labels), length).frames
-        for label in np.flatnonzero(seen[stretch[0]] & ~seen[stretch].all(axis=0)):
-            course = seen[stretch, label].astype(int)
-            chosen = returned if (np.diff(course) > 0).any() else gone
-            chosen.append(_Stretch(stretch, int(label) + 1))
-    options = returned or gone
+def _range_with_absence(rng: np.random.Generator, labels: np.ndarray, length: int) -> _FrameRange | None:
+    """A range on whose first frame an object is visible that is absent later; one with a return if there is any."""
+    visible_on = visible_objects(labels, int(labels.max()))
+    without_return: list[_FrameRange] = []
+    with_return: list[_FrameRange] = []
+    for _ in range(_ABSENCE_TRIES):
+        frame_range = _random_range(rng, len(labels), length).frames
+        for label in np.flatnonzero(visible_on[frame_range[0]] & ~visible_on[frame_range].all(axis=0)):
+            presence = visible_on[frame_range, label].astype(int)
+            matching = with_return if (np.diff(presence) > 0).any() else without_return
+            matching.append(_FrameRange(frame_range, int(label) + 1))
+    options = with_return or without_return
     return options[rng.integers(len(options))] if options else None
 
 
 def _crop(
-    rng: np.random.Generator, frames: np.ndarray, labels: np.ndarray, view: View, target: int | None
+    rng: np.random.Generator, frames: np.ndarray, labels: np.ndarray, spec: SampleSpec, target: int | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The same rectangle of every frame, resized to a square: mostly one in which an object is of a fair size."""
+    """The same rectangle of every frame, resized to a square; mostly zoomed onto an object."""
     side = frames.shape[1]
     numbers = np.unique(labels[0][labels[0] > 0]) if target is None else [target]
-    if len(numbers) and (target is not None or rng.random() < _ZOOMED):
+    if len(numbers) and (target is not None or rng.random() < _ZOOM_RATE):
         ys, xs = np.divmod(np.flatnonzero(labels[0] == rng.choice(numbers)), side)
-        share = np.exp(rng.uniform(*np.log(view.zoom)))
+        share = np.exp(rng.uniform(*np.log(spec.zoom)))
         window, centre = np.sqrt(len(xs) / share), np.array([xs.mean(), ys.mean()])
     else:
         window, centre = side * rng.uniform(0.5, 1.0), rng.uniform(0, side, 2)
@@ -214,13 +250,13 @@ def _crop(
     corner = centre - np.array([width, height]) * rng.uniform(0.25, 0.75, 2)
     left, upper = (int(np.clip(at, 0, side - extent)) for at, extent in zip(corner, (width, height)))
     shown = np.s_[upper : upper + height, left : left + width]
-    small = [cv2.resize(frame[shown], (view.size, view.size), interpolation=cv2.INTER_AREA) for frame in frames]
-    marks = [cv2.resize(label[shown], (view.size, view.size), interpolation=cv2.INTER_NEAREST) for label in labels]
+    small = [cv2.resize(frame[shown], (spec.size, spec.size), interpolation=cv2.INTER_AREA) for frame in frames]
+    marks = [cv2.resize(label[shown], (spec.size, spec.size), interpolation=cv2.INTER_NEAREST) for label in labels]
     return np.stack(small), np.stack(marks)
 
 
 def _recolour(rng: np.random.Generator, frames: np.ndarray) -> np.ndarray:
-    """The same change of light and colour on every frame."""
+    """Random gains and offset, the same on every frame; sometimes permuted channels."""
     if rng.random() < 0.1:
         frames = frames[..., rng.permutation(3)]
     gain = np.exp(rng.normal(0, 0.12, 3) + rng.normal(0, 0.15))

@@ -1,7 +1,9 @@
 """Data sets in DAVIS' layout: JPEGImages/<sequence>/*.jpg, Annotations/<sequence>/*.png; pixel values number objects.
 
-A resolution folder between them, as in DAVIS itself (480p), is found by itself. `look_alikes.json` beside them, where
-there is one, names pairs of objects of a sequence that look alike.
+Images may be JPEG or PNG. Where the only values are 0 and 255, as in DAVIS 2016, 255 is one object; else it is ignored.
+
+A resolution folder between them, as in DAVIS itself (480p), is found automatically. An optional `look_alikes.json`
+beside them names pairs of objects of a sequence that look alike.
 """
 
 from __future__ import annotations
@@ -15,12 +17,16 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from sam2_ros.media import pictures as media
 from sam2_ros.synthetic.davis_writer import ANNOTATIONS, IMAGES, LOOK_ALIKES
+from sam2_ros.synthetic.pictures import decode_image
+
+_ENDINGS = {".jpg", ".jpeg", ".png"}
+_VOID = 255  # "ignore" in most data sets
+_LAYOUT = f"a data set in DAVIS' layout: {IMAGES}/<sequence>/00000.jpg and {ANNOTATIONS}/<sequence>/00000.png"
 
 
 class DatasetError(ValueError):
-    """A data set or a part of it that cannot be used; the message names the file and what was expected."""
+    """An unusable data set or part of one; the message names the file and what was expected."""
 
 
 @dataclass(frozen=True)
@@ -33,24 +39,35 @@ class Sequence:
     look_alikes: tuple[tuple[int, int], ...] = ()
 
     def frames(self) -> Iterator[np.ndarray]:
-        """Every frame (H, W, 3) uint8 RGB. Raises DatasetError for a file that is no image."""
-        return map(read_picture, self.images)
+        """Every frame (H, W, 3) uint8 RGB. Raises DatasetError for a file that is no image, or of another size."""
+        size = None
+        for file in self.images:
+            frame = read_picture(file)
+            size = size or frame.shape
+            if frame.shape != size:
+                raise DatasetError(f"{file} is {_size_of(frame)}, the first frame is {size[1]}x{size[0]}")
+            yield frame
 
     def labels(self) -> np.ndarray:
         """(T, H, W) uint8 of the annotated frames. Raises DatasetError for sizes that do not fit and for no object."""
         labels = [_read_labels(file) for file in self.annotations]
-        size = next(self.frames()).shape[:2]
+        frame = read_picture(self.images[0])
         for file, label in zip(self.annotations, labels):
-            if label.shape != size:
-                raise DatasetError(f"{file} is {label.shape[1]}x{label.shape[0]}, its frames are {size[1]}x{size[0]}")
-        if not labels[0].any():
+            if label.shape != frame.shape[:2]:
+                raise DatasetError(f"{file} is {_size_of(label)}, its frames are {_size_of(frame)}")
+        stacked = np.stack(labels)
+        stacked[stacked == _VOID] = 1 if set(np.unique(stacked)) <= {0, _VOID} else 0
+        if not stacked[0].any():
             raise DatasetError(f"{self.annotations[0]} is empty; expected an object on the first frame")
-        return np.stack(labels)
+        return stacked
 
 
 def read_picture(file: Path) -> np.ndarray:
     """(H, W, 3) uint8 RGB. Raises DatasetError for a file that is no image."""
-    image = media.read_picture(file)
+    try:
+        image = decode_image(file, cv2.IMREAD_COLOR)
+    except OSError as error:
+        raise DatasetError(f"{file} cannot be read ({error.strerror})") from error
     if image is None:
         raise DatasetError(f"{file} is not an image that OpenCV reads")
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
@@ -58,29 +75,37 @@ def read_picture(file: Path) -> np.ndarray:
 
 def read_dataset(folder: Path) -> list[Sequence]:
     """All sequences with annotations. Raises DatasetError where there is none."""
+    if folder.exists() and not folder.is_dir():
+        raise DatasetError(f"{folder} is a file; expected {_LAYOUT}")
     images, annotations = _sequence_folders(folder / IMAGES), _sequence_folders(folder / ANNOTATIONS)
-    alike = json.loads((folder / LOOK_ALIKES).read_text()) if (folder / LOOK_ALIKES).exists() else {}
+    alike = _read_look_alikes(folder / LOOK_ALIKES)
     sequences = []
     for name in sorted(images.keys() & annotations.keys()):
-        pictures = tuple(sorted(images[name].glob("*.jpg")))
+        pictures = tuple(file for file in sorted(images[name].iterdir()) if file.suffix.lower() in _ENDINGS)
         masks = {file.stem: file for file in annotations[name].glob("*.png")}
         matched = tuple(masks[picture.stem] for picture in pictures if picture.stem in masks)
         if pictures and matched and matched[0].stem == pictures[0].stem:
-            pairs = tuple((int(a), int(b)) for a, b in alike.get(name, ()))
-            sequences.append(Sequence(name, pictures, matched, pairs))
+            sequences.append(Sequence(name, pictures, matched, alike.get(name, ())))
     if not sequences:
-        raise DatasetError(
-            f"{folder} holds no sequence that is annotated on its first frame; expected "
-            f"{IMAGES}/<sequence>/00000.jpg and {ANNOTATIONS}/<sequence>/00000.png"
-        )
+        raise DatasetError(f"{folder} holds no sequence that is annotated on its first frame; expected {_LAYOUT}")
     return sequences
 
 
 def _sequence_folders(folder: Path) -> dict[str, Path]:
     """Folders with files in them, by name; the deepest level counts."""
     if not folder.is_dir():
-        raise DatasetError(f"{folder} does not exist; expected a data set in DAVIS' layout")
+        raise DatasetError(f"{folder} does not exist; expected {_LAYOUT}")
     return {path.name: path for path in folder.rglob("*") if path.is_dir() and any(p.is_file() for p in path.iterdir())}
+
+
+def _read_look_alikes(file: Path) -> dict[str, tuple[tuple[int, int], ...]]:
+    if not file.exists():
+        return {}
+    try:
+        content = json.loads(file.read_text())
+        return {name: tuple((int(a), int(b)) for a, b in pairs) for name, pairs in content.items()}
+    except (ValueError, TypeError, AttributeError) as error:
+        raise DatasetError(f'{file} cannot be read ({error}); expected {{"<sequence>": [[1, 2], ...], ...}}') from error
 
 
 def _read_labels(file: Path) -> np.ndarray:
@@ -88,9 +113,14 @@ def _read_labels(file: Path) -> np.ndarray:
     try:
         with Image.open(file) as image:
             labels = np.array(image)
-    except OSError as error:
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:  # as Pillow fails
         raise DatasetError(f"{file} cannot be read ({error})") from error
     if labels.ndim != 2:
-        raise DatasetError(f"{file} is a colour image; expected one number per pixel")
-    labels[labels == 255] = 0  # "ignore" in some data sets
+        raise DatasetError(f"{file} is a colour image; expected one number per pixel, as in a grey or palette PNG")
+    if labels.max() > _VOID or labels.min() < 0:
+        raise DatasetError(f"{file} holds the number {labels.max()}; expected object numbers from 0 to {_VOID}")
     return labels.astype(np.uint8)
+
+
+def _size_of(image: np.ndarray) -> str:
+    return f"{image.shape[1]}x{image.shape[0]}"

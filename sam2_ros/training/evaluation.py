@@ -1,4 +1,4 @@
-"""Track the objects of annotated videos and score what was found."""
+"""Track the objects of annotated videos and score the masks."""
 
 from __future__ import annotations
 
@@ -11,21 +11,22 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from sam2_ros.training.davis import Sequence
+from sam2_ros.training.davis import DatasetError, Sequence
 
 from ..model import Sam2
 from ..tracking import Box, Click, EventKind, Prompt, StreamingTracker, TrackerConfig
-from .absence import score_back, score_lost
+from .event_metrics import score_lost, score_reacquired
 from .metrics import ObjectScore, score_object
 from .side_by_side import write_side_by_side
 
 PROMPTS = ("mask", "box", "click")
+_MIN_ANNOTATED = 3  # J and F ignore the first and the last frame
 _SHOWN = 6  # frames of a picture
 
 
 @dataclass(frozen=True)
 class Evaluated:
-    """A sequence's scores, what they are for, and how long tracking took."""
+    """The scores of a sequence, its predicted masks, and how long tracking took."""
 
     scores: tuple[ObjectScore, ...]
     found: dict[int, np.ndarray]  # (T, H, W) bool by object, from its first frame on
@@ -33,21 +34,21 @@ class Evaluated:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """One frame: masks (H, W) bool by object, and what was told of whom."""
+class FrameResult:
+    """One frame: masks (H, W) bool by object, and events as (object, kind)."""
 
     masks: dict[int, np.ndarray]
     events: tuple[tuple[int, EventKind], ...] = ()
 
 
-# The answers to every frame, from frames and masks of objects on the first of them.
-Method = Callable[[Iterable[np.ndarray], dict[int, np.ndarray]], Iterator[Answer]]
+# Tracks objects through frames, from their masks on the first frame.
+Method = Callable[[Iterable[np.ndarray], dict[int, np.ndarray]], Iterator[FrameResult]]
 
 
 def model_method(model: Sam2, kind: str, config: TrackerConfig, rate: float) -> Method:
-    """Tracking with a model at `rate` frames per second, each object started by a prompt of this kind."""
+    """Tracks with a model at `rate` frames per second; every object starts from a prompt of this kind."""
 
-    def follow(frames: Iterable[np.ndarray], masks: dict[int, np.ndarray]) -> Iterator[Answer]:
+    def track(frames: Iterable[np.ndarray], masks: dict[int, np.ndarray]) -> Iterator[FrameResult]:
         tracker = StreamingTracker(model, replace(config, max_objects=len(masks), history=1))
         numbers: dict[int, int] = {}
         for t, frame in enumerate(frames):
@@ -55,26 +56,26 @@ def model_method(model: Sam2, kind: str, config: TrackerConfig, rate: float) -> 
             if not numbers:
                 numbers = {tracker.add(make_prompt(kind, mask)): number for number, mask in masks.items()}
                 result = tracker.latest or result
-            told = tuple((numbers[event.track_id], event.kind) for event in result.events)
-            yield Answer({numbers[track.id]: track.mask for track in result.tracks}, told)
+            events = tuple((numbers[event.track_id], event.kind) for event in result.events)
+            yield FrameResult({numbers[track.id]: track.mask for track in result.tracks}, events)
 
-    return follow
+    return track
 
 
-def baseline_method(carry: Callable[[Iterable[np.ndarray], np.ndarray], Iterator[np.ndarray]]) -> Method:
-    """Carrying each object's first mask along by simple means."""
+def baseline_method(propagate: Callable[[Iterable[np.ndarray], np.ndarray], Iterator[np.ndarray]]) -> Method:
+    """Propagates every object's first mask with a baseline."""
 
-    def follow(frames: Iterable[np.ndarray], masks: dict[int, np.ndarray]) -> Iterator[Answer]:
+    def track(frames: Iterable[np.ndarray], masks: dict[int, np.ndarray]) -> Iterator[FrameResult]:
         kept = list(frames)
-        carried = [carry(kept, mask) for mask in masks.values()]
-        for found in zip(*carried):
-            yield Answer(dict(zip(masks, found)))
+        propagated = [propagate(kept, mask) for mask in masks.values()]
+        for found in zip(*propagated):
+            yield FrameResult(dict(zip(masks, found)))
 
-    return follow
+    return track
 
 
 def make_prompt(kind: str, mask: np.ndarray) -> Prompt:
-    """What a careful user would give for a mask: itself, its box, or a click on the pixel farthest from its border."""
+    """The mask itself, its box, or a click on the pixel farthest from its border."""
     if kind == "mask":
         return Prompt(mask=mask)
     if kind == "box":
@@ -85,35 +86,39 @@ def make_prompt(kind: str, mask: np.ndarray) -> Prompt:
     return Prompt(clicks=(Click(float(x), float(y)),))
 
 
-def evaluate_sequence(sequence: Sequence, method: Method, patience: float | None = None) -> Evaluated:
-    """Scores of the objects of the first frame, on the frames that are annotated.
+def evaluate_sequence(sequence: Sequence, method: Method, lost_after: float | None = None) -> Evaluated:
+    """Score the objects of the first frame on the annotated frames.
 
-    With `patience`, frames after which an absent object counts as lost, events are scored too, if every frame is
-    annotated. Raises DatasetError for a sequence that cannot be used.
+    With `lost_after`, frames after which an absent object counts as lost, events are scored too if every frame is
+    annotated. Raises DatasetError for an unusable sequence.
     """
     labels = sequence.labels()
+    if len(labels) < _MIN_ANNOTATED:
+        raise DatasetError(
+            f"{len(labels)} of its {len(sequence.images)} frames are annotated; expected at least {_MIN_ANNOTATED}"
+        )
     numbers = [int(number) for number in np.unique(labels[0]) if number]
     masks = {number: labels[0] == number for number in numbers}
     annotated = {file.stem: i for i, file in enumerate(sequence.annotations)}
-    places = [annotated.get(file.stem) for file in sequence.images]
+    rows = [annotated.get(file.stem) for file in sequence.images]
     found = {number: np.zeros(labels.shape, bool) for number in numbers}
     events: dict[tuple[int, EventKind], list[int]] = defaultdict(list)
     start = time.perf_counter()
-    for t, (place, answer) in enumerate(zip(places, method(sequence.frames(), masks))):
-        for event in answer.events:
+    for t, (row, result) in enumerate(zip(rows, method(sequence.frames(), masks))):
+        for event in result.events:
             events[event].append(t)
-        if place is not None:
-            for number, mask in answer.masks.items():
-                found[number][place] = mask
+        if row is not None:
+            for number, mask in result.masks.items():
+                found[number][row] = mask
     seconds = time.perf_counter() - start
     others = {a: b for pair in sequence.look_alikes for a, b in (pair, pair[::-1])}
     scores = [
         score_object(sequence.name, number, found[number], labels == number, _mask_of(labels, others.get(number)))
         for number in numbers
     ]
-    if patience is not None and None not in places:
+    if lost_after is not None and None not in rows:
         scores = [
-            _with_events(score, events, found[score.object], labels == score.object, patience) for score in scores
+            _with_events(score, events, found[score.object], labels == score.object, lost_after) for score in scores
         ]
     return Evaluated(tuple(scores), found, seconds)
 
@@ -123,14 +128,14 @@ def _with_events(
     events: dict[tuple[int, EventKind], list[int]],
     found: np.ndarray,
     true: np.ndarray,
-    patience: float,
+    lost_after: float,
 ) -> ObjectScore:
-    seen = np.asarray(true.any(axis=(1, 2)))
+    visible = np.asarray(true.any(axis=(1, 2)))
     on_object = [bool(2 * np.count_nonzero(a & b) > np.count_nonzero(a)) for a, b in zip(found, true)]
     return replace(
         score,
-        lost=score_lost(events[score.object, EventKind.LOST], seen, patience),
-        back=score_back(events[score.object, EventKind.REACQUIRED], seen, patience, on_object),
+        lost_events=score_lost(events[score.object, EventKind.LOST], visible, lost_after),
+        reacquired_events=score_reacquired(events[score.object, EventKind.REACQUIRED], visible, lost_after, on_object),
     )
 
 
@@ -139,7 +144,7 @@ def _mask_of(labels: np.ndarray, number: int | None) -> np.ndarray | None:
 
 
 def write_picture(file: Path, sequence: Sequence, number: int, found: np.ndarray) -> None:
-    """Frames side by side: the answer in red, the border of the true mask in white."""
+    """Frames side by side: the predicted mask in red, the contour of the true mask in white."""
     labels = sequence.labels()
     annotated = {path.stem for path in sequence.annotations}
     frames = [frame for path, frame in zip(sequence.images, sequence.frames()) if path.stem in annotated]

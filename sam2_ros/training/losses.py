@@ -1,4 +1,4 @@
-"""What SAM 2 is trained on: focal and dice loss of the masks, the predicted IoU, the occlusion score.
+"""SAM 2's losses: focal and dice loss of the masks, L1 of the predicted IoU, cross-entropy of the occlusion score.
 
 Sources: Ravi et al., "SAM 2" (2024), appendix D; Lin et al., "Focal Loss" (2017); Milletari et al., "V-Net" (2016).
 """
@@ -18,10 +18,10 @@ FOCAL_GAMMA = 2.0
 
 
 class PixelLoss(Enum):
-    """What every pixel of a mask is trained on.
+    """The loss of a mask's pixels.
 
-    FOCAL is the recipe of the released models. From nothing it keeps probabilities below one half for long, since it
-    makes little of pixels that are nearly right and less of the object than of the rest; CROSS_ENTROPY learns faster.
+    FOCAL is what the released models were trained with. From random weights CROSS_ENTROPY converges faster: the focal
+    loss gives little weight to nearly correct pixels and less to the object than to the background.
     """
 
     FOCAL = "focal"
@@ -30,7 +30,7 @@ class PixelLoss(Enum):
 
 @dataclass(frozen=True)
 class Losses:
-    """The terms of one answer, weighted, each a mean over the objects; only `occlusion` counts those out of view."""
+    """Weighted terms of one prediction, each a mean over the objects; only `occlusion` includes invisible ones."""
 
     pixels: Tensor
     dice: Tensor
@@ -39,7 +39,7 @@ class Losses:
 
     @property
     def total(self) -> Tensor:
-        """The sum that is minimised."""
+        """The sum of all terms."""
         return self.pixels + self.dice + self.iou + self.occlusion
 
 
@@ -53,7 +53,7 @@ def focal_loss(logits: Tensor, target: Tensor) -> Tensor:
 
 
 def pixel_loss(kind: PixelLoss, logits: Tensor, target: Tensor) -> Tensor:
-    """(..., H, W) -> (...), with the weight that it has against the other terms."""
+    """(..., H, W) -> (...), with its weight relative to the other terms."""
     if kind is PixelLoss.FOCAL:
         return FOCAL_WEIGHT * focal_loss(logits, target)
     return F.binary_cross_entropy_with_logits(logits, target, reduction="none").mean(dim=(-2, -1))
@@ -73,14 +73,14 @@ def mask_iou(logits: Tensor, target: Tensor) -> Tensor:
     return torch.where(union > 0, (found & true).sum(dim=(-2, -1)) / union.clamp(min=1), 1.0)
 
 
-def answer_losses(
+def prediction_losses(
     logits: Tensor, predicted_iou: Tensor, occlusion_score: Tensor, mask: Tensor, kind: PixelLoss = PixelLoss.FOCAL
 ) -> Losses:
     """Losses of M candidate masks of N objects.
 
-    logits (N, M, h, w), predicted_iou (N, M), occlusion_score (N, 1), true mask (N, H, W) float of the frame's
-    size, empty where the object is not in view. The candidates are compared at their own size; only the best of
-    them learns its mask, at the frame's size.
+    logits (N, M, h, w), predicted_iou (N, M), occlusion_score (N, 1), true mask (N, H, W) float at the frame's size,
+    empty if the object is not visible. The candidates are compared at their own size; only the best of them has mask
+    losses, at the frame's size.
     """
     rows = torch.arange(len(mask), device=mask.device)
     present = mask.flatten(1).any(dim=1)

@@ -1,4 +1,4 @@
-"""How good tracked masks are: DAVIS' J and F, presence, what happens when an object returns.
+"""Scores of tracked masks: DAVIS' J and F, presence accuracy, and what happens when an object returns.
 
 Sources: Perazzi et al., "A Benchmark Dataset and Evaluation Methodology for Video Object Segmentation" (2016);
 Pont-Tuset et al., "The 2017 DAVIS Challenge" (2017).
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from .absence import Told
+from .event_metrics import EventScore
 
 BOUNDARY_TOLERANCE = 0.008  # of the picture's diagonal
 REACQUIRED_IOU = 0.5
@@ -48,7 +48,7 @@ def _edge(mask: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class ObjectScore:
-    """One object of one sequence. `returns` counts how often it came back, `delays` frames until it was found again."""
+    """One object of one sequence. `returns` counts its returns; `delays`: frames until it is tracked again."""
 
     sequence: str
     object: int
@@ -57,9 +57,9 @@ class ObjectScore:
     presence: float
     returns: int
     delays: tuple[int, ...]
-    mistaken: bool | None  # for its look-alike; None where it has none
-    lost: Told | None = None  # events; None where none are scored
-    back: Told | None = None
+    mistaken: bool | None  # for its look-alike; None without one
+    lost_events: EventScore | None = None  # None where events are not scored
+    reacquired_events: EventScore | None = None
 
     @property
     def mean(self) -> float:
@@ -72,21 +72,21 @@ def score_object(
 ) -> ObjectScore:
     """Score masks (T, H, W) bool from the prompted frame on.
 
-    As in DAVIS' semi-supervised protocol the first and the last frame do not count for J and F. The object was mistaken
-    for its `look_alike` where the answer lies rather on that one on some frame.
+    As in DAVIS' semi-supervised protocol J and F ignore the first and the last frame. The object is mistaken for its
+    `look_alike` if on some frame the mask overlaps that one more.
     """
     counted = range(1, len(true) - 1)
     if not counted:
         raise ValueError(f"{sequence}: object {number} is annotated on {len(true)} frames, expected at least 3")
-    seen, answered = np.asarray(true.any(axis=(1, 2))), np.asarray(found.any(axis=(1, 2)))
+    visible, predicted = np.asarray(true.any(axis=(1, 2))), np.asarray(found.any(axis=(1, 2)))
     overlaps = [region(a, b) for a, b in zip(found, true)]
-    returns = [t for t in range(1, len(true)) if seen[t] and not seen[t - 1]]
+    returns = [t for t in range(1, len(true)) if visible[t] and not visible[t - 1]]
     return ObjectScore(
         sequence,
         number,
         region=float(np.mean([overlaps[t] for t in counted])),
         boundary=float(np.mean([boundary(found[t], true[t]) for t in counted])),
-        presence=float(np.mean(seen[1:] == answered[1:])),
+        presence=float(np.mean(visible[1:] == predicted[1:])),
         returns=len(returns),
         delays=tuple(delay for delay in (_delay(overlaps, t) for t in returns) if delay is not None),
         mistaken=None if look_alike is None else _is_mistaken(found, look_alike, overlaps),
@@ -94,7 +94,7 @@ def score_object(
 
 
 def _delay(overlaps: list[float], start: int) -> int | None:
-    """Frames from a return until the object is tracked again, if that is soon enough to count."""
+    """Frames from a return until the object is tracked again; None beyond REACQUIRED_WITHIN."""
     for delay, overlap in enumerate(overlaps[start : start + REACQUIRED_WITHIN + 1]):
         if overlap > REACQUIRED_IOU:
             return delay
@@ -108,7 +108,7 @@ def _is_mistaken(found: np.ndarray, look_alike: np.ndarray, overlaps: list[float
 
 @dataclass(frozen=True)
 class Summary:
-    """Means over objects; rates are None where nothing happened that they count."""
+    """Means over objects; a rate is None if there was nothing to count."""
 
     objects: int
     region: float
@@ -118,12 +118,12 @@ class Summary:
     reacquired: float | None
     delay: float | None
     mistaken: float | None
-    lost: Told | None
-    back: Told | None
+    lost_events: EventScore | None
+    reacquired_events: EventScore | None
 
 
 def summarise(scores: list[ObjectScore]) -> Summary:
-    """The whole data set in a line. Raises ValueError without scores."""
+    """The means of a data set. Raises ValueError without scores."""
     if not scores:
         raise ValueError("no object was scored; expected a data set with annotations")
     returns = sum(score.returns for score in scores)
@@ -138,11 +138,11 @@ def summarise(scores: list[ObjectScore]) -> Summary:
         reacquired=len(delays) / returns if returns else None,
         delay=float(np.mean(delays)) if delays else None,
         mistaken=float(np.mean(doubles)) if doubles else None,
-        lost=_sum([score.lost for score in scores]),
-        back=_sum([score.back for score in scores]),
+        lost_events=_sum([score.lost_events for score in scores]),
+        reacquired_events=_sum([score.reacquired_events for score in scores]),
     )
 
 
-def _sum(parts: list[Told | None]) -> Told | None:
+def _sum(parts: list[EventScore | None]) -> EventScore | None:
     counted = [part for part in parts if part is not None]
-    return sum(counted, Told()) if counted else None
+    return sum(counted, EventScore()) if counted else None

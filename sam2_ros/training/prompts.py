@@ -1,4 +1,4 @@
-"""Simulated users: first prompts on an object's true mask, and corrective clicks on what the answer got wrong."""
+"""Simulated prompts: first prompts from an object's true mask, and corrective clicks from the error region."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FEEDBACK_LIMIT = 32.0
 
 
 class PromptKind(Enum):
-    """How an object is pointed out first."""
+    """The first prompt of an object."""
 
     MASK = "mask"
     CLICK = "click"
@@ -28,20 +28,20 @@ KIND_SHARES = {PromptKind.MASK: 0.5, PromptKind.CLICK: 0.25, PromptKind.BOX: 0.2
 
 
 def random_kind(rng: np.random.Generator) -> PromptKind:
-    """A kind, drawn with its share."""
+    """A random kind, by its share."""
     kinds = list(KIND_SHARES)
     return kinds[rng.choice(len(kinds), p=list(KIND_SHARES.values()))]
 
 
 def first_prompts(rng: np.random.Generator, kind: PromptKind, masks: np.ndarray) -> PromptTensors | None:
-    """Of the masks (N, S, S) bool; None where these are the prompts themselves."""
+    """Prompts from masks (N, S, S) bool; None if the masks themselves are the prompts."""
     if kind is PromptKind.MASK:
         return None
     return first_clicks(rng, masks) if kind is PromptKind.CLICK else boxes(rng, masks)
 
 
 def first_clicks(rng: np.random.Generator, masks: np.ndarray) -> PromptTensors:
-    """One positive click in each mask (N, S, S) bool; half of the time anywhere in it, else rather in its middle."""
+    """One positive click in each mask (N, S, S) bool: half of the time uniform, else weighted towards its centre."""
     points = [_click_in(rng, mask, centred=rng.random() < 0.5) for mask in masks]
     return PromptTensors(_points(points), torch.full((len(masks), 1), PointLabel.POSITIVE))
 
@@ -54,17 +54,17 @@ def boxes(rng: np.random.Generator, masks: np.ndarray, jitter: float = BOX_JITTE
 
 
 def corrected(
-    rng: np.random.Generator, earlier: PromptTensors | None, logits: Tensor, masks: np.ndarray, answers: np.ndarray
+    rng: np.random.Generator, earlier: PromptTensors | None, logits: Tensor, masks: np.ndarray, predictions: np.ndarray
 ) -> PromptTensors:
-    """The earlier prompts of this frame, one more click per object and the earlier answer fed back.
+    """The earlier prompts of this frame, one more click per object and the earlier logits as dense prompt.
 
-    The click lies anywhere in the difference of `masks` and `answers` (N, S, S) bool, positive on what was missed and
-    negative on what was too much; now and then it lies in the true mask, as it does where nothing is wrong. Where the
-    object is not in view either, it is padding.
+    The click is drawn from the error region of `masks` and `predictions` (N, S, S) bool: positive on a false negative,
+    negative on a false positive. With probability TRUTH_CLICKS, and without an error, it is drawn from the true mask;
+    for an invisible object without an error it is padding.
     """
     points, labels = [], []
-    for mask, answer in zip(masks, answers):
-        wrong = mask != answer
+    for mask, prediction in zip(masks, predictions):
+        wrong = mask != prediction
         region = mask if rng.random() < TRUTH_CLICKS or not wrong.any() else wrong
         if not region.any():
             points.append((0.0, 0.0))
@@ -85,7 +85,7 @@ def _points(points: list[tuple[float, float]]) -> Tensor:
 
 
 def _click_in(rng: np.random.Generator, region: np.ndarray, centred: bool) -> tuple[float, float]:
-    """x, y of a pixel of the region; if centred, weighted by the square of its distance to the region's border."""
+    """x, y of a random pixel of the region; if centred, weighted by its squared distance to the border."""
     inside = np.flatnonzero(region)
     share = None
     if centred:

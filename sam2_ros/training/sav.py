@@ -10,16 +10,16 @@ from typing import Any
 
 import cv2
 import numpy as np
-from pycocotools import mask as run_lengths
 
 from sam2_ros.media.video import VideoError, probe, read_frames
+from sam2_ros.optional import require
 from sam2_ros.training.davis import DatasetError
 
 log = logging.getLogger(__name__)
 
-_ANNOTATION = "_manual.json"  # <video>_manual.json belongs to <video>.mp4; masklets that people drew or accepted
-_EVERY = 4  # frames of the video from one annotated frame to the next: 24 and 6 per second
-_MOST_OBJECTS = 255
+_ANNOTATION = "_manual.json"  # <video>_manual.json belongs to <video>.mp4: manual masklets
+_FRAME_STEP = 4  # video frames per annotated frame: 24 and 6 per second
+_MAX_OBJECTS = 255
 
 
 def is_sav(folder: Path) -> bool:
@@ -28,12 +28,13 @@ def is_sav(folder: Path) -> bool:
 
 
 class SavClips:
-    """Clips of `frames` annotated frames out of SA-V, brought to squares of `size` pixels.
+    """Clips of `frames` annotated frames of SA-V, resized to squares of `size` pixels.
 
-    What cannot be read is named, left out and counted in `skipped`; raises DatasetError where nothing remains.
+    Unreadable videos are logged, skipped and counted in `skipped`. Raises DatasetError if nothing remains.
     """
 
     def __init__(self, folder: Path, frames: int = 8, size: int = 256) -> None:
+        require("pycocotools.mask", "reading SA-V", "train")
         self.frames, self.size = frames, size
         self.skipped = 0
         self._clips: list[tuple[Path, int]] = []  # annotation, first annotated frame
@@ -56,15 +57,20 @@ class SavClips:
     def __len__(self) -> int:
         return len(self._clips)
 
+    @property
+    def bytes_to_write(self) -> int:
+        """None: recordings are read where they are."""
+        return 0
+
     def clip(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Frames (T, S, S, 3) and labels (T, S, S), both uint8. Raises DatasetError for a video that ends early."""
         file, start = self._clips[index]
         stop = start + self.frames
-        shown = islice(read_frames(_video_of(file)), start * _EVERY, (stop - 1) * _EVERY + 1, _EVERY)
+        shown = islice(read_frames(_video_of(file)), start * _FRAME_STEP, (stop - 1) * _FRAME_STEP + 1, _FRAME_STEP)
         square = (self.size, self.size)
         pictures = [cv2.resize(frame, square, interpolation=cv2.INTER_AREA) for frame, _ in shown]
         if len(pictures) < self.frames:
-            raise DatasetError(f"{_video_of(file)} ends before its annotations; take it out or download it again")
+            raise DatasetError(f"{_video_of(file)} ends before its annotations; remove it or download it again")
         labels = [_labels(frame, self.size) for frame in _masklets(file)[start:stop]]
         return np.stack(pictures), np.stack(labels)
 
@@ -74,22 +80,22 @@ def _video_of(annotation: Path) -> Path:
 
 
 def _masklets(file: Path) -> list[list[dict[str, Any]]]:
-    """Per annotated frame the run-length masks of the objects. Raises DatasetError for another file."""
+    """The run-length masks of the objects, by annotated frame. Raises DatasetError for another file."""
     try:
         masklets = json.loads(file.read_text())["masklet"]
-        if not all(len(frame) == len(masklets[0]) <= _MOST_OBJECTS for frame in masklets):
-            raise ValueError(f"not as many masks on every frame, or more than {_MOST_OBJECTS}")
+        if not all(len(frame) == len(masklets[0]) <= _MAX_OBJECTS for frame in masklets):
+            raise ValueError(f"not as many masks on every frame, or more than {_MAX_OBJECTS}")
     except (ValueError, KeyError, TypeError, IndexError) as error:
         raise DatasetError(f"{file} is no annotation of SA-V ({error!r})") from error
     return list(masklets)
 
 
 def _checked_length(file: Path) -> int:
-    """The annotated frames. Raises DatasetError or VideoError where annotation or video cannot be used."""
+    """The number of annotated frames. Raises DatasetError or VideoError if annotation or video cannot be used."""
     masklets = _masklets(file)
     height, width = probe(_video_of(file)).size
     try:
-        shapes = {tuple(run_lengths.decode(mask).shape) for mask in masklets[0]}
+        shapes = {tuple(_decode(mask).shape) for mask in masklets[0]}
     except (ValueError, KeyError, TypeError) as error:
         raise DatasetError(f"{file} holds a mask that cannot be decoded ({error!r})") from error
     if shapes != {(height, width)}:
@@ -97,9 +103,14 @@ def _checked_length(file: Path) -> int:
     return len(masklets)
 
 
+def _decode(mask: dict[str, Any]) -> np.ndarray:
+    """(H, W) uint8 from a run-length mask."""
+    return np.asarray(require("pycocotools.mask", "reading SA-V", "train").decode(mask))
+
+
 def _labels(masks: list[dict[str, Any]], size: int) -> np.ndarray:
-    """(S, S) uint8; where objects overlap the smaller one is seen, since the larger has it as a part."""
-    decoded = [run_lengths.decode(mask) for mask in masks]
+    """(S, S) uint8; where objects overlap the smaller one is on top, as it is a part of the larger."""
+    decoded = [_decode(mask) for mask in masks]
     labels = np.zeros((size, size), np.uint8)
     for number in np.argsort([-int(mask.sum()) for mask in decoded], kind="stable"):
         small = cv2.resize(decoded[number], (size, size), interpolation=cv2.INTER_NEAREST)

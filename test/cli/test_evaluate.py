@@ -1,19 +1,23 @@
 """`sam2_ros evaluate` and `sam2_ros train` as they are called."""
 
 import json
+import signal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from safetensors.torch import load_file
 
-from sam2_ros.cli import main
+from sam2_ros.cli import evaluate, main
 from sam2_ros.model import save_weights, seeded_model
+from sam2_ros.synthetic import pictures
 from sam2_ros.synthetic.clip import Clip
 from sam2_ros.synthetic.davis_writer import write_clip
 from sam2_ros.tracking.presets import PRESETS
 from sam2_ros.training import recipe
-from sam2_ros.training.recipe import Recipe, Stage, Turn
+from sam2_ros.training.davis import Sequence
+from sam2_ros.training.recipe import BatchSpec, Recipe, Stage
 
 
 @pytest.fixture
@@ -39,19 +43,19 @@ def test_a_baseline_prints_a_table_and_writes_scores_and_pictures(
     assert (out / "worst_still_1.png").exists()
 
 
-def test_the_memory_policy_and_what_was_told_are_reported(
+def test_the_memory_policy_and_event_scores_are_reported(
     dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     weights, out = tmp_path / "nano.safetensors", tmp_path / "out"
     save_weights(seeded_model("nano", seed=0, occlusion_bias=-50.0), weights)  # sees nothing
     arguments = ["--checkpoint", str(weights), "--image-size", "64", "--device", "cpu", "--out", str(out)]
-    arguments += ["--memory-policy", "motion_aware", "--lost-after", "0.25", "--rate", "10"]
+    arguments += ["--memory-policy", "motion_aware", "--lost-after", "0.25", "--rate", "10", "--precision", "bfloat16"]
     assert main(["evaluate", str(dataset), *arguments]) == 0
     table = dict(line.rsplit(maxsplit=1) for line in capsys.readouterr().out.splitlines())
-    assert table["told as lost: precision"] == "0.0%" and table["told as reacquired: precision"] == "-"
+    assert table["lost events: precision"] == "0.0%" and table["reacquired events: precision"] == "-"
     scores = json.loads((out / "scores.json").read_text())
-    assert scores["memory_policy"] == "motion_aware"
-    assert scores["summary"]["lost"] == {"told": 1, "right": 0, "due": 0, "delays": []}
+    assert scores["memory_policy"] == "motion_aware" and scores["precision"] == "bfloat16" and scores["is_complete"]
+    assert scores["summary"]["lost_events"] == {"reported": 1, "correct": 0, "expected": 0, "delays": []}
 
 
 def test_presets_are_printed_side_by_side_and_written_apart(
@@ -79,7 +83,7 @@ def test_presets_that_do_not_exist_are_refused(
     assert "expected" in capsys.readouterr().err
 
 
-def test_a_sequence_that_cannot_be_used_is_named_skipped_and_counted(
+def test_an_unusable_sequence_is_named_skipped_and_counted(
     dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_clip(dataset, "broken", Clip(np.zeros((3, 32, 32, 3), np.uint8), np.ones((3, 32, 32), np.uint8)))
@@ -89,15 +93,76 @@ def test_a_sequence_that_cannot_be_used_is_named_skipped_and_counted(
     assert "skipped broken" in captured.err and "(1 sequences skipped)" in captured.out
 
 
+def test_a_data_set_without_a_usable_sequence_is_an_error(
+    dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for frame in (2, 3, 4):
+        (dataset / "Annotations" / "still" / f"{frame:05d}.png").unlink()
+    assert main(["evaluate", str(dataset), "--baseline", "copy", "--out", str(tmp_path / "out")]) == 1
+    errors = capsys.readouterr().err
+    assert "skipped still: 2 of its 5 frames are annotated; expected at least 3" in errors
+    assert f"none of the 1 sequences of {dataset} can be used" in errors
+
+
+def test_ctrl_c_keeps_the_scores_of_the_sequences_so_far(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_clip(dataset, "zweite", Clip(np.zeros((3, 32, 32, 3), np.uint8), np.ones((3, 32, 32), np.uint8)))
+    score = evaluate.evaluate_sequence
+
+    def interrupted(sequence: Sequence, *others: Any) -> Any:
+        if sequence.name == "zweite":
+            signal.raise_signal(signal.SIGINT)
+        return score(sequence, *others)
+
+    monkeypatch.setattr(evaluate, "evaluate_sequence", interrupted)
+    out = tmp_path / "out"
+    assert main(["evaluate", str(dataset), "--baseline", "copy", "--out", str(out)]) == 130
+    captured = capsys.readouterr()
+    assert "J&F" in captured.out and "stopped: scores of the first 1 of 2 sequences" in captured.err
+    scores = json.loads((out / "scores.json").read_text())
+    assert len(scores["objects"]) == 1 and not scores["is_complete"]
+
+
+def test_pictures_of_an_earlier_run_are_removed(dataset: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "worst_other_1.png").write_bytes(b"")
+    assert main(["evaluate", str(dataset), "--baseline", "copy", "--out", str(out)]) == 0
+    assert [file.name for file in out.glob("*.png")] == ["worst_still_1.png"]
+
+
+@pytest.mark.parametrize("option", ["--rate", "--lost-after"])
+@pytest.mark.parametrize("value", ["0", "-1", "inf", "fast"])
+def test_times_have_to_be_above_zero(
+    dataset: Path, option: str, value: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["evaluate", str(dataset), f"{option}={value}"])
+    assert f"expected a number above 0, not '{value}'" in capsys.readouterr().err
+
+
+def test_a_full_disk_is_one_line_that_names_the_file(
+    dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "scores.json").symlink_to("/dev/full")
+    assert main(["evaluate", str(dataset), "--baseline", "copy", "--out", str(out)]) == 1
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if "No space left" in line]
+    assert line.endswith(f"No space left on device: '{out / 'scores.json'}'")
+
+
 def test_a_folder_that_is_no_data_set_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["evaluate", str(tmp_path)]) == 1
     assert "JPEGImages does not exist" in capsys.readouterr().err
 
 
-def test_a_training_runs_and_goes_on_where_it_was_left(
+def test_a_training_runs_and_resumes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    short = Recipe("nano", "nano", (Stage(1, 64, (Turn(1, 1),)),), learning_rate=1e-3, synthetic_clips=2)
+    monkeypatch.setattr(pictures, "BUNDLED", ())
+    short = Recipe("nano", "nano", (Stage(1, 64, (BatchSpec(1, 1),)),), learning_rate=1e-3, synthetic_clips=2)
     monkeypatch.setitem(recipe.RECIPES, "nano", short)
     out = tmp_path / "run"
     arguments = ["train", "nano", "--out", str(out), "--device", "cpu"]

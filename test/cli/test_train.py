@@ -1,9 +1,12 @@
 """`sam2_ros train` as it is called; a training on synthetic clips is in test_evaluate.py."""
 
 import json
+import shlex
+import signal
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,9 +17,11 @@ from safetensors.torch import load_file
 from sam2_ros import cli
 from sam2_ros.cli import main
 from sam2_ros.media.video import VideoWriter
+from sam2_ros.synthetic import pictures
 from sam2_ros.synthetic.clip import Clip
 from sam2_ros.synthetic.davis_writer import write_clip
-from sam2_ros.training.recipe import RECIPES, Recipe, Stage, Turn
+from sam2_ros.training import engine
+from sam2_ros.training.recipe import RECIPES, BatchSpec, Recipe, Stage
 
 FRAMES = 8
 BUNDLED = Path(cli.__file__).parents[1] / "weights" / "nano.safetensors"
@@ -39,11 +44,11 @@ def write_sav(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("write", [write_davis, write_sav])
-def test_recordings_take_the_place_of_synthetic_clips(
+def test_recordings_replace_synthetic_clips(
     write: Callable[[Path], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(tmp_path / "recordings")
-    short = Recipe("nano", "nano", (Stage(1, 64, (Turn(2, 1),)),), learning_rate=1e-3)
+    short = Recipe("nano", "nano", (Stage(1, 64, (BatchSpec(2, 1),)),), learning_rate=1e-3)
     monkeypatch.setitem(RECIPES, "nano", short)
     out = tmp_path / "run"
     command = ["train", "nano", "--data", str(tmp_path / "recordings"), "--out", str(out), "--device", "cpu"]
@@ -54,7 +59,7 @@ def test_recordings_take_the_place_of_synthetic_clips(
 def test_the_bundled_weights_are_fine_tuned_on_recordings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("first", "second"):
         write_davis(tmp_path / "recordings", name)
-    short = replace(RECIPES["finetune_nano"], stages=(Stage(3, 64, (Turn(4, 2),)),))
+    short = replace(RECIPES["finetune_nano"], stages=(Stage(3, 64, (BatchSpec(4, 2),)),))
     monkeypatch.setitem(RECIPES, "finetune_nano", short)
     out = tmp_path / "run"
     command = ["train", "finetune_nano", "--data", str(tmp_path / "recordings"), "--checkpoint", str(BUNDLED)]
@@ -76,10 +81,58 @@ def test_a_folder_of_pictures_that_does_not_exist_is_refused(
 ) -> None:
     command = ["train", "nano", "--pictures", str(tmp_path / "none"), "--out", str(tmp_path / "run")]
     assert main(command) == 1
-    assert "none is no folder; expected one with pictures" in capsys.readouterr().err
+    assert "none is not a folder; expected one with pictures" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", [name for name, recipe in RECIPES.items() if recipe.goes_on])
-def test_a_recipe_that_goes_on_from_weights_asks_for_them(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["train", name]) == 1
-    assert f"{name} goes on from trained weights; give them with --checkpoint" in capsys.readouterr().err
+@pytest.mark.parametrize("name", [name for name, recipe in RECIPES.items() if recipe.needs_checkpoint])
+def test_a_fine_tuning_recipe_asks_for_a_checkpoint(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", name, "--out", str(tmp_path)]) == 1
+    assert f"{name} starts from trained weights: give them with --checkpoint" in capsys.readouterr().err
+
+
+def test_a_later_stage_asks_for_a_checkpoint_and_has_to_exist(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", "nano", "--first-stage", "2", "--out", str(tmp_path)]) == 1
+    assert "stage 2 starts from trained weights: give them with --checkpoint" in capsys.readouterr().err
+    assert main(["train", "nano", "--first-stage", "99", "--out", str(tmp_path)]) == 1
+    assert "--first-stage 99 is too high" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("nano_on_a_gpu", "was removed; to continue from weights: `nano --checkpoint FILE --first-stage 8`"),
+        ("huge", "expected one of nano, finetune_nano, finetune_tiny, not 'huge'"),
+    ],
+)
+def test_a_recipe_that_does_not_exist_is_refused(name: str, reason: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["train", name])
+    assert reason in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_the_state_and_one_line_says_how_to_continue(
+    number: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(pictures, "BUNDLED", ())
+    short = Recipe("nano", "nano", (Stage(2, 64, (BatchSpec(1, 1),)),), learning_rate=1e-3, synthetic_clips=2)
+    monkeypatch.setitem(RECIPES, "nano", short)
+    step = engine._step
+
+    def stopped_step(*args: Any) -> Any:
+        signal.raise_signal(number)
+        return step(*args)
+
+    out = tmp_path / "a run"
+    with monkeypatch.context() as patch:
+        patch.setattr(engine, "_step", stopped_step)
+        assert main(["train", "nano", "--out", str(out), "--device", "cpu"]) == 128 + number
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith(f"stopped after step 1 of 2, saved in {out / 'state.pt'}; continue with: sam2_ros train")
+    command = shlex.split(line.split("continue with: ")[1])
+    assert main(command[1:]) == 0
+    assert (out / "nano.safetensors").exists()

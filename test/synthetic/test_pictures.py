@@ -1,5 +1,7 @@
 """Photographs, cut-out objects and animations are read from files."""
 
+import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,10 +10,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from sam2_ros.optional import MissingLibraryError
+from sam2_ros.synthetic import pictures as pictures_module
 from sam2_ros.synthetic.drawing import Actor, draw, fit_sprites
 from sam2_ros.synthetic.motion import Trajectory
 from sam2_ros.synthetic.objects import random_object
-from sam2_ros.synthetic.pictures import ANIMATION_FRAMES, ANIMATION_SIDE, Pictures, load_pictures
+from sam2_ros.synthetic.pictures import (
+    ANIMATION_FRAMES,
+    ANIMATION_SIDE,
+    Pictures,
+    PicturesError,
+    load_pictures,
+    read_pictures,
+)
 from sam2_ros.synthetic.shapes import SPRITE, animated, cut_out
 
 
@@ -22,7 +33,7 @@ def test_photographs_of_a_folder_are_used_and_unreadable_files_skipped(
     picture[:, :200] = (0, 0, 255)
     cv2.imwrite(str(tmp_path / "half_red.png"), picture)
     (tmp_path / "broken.jpg").write_bytes(b"no picture")
-    photographs = load_pictures(tmp_path).photographs
+    photographs = read_pictures(sorted(tmp_path.iterdir())).photographs
     assert "broken.jpg" in caplog.text
     red = photographs[-1]
     assert red.image[200, 50].tolist() == [255, 0, 0]
@@ -40,20 +51,18 @@ def cut_out_file(path: Path, opaque: slice = slice(20, 180)) -> None:
 def test_an_image_with_a_transparent_background_is_an_object_unless_it_is_too_thin(tmp_path: Path) -> None:
     cut_out_file(tmp_path / "object.png")
     cut_out_file(tmp_path / "line.png", slice(100, 110))
-    pictures = load_pictures(tmp_path, tmp_path / "cache.npz")
+    pictures = read_pictures(sorted(tmp_path.iterdir()))
     assert len(pictures.cut_outs) == 1
     (image,) = pictures.cut_outs
     height, width = image.shape[:2]
     assert image[height // 2, width // 4].tolist() == [255, 0, 0, 255]
     assert image[height // 2, 3 * width // 4].tolist() == [0, 0, 255, 255]
     assert image[2, width // 2, 3] == 0
-    again = load_pictures(None, tmp_path / "cache.npz")
-    assert np.array_equal(again.cut_outs[0], image) and len(again.photographs) == len(pictures.photographs)
 
 
 def test_a_cut_out_object_stays_whole_whatever_its_colours(tmp_path: Path) -> None:
     cut_out_file(tmp_path / "object.png")
-    pictures = Pictures(cut_outs=load_pictures(tmp_path).cut_outs)
+    pictures = Pictures(cut_outs=read_pictures(sorted(tmp_path.iterdir())).cut_outs)
     (part,) = cut_out(np.random.default_rng(2), pictures)
     opacity = part.sprite[..., 3]
     assert part.sprite.shape == (SPRITE, SPRITE, 4) and 0.6 < (opacity > 0.5).mean() < 0.85
@@ -80,7 +89,7 @@ def test_an_animation_whose_object_vanishes_becomes_a_cut_out(
 ) -> None:
     animation_file(tmp_path / "object.webp")
     animation_file(tmp_path / "vanishing.webp", least=2)
-    pictures = load_pictures(tmp_path, tmp_path / "cache.npz")
+    pictures = read_pictures(sorted(tmp_path.iterdir()))
     assert len(pictures.animations) == len(pictures.cut_outs) == 1
     (animation,) = pictures.animations
     assert animation.shape == (ANIMATION_FRAMES, ANIMATION_SIDE, ANIMATION_SIDE, 4)
@@ -88,12 +97,11 @@ def test_an_animation_whose_object_vanishes_becomes_a_cut_out(
     assert np.allclose(widths[[0, -1]], [1 / 1.05, 0.2 / 1.05], atol=0.03) and (np.diff(widths) < 0).all()
     red, green, blue = animation[0, ANIMATION_SIDE // 2, ANIMATION_SIDE // 4, :3]
     assert red > 200 and green < 50 and blue < 50
-    assert np.array_equal(load_pictures(None, tmp_path / "cache.npz").animations[0], animation)
 
 
 def test_an_animated_object_plays_forward_and_backward(tmp_path: Path) -> None:
     animation_file(tmp_path / "object.webp")
-    pictures = Pictures(animations=load_pictures(tmp_path).animations)
+    pictures = Pictures(animations=read_pictures(sorted(tmp_path.iterdir())).animations)
     (part,) = animated(np.random.default_rng(2), pictures)
     part = replace(part, playback_rate=0.5, first_frame=ANIMATION_FRAMES - 3)
     areas = [int((part.sprite_at(t)[..., 3] > 0.5).sum()) for t in range(9)]
@@ -112,3 +120,61 @@ def test_an_animated_object_plays_forward_and_backward(tmp_path: Path) -> None:
         )
     drawn = [int((frame == 1).sum()) for frame in labels]
     assert np.allclose(np.array(drawn) / drawn[0], np.array(areas) / areas[0], atol=0.06)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A photograph, a cut-out object and an animation; few bundled photographs, as their segmentation takes long."""
+    monkeypatch.setattr(pictures_module, "BUNDLED", ("coins",))
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    cv2.imwrite(str(folder / "photograph.png"), np.full((300, 400, 3), 90, np.uint8))
+    cut_out_file(folder / "object.png")
+    animation_file(folder / "object.webp")
+    return folder
+
+
+def test_a_cache_returns_the_same_pictures(folder: Path, tmp_path: Path) -> None:
+    loaded, cached = (load_pictures(folder, tmp_path / "cache.npz") for _ in range(2))
+    assert len(loaded.photographs) == len(cached.photographs) == 2
+    for one, other in zip(loaded.photographs, cached.photographs):
+        assert np.array_equal(one.image, other.image) and np.array_equal(one.segments, other.segments)
+    assert np.array_equal(loaded.cut_outs[0], cached.cut_outs[0])
+    assert np.array_equal(loaded.animations[0], cached.animations[0])
+
+
+def test_a_cache_of_other_pictures_is_refused(folder: Path, tmp_path: Path) -> None:
+    load_pictures(folder, tmp_path / "cache.npz")
+    (folder / "object.png").unlink()
+    for changed in (folder, None):
+        with pytest.raises(PicturesError, match="holds other pictures than these"):
+            load_pictures(changed, tmp_path / "cache.npz")
+
+
+def test_a_cache_that_cannot_be_written_leaves_none_and_names_the_file(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "cache.npz.partial").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left on device.*cache.npz"):
+        load_pictures(folder, tmp_path / "cache.npz")
+    assert not (tmp_path / "cache.npz").exists() and not (tmp_path / "cache.npz.partial").is_symlink()
+
+
+def test_a_damaged_cache_is_named(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "cache.npz").write_bytes(b"PK half a cache")
+    with pytest.raises(PicturesError, match="cache.npz is damaged"):
+        load_pictures(folder, tmp_path / "cache.npz")
+
+
+def test_photographs_need_scikit_image_and_nothing_else_does(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "skimage.segmentation", None)
+    monkeypatch.setitem(sys.modules, "skimage", None)
+    with pytest.raises(MissingLibraryError, match="needs skimage: pip install -e"):
+        load_pictures(folder)
+    (folder / "photograph.png").unlink()
+    pictures = load_pictures(folder)
+    assert len(pictures.cut_outs) == len(pictures.animations) == 1 and not pictures.photographs
+
+
+def test_a_file_name_that_is_not_utf8_is_read(tmp_path: Path) -> None:
+    cut_out_file(tmp_path / "object.png")
+    (tmp_path / "object.png").rename(Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff\xfe.png")))
+    assert len(read_pictures(tmp_path.iterdir()).cut_outs) == 1

@@ -1,11 +1,15 @@
 """Models become animations with a transparent surrounding that the generator reads."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from sam2_ros.synthetic.pictures import ANIMATION_FRAMES, Pictures, load_pictures
+from sam2_ros.optional import MissingLibraryError
+from sam2_ros.synthetic import rendered_models
+from sam2_ros.synthetic.pictures import ANIMATION_FRAMES, Pictures, read_pictures
+from sam2_ros.synthetic.rendered_models import RenderingError, write_rendered_models
 
 ARM = """
 <mujoco>
@@ -27,10 +31,7 @@ UNWRAPPED = "v 0 0 0\nv 1 0 0\nv 0 1 0\nv 0 0 1\nvt 0 0\nvt 1 0\nvt 0 1\n" + "".
 )
 
 
-@pytest.fixture
-def models(tmp_path: Path) -> list[Path]:
-    pytest.importorskip("mujoco", reason="animations are rendered by MuJoCo: pip install mujoco")
-    folder = tmp_path / "models"
+def write_models(folder: Path) -> list[Path]:
     folder.mkdir()
     files = [folder / "arm.xml", folder / "solid.obj", folder / "broken.xml"]
     for file, text in zip(files, (ARM, TETRAHEDRON, "<mujoco><body/></mujoco>")):
@@ -38,14 +39,18 @@ def models(tmp_path: Path) -> list[Path]:
     return files
 
 
-def test_models_are_rendered_without_their_floor_and_broken_ones_skipped(models: list[Path], tmp_path: Path) -> None:
-    from sam2_ros.synthetic.rendered_models import write_rendered_models
-
+@pytest.fixture
+def models(tmp_path: Path) -> list[Path]:
     try:
-        written = write_rendered_models(models, tmp_path / "animations", count=12)
-    except ImportError as error:
-        pytest.skip(f"nothing to render with: {error}")
-    animations = load_pictures(tmp_path / "animations").animations
+        rendered_models._check_mujoco()
+    except (MissingLibraryError, RenderingError) as error:
+        pytest.skip(str(error))
+    return write_models(tmp_path / "models")
+
+
+def test_models_are_rendered_without_their_floor_and_broken_ones_skipped(models: list[Path], tmp_path: Path) -> None:
+    written = write_rendered_models(models, tmp_path / "animations", count=12)
+    animations = read_pictures(sorted((tmp_path / "animations").iterdir())).animations
     assert 3 <= len(animations) <= written < 12
     shares = np.stack([(animation[..., 3] > 127).mean(axis=(1, 2)) for animation in animations])
     assert shares.shape[1] == ANIMATION_FRAMES and 0.05 < shares.min() and shares.max() < 0.9  # a floor would fill it
@@ -55,7 +60,7 @@ def test_models_are_rendered_without_their_floor_and_broken_ones_skipped(models:
 
 
 def test_a_mesh_with_texture_coordinates_is_textured(models: list[Path]) -> None:
-    from sam2_ros.synthetic.rendered_models import render_model
+    from sam2_ros.synthetic.mujoco_renderer import render_model
 
     file = models[0].with_name("unwrapped.obj")
     file.write_text(UNWRAPPED)
@@ -66,3 +71,20 @@ def test_a_mesh_with_texture_coordinates_is_textured(models: list[Path]) -> None
     shown = [animation[animation[..., 3] > 250][:, :3] + 1.0 for animation in animations if animation is not None]
     spread = [(colours / colours.sum(axis=1, keepdims=True)).std(axis=0).max() for colours in shown]
     assert sum(each > 0.01 for each in spread) >= 3  # one colour under any light has 0.001
+
+
+def test_without_mujoco_one_line_says_how_to_install_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_models(tmp_path / "models")
+    monkeypatch.setitem(sys.modules, "mujoco", None)
+    assert rendered_models.main([str(tmp_path / "models"), str(tmp_path / "animations")]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith("rendering models needs mujoco: pip install -e '.[films]'")
+    assert not (tmp_path / "animations").exists()
+
+
+def test_a_folder_without_models_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for folder in (tmp_path, tmp_path / "missing"):
+        assert rendered_models.main([str(folder), str(tmp_path / "animations")]) == 1
+        assert "holds no model; expected files that end in .obj, .stl, .xml" in capsys.readouterr().err

@@ -1,12 +1,15 @@
 """Objects of real videos, outlined by hand on a few frames: a data set in DAVIS' layout for `sam2_ros evaluate`.
 
 python test/training/real_videos.py VIDEOS FOLDER
+
+The outlines are in real_videos.json: by object the video's file name, and by frame number the polygons of its mask, in
+pixels of SIZE; a frame without polygons is one without the object. The videos are not part of the repository.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -23,8 +26,8 @@ SIZE = (640, 360)  # of the outlines' pixels, and of the written frames
 
 
 @dataclass(frozen=True)
-class Outlined:
-    """An object of a video; `masks` (H, W) bool by number of frame, empty where it is out of view."""
+class OutlinedObject:
+    """An object of a video; `masks` (H, W) bool by frame number, empty where it is not visible."""
 
     name: str
     video: str
@@ -36,17 +39,19 @@ class Outlined:
             yield cv2.resize(picture, SIZE, interpolation=cv2.INTER_AREA)
 
 
-def outlined_objects() -> list[Outlined]:
-    """All of them."""
+def outlined_objects() -> list[OutlinedObject]:
+    """The objects of real_videos.json."""
     entries = json.loads(OUTLINES.read_text())
     return [
-        Outlined(name, entry["video"], {int(frame): _filled(outlines) for frame, outlines in entry["frames"].items()})
+        OutlinedObject(
+            name, entry["video"], {int(frame): _filled(outlines) for frame, outlines in entry["frames"].items()}
+        )
         for name, entry in entries.items()
     ]
 
 
 def _filled(outlines: list[list[list[int]]]) -> np.ndarray:
-    """Outlines inside others are holes."""
+    """The mask (H, W) bool of polygons; polygons inside others are holes."""
     mask = np.zeros(SIZE[::-1], np.uint8)
     if outlines:
         cv2.fillPoly(mask, [np.array(outline, np.int32) for outline in outlines], 1)
@@ -60,4 +65,8 @@ def write_dataset(videos: Path, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    write_dataset(Path(sys.argv[1]), Path(sys.argv[2]))
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("videos", type=Path, metavar="VIDEOS", help="folder of the videos")
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="where the data set is written")
+    arguments = parser.parse_args()
+    write_dataset(arguments.videos, arguments.folder)

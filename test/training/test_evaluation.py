@@ -11,18 +11,18 @@ from sam2_ros.model import CONFIGS, seeded_model
 from sam2_ros.synthetic.clip import Clip
 from sam2_ros.synthetic.davis_writer import write_clip
 from sam2_ros.tracking import EventKind, TrackerConfig
-from sam2_ros.training.absence import Told
 from sam2_ros.training.baselines import BASELINES, copy, flow, template
 from sam2_ros.training.davis import Sequence, read_dataset
 from sam2_ros.training.evaluation import (
     PROMPTS,
-    Answer,
+    FrameResult,
     baseline_method,
     evaluate_sequence,
     make_prompt,
     model_method,
     write_picture,
 )
+from sam2_ros.training.event_metrics import EventScore
 
 SIZE = 96
 
@@ -102,32 +102,32 @@ def test_the_tracker_is_scored_with_every_prompt(sequence: Sequence, kind: str) 
     assert result.found[1].shape == (6, SIZE, SIZE) and result.seconds > 0
 
 
-def hidden(first: int, stop: int) -> Clip:
-    """The square that stands still and is away from one frame to another."""
+def absent(first: int, stop: int) -> Clip:
+    """A square that stands still and is absent on frames first..stop-1."""
     clip = moving(step=0)
     clip.labels[first:stop] = 0
     return clip
 
 
-def tells(frames: Iterable[np.ndarray], masks: dict[int, np.ndarray]) -> Iterator[Answer]:
-    """Says on the fourth frame that the object is lost, and on the sixth that it is back."""
-    told = {3: ((1, EventKind.LOST),), 5: ((1, EventKind.REACQUIRED),)}
+def scripted_events(frames: Iterable[np.ndarray], masks: dict[int, np.ndarray]) -> Iterator[FrameResult]:
+    """Reports the object as lost on the fourth frame and as reacquired on the sixth."""
+    events = {3: ((1, EventKind.LOST),), 5: ((1, EventKind.REACQUIRED),)}
     for t, _ in enumerate(frames):
-        yield Answer(masks, told.get(t, ()))
+        yield FrameResult(masks, events.get(t, ()))
 
 
-def test_events_are_scored_by_the_frames_on_which_they_are_told(tmp_path: Path) -> None:
-    write_clip(tmp_path, "hidden", hidden(1, 4))
-    (score,) = evaluate_sequence(read_dataset(tmp_path)[0], tells, patience=1.0).scores
-    assert score.lost == Told(told=1, right=1, due=1, delays=(1,))
-    assert score.back == Told(told=1, right=1, due=1, delays=(1,))
+def test_events_are_scored_by_their_frames(tmp_path: Path) -> None:
+    write_clip(tmp_path, "hidden", absent(1, 4))
+    (score,) = evaluate_sequence(read_dataset(tmp_path)[0], scripted_events, lost_after=1.0).scores
+    assert score.lost_events == EventScore(reported=1, correct=1, expected=1, delays=(1,))
+    assert score.reacquired_events == EventScore(reported=1, correct=1, expected=1, delays=(1,))
 
 
-def test_events_are_not_scored_where_frames_are_not_annotated_or_nobody_asks(tmp_path: Path) -> None:
-    write_clip(tmp_path, "hidden", hidden(1, 4))
-    assert evaluate_sequence(read_dataset(tmp_path)[0], tells).scores[0].lost is None
+def test_events_are_scored_only_if_asked_for_and_every_frame_is_annotated(tmp_path: Path) -> None:
+    write_clip(tmp_path, "hidden", absent(1, 4))
+    assert evaluate_sequence(read_dataset(tmp_path)[0], scripted_events).scores[0].lost_events is None
     (tmp_path / "Annotations" / "hidden" / "00004.png").unlink()
-    assert evaluate_sequence(read_dataset(tmp_path)[0], tells, patience=1.0).scores[0].lost is None
+    assert evaluate_sequence(read_dataset(tmp_path)[0], scripted_events, lost_after=1.0).scores[0].lost_events is None
 
 
 def test_only_the_annotated_frames_are_scored(tmp_path: Path) -> None:
@@ -138,7 +138,7 @@ def test_only_the_annotated_frames_are_scored(tmp_path: Path) -> None:
     assert result.found[1].shape[0] == 4
 
 
-def test_a_picture_shows_truth_and_answer(sequence: Sequence, tmp_path: Path) -> None:
+def test_a_picture_shows_true_and_predicted_mask(sequence: Sequence, tmp_path: Path) -> None:
     result = evaluate_sequence(sequence, baseline_method(copy))
     write_picture(tmp_path / "worst.png", sequence, 1, result.found[1])
     picture = cv2.imread(str(tmp_path / "worst.png"))

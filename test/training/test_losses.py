@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from sam2_ros.training.losses import PixelLoss, answer_losses, dice_loss, focal_loss, mask_iou, pixel_loss
+from sam2_ros.training.losses import PixelLoss, dice_loss, focal_loss, mask_iou, pixel_loss, prediction_losses
 
 SURE = 30.0  # a logit whose probability is 1 in float32
 
@@ -25,7 +25,7 @@ def test_focal_loss_of_an_undecided_pixel_weighs_the_object_a_quarter_and_the_re
     assert math.isclose(focal_loss(undecided, torch.zeros(1, 1)).item(), 0.75 * 0.25 * math.log(2), rel_tol=1e-6)
 
 
-def test_focal_loss_is_the_mean_over_pixels_and_vanishes_where_the_answer_is_sure_and_right() -> None:
+def test_focal_loss_is_the_mean_over_pixels_and_vanishes_where_the_prediction_is_sure_and_right() -> None:
     target = mask_of("#.", "..")
     logits = sure_of(target)
     logits[0, 0] = 0.0
@@ -46,13 +46,13 @@ def test_iou_counts_pixels_and_two_empty_masks_agree() -> None:
     assert mask_iou(sure_of(mask_of("...")), mask_of("...")).item() == 1.0
 
 
-def test_only_the_best_candidate_learns_its_mask() -> None:
+def test_only_the_best_candidate_has_mask_losses() -> None:
     mask = mask_of("##..", "##..", "....", "....")[None]
     logits = torch.stack([sure_of(mask_of("....", "....", "....", "####")), 0.1 * sure_of(mask[0]), torch.zeros(4, 4)])[
         None
     ]
     logits.requires_grad_()
-    losses = answer_losses(logits, torch.full((1, 3), 0.5), torch.zeros(1, 1), mask)
+    losses = prediction_losses(logits, torch.full((1, 3), 0.5), torch.zeros(1, 1), mask)
     (losses.pixels + losses.dice).backward()
     assert logits.grad is not None
     per_candidate = logits.grad.abs().sum(dim=(2, 3))[0]
@@ -60,25 +60,25 @@ def test_only_the_best_candidate_learns_its_mask() -> None:
     assert per_candidate[0] == 0 and per_candidate[2] == 0
 
 
-def test_every_candidate_learns_its_iou() -> None:
+def test_every_candidate_has_an_iou_loss() -> None:
     mask = mask_of("##", "##")[None]
     logits = torch.stack([sure_of(mask_of("##", "##")), sure_of(mask_of("##", "..")), sure_of(mask_of("..", ".."))])[
         None
     ]
     predicted = torch.tensor([[0.9, 0.7, 0.3]], requires_grad=True)
-    losses = answer_losses(logits, predicted, torch.zeros(1, 1), mask)
+    losses = prediction_losses(logits, predicted, torch.zeros(1, 1), mask)
     # true IoU 1, 1/2, 0
     assert math.isclose(losses.iou.item(), (0.1 + 0.2 + 0.3) / 3, rel_tol=1e-5)
     losses.iou.backward()
     assert predicted.grad is not None and bool((predicted.grad != 0).all())
 
 
-def test_an_absent_object_teaches_only_the_occlusion_score() -> None:
+def test_an_absent_object_trains_only_the_occlusion_score() -> None:
     masks = torch.stack([mask_of("..", ".."), mask_of("##", "##")])
     logits = torch.zeros(2, 3, 2, 2, requires_grad=True)
     predicted = torch.full((2, 3), 0.5, requires_grad=True)
     score = torch.tensor([[2.0], [2.0]], requires_grad=True)
-    losses = answer_losses(logits, predicted, score, masks)
+    losses = prediction_losses(logits, predicted, score, masks)
     losses.total.backward()
     assert logits.grad is not None and predicted.grad is not None and score.grad is not None
     assert not logits.grad[0].any() and logits.grad[1].any()
@@ -99,6 +99,6 @@ def test_focal_weighs_twenty_times_the_others_and_cross_entropy_as_much_as_they(
 def test_the_total_is_the_sum_of_all_terms() -> None:
     mask = mask_of("#.", "..")[None]
     for kind in PixelLoss:
-        losses = answer_losses(torch.zeros(1, 1, 2, 2), torch.zeros(1, 1), torch.zeros(1, 1), mask, kind)
+        losses = prediction_losses(torch.zeros(1, 1, 2, 2), torch.zeros(1, 1), torch.zeros(1, 1), mask, kind)
         expected = pixel_loss(kind, torch.zeros(2, 2), mask[0]) + losses.dice + losses.iou + losses.occlusion
         assert math.isclose(losses.total.item(), expected.item(), rel_tol=1e-6)

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sam2_ros.training.absence import Told
+from sam2_ros.training.event_metrics import EventScore
 from sam2_ros.training.metrics import boundary, region, score_object, summarise
 
 
@@ -47,7 +47,7 @@ def test_boundary_is_the_harmonic_mean_of_precision_and_recall() -> None:
     assert boundary(square(5, side=8), true) == pytest.approx(2 * 1 * 0.5 / 1.5)
 
 
-def test_a_boundary_that_is_missing_or_made_up_scores_nothing_and_none_at_all_one() -> None:
+def test_a_missing_or_invented_boundary_scores_nothing_and_two_empty_ones_score_one() -> None:
     assert boundary(NOTHING, square(10)) == 0.0
     assert boundary(square(10), NOTHING) == 0.0
     assert boundary(NOTHING, NOTHING) == 1.0
@@ -82,7 +82,7 @@ def test_an_object_that_is_found_too_late_does_not_count_as_tracked_again() -> N
     assert (score.returns, score.delays) == (1, ())
 
 
-def test_a_look_alike_is_mistaken_where_the_answer_lies_on_it() -> None:
+def test_an_object_is_mistaken_where_the_mask_lies_on_its_look_alike() -> None:
     true, other = np.stack([square(10)] * 4), np.stack([square(40)] * 4)
     right = score_object("s", 1, true, true, other)
     jumped = score_object("s", 1, np.stack([square(10), square(10), square(40), square(40)]), true, other)
@@ -101,13 +101,16 @@ def test_the_summary_is_a_mean_over_objects_and_rates_are_over_events() -> None:
     assert summary.reacquired == 0.5 and summary.delay == 0.0 and summary.mistaken is None
 
 
-def test_the_summary_adds_up_what_was_told() -> None:
+def test_the_summary_adds_up_event_scores() -> None:
     true = np.stack([square(10)] * 4)
     plain = score_object("a", 1, true, true)
-    told = [replace(plain, lost=Told(2, 1, 1, (3,)), back=Told(0, 0, 1)), replace(plain, lost=Told(1, 1, 0))]
-    summary = summarise([*told, plain])
-    assert summary.lost == Told(3, 2, 1, (3,)) and summary.back == Told(0, 0, 1)
-    assert summarise([plain]).lost is None
+    scored = [
+        replace(plain, lost_events=EventScore(2, 1, 1, (3,)), reacquired_events=EventScore(0, 0, 1)),
+        replace(plain, lost_events=EventScore(1, 1, 0)),
+    ]
+    summary = summarise([*scored, plain])
+    assert summary.lost_events == EventScore(3, 2, 1, (3,)) and summary.reacquired_events == EventScore(0, 0, 1)
+    assert summarise([plain]).lost_events is None
 
 
 def test_too_short_a_sequence_and_no_object_are_errors() -> None:

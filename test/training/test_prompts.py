@@ -1,4 +1,4 @@
-"""Simulated users point at what they should."""
+"""Simulated prompts lie where they should."""
 
 import numpy as np
 import pytest
@@ -55,33 +55,33 @@ def test_a_box_stays_in_the_picture(rng: np.random.Generator) -> None:
         assert points.min() >= 0 and points.max() <= 15
 
 
-def test_a_correction_clicks_on_what_was_missed_or_was_too_much(rng: np.random.Generator) -> None:
-    mask, answer = square(32, 4, 4, 8), square(32, 8, 4, 8)
+def test_a_correction_clicks_on_false_negatives_and_false_positives(rng: np.random.Generator) -> None:
+    mask, prediction = square(32, 4, 4, 8), square(32, 8, 4, 8)
     labels = []
     for _ in range(200):
-        prompts = corrected(rng, None, torch.zeros(1, 1, 8, 8), mask[None], answer[None])
+        prompts = corrected(rng, None, torch.zeros(1, 1, 8, 8), mask[None], prediction[None])
         x, y = prompts.points[0, 0].long().tolist()
         label = prompts.labels[0, 0].item()
         assert label == (PointLabel.POSITIVE if mask[y, x] else PointLabel.NEGATIVE)
-        labels.append((label, bool(mask[y, x] != answer[y, x])))
+        labels.append((label, bool(mask[y, x] != prediction[y, x])))
     assert {label for label, _ in labels} == {PointLabel.POSITIVE, PointLabel.NEGATIVE}
     # One click in ten is drawn from the whole true mask, half of which was found.
     assert np.mean([wrong for _, wrong in labels]) > 0.88
 
 
-def test_a_perfect_answer_is_confirmed_with_a_positive_click(rng: np.random.Generator) -> None:
+def test_a_perfect_prediction_gets_a_positive_click(rng: np.random.Generator) -> None:
     mask = square(32, 4, 4, 8)
     prompts = corrected(rng, None, torch.zeros(1, 1, 8, 8), mask[None], mask[None])
     assert prompts.labels.item() == PointLabel.POSITIVE
 
 
-def test_nothing_there_and_nothing_found_is_padding(rng: np.random.Generator) -> None:
+def test_an_absent_object_without_error_gets_padding(rng: np.random.Generator) -> None:
     nothing = np.zeros((1, 32, 32), bool)
     prompts = corrected(rng, None, torch.zeros(1, 1, 8, 8), nothing, nothing)
     assert prompts.labels.item() == PointLabel.PADDING
 
 
-def test_a_correction_repeats_the_earlier_prompt_and_feeds_the_clamped_answer_back(rng: np.random.Generator) -> None:
+def test_a_correction_repeats_the_earlier_prompt_with_the_clamped_logits(rng: np.random.Generator) -> None:
     mask = square(32, 4, 4, 8)[None]
     earlier = boxes(rng, mask)
     logits = torch.tensor([-1024.0, 5.0]).view(1, 1, 1, 2)

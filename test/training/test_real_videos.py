@@ -1,4 +1,4 @@
-"""The bundled weights on a real video, where one is at hand."""
+"""The bundled weights on a real video, if it is there."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ STEP = 3  # frames: a camera of 10 frames per second
 
 
 @pytest.mark.skipif(not VIDEOS.is_dir(), reason="the real videos are not part of the repository")
-def test_a_dog_is_followed_lost_when_it_leaves_and_found_when_it_returns() -> None:
-    (dog,) = (outlined for outlined in outlined_objects() if outlined.name == "dog")
+def test_a_dog_is_tracked_absent_after_it_left_and_tracked_again_after_its_return() -> None:
+    (dog,) = (each for each in outlined_objects() if each.name == "dog")
     tracker = StreamingTracker(load_model("nano"), TrackerConfig(max_objects=1, history=1))
     overlap, in_view = {}, {}
     for index, frame in islice(enumerate(dog.frames(VIDEOS)), 0, 121, STEP):

@@ -1,6 +1,7 @@
 """Videos with the run-length masks of SA-V become clips, and what is wrong with one is named."""
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from pycocotools import mask as run_lengths
 
 from sam2_ros.media.video import VideoWriter
+from sam2_ros.optional import MissingLibraryError
 from sam2_ros.training.davis import DatasetError
 from sam2_ros.training.sav import SavClips, is_sav
 
@@ -53,14 +55,14 @@ def test_annotated_frames_are_every_fourth_of_the_video(tmp_path: Path) -> None:
             assert np.nonzero(labels[t])[1].min() == 2 * (start + t) + 2
 
 
-def test_a_part_is_seen_on_top_of_its_whole(tmp_path: Path) -> None:
+def test_a_part_is_on_top_of_its_whole(tmp_path: Path) -> None:
     write_video(tmp_path, "sav_000001")
     _, labels = SavClips(tmp_path, frames=4, size=64).clip(0)
     assert set(np.unique(labels[0])) == {0, 1, 2}
     assert (labels[0] == 1).sum() == pytest.approx(4 * 4 * 64 / 48, abs=3)
 
 
-def test_what_cannot_be_used_is_named_and_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_unusable_videos_are_logged_and_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     write_video(tmp_path, "good")
     write_video(tmp_path, "short", annotated=2)
     (tmp_path / "foreign_manual.json").write_text("[1, 2]")
@@ -75,7 +77,7 @@ def test_what_cannot_be_used_is_named_and_counted(tmp_path: Path, caplog: pytest
         assert reason in caplog.text
 
 
-def test_a_folder_without_anything_that_can_be_used_is_refused(tmp_path: Path) -> None:
+def test_a_folder_without_usable_videos_is_refused(tmp_path: Path) -> None:
     assert not is_sav(tmp_path)
     (tmp_path / "a_manual.json").write_text("{}")
     with pytest.raises(DatasetError, match="expected <video>.mp4 and <video>_manual.json"):
@@ -90,3 +92,11 @@ def test_a_video_that_ends_early_is_named(tmp_path: Path) -> None:
     clips = SavClips(tmp_path, frames=4, size=32)
     with pytest.raises(DatasetError, match="cut.mp4 ends before its annotations"):
         clips.clip(len(clips) - 1)
+
+
+def test_without_pycocotools_one_line_says_how_to_install_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_video(tmp_path, "sav_000001")
+    monkeypatch.setitem(sys.modules, "pycocotools.mask", None)
+    monkeypatch.setitem(sys.modules, "pycocotools", None)
+    with pytest.raises(MissingLibraryError, match="reading SA-V needs pycocotools: pip install -e"):
+        SavClips(tmp_path)

@@ -1,4 +1,4 @@
-"""Training follows a clip as tracking does, and can learn one by heart."""
+"""Training tracks a clip as tracking does, and can overfit one."""
 
 from dataclasses import replace
 
@@ -8,9 +8,9 @@ import torch
 
 from sam2_ros.model import CONFIGS, Sam2
 from sam2_ros.training.data import Sample
-from sam2_ros.training.initial import first_model
+from sam2_ros.training.initialization import initial_model
 from sam2_ros.training.prompts import PromptKind, first_prompts
-from sam2_ros.training.unroll import Batch, Course, collate, unroll
+from sam2_ros.training.unroll import ClipBatch, PromptSchedule, collate, unroll
 
 SIZE = 64
 
@@ -28,10 +28,10 @@ def moving_square(frames: int = 4, absent: tuple[int, ...] = ()) -> Sample:
 
 @pytest.fixture
 def model() -> Sam2:
-    return first_model(CONFIGS["nano"].resized(SIZE), seed=0)
+    return initial_model(CONFIGS["nano"].resized(SIZE), seed=0)
 
 
-def batch_of(*samples: Sample) -> Batch:
+def batch_of(*samples: Sample) -> ClipBatch:
     return collate(samples)
 
 
@@ -39,11 +39,11 @@ def rng() -> np.random.Generator:
     return np.random.default_rng(0)
 
 
-def course(kind: PromptKind, batch: Batch, seed: int = 0, **kwargs: int) -> Course:
-    return Course(first_prompts(np.random.default_rng(seed), kind, batch.masks[0].numpy()), **kwargs)
+def schedule(kind: PromptKind, batch: ClipBatch, seed: int = 0, **kwargs: int) -> PromptSchedule:
+    return PromptSchedule(first_prompts(np.random.default_rng(seed), kind, batch.masks[0].numpy()), **kwargs)
 
 
-BY_MASK = Course(None)
+BY_MASK = PromptSchedule(None)
 
 
 def test_objects_of_a_batch_know_their_clips() -> None:
@@ -54,17 +54,17 @@ def test_objects_of_a_batch_know_their_clips() -> None:
     assert batch.owner.tolist() == [0, 1, 1]
 
 
-def test_every_answer_has_losses_but_a_given_mask_has_none(model: Sam2) -> None:
+def test_every_prediction_has_losses_but_a_given_mask_has_none(model: Sam2) -> None:
     batch = batch_of(moving_square())
     assert len(unroll(model, batch, [BY_MASK], rng())) == 3
-    assert len(unroll(model, batch, [course(PromptKind.CLICK, batch)], rng())) == 4
-    corrected = course(PromptKind.BOX, batch, first_clicks=2, later_frame=2, later_clicks=1)
+    assert len(unroll(model, batch, [schedule(PromptKind.CLICK, batch)], rng())) == 4
+    corrected = schedule(PromptKind.BOX, batch, first_clicks=2, later_frame=2, later_clicks=1)
     assert len(unroll(model, batch, [corrected], rng())) == 4 + 2 + 1
 
 
-def test_courses_share_the_encoded_images_and_nothing_else(model: Sam2) -> None:
+def test_schedules_share_the_encoded_images_and_nothing_else(model: Sam2) -> None:
     batch = batch_of(moving_square())
-    by_box = course(PromptKind.BOX, batch)
+    by_box = schedule(PromptKind.BOX, batch)
     encoded: list[int] = []
     handle = model.image_encoder.trunk.register_forward_hook(lambda _, images, __: encoded.append(len(images[0])))
     together = [loss.total.item() for loss in unroll(model, batch, [BY_MASK, by_box], rng())]
@@ -75,7 +75,7 @@ def test_courses_share_the_encoded_images_and_nothing_else(model: Sam2) -> None:
 
 def test_gradients_reach_back_through_the_memory(model: Sam2) -> None:
     head = model.sam_mask_decoder.pred_obj_score_head.layers[-1]
-    torch.nn.init.constant_(head.bias, 5.0)  # in view
+    torch.nn.init.constant_(head.bias, 5.0)  # predicted visible
     losses = unroll(model, batch_of(moving_square()), [BY_MASK], rng())
     losses[-1].total.backward()
     for name in (
@@ -87,32 +87,32 @@ def test_gradients_reach_back_through_the_memory(model: Sam2) -> None:
         assert gradient is not None and gradient.abs().sum() > 0, name
 
 
-def test_an_absent_object_teaches_no_mask(model: Sam2) -> None:
+def test_an_absent_object_has_no_mask_loss(model: Sam2) -> None:
     losses = unroll(model, batch_of(moving_square(absent=(2,))), [BY_MASK], rng())
     assert losses[1].pixels == 0 and losses[1].dice == 0
     assert losses[1].occlusion > 0 and losses[2].dice > 0
 
 
-def test_the_first_weights_carry_a_mask_on_unlike_random_ones(model: Sam2) -> None:
+def test_the_initial_weights_propagate_a_mask_unlike_random_ones(model: Sam2) -> None:
     torch.manual_seed(0)
     random = Sam2(model.config)
-    carried, lost = (
+    propagated, random_loss = (
         unroll(network, batch_of(moving_square()), [BY_MASK], rng())[0].dice.item() for network in (model, random)
     )
-    assert carried < lost - 0.1
+    assert propagated < random_loss - 0.1
 
 
-def test_a_clip_can_be_learnt_by_heart(model: Sam2) -> None:
+def test_a_clip_can_be_overfitted(model: Sam2) -> None:
     batch = batch_of(moving_square())
     optimizer = torch.optim.AdamW(model.parameters(), 1e-3)
     for step in range(45):
         kind = (PromptKind.MASK, PromptKind.CLICK, PromptKind.BOX)[step % 3]
         optimizer.zero_grad()
-        answers = unroll(model, batch, [course(kind, batch, seed=step)], rng())
-        loss = torch.stack([answer.total for answer in answers]).mean()
+        predictions = unroll(model, batch, [schedule(kind, batch, seed=step)], rng())
+        loss = torch.stack([prediction.total for prediction in predictions]).mean()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 0.1)
         optimizer.step()
     for kind in PromptKind:
-        answers = unroll(model, batch, [course(kind, batch)], rng())
-        assert max(answer.dice.item() for answer in answers) < 0.25, kind
+        predictions = unroll(model, batch, [schedule(kind, batch)], rng())
+        assert max(prediction.dice.item() for prediction in predictions) < 0.25, kind

@@ -1,10 +1,9 @@
-"""First weights for training from nothing: a network that already passes its memory on.
+"""Initial weights for training from nothing: a network that already propagates a mask through its memory.
 
-Drawn at random, every layer between a remembered mask and the answer hides it from the others, and a short training
-is over before they have found together. So a few weights are laid out by hand, out of many drawn at random: rotary
-attention looks at what is near, places match in the mask decoder, and one channel carries what a memory or a click
-says of a place through to the answer. From the first step on the answer is a blurred copy of the last mask; training
-makes it a good one.
+With purely random weights every layer between a memory and the predicted mask blocks the gradients of the others, and
+a short training does not get past that. So a few weights are set: rotary attention attends to near tokens, equal
+positions match in the mask decoder, and one channel carries the mask of a memory or the label of a click to the
+prediction. Before the first step the prediction is a blurred copy of the last mask.
 """
 
 from __future__ import annotations
@@ -18,24 +17,24 @@ from ..model.config import STRIDE
 from ..model.layers import Attention
 from ..model.memory_encoder import ConvNextBlock
 
-_LOOK_NEAR = 1.6  # bias of queries and keys in the channels that tell neighbouring tokens apart
-_PLACE_GAIN = 1.4  # of the shared projection of queries and keys in the mask decoder
-_CHANNEL = 0  # carries the mask everywhere
-_READ = 8.0  # how loud the channel is read from memory, where others are about 1
+_LOCALITY_BIAS = 1.6  # of queries and keys in the channels of high rotary frequencies
+_MATCHING_GAIN = 1.4  # of the shared projection of queries and keys in the mask decoder
+_CHANNEL = 0  # carries the mask through all layers
+_MEMORY_GAIN = 8.0  # of the channel in the output of memory attention; other channels have about 1
 _HEADS = 8  # of attention in the mask decoder
-_COARSE = 0.3  # what the coarse frequencies of places are multiplied with
-_POINT = 3.0  # the channel in the token of a click on the object or of a corner of its box
-_HEARD = 2.0  # how loud the image hears it
-_ANSWER = 3.0  # logits per unit of the channel
-_THRESHOLD = 1.0  # of the channel, above which the answer is yes
-_FEATURE_SHARE = 0.3  # of the image features in a memory, against the mask
+_COARSE = 0.3  # factor of the lower half of position frequencies
+_POINT = 3.0  # value of the channel in the token of a positive click or a box corner
+_PROMPT_GAIN = 2.0  # of the channel from tokens to the image
+_LOGITS = 3.0  # mask logits per unit of the channel
+_THRESHOLD = 1.0  # value of the channel with logit 0
+_FEATURE_SHARE = 0.3  # scale of the image features in a memory, relative to the mask
 _FEATURE_NOISE = 0.03  # their variance there
 _MEMORY_LOGIT = 10.0
 
 
 @torch.no_grad()
-def first_model(config: ModelConfig, seed: int) -> Sam2:
-    """A model whose weights are drawn from `seed`, with the path of the mask laid out."""
+def initial_model(config: ModelConfig, seed: int) -> Sam2:
+    """A model with random weights from `seed` that propagates a mask through its memory."""
     torch.manual_seed(seed)
     model = Sam2(config)
     for module in model.modules():
@@ -48,47 +47,48 @@ def first_model(config: ModelConfig, seed: int) -> Sam2:
     nn.init.trunc_normal_(model.image_encoder.trunk.pos_embed_window, std=0.02)
     for name, module in model.named_modules():
         if isinstance(module, Attention) and name.startswith("memory_attention."):
-            _look_near(module)
+            _attend_locally(module)
         elif isinstance(module, Attention):
-            _match_places(module)
-    # Half of the places are told apart coarsely, so that the inside of a box is near its corners.
+            _match_positions(module)
+    # Lower frequencies in half of the position encoding: the inside of a box is similar to its corners.
     frequencies = model.sam_prompt_encoder.pe_layer.positional_encoding_gaussian_matrix
     frequencies[:, : frequencies.shape[1] // 2] *= _COARSE
     _write_mask_to_memory(model)
     _read_mask_from_memory(model)
-    _mark_clicks(model)
-    _answer_what_was_read(model)
+    _propagate_prompts(model)
+    _predict_memory_channel(model)
     return model
 
 
-def _look_near(attention: Attention) -> None:
-    """Equal query and key biases make rotary attention a function of distance; only its high frequencies are local."""
+def _attend_locally(attention: Attention) -> None:
+    """Equal biases of queries and keys make rotary attention a function of distance; high frequencies make it local."""
     width = len(attention.q_proj.bias)
     high = torch.zeros(2, width // 4, 2)  # x and y, frequencies from the highest, pairs
     high[:, : width // 16] = 1
-    bias = _LOOK_NEAR * high.flatten()
+    bias = _LOCALITY_BIAS * high.flatten()
     attention.q_proj.bias.copy_(bias)
     attention.k_proj.bias.copy_(bias)
 
 
-def _match_places(attention: Attention) -> None:
-    """One projection for queries and keys: what has the same place matches best."""
-    nn.init.orthogonal_(attention.q_proj.weight, gain=_PLACE_GAIN)
+def _match_positions(attention: Attention) -> None:
+    """One projection for queries and keys: tokens of the same position match best."""
+    nn.init.orthogonal_(attention.q_proj.weight, gain=_MATCHING_GAIN)
     attention.k_proj.weight.copy_(attention.q_proj.weight)
 
 
 def _write_mask_to_memory(model: Sam2) -> None:
-    """The channel of a memory is the covered share of each token, as well as a projection can tell among features."""
+    """Set the memory's channel to the covered share of each token, by linear regression over random discs."""
     encoder, weight = model.memory_encoder, model.get_parameter
     encoder.pix_feat_proj.weight.mul_(_FEATURE_SHARE)
     masks = _random_discs(model.config.image_size)
-    made = encoder.mask_downsampler(masks * 2 * _MEMORY_LOGIT - _MEMORY_LOGIT).flatten(2).transpose(1, 2).flatten(0, 1)
+    logits = masks * 2 * _MEMORY_LOGIT - _MEMORY_LOGIT
+    embedded = encoder.mask_downsampler(logits).flatten(2).transpose(1, 2).flatten(0, 1)
     share = F.avg_pool2d(masks, STRIDE).flatten()
-    middle = made.mean(dim=0)
-    spread = (made - middle).T @ (made - middle) / len(made) + _FEATURE_NOISE * torch.eye(made.shape[1])
-    projection = torch.linalg.solve(spread, (made - middle).T @ (share - share.mean()) / len(made))
+    mean = embedded.mean(dim=0)
+    spread = (embedded - mean).T @ (embedded - mean) / len(embedded) + _FEATURE_NOISE * torch.eye(embedded.shape[1])
+    projection = torch.linalg.solve(spread, (embedded - mean).T @ (share - share.mean()) / len(embedded))
     weight("memory_encoder.out_proj.weight")[_CHANNEL, :, 0, 0] = projection
-    weight("memory_encoder.out_proj.bias")[_CHANNEL] = share.mean() - projection @ middle
+    weight("memory_encoder.out_proj.bias")[_CHANNEL] = share.mean() - projection @ mean
 
 
 def _random_discs(side: int) -> Tensor:
@@ -100,7 +100,7 @@ def _random_discs(side: int) -> Tensor:
 
 
 def _read_mask_from_memory(model: Sam2) -> None:
-    """Memory attention adds the remembered channel to the conditioned one, and nothing else does."""
+    """Memory attention adds the channel of memory to that of the features; all other paths leave it alone."""
     weight = model.get_parameter
     for i in range(len(model.memory_attention.layers)):
         layer = f"memory_attention.layers.{i}"
@@ -110,13 +110,13 @@ def _read_mask_from_memory(model: Sam2) -> None:
         ):
             weight(f"{linear}.weight")[_CHANNEL] = 0
         weight(f"{layer}.cross_attn_image.v_proj.weight")[_CHANNEL, _CHANNEL] = 1
-        weight(f"{layer}.cross_attn_image.out_proj.weight")[_CHANNEL, _CHANNEL] = _READ
-    for conv in ("image_encoder.neck.convs.0.conv", "image_encoder.neck.convs.1.conv"):
-        weight(f"{conv}.weight")[_CHANNEL] = 0
+        weight(f"{layer}.cross_attn_image.out_proj.weight")[_CHANNEL, _CHANNEL] = _MEMORY_GAIN
+    for lateral in ("image_encoder.neck.convs.0.conv", "image_encoder.neck.convs.1.conv"):
+        weight(f"{lateral}.weight")[_CHANNEL] = 0
 
 
-def _mark_clicks(model: Sam2) -> None:
-    """Every token of the mask decoder keeps to itself, and those of points tell the image around them what they are."""
+def _propagate_prompts(model: Sam2) -> None:
+    """Tokens of clicks and box corners add their label to the channel of the image around them."""
     prompts, decoder, weight = model.sam_prompt_encoder, model.sam_mask_decoder, model.get_parameter
     for token in (
         *(decoder.obj_score_token, decoder.iou_token, decoder.mask_tokens, prompts.not_a_point_embed),
@@ -133,17 +133,17 @@ def _mark_clicks(model: Sam2) -> None:
         layer = f"sam_mask_decoder.transformer.layers.{i}"
         weight(f"{layer}.cross_attn_token_to_image.out_proj.weight")[_CHANNEL] = 0
         weight(f"{layer}.mlp.layers.1.weight")[_CHANNEL] = 0
-        for name, loudness in ((f"{layer}.self_attn", 1.0), (f"{layer}.cross_attn_image_to_token", _HEARD)):
+        for name, gain in ((f"{layer}.self_attn", 1.0), (f"{layer}.cross_attn_image_to_token", _PROMPT_GAIN)):
             value, out = weight(f"{name}.v_proj.weight"), weight(f"{name}.out_proj.weight")
             firsts = slice(None, None, len(value) // _HEADS)  # the first channel of every head
             value[firsts] = 0
             value[firsts, _CHANNEL] = 1
             out[_CHANNEL] = 0
-            out[_CHANNEL, firsts] = loudness / _HEADS
+            out[_CHANNEL, firsts] = gain / _HEADS
 
 
-def _answer_what_was_read(model: Sam2) -> None:
-    """The upscaling passes the channel, once as it is and once negated, and every mask is their difference."""
+def _predict_memory_channel(model: Sam2) -> None:
+    """Upscaling passes the channel on, once as it is and once negated; every mask is their difference."""
     weight = model.get_parameter
     plus, minus = _CHANNEL, _CHANNEL + 1
     for layer in ("output_upscaling.0", "output_upscaling.3"):
@@ -161,4 +161,4 @@ def _answer_what_was_read(model: Sam2) -> None:
     fine[minus, plus] = fine[plus, minus] = -1
     for i in range(len(model.sam_mask_decoder.output_hypernetworks_mlps)):
         filters = weight(f"sam_mask_decoder.output_hypernetworks_mlps.{i}.layers.2.bias")
-        filters[plus], filters[minus] = _ANSWER, -_ANSWER
+        filters[plus], filters[minus] = _LOGITS, -_LOGITS
