@@ -9,7 +9,7 @@ import pytest
 from builtin_interfaces.msg import Time
 from std_msgs.msg import Header
 
-from sam2_ros.tracking.detections import Detection
+from sam2_ros.detection.types import Detection
 from sam2_ros.tracking.types import Box
 
 pytest.importorskip("vision_msgs")
