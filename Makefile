@@ -1,4 +1,4 @@
-# make setup | demo | test | lint.  Variables: PYTHON, TORCH (see .ci/setup.sh), VIDEO, CLICK, MODEL (demo).
+# make setup | demo | test | lint.  Variables: PYTHON, TORCH (see .ci/setup.sh), VIDEO, CLICK, MODEL, OUTPUT (demo).
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
@@ -12,14 +12,16 @@ isolate := export ROS_DOMAIN_ID=$${ROS_DOMAIN_ID:-$$((RANDOM % 101 + 1))}
 setup:
 	@PYTHON='$(PYTHON)' TORCH='$(TORCH)' .ci/setup.sh
 
-# Follows an object through a video and leaves demo_out/: make demo VIDEO=file.mp4 CLICK=x,y MODEL=name
+# Follows an object through a video and leaves demo_out/: make demo VIDEO=file.mp4 CLICK=x,y MODEL=name OUTPUT=folder
+# The shell reads them as they are: names of files may have spaces, quotes and dollar signs.
+demo: override export VIDEO := $(value VIDEO)
+demo: override export CLICK := $(value CLICK)
+demo: override export MODEL := $(value MODEL)
+demo: override export OUTPUT := $(value OUTPUT)
 demo: setup
 	@source .ci/env.sh; $(isolate); \
-	if [[ -n "$${ROS_DISTRO:-}" ]]; then \
-	    ros2 launch sam2_ros demo.launch.py $(if $(VIDEO),video:='$(abspath $(VIDEO))') $(if $(CLICK),click:='$(CLICK)') $(if $(MODEL),model:='$(MODEL)'); \
-	else \
-	    python -m sam2_ros.node.demo.run $(if $(VIDEO),--video '$(VIDEO)') $(if $(CLICK),--click '$(CLICK)') $(if $(MODEL),--model '$(MODEL)'); \
-	fi
+	python -m sam2_ros.node.demo.run $${VIDEO:+--video="$$VIDEO"} $${CLICK:+--click="$$CLICK"} \
+	    $${MODEL:+--model="$$MODEL"} $${OUTPUT:+--output="$$OUTPUT"}
 
 test: setup
 	@source .ci/env.sh; $(isolate); python -m pytest test

@@ -75,9 +75,9 @@ digest() { # of the contents of files
 }
 
 install() {
-    local quiet=--quiet
-    [[ -t 1 ]] && quiet=
-    "$venv/bin/python" -m pip install --disable-pip-version-check $quiet "$@" ||
+    local quiet=(--quiet --quiet) # in a log only errors, no warnings
+    [[ -t 1 ]] && quiet=()
+    "$venv/bin/python" -m pip install --disable-pip-version-check "${quiet[@]}" "$@" ||
         fail "pip could not install $*" "its message is above; is the package index reachable (network, proxy, pip.conf)?"
 }
 

@@ -3,6 +3,7 @@
 ros2 launch sam2_ros demo.launch.py video:=file.mp4 click:=320,240
 """
 
+import sys
 from pathlib import Path
 
 from launch import LaunchContext, LaunchDescription
@@ -92,9 +93,11 @@ def start_camera_and_recorder(context: LaunchContext) -> list:
             package="sam2_ros",
             executable="recorder",
             parameters=[{"output": text("output"), "rate": number("rate", arguments["rate"])}],
-            remappings=[(topic, f"{TRACKER}/{topic}") for topic in ("tracks", "events", "overlay")],
+            remappings=[
+                (topic, f"{TRACKER}/{topic}") for topic in ("tracks", "events", "overlay", "prompt", "detections")
+            ],
             output="screen",
-            emulate_tty=True,
+            emulate_tty=sys.stderr.isatty(),  # a bar on a terminal, lines in a log
         ),
         Node(
             package="sam2_ros",

@@ -99,6 +99,12 @@ def test_an_index_out_of_reach_is_named_and_tried_again_the_next_time(machine: P
         assert "is the package index reachable" in said
 
 
+def test_a_log_has_errors_of_pip_and_none_of_its_warnings(machine: Path) -> None:
+    said = set_up(machine, TORCH="torch==2.13.0", PIP_NO_INDEX="1", PIP_FIND_LINKS="/nowhere/wheels")
+    assert "ERROR: " in said
+    assert "WARNING" not in said and "ignored" not in said
+
+
 @pytest.mark.parametrize(("is_there", "said"), [(True, ""), (False, "built\n")])
 def test_vision_msgs_is_never_built_beside_a_real_one(tmp_path: Path, is_there: bool, said: str) -> None:
     (tmp_path / "bin").mkdir()

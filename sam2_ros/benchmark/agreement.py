@@ -1,4 +1,4 @@
-"""Whether two contestants answer the same: a speed says nothing without that."""
+"""Whether two variants give the same masks: without that their speeds cannot be compared."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..tracking.geometry import full_size
 
 @dataclass(frozen=True)
 class Agreement:
-    """Masks of a contestant and of the one that it is compared with, over all frames and objects."""
+    """Masks of a variant and of the one that it is compared with, over all frames and objects."""
 
     mean_iou: float
     least_iou: float
@@ -21,12 +21,12 @@ class Agreement:
 
     @property
     def is_trivial(self) -> bool:
-        """Where most masks are empty or full, equality proves nothing."""
+        """Whether most masks are empty or full, so that equality proves nothing."""
         return self.shaped < 0.5
 
 
 class Agreements:
-    """Adds up, frame by frame."""
+    """Accumulates frame by frame."""
 
     def __init__(self) -> None:
         self._masks = 0
@@ -48,5 +48,5 @@ class Agreements:
         self._shaped += int(((area > LEAST_AREA) & (area < 1 - LEAST_AREA)).sum())
 
     def so_far(self) -> Agreement:
-        """Once there was a mask."""
+        """At least one mask has been added."""
         return Agreement(self._sum / self._masks, self._least, self._shaped / self._masks)

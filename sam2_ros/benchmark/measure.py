@@ -1,4 +1,4 @@
-"""Runs contestants on the same frames in turn, frame by frame, so that they meet the same machine."""
+"""Runs variants on the same frames, interleaved frame by frame, so that the machine's load is the same for all."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _CPU = torch.device("cpu")
 
 
 class Step(NamedTuple):
-    """What a contestant tells of a frame."""
+    """A variant's result for one frame."""
 
     logits: Tensor  # (N, 1, h, w) of the objects' masks
     stages: Callable[[], Mapping[str, float]] = dict  # seconds, once the device has finished the frame
@@ -65,18 +65,18 @@ class Measurement:
 
 
 def measure(
-    contestants: Mapping[str, Steps],
+    variants: Mapping[str, Steps],
     frames: int,
     warm_up: int,
     device: torch.device = _CPU,
     baseline: str | None = None,
     progress: Callable[[range], Iterable[int]] = iter,
 ) -> dict[str, Measurement]:
-    """Takes `frames` steps with each contestant after `warm_up` steps that do not count.
+    """Takes `frames` steps with each variant after `warm_up` steps that do not count.
 
-    Masks are compared with those of the contestant named `baseline`.
+    Masks are compared with those of the variant named `baseline`.
     """
-    records = {name: _Record(steps, frames, device) for name, steps in contestants.items()}
+    records = {name: _Record(steps, frames, device) for name, steps in variants.items()}
     agreements = {name: Agreements() for name in records if baseline and name != baseline}
     for index in progress(range(-warm_up, frames)):
         if index == 0:
@@ -92,7 +92,7 @@ def measure(
 
 
 class _Record:
-    """One contestant's numbers, in arrays that are written through at once: the record itself must not grow."""
+    """One variant's numbers, in arrays that are written through at once: the record itself must not grow."""
 
     def __init__(self, steps: Steps, frames: int, device: torch.device) -> None:
         self._steps = steps

@@ -21,13 +21,13 @@ class MemoryGauge:
         self._device = device
 
     def held(self) -> int:
-        """In use now. What malloc keeps for whoever asks next is nobody's, and no growth."""
+        """In use now, without the free memory that malloc keeps for later."""
         if self._device.type == "cuda":
             return torch.cuda.memory_allocated(self._device)
         return resident_memory() - _kept_free()
 
     def restart_peak(self) -> None:
-        """The peak is looked for from now on."""
+        """Measures the peak from now on."""
         if self._device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self._device)
         else:
@@ -35,7 +35,7 @@ class MemoryGauge:
                 Path("/proc/self/clear_refs").write_text("5")
 
     def peak(self) -> int:
-        """The most that was taken since then, with what malloc keeps."""
+        """The maximum since `restart_peak`, with the free memory that malloc keeps."""
         if self._device.type == "cuda":
             return torch.cuda.max_memory_allocated(self._device)
         kilobytes = re.search(r"VmHWM:\s*(\d+)", Path("/proc/self/status").read_text())
@@ -57,7 +57,7 @@ class _MallocInfo(ctypes.Structure):
 
 
 def _find_mallinfo() -> Callable[[], _MallocInfo] | None:
-    """None where there is none, which is before glibc 2.33."""
+    """None before glibc 2.33."""
     mallinfo = getattr(ctypes.CDLL(None), "mallinfo2", None)
     if mallinfo is not None:
         mallinfo.restype = _MallocInfo
@@ -68,5 +68,5 @@ _mallinfo = _find_mallinfo()
 
 
 def _kept_free() -> int:
-    """Bytes that malloc holds and nobody uses, as far as it tells."""
+    """Bytes that malloc holds and that are not in use, where it reports them."""
     return int(_mallinfo().fordblks) if _mallinfo else 0

@@ -1,4 +1,4 @@
-"""Our side."""
+"""Our tracker as a variant."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _PERIOD = 1 / 30  # seconds between the stamps of two frames
 
 
 def our_steps(model: Sam2, work: Workload, precision: str, is_compiled: bool = False) -> Steps:
-    """The streaming tracker, from the frame as the camera gives it to masks of its size; without end."""
+    """The streaming tracker, from the camera's frame to masks of its size; endless."""
     config = TrackerConfig(
         max_objects=len(work.clicks),
-        memory_policy="reference",  # reads a full memory, whatever is seen on these frames
+        memory_policy="reference",  # always reads a full memory
         precision=precision,
     )
     network: Network = model
@@ -39,7 +39,7 @@ def our_steps(model: Sam2, work: Workload, precision: str, is_compiled: bool = F
 
 
 class _OpenTracker(StreamingTracker):
-    """A tracker that shows the network's own answers."""
+    """A tracker that exposes the network's logits."""
 
     @torch.inference_mode()
     def logits(self) -> Tensor:

@@ -1,6 +1,6 @@
 """What the node adds to the network's time: from receiving an image to having published masks, tracks and overlay.
 
-The node runs in a process of its own and times itself, see `Statistics`; this process is its camera and its listener.
+The node runs in a process of its own and times itself, see `Statistics`; this process is its camera and its subscriber.
 ROS is imported where it is needed, so that the rest of the benchmark runs without it.
 """
 
@@ -29,8 +29,8 @@ SIZES = ((640, 480), (1920, 1080))  # (width, height) pixels
 LIMITS = {(640, 480): 5.0, (1920, 1080): 20.0}  # milliseconds, median
 
 _NODE = "/sam2_tracker_overhead"
-_PATIENCE = 120.0  # seconds, for anything to happen
-_MEETING = 1.0  # seconds in which the two sides' transports connect
+_TIMEOUT = 120.0  # seconds for any single wait
+_CONNECTING = 1.0  # seconds for DDS to connect both processes
 _WARM_UP = 10  # frames
 
 
@@ -58,8 +58,8 @@ def measure(sizes: Sequence[tuple[int, int]] = SIZES, frames: int = 100) -> list
 
     results = []
     for size in sizes:
-        with _node() as process, Listener(process) as listener:
-            results.append(listener.measure(size, frames))
+        with _node() as process, Client(process) as client:
+            results.append(client.measure(size, frames))
             print(results[-1])
     return results
 
@@ -78,17 +78,17 @@ def _node() -> Iterator[subprocess.Popen[bytes]]:
             yield process
         finally:
             process.terminate()
-            process.wait(_PATIENCE)
+            process.wait(_TIMEOUT)
 
 
-class Listener:
+class Client:
     """Camera, user and subscriber in one; a context manager."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self._process = process
-        self._heard: dict[str, Any] = {}  # the newest message of each topic
+        self._latest: dict[str, Any] = {}  # the newest message of each topic
 
-    def __enter__(self) -> Listener:
+    def __enter__(self) -> Client:
         import rclpy
         from diagnostic_msgs.msg import DiagnosticArray
         from lifecycle_msgs.srv import ChangeState
@@ -109,8 +109,8 @@ class Listener:
         self._camera = self._node.create_publisher(Image, "image", reliable)
         self._prompts = self._node.create_publisher(Prompt, f"{_NODE}/prompt", reliable)
         for kind, topic in ((TrackArray, "tracks"), (Image, "masks"), (Image, "overlay")):
-            self._node.create_subscription(kind, f"{_NODE}/{topic}", self._hear(topic), reliable)
-        self._node.create_subscription(DiagnosticArray, "/diagnostics", self._hear("diagnostics"), reliable)
+            self._node.create_subscription(kind, f"{_NODE}/{topic}", self._keep_latest(topic), reliable)
+        self._node.create_subscription(DiagnosticArray, "/diagnostics", self._keep_latest("diagnostics"), reliable)
         self._changes = self._node.create_client(ChangeState, f"{_NODE}/change_state")
         return self
 
@@ -126,22 +126,22 @@ class Listener:
         from sam2_ros.msg import Box, Prompt
 
         self._wait_for(self._changes.service_is_ready)
-        self._pause(_MEETING)
+        self._pause(_CONNECTING)
         for transition in (Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE):
             answer = self._changes.call_async(ChangeState.Request(transition=Transition(id=transition)))
             self._wait_for(answer.done)
         self._wait_for(lambda: self._camera.get_subscription_count() and self._prompts.get_subscription_count())
-        self._pause(_MEETING)
+        self._pause(_CONNECTING)
         picture = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), np.uint8)
         self._show(picture)
         width, height = map(float, size)
         box = Box(x_min=width / 3, y_min=height / 3, x_max=2 * width / 3, y_max=2 * height / 3)
         self._prompts.publish(Prompt(has_box=True, box=box))
-        self._wait_for(lambda: bool(self._heard["tracks"].tracks))
+        self._wait_for(lambda: bool(self._latest["tracks"].tracks))
         for _ in range(_WARM_UP + frames):
             self._show(picture)
-        self._pause(_MEETING)  # for the last diagnostics
-        values = {entry.key: entry.value for entry in self._heard["diagnostics"].status[0].values}
+        self._pause(_CONNECTING)  # for the last diagnostics
+        values = {entry.key: entry.value for entry in self._latest["diagnostics"].status[0].values}
         return Overhead(size, frames, float(values["overhead median (ms)"]), float(values["overhead p99 (ms)"]))
 
     def _show(self, picture: np.ndarray) -> None:
@@ -153,16 +153,16 @@ class Listener:
         header = Header(stamp=self._node.get_clock().now().to_msg(), frame_id="camera")
         self._camera.publish(image_message(picture, "bgr8", header))
         topics = ("tracks", "masks", "overlay")
-        self._wait_for(lambda: all(t in self._heard and self._heard[t].header == header for t in topics))
+        self._wait_for(lambda: all(t in self._latest and self._latest[t].header == header for t in topics))
 
-    def _hear(self, topic: str) -> Callable[[Any], None]:
-        def heard(message: Any) -> None:
-            self._heard[topic] = message
+    def _keep_latest(self, topic: str) -> Callable[[Any], None]:
+        def keep(message: Any) -> None:
+            self._latest[topic] = message
 
-        return heard
+        return keep
 
     def _wait_for(self, condition: Callable[[], Any]) -> None:
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + _TIMEOUT
         while not condition():
             if self._process.poll() is not None:
                 raise RuntimeError(f"the node ended with exit code {self._process.returncode}, see its log above")

@@ -21,7 +21,7 @@ _LONG = 1000  # frames from which on single ones cannot be told apart
 def write_plot(runs: Sequence[Run], path: Path, conditions: str) -> None:
     """Writes a PNG: against objects where there are several counts, else against sizes, else over the frames.
 
-    Its title has the conditions (model and machine), the input sizes, and the contestants' precisions in its legend.
+    Its title has the conditions (model and machine), the input sizes, and the variants' precisions in its legend.
     """
     several_sizes = len({run.image_size for run in runs}) > 1
     figure = Figure(figsize=(8, 5), layout="constrained")
@@ -61,7 +61,7 @@ def title(runs: Sequence[Run], conditions: str) -> str:
 def _against(
     runs: Sequence[Run], place: Callable[[Run], int], suffix: Callable[[Run], str], axes: Sequence[Axes]
 ) -> None:
-    """A line for each contestant, and for each kind of run that the suffix tells apart."""
+    """A line for each variant, and for each suffix."""
     lines: dict[str, list[tuple[int, Measurement]]] = {}
     for run in runs:
         for name, m in run.measurements.items():

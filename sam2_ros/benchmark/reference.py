@@ -1,4 +1,4 @@
-"""The reference implementation as a contestant."""
+"""The reference implementation as a variant."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a GPU takes for each stage."""
+"""Time per stage on a GPU."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..tracking.stopwatch import Stopwatch
 
 
 class DeviceStopwatch(Stopwatch):
-    """Marks begin and end of each stage in the GPU's own queue, so that nothing has to wait for the reading.
+    """Marks begin and end of each stage in the GPU's own queue, so that nothing waits for it.
 
     `seconds` can be read once the GPU has finished the frame.
     """
@@ -30,12 +30,12 @@ class DeviceStopwatch(Stopwatch):
         return seconds
 
     def restart(self) -> None:
-        """Begin anew."""
+        """Clears all stages."""
         self._spans = []
 
     @contextmanager
     def time(self, stage: str) -> Iterator[None]:
-        """Counts what the GPU is given to do inside."""
+        """Times the work that is queued inside."""
         begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
         begin.record(self._stream)
         yield
@@ -44,5 +44,5 @@ class DeviceStopwatch(Stopwatch):
 
 
 def stopwatch_for(device: torch.device) -> Stopwatch:
-    """One that tells the time where the work is done."""
+    """A clock on the device that does the work."""
     return DeviceStopwatch(device) if device.type == "cuda" else Stopwatch()

@@ -19,17 +19,17 @@ HEADER = (
 
 @dataclass(frozen=True)
 class Run:
-    """Contestants that took turns."""
+    """Variants that were measured interleaved."""
 
     image_size: int  # side of the model's input (pixels)
     objects: int
-    measurements: dict[str, Measurement]  # by the contestant's name
-    baseline: str | None  # whom the others are compared with
+    measurements: dict[str, Measurement]  # by the variant's name
+    baseline: str | None  # the variant that the others are compared with
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A contestant with the baseline of its run."""
+    """A variant with the baseline of its run."""
 
     baseline: str
     times_as_fast: float  # medians
@@ -67,7 +67,7 @@ def compare(run: Run, name: str) -> Comparison | None:
 
 
 def lines(run: Run) -> Iterator[str]:
-    """For each contestant its numbers, its stages, and how it compares."""
+    """For each variant its numbers, its stages, and how it compares."""
     for name, m in run.measurements.items():
         slope = f" ({m.slope:+.3f} MB per 1000 frames)" if len(m.latencies) >= _LONG else ""
         yield (
@@ -99,7 +99,7 @@ def _sentence(c: Comparison) -> str:
 
 
 def as_json(run: Run) -> list[dict[str, Any]]:
-    """All numbers of each contestant."""
+    """All numbers of each variant."""
     return [_numbers(run, name) for name in run.measurements]
 
 

@@ -13,7 +13,7 @@ from ..tracking import Click
 
 @dataclass(frozen=True)
 class Workload:
-    """Frames (H, W, 3) uint8 that are shown over and over, and a click for every object on the first of them."""
+    """Frames (H, W, 3) uint8 that are repeated, and a click for every object on the first of them."""
 
     frames: tuple[np.ndarray, ...]
     clicks: tuple[Click, ...]
@@ -27,7 +27,7 @@ def drawn_frames(size: tuple[int, int] = (480, 640), frames: int = 16) -> list[n
 
 
 def workload(frames: Sequence[np.ndarray], objects: int) -> Workload:
-    """Clicks on a grid; forwards and backwards through the frames, so that nothing jumps."""
+    """Clicks on a grid; forwards and backwards through the frames, so that motion is continuous."""
     height, width = frames[0].shape[:2]
     columns = math.ceil(math.sqrt(objects))
     rows = math.ceil(objects / columns)

@@ -4,30 +4,51 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import io
+import signal
 import sys
 from collections.abc import Sequence
 from types import ModuleType
 
-from sam2_ros.model import CheckpointError
-from sam2_ros.model.download import DownloadError
+from .interruption import Terminated, raise_terminated
 
 COMMANDS = ("track", "evaluate", "train", "parity", "benchmark", "export", "download")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; what its user can put right is told in a line, without a traceback."""
+    """Run one command; an error that its user can correct is one line, without a traceback."""
     argv = sys.argv[1:] if argv is None else argv
+    before = signal.signal(signal.SIGTERM, raise_terminated)
+    try:
+        return _run(argv)
+    except Terminated:
+        return 128 + signal.SIGTERM
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT  # as a shell reports it
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _run(argv: Sequence[str]) -> int:
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # file names may have any bytes
+    # PyTorch takes seconds to import, in which Ctrl-C has to be handled already.
+    from sam2_ros.model import CheckpointError
+    from sam2_ros.model.download import DownloadError
+
     # A command is imported only when it is asked for: `download` needs neither OpenCV nor ROS.
     named = [name for name in COMMANDS if name in argv[:1]]
     commands = {name: _command(name) for name in named or COMMANDS}
     args = _parser(commands).parse_args(argv)
     try:
         return commands[args.command].run(args)
-    except (CheckpointError, DownloadError, OSError, ValueError) as error:
-        print(f"sam2_ros {args.command}: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130  # as a shell reports it
+    except OSError as error:
+        problem = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+    except (CheckpointError, DownloadError, ValueError) as error:
+        problem = str(error)
+    print(f"sam2_ros {args.command}: {problem}", file=sys.stderr)
+    return 1
 
 
 def _command(name: str) -> ModuleType:

@@ -138,10 +138,10 @@ def _measure(args: argparse.Namespace, model: Sam2, work: Workload) -> Run:
         if args.compile:
             ours[f"compiled {precision}"] = our_steps(model, work, precision, is_compiled=True)
     references = dict(_references(args, model, work))
-    contestants = {**ours, **references}
+    variants = {**ours, **references}
     baseline = next(iter(references or ours))
     progress = partial(tqdm, desc=f"objects: {len(work.clicks)}", unit="frame", leave=False, disable=None)
-    measurements = measure(contestants, args.frames, args.warm_up, model.device, baseline, progress)
+    measurements = measure(variants, args.frames, args.warm_up, model.device, baseline, progress)
     return Run(model.config.image_size, len(work.clicks), measurements, baseline)
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-from pathlib import Path
 
 from sam2_ros.export.manifest import manifest, tensorrt_script
 from sam2_ros.export.networks import networks
 from sam2_ros.export.onnx_files import LIMIT, Comparison, check_packages, write
 from sam2_ros.model import load_model
 
-from .options import add_network_options
+from .options import add_network_options, utf8_path
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -24,7 +23,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument("--format", choices=["onnx"], default="onnx", help="default: onnx")
     add_network_options(parser)
-    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where the files go")
+    parser.add_argument("--out", type=utf8_path, required=True, metavar="FOLDER", help="where the files go")
 
 
 def run(args: argparse.Namespace) -> int:

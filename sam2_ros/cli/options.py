@@ -19,7 +19,9 @@ def add_network_options(parser: argparse.ArgumentParser, several_sizes: bool = F
     """--model, --checkpoint and --image-size (a list, where there may be several)"""
     options = parser.add_argument_group("model")
     options.add_argument("--model", choices=CONFIGS, default="nano", metavar="NAME", help=", ".join(CONFIGS))
-    options.add_argument("--checkpoint", type=Path, metavar="FILE", help="weights (default: bundled or downloaded)")
+    options.add_argument(
+        "--checkpoint", type=utf8_path, metavar="FILE", help="weights (default: bundled or downloaded)"
+    )
     options.add_argument(
         "--image-size",
         type=whole_numbers if several_sizes else int,
@@ -65,6 +67,15 @@ def _preset(text: str) -> str:
 
 def _presets(text: str) -> list[str]:
     return [_preset(name) for name in text.split(",")]
+
+
+def utf8_path(text: str) -> Path:
+    """A path for libraries (safetensors, PyTorch, ONNX Runtime) that take no other."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise argparse.ArgumentTypeError(f"the name {ascii(text)} is not valid UTF-8, rename it") from None
+    return Path(text)
 
 
 def whole_number(text: str) -> int:

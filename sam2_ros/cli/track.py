@@ -1,47 +1,46 @@
-"""`sam2_ros track`: follows objects through a video file, without ROS."""
+"""`sam2_ros track`: follows objects through a video, a folder of pictures or a webcam's stream, without ROS."""
 
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, replace
 from itertools import islice
 from pathlib import Path
-from types import TracebackType
-from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
-from sam2_ros.media.mask_files import read_mask
-from sam2_ros.media.overlay import draw
-from sam2_ros.media.table import CsvWriter, TrackRow, describe, read_csv, rows_of
-from sam2_ros.media.timeline import write_timeline
-from sam2_ros.media.video import VideoInfo, VideoWriter, probe, read_frames, write_labels
+from sam2_ros.media.sources import Source, open_source
+from sam2_ros.media.table import TrackRow, describe
 from sam2_ros.model import load_model
-from sam2_ros.tracking import Box, Click, Event, FrameResult, Prompt, PromptError, StreamingTracker, TrackerConfig
+from sam2_ros.tracking import Event, FrameResult, StreamingTracker, TrackerConfig
 from sam2_ros.tracking.device import choose_device, choose_precision
-from sam2_ros.tracking.mask_prompts import cover_warning
-from sam2_ros.tracking.prompts import check_first_prompt, check_prompt
 from sam2_ros.tracking.speed import speed_of
 from sam2_ros.tracking.types import TrackState
 
+from .interruption import Interruption
 from .options import add_model_options, add_preset_options, chosen_preset, whole_number
+from .track_outputs import Outputs, check_folder
+from .track_prompts import InOrder, PlannedPrompt, box, check_reached, click, frame_number, plan_prompts
 
 _EXPLANATION = """\
 Prompts are read from left to right. Each belongs to the object of the last --object before it, and to the frame
-of the last --at since then (the first frame, if there is none). What an object is told on one frame is taken
-together; its first frame starts it, later ones correct it.
+of the last --at since then (default: the first frame). All prompts of an object on one frame are applied together;
+those on its first frame start it, later ones correct it.
 
 examples:
   one object, by one click:
     sam2_ros track dog.mp4 --click 620,340
-  two objects, the first with a click beside it that takes away what is too much:
+  two objects, the first with a click beside it that removes what does not belong to it:
     sam2_ros track blocks.mp4 --object red --click 530,180 --click 550,220,0 --object blue --box 400,250,490,350
+  pictures of a folder, 10 a second, and the first webcam:
+    sam2_ros track pictures/ --fps 10 --click 320,240
+    sam2_ros track 0 --click 320,240
   an object that appears on frame 90 and is corrected on frame 140:
     sam2_ros track arm.mp4 --object cup --at 90 --click 300,200 --at 140 --click 310,240,0
 """
@@ -51,34 +50,50 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Describe the command's arguments."""
     parser = subparsers.add_parser(
         "track",
-        help="follow objects through a video file",
-        description="Writes overlay.mp4, labels/ (a PNG for every frame), tracks.csv and timeline.png.",
+        help="follow objects through a video, a folder of pictures or a webcam's stream",
+        description="Writes overlay.mp4, labels/ (a PNG for every frame), tracks.csv and timeline.png. All times are "
+        "seconds from the first image.",
         epilog=_EXPLANATION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("video", metavar="VIDEO", type=Path)
+    parser.add_argument(
+        "source", metavar="SOURCE", help="a video file, a folder of pictures, or the number of a webcam (end: Ctrl-C)"
+    )
+    parser.add_argument(
+        "--fps",
+        type=_rate,
+        metavar="N",
+        help="pictures per second, for a folder of them (default: 30)",
+    )
     prompts = parser.add_argument_group("prompts, in pixels of the video (x right, y down), at least one")
     prompts.add_argument(
-        "--click", type=_click, metavar="X,Y[,0]", action=_Said, help="on the object; with 0: beside it"
+        "--click", type=click, metavar="X,Y[,0]", action=InOrder, help="on the object; with 0: beside it"
     )
-    prompts.add_argument("--box", type=_box, metavar="X0,Y0,X1,Y1", action=_Said, help="left, top, right, bottom")
-    prompts.add_argument("--mask", type=Path, metavar="PNG", action=_Said, help="white or opaque on the object")
-    prompts.add_argument("--at", type=_frame, metavar="FRAME", action=_Said, help="frame of what follows, from 0 on")
+    prompts.add_argument("--box", type=box, metavar="X0,Y0,X1,Y1", action=InOrder, help="left, top, right, bottom")
+    prompts.add_argument("--mask", type=Path, metavar="PNG", action=InOrder, help="white or opaque on the object")
     prompts.add_argument(
-        "--object", nargs="?", const="", metavar="LABEL", action=_Said, help="what follows is for another object"
+        "--at", type=frame_number, metavar="FRAME", action=InOrder, help="frame of what follows, from 0 on"
+    )
+    prompts.add_argument(
+        "--object", nargs="?", const="", metavar="LABEL", action=InOrder, help="what follows is for another object"
     )
     add_model_options(parser)
     add_preset_options(parser)
-    parser.add_argument("--max-frames", type=whole_number, metavar="N", help="stop after so many frames")
+    parser.add_argument("--max-frames", type=whole_number, metavar="N", help="stop after N frames")
     parser.add_argument("--out", type=Path, default=Path("track_out"), metavar="FOLDER", help="default: track_out")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Track, write and sum up. Raises ValueError, OSError or CheckpointError for what the user can put right."""
-    info = probe(args.video)
-    prompts = _plan(getattr(args, "said", ()), info.size)
-    length = min(info.frames or _ENDLESS, args.max_frames or _ENDLESS)
-    _check_reached(prompts, length)
+    """Track, write and sum up. Raises ValueError, OSError or CheckpointError for what the user can put right.
+
+    Returns 0, or 128 plus the number of the signal that ended it.
+    """
+    arguments = getattr(args, "prompts", ())
+    check_folder(args.out, [Path(args.source), *(value for kind, value in arguments if kind == "mask")])
+    source = _open(args.source, args.fps)
+    prompts = plan_prompts(arguments, source.info.size)
+    length = min(source.info.frames or _ENDLESS, args.max_frames or _ENDLESS)
+    check_reached(prompts, length)
     device = choose_device(args.device)
     model = load_model(args.model, args.checkpoint, args.image_size, device)
     tracker = StreamingTracker(
@@ -90,146 +105,51 @@ def run(args: argparse.Namespace) -> int:
             **asdict(chosen_preset(args, args.preset)),
         ),
     )
+    follower = _Follower(tracker, prompts)
     latencies: list[float] = []
-    events: list[Event] = []
-    with _Outputs(args.out, info) as outputs:
-        frames = tqdm(
-            islice(read_frames(args.video), args.max_frames),
-            total=None if length == _ENDLESS else length,
-            unit="frame",
-        )
-        follower = _Follower(tracker, prompts)
-        for rgb, stamp in frames:
+    with Interruption() as interruption, Outputs(args.out, source.info.rate) as outputs:
+        total = None if length == _ENDLESS else length
+        for rgb, stamp in tqdm(islice(source.frames, args.max_frames), total=total, unit="frame", disable=None):
             start = time.perf_counter()
             result = follower.step(rgb, stamp)
             latencies.append(time.perf_counter() - start)
-            events += result.events
             outputs.write(rgb, result)
-    _check_reached(prompts, len(latencies))
-    rows = list(read_csv(args.out / "tracks.csv"))
-    write_timeline(rows, events, args.out / "timeline.png")
+            if interruption.signal:
+                break
     print(f"{len(latencies)} frames, {speed_of(latencies)} on {device}")
-    _print_summary(rows, events)
-    print(f"{args.out}: overlay.mp4, labels/, tracks.csv, timeline.png")
+    _print_summary(outputs.rows, outputs.events)
+    print(outputs)
+    if interruption.signal:
+        print(f"sam2_ros track: stopped by {interruption.signal.name} after {len(latencies)} frames", file=sys.stderr)
+        return 128 + interruption.signal
+    check_reached(prompts, len(latencies))
     return 0
 
 
-# ---- prompts
-
 _ENDLESS = 2**63
+_FOLDER_RATE = 30.0  # pictures per second
 
 
-@dataclass(frozen=True)
-class _Planned:
-    """A prompt and the frame and object (1, 2, ...) that it is for."""
-
-    object: int
-    frame: int
-    prompt: Prompt
-
-
-class _Said(argparse.Action):
-    """Keeps prompts in the order in which they were given, which argparse forgets."""
-
-    def __call__(
-        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, value: Any, option: str | None = None
-    ) -> None:
-        namespace.said = [*getattr(namespace, "said", ()), (self.dest, value)]
-
-
-def _plan(said: Sequence[tuple[str, Any]], size: tuple[int, int]) -> list[_Planned]:
-    """What to tell the tracker, by frame. Raises PromptError for what cannot be used on frames of `size` (H, W)."""
-    prompts: dict[tuple[int, int], Prompt] = {}
-    number, frame, label = 0, 0, ""
-    for kind, value in said:
-        if kind == "object":
-            _check_prompted(number, prompts)
-            number, frame, label = number + 1, 0, value
-        elif kind == "at":
-            frame = value
-        else:
-            number = max(number, 1)  # the first object needs no --object
-            key = (frame, number)
-            prompts[key] = _extended(prompts.get(key, Prompt(label=label)), kind, value)
-    if not prompts:
-        raise PromptError("nothing to follow, expected a prompt: give --click X,Y, --box X0,Y0,X1,Y1 or --mask PNG")
-    _check_prompted(number, prompts)
-    started: set[int] = set()
-    plan = []
-    for frame, number in sorted(prompts):
-        check = check_prompt if number in started else check_first_prompt
-        started.add(number)
-        plan.append(_Planned(number, frame, _checked(check, prompts[frame, number], frame, size)))
-    return plan
-
-
-def _extended(prompt: Prompt, kind: str, value: Any) -> Prompt:
-    if kind == "click":
-        return replace(prompt, clicks=(*prompt.clicks, value))
-    if getattr(prompt, kind) is not None:
-        raise PromptError(
-            f"a second --{kind} for one object on one frame, expected one: put --object or --at before it"
-        )
-    return replace(prompt, box=value) if kind == "box" else replace(prompt, mask=read_mask(value))
-
-
-def _checked(
-    check: Callable[[Prompt, tuple[int, int]], Prompt], prompt: Prompt, frame: int, size: tuple[int, int]
-) -> Prompt:
+def _rate(text: str) -> float:
     try:
-        checked = check(prompt, size)
-    except PromptError as error:
-        raise PromptError(f"frame {frame}: {error}") from None
-    if warning := cover_warning(checked.mask):
-        print(f"warning: frame {frame}: {warning}", file=sys.stderr)
-    return checked
-
-
-def _check_prompted(number: int, prompts: Iterable[tuple[int, int]]) -> None:
-    if number and number not in {prompted for _, prompted in prompts}:
-        raise PromptError(f"object {number} has no prompt, expected --click, --box or --mask after its --object")
-
-
-def _check_reached(prompts: Sequence[_Planned], frames: int) -> None:
-    last = max(prompt.frame for prompt in prompts)
-    if last >= frames:
-        raise PromptError(f"a prompt is for frame {last}, but only frames 0 to {frames - 1} are tracked")
-
-
-def _click(text: str) -> Click:
-    x, y, *sign = _numbers(text, (2, 3), "X,Y (on the object) or X,Y,0 (beside it)")
-    if sign and sign[0] not in (0, 1):
-        raise argparse.ArgumentTypeError(f"expected 1 (on the object) or 0 (beside it) after X,Y, not {text!r}")
-    return Click(x, y, positive=sign != [0])
-
-
-def _box(text: str) -> Box:
-    return Box(*_numbers(text, (4,), "X0,Y0,X1,Y1 (left, top, right and bottom edge)"))
-
-
-def _numbers(text: str, counts: tuple[int, ...], form: str) -> list[float]:
-    try:
-        numbers = [float(piece) for piece in text.split(",")]
+        rate = float(text)
     except ValueError:
-        numbers = []
-    if len(numbers) not in counts:
-        raise argparse.ArgumentTypeError(f"expected {form} in pixels, not {text!r}")
-    return numbers
+        rate = math.nan
+    if not 0 < rate < math.inf:
+        raise argparse.ArgumentTypeError(f"expected pictures per second, such as 25, not {text!r}")
+    return rate
 
 
-def _frame(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"expected the number of a frame from 0 on, not {text!r}")
-    return int(text)
-
-
-# ---- tracking
+def _open(name: str, rate: float | None) -> Source:
+    if rate and not Path(name).is_dir():
+        raise ValueError(f"--fps is for a folder of pictures, {name} has its own times: leave --fps out")
+    return open_source(name, rate or _FOLDER_RATE)
 
 
 class _Follower:
     """Gives the tracker its frames, and each prompt on its own frame."""
 
-    def __init__(self, tracker: StreamingTracker, prompts: Iterable[_Planned]) -> None:
+    def __init__(self, tracker: StreamingTracker, prompts: Iterable[PlannedPrompt]) -> None:
         self._tracker = tracker
         self._waiting = list(prompts)
         self._ids: dict[int, int] = {}  # of the tracker, by the user's number
@@ -244,38 +164,11 @@ class _Follower:
         assert prompted is not None  # there has been a frame
         return replace(prompted, events=result.events + self._tracker.drain_events())
 
-    def _apply(self, planned: _Planned) -> None:
+    def _apply(self, planned: PlannedPrompt) -> None:
         if planned.object in self._ids:
             self._tracker.refine(self._ids[planned.object], planned.prompt)
         else:
             self._ids[planned.object] = self._tracker.add(planned.prompt)
-
-
-class _Outputs:
-    """What is written frame by frame; a context manager."""
-
-    def __init__(self, folder: Path, info: VideoInfo) -> None:
-        self._labels = folder / "labels"
-        self._labels.mkdir(parents=True, exist_ok=True)
-        for old in self._labels.glob("[0-9]" * 6 + ".png"):  # of an earlier, longer run
-            old.unlink()
-        with ExitStack() as stack:
-            self._table = stack.enter_context(CsvWriter(folder / "tracks.csv"))
-            self._video = stack.enter_context(VideoWriter(folder / "overlay.mp4", info.rate))
-            self._stack = stack.pop_all()
-
-    def __enter__(self) -> _Outputs:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stack.close()
-
-    def write(self, rgb: np.ndarray, result: FrameResult) -> None:
-        self._table.write(rows_of(result))
-        self._video.write(draw(rgb, result))
-        write_labels(self._labels / f"{result.index:06d}.png", result.label_image)
 
 
 def _print_summary(rows: Sequence[TrackRow], events: Sequence[Event]) -> None:

@@ -1,15 +1,17 @@
-"""A detector's boxes start objects, correct them and let them go. No identity moves to a second object unsaid.
+"""Associates a detector's boxes with tracks: boxes start objects, correct them, find them again and retire them.
 
-A box is compared with the masks on its own image. Where it fits one of its class, both are the same object. A box that
-fits none is a candidate; once it was seen often enough, the network has to find an object in it that is not followed
-already. That is either an object that had vanished, or a new one. It is taken for the vanished one only where nothing
-else could be meant; in doubt it is a new object, with a new id.
+A box is compared with the masks on its own image. If it fits a mask of its class, both are the same object. A box that
+fits none is pending; once it was seen often enough, the network has to find an object in it that is not tracked yet.
+That is either an object that had vanished, or a new one. It counts as the vanished object only where no other
+explanation is left; in doubt it is a new object with a new id, so that no identity moves to a second object silently.
+
+Each step first decides, then applies its decisions to the tracker.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,97 +20,117 @@ from ..tracking.geometry import box_area, box_iou, mask_box_iou, mask_containmen
 from ..tracking.tracker import StreamingTracker
 from ..tracking.types import Box, FrameResult, Prompt, PromptError, Track, TrackState
 from .assignment import assign
-from .pending import Candidate, Candidates
-from .types import Detection, DetectionConfig, DetectionReport, Ignored, kind_of, sift
+from .pending import PendingDetection, PendingDetections
+from .types import Detection, DetectionConfig, DetectionReport, Ignored, class_id_of, filter_detections
 
-_SAME_OBJECT = 0.5  # share of the smaller of two masks from which a correction is one of the same object
-_LEAST_IOU = 0.4  # predicted; a network that is shown a box of nothing answers with something, and less
-_DOUBTFUL = 0.5  # a second best pair with so much of the overlap of the best makes it doubtful
-_AREA_FACTOR = 4.0  # by which an object may seem larger or smaller when it comes back
-_LONGEST_STEP = 1.0  # seconds; what lies between arrays further apart was not looked at, and proves no absence
+_MIN_CONTAINMENT = 0.5  # of a corrected mask and the mask that it corrects
+_MIN_PREDICTED_IOU = 0.4  # for a box of nothing the network predicts less
+_AMBIGUOUS = 0.5  # a second best pair with this fraction of the best pair's IoU makes it ambiguous
+_MAX_AREA_RATIO = 4.0  # of a returning object to what it was, either way
+_MAX_ELAPSED = 1.0  # seconds between two arrays that count as observed; a longer gap proves no absence
 
 
 @dataclass
-class _Followed:
-    """What detections know of an object."""
+class _Support:
+    """What detections say about one track."""
 
     box: Box  # around its mask where it was last visible on an image with detections
-    by_detector: bool = False  # a box started it
-    detected: Box | None = None  # its newest box
-    unsupported: float = 0.0  # seconds for which detections came, but none for it
-    disagreements: int = 0  # arrays in a row
+    started_by_detection: bool = False
+    detection: Box | None = None  # its newest one
+    seconds_without: float = 0.0  # for which detections arrived, but none for this track
+    disagreements: int = 0  # arrays in a row in which the box and the mask differ
+
+
+@dataclass(frozen=True)
+class _Match:
+    """A detection and the track that it belongs to."""
+
+    detection: Detection
+    track: Track
+
+
+@dataclass(frozen=True)
+class _Correction:
+    """A track's mask is to be replaced."""
+
+    track_id: int
+    mask: np.ndarray  # (H, W) bool
+
+
+@dataclass(frozen=True)
+class _Start:
+    """A new object, or one that had vanished and is found again."""
+
+    pending: PendingDetection
+    mask: np.ndarray  # (H, W) bool
+    returned: int | None  # id of the object that had vanished
 
 
 @dataclass
-class _Scene:
-    """One image with its detections, and what is made of them."""
+class _Array:
+    """One array of detections on its image, and what came of it."""
 
-    result: FrameResult
-    boxes: list[Detection] = field(default_factory=list)  # those that can be used
-    matches: list[tuple[int, int]] = field(default_factory=list)  # places in `boxes` and in `result.tracks`
-    found: list[np.ndarray] = field(default_factory=list)  # masks (H, W) of what was started or found again
+    result: FrameResult  # of that image, before any change
+    detections: list[Detection]  # usable ones, best first
+    ignored: Counter[Ignored]
+    matches: list[_Match] = field(default_factory=list)
     started: list[int] = field(default_factory=list)
     corrected: list[int] = field(default_factory=list)
     returned: list[int] = field(default_factory=list)
     retired: list[int] = field(default_factory=list)
-    ignored: Counter[Ignored] = field(default_factory=Counter)
 
 
-class DetectionGuide:
-    """Guides a tracker by the boxes of a detector, image by image; like the tracker not thread-safe."""
+class DetectionAssociator:
+    """Applies a detector's boxes to a tracker, image by image; like the tracker not thread-safe."""
 
     def __init__(self, tracker: StreamingTracker, config: DetectionConfig) -> None:
         self._tracker = tracker
-        self.config = config  # may be replaced from one call to the next
-        self._candidates = Candidates(config.max_boxes)
-        self._followed: dict[int, _Followed] = {}  # by track id
-        self._objects: set[int] = set()  # ids of all that the tracker followed when detections last came
+        self.config = config  # may be replaced between two calls
+        self._pending = PendingDetections(config.max_boxes)
+        self._support: dict[int, _Support] = {}  # by track id
+        self._objects: set[int] = set()  # the tracker's ids after the last array
         self._newest: float | None = None  # stamp of the newest image with detections
 
     def apply(self, detections: Sequence[Detection], stamp: float) -> DetectionReport:
-        """Takes all detections of the image of this stamp, also where there are none.
+        """Apply all detections of the image of this stamp; an empty array counts, too.
 
         Raises PromptError where that image is not buffered, or detections of a newer one were applied before.
         """
-        scene = _Scene(self._tracker.result_at(stamp))
-        elapsed = self._advance(scene.result.stamp)
-        scene.boxes = sift(detections, scene.result.size, self.config, scene.ignored)
-        self._match(scene, elapsed)
-        self._correct(scene)
-        explained = {i for i, _ in scene.matches}
-        rest = [box for i, box in enumerate(scene.boxes) if i not in explained]
-        self._candidates.update(rest, scene.result.stamp)
-        ripe = self._candidates.ripe(self.config.min_hits, scene.result.stamp)
-        # Who has vanished is asked for all of them first, for each that is followed is a rival less.
-        for candidate, vanished in [(candidate, self._vanished(candidate, scene)) for candidate in ripe]:
-            self._follow(candidate, vanished, scene)
+        result = self._tracker.result_at(stamp)
+        elapsed = self._elapsed(result.stamp)
+        ignored: Counter[Ignored] = Counter()
+        array = _Array(result, filter_detections(detections, result.size, self.config, ignored), ignored)
+        unmatched = self._match(array, elapsed)
+        self._apply_corrections(array, list(self._decide_corrections(array)))
+        self._pending.update(unmatched, result.stamp)
+        self._apply_starts(array, self._decide_starts(array))
         self._objects = set(self._tracker.labels)
-        self._retire(scene)
+        self._retire(array)
         return DetectionReport(
-            stamp=scene.result.stamp,
+            stamp=result.stamp,
             boxes=len(detections),
-            matched=len(scene.matches),
-            waiting=len(self._candidates),
-            started=tuple(scene.started),
-            corrected=tuple(scene.corrected),
-            returned=tuple(scene.returned),
-            retired=tuple(scene.retired),
-            ignored=scene.ignored,
+            matched=len(array.matches),
+            waiting=len(self._pending),
+            started=tuple(array.started),
+            corrected=tuple(array.corrected),
+            returned=tuple(array.returned),
+            retired=tuple(array.retired),
+            ignored=ignored,
         )
 
     def reset(self) -> None:
-        """Starts anew, as the tracker does."""
-        self._candidates.clear()
-        self._followed.clear()
+        """Drop everything, as the tracker does."""
+        self._pending.clear()
+        self._support.clear()
         self._objects.clear()
         self._newest = None
 
-    def _advance(self, stamp: float) -> float:
-        """Seconds since the last array, as far as they were looked at."""
+    def _elapsed(self, stamp: float) -> float:
+        """Seconds since the last array, as far as they were observed."""
         covered = self._tracker.covered
-        if self._newest is not None and covered is not None and covered[1] < self._newest:  # the clock was set back
+        if self._newest is not None and covered is not None and covered[1] < self._newest:  # stamps jumped back
             self._newest = None
-            self._candidates.clear()
+            self._pending.clear()
         if self._newest is not None and stamp < self._newest:
             raise PromptError(
                 f"detections of {self._newest:.6f} s were applied before these of {stamp:.6f} s, expected in order: "
@@ -116,157 +138,177 @@ class DetectionGuide:
             )
         elapsed = 0.0 if self._newest is None else stamp - self._newest
         self._newest = stamp
-        return min(elapsed, _LONGEST_STEP)
+        return min(elapsed, _MAX_ELAPSED)
 
-    # ---- objects that have boxes
+    # ---- detections of tracks
 
-    def _match(self, scene: _Scene, elapsed: float) -> None:
-        """Which boxes and tracks are one object, and since when objects have none."""
+    def _match(self, array: _Array, elapsed: float) -> list[Detection]:
+        """Assign detections to tracks and update the support of each track; returns the unmatched detections."""
+        self._update_support(array.result.tracks, elapsed)
+        detections, tracks = array.detections, array.result.tracks
+        ious = _class_ious(detections, tracks)
+        pairs = assign(ious, self.config.match_overlap)
+        for i, j in pairs:
+            array.matches.append(_Match(detections[i], tracks[j]))
+            support, box = self._support[tracks[j].id], detections[i].box
+            support.seconds_without = 0.0
+            if ious[i, j] >= self.config.drift_overlap:
+                support.disagreements, support.detection = 0, box
+            elif _is_ambiguous(ious, i, j) or not self._continues(support.detection, box):
+                support.disagreements = 0
+            else:
+                support.disagreements, support.detection = support.disagreements + 1, box
+        matched = {i for i, _ in pairs}
+        return [detection for i, detection in enumerate(detections) if i not in matched]
+
+    def _update_support(self, tracks: Sequence[Track], elapsed: float) -> None:
         known = self._tracker.labels
-        if not self._objects <= known.keys():  # something was removed, which boxes may have been put off for
-            self._candidates.try_again()
-        self._followed = {track_id: entry for track_id, entry in self._followed.items() if track_id in known}
-        tracks = scene.result.tracks
+        if not self._objects <= known.keys():  # a removed object may be why pending detections were backed off
+            self._pending.retry()
+        self._support = {track_id: support for track_id, support in self._support.items() if track_id in known}
         for track in tracks:
             if track.box is not None:
-                self._followed.setdefault(track.id, _Followed(track.box)).box = track.box
-        for entry in self._followed.values():
-            entry.unsupported += elapsed
-        overlaps = _overlaps(scene.boxes, tracks)
-        scene.matches = assign(overlaps, self.config.match_overlap)
-        for i, j in scene.matches:
-            entry, box = self._followed[tracks[j].id], scene.boxes[i].box
-            entry.unsupported = 0.0
-            if overlaps[i, j] >= self.config.drift_overlap:
-                entry.disagreements, entry.detected = 0, box
-            elif _is_doubtful(overlaps, i, j) or not self._continues(entry.detected, box):
-                entry.disagreements = 0
-            else:
-                entry.disagreements, entry.detected = entry.disagreements + 1, box
+                self._support.setdefault(track.id, _Support(track.box)).box = track.box
+        for support in self._support.values():
+            support.seconds_without += elapsed
 
-    def _continues(self, before: Box | None, box: Box) -> bool:
-        """Whether a detector still sees what it saw before, not something beside it."""
-        return before is None or box_iou(before, box) >= self.config.drift_overlap
+    def _continues(self, previous: Box | None, box: Box) -> bool:
+        """Whether the detector still sees what it saw before, not something beside it."""
+        return previous is None or box_iou(previous, box) >= self.config.drift_overlap
 
-    def _correct(self, scene: _Scene) -> None:
-        """Puts masks right that have left their boxes for a while, but not for another object."""
-        for i, j in scene.matches:
-            track = scene.result.tracks[j]
-            entry = self._followed[track.id]
-            if entry.disagreements < self.config.min_hits or self._tracker.is_pending(track.id):
+    def _decide_corrections(self, array: _Array) -> Iterator[_Correction]:
+        """For masks that differ from their boxes for several arrays, but only within the same object."""
+        for match in array.matches:
+            track, support = match.track, self._support[match.track.id]
+            if support.disagreements < self.config.min_hits or self._tracker.is_pending(track.id):
                 continue
-            entry.disagreements = 0
-            mask = self._find(scene.boxes[i], scene, self.config.drift_overlap)
-            if (
-                mask is None
-                or mask_containment(mask, track.mask) < _SAME_OBJECT
-                or self._is_followed(mask, scene, track.id)
-            ):
+            support.disagreements = 0
+            mask = self._find(match.detection, array, self.config.drift_overlap)
+            if mask is None or mask_containment(mask, track.mask) < _MIN_CONTAINMENT:
                 continue
-            self._tracker.refine(track.id, Prompt(mask=mask), scene.result.stamp)
-            scene.corrected.append(track.id)
+            if not self._is_duplicate(mask, [other.mask for other in array.result.tracks if other.id != track.id]):
+                yield _Correction(track.id, mask)
 
-    def _retire(self, scene: _Scene) -> None:
+    def _apply_corrections(self, array: _Array, corrections: Sequence[_Correction]) -> None:
+        for correction in corrections:
+            self._tracker.refine(correction.track_id, Prompt(mask=correction.mask), array.result.stamp)
+            array.corrected.append(correction.track_id)
+
+    def _retire(self, array: _Array) -> None:
         limit = self.config.retire_after
-        for track_id, entry in list(self._followed.items()):
-            if limit and entry.by_detector and entry.unsupported > limit:
-                self._tracker.remove(track_id, f"no detection for {entry.unsupported:.1f} s")
-                del self._followed[track_id]
-                scene.retired.append(track_id)
+        expired = [
+            track_id
+            for track_id, support in self._support.items()
+            if limit and support.started_by_detection and support.seconds_without > limit
+        ]
+        for track_id in expired:
+            seconds = self._support.pop(track_id).seconds_without
+            self._tracker.remove(track_id, f"no matching detection for {seconds:.1f} s")
+            array.retired.append(track_id)
 
-    # ---- boxes that have no object
+    # ---- detections without a track
 
-    def _follow(self, candidate: Candidate, vanished: int | None, scene: _Scene) -> None:
-        """Finds the vanished object again where the candidate is, or starts a new one; or says why not."""
-        detection, stamp = candidate.newest, scene.result.stamp
-        if self._may_be_known(detection.kind, scene):
-            return
-        if vanished is None and (reason := self._no_room_for(detection.kind)):
-            scene.ignored[reason] += 1
-            return
-        mask = self._find(detection, scene, self.config.match_overlap)
-        if mask is None or self._is_followed(mask, scene):
-            scene.ignored[Ignored.NOTHING if mask is None else Ignored.FOLLOWED] += 1
-            self._candidates.put_off(candidate)
-            return
-        self._candidates.drop(candidate)
-        scene.found.append(mask)
-        if vanished is None:
-            track_id = self._tracker.add(Prompt(box=detection.box, label=detection.label), stamp)
-            self._followed[track_id] = _Followed(detection.box, by_detector=True, detected=detection.box)
-            scene.started.append(track_id)
-        else:
-            self._tracker.refine(vanished, Prompt(mask=mask), stamp)
-            entry = self._followed[vanished]
-            entry.unsupported, entry.detected = 0.0, detection.box
-            scene.returned.append(vanished)
+    def _decide_starts(self, array: _Array) -> list[_Start]:
+        """Which pending detections become objects; the others are counted as ignored, or wait."""
+        confirmed = self._pending.confirmed(self.config.min_hits, array.result.stamp)
+        starts: list[_Start] = []
+        for pending in confirmed:
+            detection, vanished = pending.newest, self._vanished(pending, array.result)
+            if self._may_be_tracked(detection.class_id, array.result):
+                continue
+            if vanished is None and (reason := self._no_room(detection.class_id, starts)):
+                array.ignored[reason] += 1
+                continue
+            mask = self._find(detection, array, self.config.match_overlap)
+            known = [track.mask for track in array.result.tracks] + [start.mask for start in starts]
+            if mask is None or self._is_duplicate(mask, known):
+                array.ignored[Ignored.NOTHING if mask is None else Ignored.FOLLOWED] += 1
+                self._pending.back_off(pending)
+                continue
+            starts.append(_Start(pending, mask, vanished))
+        return starts
 
-    def _vanished(self, candidate: Candidate, scene: _Scene) -> int | None:
-        """The one object that a candidate must be: out of view, of its class, and without a rival on either side.
+    def _apply_starts(self, array: _Array, starts: Sequence[_Start]) -> None:
+        stamp = array.result.stamp
+        for start in starts:
+            detection = start.pending.newest
+            self._pending.drop(start.pending)
+            if start.returned is None:
+                track_id = self._tracker.add(Prompt(box=detection.box, label=detection.label), stamp)
+                self._support[track_id] = _Support(detection.box, started_by_detection=True, detection=detection.box)
+                array.started.append(track_id)
+            else:
+                self._tracker.refine(start.returned, Prompt(mask=start.mask), stamp)
+                support = self._support[start.returned]
+                support.seconds_without, support.detection = 0.0, detection.box
+                array.returned.append(start.returned)
 
-        What was seen beside the object while that was in view is something else. Near where it was last seen there
+    def _vanished(self, pending: PendingDetection, result: FrameResult) -> int | None:
+        """The one object that a pending detection must be: absent, of its class, without a rival on either side.
+
+        What was seen beside the object while that was in view is something else. Where the object was last seen there
         may be others of its class elsewhere; further away there may be none.
         """
         latest = self._tracker.latest
-        if latest is None or self._candidates.has_rival(candidate):
+        if latest is None or self._pending.has_rival(pending):
             return None
-        kind, box = candidate.newest.kind, candidate.newest.box
-        brothers = [track for track in scene.result.tracks if kind_of(track.label) == kind]
-        absent = [track for track in brothers if track.box is None]
-        known = {track.id for track in latest.tracks if track.box is None} & self._followed.keys()
-        if len(absent) != 1 or absent[0].id not in known or candidate.first_seen <= absent[0].last_seen:
+        box = pending.newest.box
+        same_class = [track for track in result.tracks if class_id_of(track.label) == pending.newest.class_id]
+        absent = [track for track in same_class if track.box is None]
+        still_absent = {track.id for track in latest.tracks if track.box is None} & self._support.keys()
+        if len(absent) != 1 or absent[0].id not in still_absent or pending.first_seen <= absent[0].last_seen:
             return None
-        before = self._followed[absent[0].id].box
-        is_near = box_iou(before, box) >= self.config.match_overlap
-        is_alike = 1 / _AREA_FACTOR <= box_area(box) / box_area(before) <= _AREA_FACTOR
-        return absent[0].id if is_near or (len(brothers) == 1 and is_alike) else None
+        last_box = self._support[absent[0].id].box
+        is_near = box_iou(last_box, box) >= self.config.match_overlap
+        is_similar = 1 / _MAX_AREA_RATIO <= box_area(box) / box_area(last_box) <= _MAX_AREA_RATIO
+        return absent[0].id if is_near or (len(same_class) == 1 and is_similar) else None
 
-    def _may_be_known(self, kind: str, scene: _Scene) -> bool:
-        """Whether it may be an object that is yet to be carried forward to this image, began later or is back since."""
+    def _may_be_tracked(self, class_id: str, result: FrameResult) -> bool:
+        """Whether it may be an object that has not caught up with this image, started later, or is back since."""
         latest = self._tracker.latest
         visible = {track.id for track in latest.tracks if track.box is not None} if latest else set()
-        settled = {track.id for track in scene.result.tracks if track.box is not None or track.id not in visible}
+        settled = {track.id for track in result.tracks if track.box is not None or track.id not in visible}
         return any(
             (track_id not in settled or self._tracker.is_pending(track_id))
-            and (kind_of(label) == kind or not self._is_by_detector(track_id))
+            and (class_id_of(label) == class_id or not self._is_started_by_detection(track_id))
             for track_id, label in self._tracker.labels.items()
-            if track_id not in scene.started + scene.returned
         )
 
-    def _no_room_for(self, kind: str) -> Ignored | None:
-        """Why no more objects of a class may be followed, if so."""
+    def _no_room(self, class_id: str, starts: Sequence[_Start]) -> Ignored | None:
+        """Why no further object of a class may start, None where it may."""
         labels = self._tracker.labels
-        if len(labels) >= self._tracker.config.max_objects:
+        new = [start.pending.newest.class_id for start in starts if start.returned is None]
+        if len(labels) + len(new) >= self._tracker.config.max_objects:
             return Ignored.TRACKER_FULL
         latest = self._tracker.latest
         lost = {track.id for track in latest.tracks if track.state is TrackState.LOST} if latest else set()
-        count = sum(kind_of(label) == kind for track_id, label in labels.items() if track_id not in lost)
-        return Ignored.CLASS_FULL if 0 < self.config.max_per_class <= count else None
+        lost -= {start.returned for start in starts}
+        classes = [class_id_of(label) for track_id, label in labels.items() if track_id not in lost] + new
+        return Ignored.CLASS_FULL if 0 < self.config.max_per_class <= classes.count(class_id) else None
 
-    def _find(self, detection: Detection, scene: _Scene, least: float) -> np.ndarray | None:
-        """The mask that the network finds in a box, if it fills it and is likely to be one of something."""
-        found = self._tracker.preview(Prompt(box=detection.box), scene.result.stamp)
-        is_sure = found.predicted_iou >= _LEAST_IOU
-        return found.mask if is_sure and mask_box_iou(found.mask, detection.box) >= least else None
+    def _find(self, detection: Detection, array: _Array, min_iou: float) -> np.ndarray | None:
+        """The mask (H, W) bool that the network predicts for a box, if it fills the box and is likely an object."""
+        preview = self._tracker.preview(Prompt(box=detection.box), array.result.stamp)
+        is_likely = preview.predicted_iou >= _MIN_PREDICTED_IOU
+        return preview.mask if is_likely and mask_box_iou(preview.mask, detection.box) >= min_iou else None
 
-    def _is_followed(self, mask: np.ndarray, scene: _Scene, but: int = 0) -> bool:
-        """Whether an object, `but` for one, has largely the same mask."""
-        others = [track.mask for track in scene.result.tracks if track.id != but] + scene.found
+    def _is_duplicate(self, mask: np.ndarray, others: Sequence[np.ndarray]) -> bool:
+        """Whether one of the other masks is largely the same."""
         return any(mask_iou(mask, other) >= self.config.duplicate_overlap for other in others)
 
-    def _is_by_detector(self, track_id: int) -> bool:
-        return track_id in self._followed and self._followed[track_id].by_detector
+    def _is_started_by_detection(self, track_id: int) -> bool:
+        return track_id in self._support and self._support[track_id].started_by_detection
 
 
-def _overlaps(boxes: Sequence[Detection], tracks: Sequence[Track]) -> np.ndarray:
-    """(N, M) overlap of boxes with what is around the masks, 0 where their classes differ or there is no mask."""
-    nowhere = Box(0.0, 0.0, 0.0, 0.0)
-    overlaps = pairwise_box_iou([box.box for box in boxes], [track.box or nowhere for track in tracks])
-    same = [[box.kind == kind_of(track.label) for track in tracks] for box in boxes]
-    return np.where(np.array(same, bool).reshape(overlaps.shape), overlaps, 0.0)
+def _class_ious(detections: Sequence[Detection], tracks: Sequence[Track]) -> np.ndarray:
+    """(N, M) IoU of detections and the boxes of tracks, 0 where the classes differ or the track has no box."""
+    empty = Box(0.0, 0.0, 0.0, 0.0)
+    ious = pairwise_box_iou([detection.box for detection in detections], [track.box or empty for track in tracks])
+    same = [[detection.class_id == class_id_of(track.label) for track in tracks] for detection in detections]
+    return np.where(np.array(same, bool).reshape(ious.shape), ious, 0.0)
 
 
-def _is_doubtful(overlaps: np.ndarray, i: int, j: int) -> bool:
-    """Whether the box or the track of a pair has another partner that is nearly as good."""
-    others = np.concatenate((np.delete(overlaps[i], j), np.delete(overlaps[:, j], i)))
-    return bool(others.size and others.max() >= _DOUBTFUL * overlaps[i, j])
+def _is_ambiguous(ious: np.ndarray, i: int, j: int) -> bool:
+    """Whether either side of a pair has another partner that is nearly as good."""
+    others = np.concatenate((np.delete(ious[i], j), np.delete(ious[:, j], i)))
+    return bool(others.size and others.max() >= _AMBIGUOUS * ious[i, j])

@@ -1,4 +1,4 @@
-"""Boxes of a detector that belong to no object yet, from one array of detections to the next."""
+"""Detections without a track, followed from one array of detections to the next."""
 
 from __future__ import annotations
 
@@ -11,88 +11,91 @@ from ..tracking.types import Box
 from .assignment import assign
 from .types import Detection
 
-_MISSES = 3  # arrays in a row without its box, after which a candidate is forgotten
-_SILENCE = 1.0  # seconds without detections, after which all are
-_BACK_OFF = 30  # arrays before a candidate is tried again
+_MAX_MISSES = 3  # arrays in a row without its box, after which a pending detection is dropped
+_MAX_GAP = 1.0  # seconds without detections, after which all are dropped
+_BACK_OFF = 30  # arrays until a pending detection that was backed off is confirmed again
 
 
 @dataclass(frozen=True)
-class Candidate:
-    """Something that was detected and is not followed."""
+class PendingDetection:
+    """A detected object that is not tracked."""
 
     newest: Detection
     first_seen: float  # stamps, seconds
     last_seen: float
-    hits: int = 1  # arrays in which it was seen; fewer after it was refused
+    hits: int = 1  # arrays in which it was seen, less a penalty after it was backed off
     misses: int = 0  # arrays since
 
-    def seen(self, detection: Detection, stamp: float) -> Candidate:
-        """With one more box; a second one on the same image proves nothing."""
+    def updated(self, detection: Detection, stamp: float) -> PendingDetection:
+        """After one more box; a second one on the same image does not count."""
         hits = self.hits + (stamp > self.last_seen)
         return replace(self, newest=detection, last_seen=stamp, hits=hits, misses=0)
 
 
-class Candidates:
-    """At most `bound` of them."""
+class PendingDetections:
+    """At most `max_pending` of them."""
 
-    def __init__(self, bound: int) -> None:
-        self._bound = bound
-        self._known: list[Candidate] = []
+    def __init__(self, max_pending: int) -> None:
+        self._max_pending = max_pending
+        self._pending: list[PendingDetection] = []
 
     def update(self, boxes: Sequence[Detection], stamp: float) -> None:
-        """Takes the boxes of the next array, each the continuation of a candidate or a new one."""
-        known = [candidate for candidate in self._known if stamp - candidate.last_seen <= _SILENCE]
-        pairs = dict(assign(_closeness(known, boxes), 0.0))
+        """Match the boxes of the next array with the pending detections; unmatched ones are new."""
+        pending = [entry for entry in self._pending if stamp - entry.last_seen <= _MAX_GAP]
+        pairs = dict(assign(_proximity(pending, boxes), 0.0))
         kept = [
-            candidate.seen(boxes[pairs[i]], stamp) if i in pairs else replace(candidate, misses=candidate.misses + 1)
-            for i, candidate in enumerate(known)
+            entry.updated(boxes[pairs[i]], stamp) if i in pairs else replace(entry, misses=entry.misses + 1)
+            for i, entry in enumerate(pending)
         ]
-        fresh = [Candidate(box, stamp, stamp) for j, box in enumerate(boxes) if j not in pairs.values()]
-        ours = [candidate for candidate in (*kept, *fresh) if candidate.misses < _MISSES]
-        self._known = sorted(ours, key=lambda candidate: (candidate.misses, -candidate.newest.score))[: self._bound]
+        new = [PendingDetection(box, stamp, stamp) for j, box in enumerate(boxes) if j not in pairs.values()]
+        remaining = [entry for entry in (*kept, *new) if entry.misses < _MAX_MISSES]
+        self._pending = sorted(remaining, key=lambda entry: (entry.misses, -entry.newest.score))[: self._max_pending]
 
-    def ripe(self, hits: int, stamp: float) -> list[Candidate]:
-        """Those that are on the image of this stamp and were seen often enough, the best first."""
-        return [candidate for candidate in self._known if candidate.last_seen == stamp and candidate.hits >= hits]
+    def confirmed(self, min_hits: int, stamp: float) -> list[PendingDetection]:
+        """Those on the image of this stamp that were seen at least `min_hits` times, best first."""
+        return [entry for entry in self._pending if entry.last_seen == stamp and entry.hits >= min_hits]
 
-    def has_rival(self, candidate: Candidate) -> bool:
-        """Whether there is another candidate of its class."""
-        return any(c is not candidate and c.newest.kind == candidate.newest.kind for c in self._known)
+    def has_rival(self, entry: PendingDetection) -> bool:
+        """Whether another pending detection has the same class."""
+        return any(c is not entry and c.newest.class_id == entry.newest.class_id for c in self._pending)
 
     def __len__(self) -> int:
-        return len(self._known)
+        return len(self._pending)
 
-    def drop(self, candidate: Candidate) -> None:
-        """It is followed now."""
-        self._known.remove(candidate)
+    def drop(self, entry: PendingDetection) -> None:
+        """Remove it, because it is tracked now."""
+        self._pending.remove(entry)
 
-    def put_off(self, candidate: Candidate) -> None:
-        """It could not be followed, and is not tried again soon."""
-        self._known[self._known.index(candidate)] = replace(candidate, hits=candidate.hits - _BACK_OFF)
+    def back_off(self, entry: PendingDetection) -> None:
+        """It cannot be tracked, and is not confirmed again soon."""
+        self._pending[self._pending.index(entry)] = replace(entry, hits=entry.hits - _BACK_OFF)
 
-    def try_again(self) -> None:
-        """Those that were put off count as unseen, because what stood in their way may be gone."""
-        self._known = [replace(candidate, hits=max(0, candidate.hits)) for candidate in self._known]
+    def retry(self) -> None:
+        """Those that were backed off start counting again, because their obstacle may be gone."""
+        self._pending = [replace(entry, hits=max(0, entry.hits)) for entry in self._pending]
 
     def clear(self) -> None:
         """Drops all of them."""
-        self._known.clear()
+        self._pending.clear()
 
 
-def _closeness(known: Sequence[Candidate], boxes: Sequence[Detection]) -> np.ndarray:
-    """(N, M) of how near candidates and boxes of one class are, 1 on the same place, 0 from one diagonal on.
+def _proximity(pending: Sequence[PendingDetection], boxes: Sequence[Detection]) -> np.ndarray:
+    """(N, M) proximity of pending detections and boxes of one class: 1 in the same place, 0 from one diagonal on.
 
-    Distance instead of overlap, for small objects move by more than their size between the arrays of a slow detector.
+    Not IoU, because small objects move by more than their size between the arrays of a slow detector.
     """
-    one, two = _shapes([candidate.newest.box for candidate in known])[:, None], _shapes([b.box for b in boxes])[None]
-    distance = np.hypot(one[..., 0] - two[..., 0], one[..., 1] - two[..., 1])
-    same = [[candidate.newest.kind == box.kind for box in boxes] for candidate in known]
-    close = 1 - distance / ((one[..., 2] + two[..., 2]) / 2)
-    return np.where(np.array(same, bool).reshape(close.shape), close.clip(0), 0.0)
+    a, b = (
+        _centers_and_diagonals([entry.newest.box for entry in pending])[:, None],
+        _centers_and_diagonals([box.box for box in boxes])[None],
+    )
+    distance = np.hypot(a[..., 0] - b[..., 0], a[..., 1] - b[..., 1])
+    same = [[entry.newest.class_id == box.class_id for box in boxes] for entry in pending]
+    proximity = 1 - distance / ((a[..., 2] + b[..., 2]) / 2)
+    return np.where(np.array(same, bool).reshape(proximity.shape), proximity.clip(0), 0.0)
 
 
-def _shapes(boxes: Sequence[Box]) -> np.ndarray:
-    """(N, 3): centre and diagonal"""
-    edges = np.array([(b.x0, b.y0, b.x1, b.y1) for b in boxes], float).reshape(-1, 4)
-    centre, extent = (edges[:, :2] + edges[:, 2:]) / 2, edges[:, 2:] - edges[:, :2]
-    return np.column_stack((centre, np.hypot(extent[:, 0], extent[:, 1])))
+def _centers_and_diagonals(boxes: Sequence[Box]) -> np.ndarray:
+    """(N, 3): center and diagonal"""
+    edges = np.array([(box.x0, box.y0, box.x1, box.y1) for box in boxes], float).reshape(-1, 4)
+    center, extent = (edges[:, :2] + edges[:, 2:]) / 2, edges[:, 2:] - edges[:, :2]
+    return np.column_stack((center, np.hypot(extent[:, 0], extent[:, 1])))

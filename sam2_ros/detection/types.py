@@ -11,6 +11,8 @@ from enum import Enum
 from ..tracking.geometry import clip_box, pairwise_box_iou
 from ..tracking.types import Box
 
+_TOO_SMALL = 1.5  # pixels; a box in shares of the image has sides of at most 1
+
 
 @dataclass(frozen=True)
 class Detection:
@@ -21,13 +23,13 @@ class Detection:
     label: str  # its class, a name or whatever else the detector calls it
 
     @property
-    def kind(self) -> str:
-        """The class as it is compared."""
-        return kind_of(self.label)
+    def class_id(self) -> str:
+        """The class as it is compared: see `class_id_of`."""
+        return class_id_of(self.label)
 
 
-def kind_of(label: str) -> str:
-    """A label as it is compared with others: without regard to case."""
+def class_id_of(label: str) -> str:
+    """A label as it is compared with others: case-insensitive."""
     return label.strip().casefold()
 
 
@@ -65,6 +67,8 @@ class Ignored(Enum):
     NOT_FINITE = "not a number"
     EMPTY = "empty"
     OUTSIDE = "outside the image"
+    NORMALISED = "within one pixel, as if given in 0..1"
+    UNSCORED = "with score 0"
     SCORE = "score too low"
     CLASS = "class not asked for"
     SURPLUS = "too many boxes"
@@ -90,23 +94,23 @@ class DetectionReport:
     ignored: Mapping[Ignored, int]  # boxes by reason
 
 
-def sift(
+def filter_detections(
     detections: Sequence[Detection], size: tuple[int, int], config: DetectionConfig, ignored: Counter[Ignored]
 ) -> list[Detection]:
     """Those that can be used on an image of `size` (H, W), the best first, their boxes clipped to it.
 
     The others are counted in `ignored`.
     """
-    wanted = {kind_of(name) for name in config.classes}
+    wanted = {class_id_of(name) for name in config.classes}
     usable = []
     for detection in detections:
         box = clip_box(detection.box, size)
         if reason := _fault(detection, box):
             ignored[reason] += 1
-        elif wanted and detection.kind not in wanted:
+        elif wanted and detection.class_id not in wanted:
             ignored[Ignored.CLASS] += 1
         elif detection.score < config.min_score:
-            ignored[Ignored.SCORE] += 1
+            ignored[Ignored.SCORE if detection.score else Ignored.UNSCORED] += 1
         else:
             usable.append(Detection(box, detection.score, detection.label))
     usable.sort(key=lambda detection: -detection.score)
@@ -114,7 +118,7 @@ def sift(
         ignored[Ignored.SURPLUS] += len(usable) - config.max_boxes
     kept: list[Detection] = []
     for detection in usable[: config.max_boxes]:
-        rivals = [other.box for other in kept if other.kind == detection.kind]
+        rivals = [other.box for other in kept if other.class_id == detection.class_id]
         if rivals and pairwise_box_iou([detection.box], rivals).max() >= config.duplicate_overlap:
             ignored[Ignored.REPEATED] += 1
         else:
@@ -128,4 +132,6 @@ def _fault(detection: Detection, clipped: Box) -> Ignored | None:
         return Ignored.NOT_FINITE
     if box.x1 <= box.x0 or box.y1 <= box.y0:
         return Ignored.EMPTY
+    if max(box.x1 - box.x0, box.y1 - box.y0) < _TOO_SMALL:
+        return Ignored.NORMALISED
     return Ignored.OUTSIDE if clipped.x1 <= clipped.x0 or clipped.y1 <= clipped.y0 else None

@@ -1,7 +1,8 @@
-"""The picture for people: masks, captions, and a list of what is out of view."""
+"""The visualization image: masks, captions, and a list of what is out of view."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from textwrap import shorten
 
@@ -9,32 +10,18 @@ import cv2
 import numpy as np
 
 from ..tracking.types import Box, FrameResult, Track, TrackState
+from .colours import Colour
 
-# Okabe & Ito (2008): seen apart by all common kinds of colour vision; reordered, the first differ most.
-_PALETTE = (
-    (86, 180, 233),
-    (230, 159, 0),
-    (204, 121, 167),
-    (0, 158, 115),
-    (240, 228, 66),
-    (213, 94, 0),
-    (0, 114, 178),
-)
 _FILL, _HALO, _BACKGROUND = 0.4, 0.45, 0.7  # opacity
 _DARK, _WHITE = (18, 20, 24), (255, 255, 255)
 _FONT = cv2.FONT_HERSHEY_DUPLEX
 
 
-def colour_of(track_id: int) -> tuple[int, int, int]:
-    """The RGB colour of an object, the same in every picture."""
-    return _PALETTE[(track_id - 1) % len(_PALETTE)]
+def draw(rgb: np.ndarray, result: FrameResult, colours: Mapping[int, Colour]) -> np.ndarray:
+    """A copy of the frame (H, W, 3) uint8 with every object of its result painted on it, in the colour of its id.
 
-
-def draw(rgb: np.ndarray, result: FrameResult) -> np.ndarray:
-    """A copy of the frame (H, W, 3) uint8 with every object of its result painted on it.
-
-    What is in view has a mask and a caption; what is not is listed in the lower left corner. Raises ValueError where
-    frame and result are of different sizes.
+    An object in view has a mask and a caption; the others are listed in the lower left corner. Raises ValueError if
+    frame and result have different sizes.
     """
     if rgb.shape != (*result.size, 3):
         raise ValueError(f"frame has shape {rgb.shape}, expected {(*result.size, 3)} as its result has")
@@ -42,16 +29,18 @@ def draw(rgb: np.ndarray, result: FrameResult) -> np.ndarray:
     style = _Style.for_frame(canvas)
     for track in result.tracks:
         if track.box is not None:
-            _paint_mask(canvas, track.mask, track.box, colour_of(track.id), style.line)
-    taken: list[_Place] = []
+            _paint_mask(canvas, track.mask, track.box, colours[track.id], style.line)
+    taken: list[_Rectangle] = []
     for track in result.tracks:
-        taken.append(_caption(canvas, track, result.stamp, taken, style))
+        text = describe(track, result.stamp)
+        taken.append(_free_rectangle(canvas, track.box, _caption_size(text, style), taken, style))
+        _draw_caption(canvas, taken[-1], text, track.presence, colours[track.id], style)
     return canvas
 
 
 @dataclass(frozen=True)
 class _Style:
-    """Measures that grow with the picture (pixels)."""
+    """Sizes that grow with the picture (pixels)."""
 
     line: int
     scale: float  # of the font
@@ -67,7 +56,7 @@ class _Style:
 
 
 @dataclass(frozen=True)
-class _Place:
+class _Rectangle:
     """A rectangle for a caption (pixels)."""
 
     x: int
@@ -75,7 +64,7 @@ class _Place:
     width: int
     height: int
 
-    def overlaps(self, other: _Place) -> bool:
+    def overlaps(self, other: _Rectangle) -> bool:
         return (
             self.x < other.x + other.width
             and other.x < self.x + self.width
@@ -84,7 +73,7 @@ class _Place:
         )
 
 
-def _paint_mask(canvas: np.ndarray, mask: np.ndarray, box: Box, colour: tuple[int, int, int], line: int) -> None:
+def _paint_mask(canvas: np.ndarray, mask: np.ndarray, box: Box, colour: Colour, line: int) -> None:
     """A translucent mask with a line in its colour inside its edge, and a dark one outside."""
     margin = 2 * line + 1
     x0, y0 = max(int(box.x0) - margin, 0), max(int(box.y0) - margin, 0)
@@ -98,21 +87,17 @@ def _paint_mask(canvas: np.ndarray, mask: np.ndarray, box: Box, colour: tuple[in
     _tint(region, colour, 1.0, inside - core)
 
 
-def _tint(region: np.ndarray, colour: tuple[int, int, int], opacity: float, mask: np.ndarray | None = None) -> None:
+def _tint(region: np.ndarray, colour: Colour, opacity: float, mask: np.ndarray | None = None) -> None:
     """Mixes a colour into (H, W, 3), where (H, W) is not zero; in integers, for this is most of the work."""
     red, green, blue = (opacity * value for value in colour)
     tinted = cv2.add(cv2.convertScaleAbs(region, alpha=1.0 - opacity), (red, green, blue, 0.0))
     cv2.copyTo(tinted, mask, region)
 
 
-def _caption(canvas: np.ndarray, track: Track, stamp: float, taken: list[_Place], style: _Style) -> _Place:
-    """Writes what is known of an object where it covers no other caption, and says where."""
-    text = describe(track, stamp)
+def _caption_size(text: str, style: _Style) -> tuple[int, int]:
+    """Width and height (pixels)."""
     (width, _), _ = cv2.getTextSize(text, _FONT, style.scale, 1)
-    width, height = width + 4 * style.margin, style.height + 3 * style.margin
-    place = _free_place(canvas, track.box, (width, height), taken, style)
-    _draw_caption(canvas, place, text, track, style)
-    return place
+    return width + 4 * style.margin, style.height + 3 * style.margin
 
 
 def describe(track: Track, stamp: float) -> str:
@@ -123,9 +108,9 @@ def describe(track: Track, stamp: float) -> str:
     return f"{name}  {track.state.value} {stamp - track.last_seen:.1f} s"
 
 
-def _free_place(
-    canvas: np.ndarray, box: Box | None, size: tuple[int, int], taken: list[_Place], style: _Style
-) -> _Place:
+def _free_rectangle(
+    canvas: np.ndarray, box: Box | None, size: tuple[int, int], taken: list[_Rectangle], style: _Style
+) -> _Rectangle:
     """Above the box, or else below, or within; without a box in the lower left corner, upwards from there."""
     (frame_height, frame_width), (width, height) = canvas.shape[:2], size
     gap = style.margin
@@ -136,18 +121,20 @@ def _free_place(
     else:
         tops = [int(box.y0) - height - gap, int(box.y1) + gap, int(box.y0) + gap, int(box.y1) - height - gap]
         left = int(box.x0 + box.x1 - width) // 2
-    places = [_Place(min(max(left, 0), right), top, width, height) for top in tops if 0 <= top <= bottom]
+    places = [_Rectangle(min(max(left, 0), right), top, width, height) for top in tops if 0 <= top <= bottom]
     free = (place for place in places if not any(place.overlaps(other) for other in taken))
-    fallback = _Place(min(max(left, 0), right), min(max(tops[0], 0), bottom), width, height)
+    fallback = _Rectangle(min(max(left, 0), right), min(max(tops[0], 0), bottom), width, height)
     return next(free, fallback)
 
 
-def _draw_caption(canvas: np.ndarray, place: _Place, text: str, track: Track, style: _Style) -> None:
-    """Dark, with a bar in the object's colour that is as long as it is surely present."""
+def _draw_caption(
+    canvas: np.ndarray, place: _Rectangle, text: str, presence: float, colour: Colour, style: _Style
+) -> None:
+    """Dark, with a bar in the object's colour whose length is the presence."""
     x, y, width, height = place.x, place.y, place.width, place.height
     _tint(canvas[y : y + height, x : x + width], _DARK, _BACKGROUND)
-    colour, line = colour_of(track.id), max(2, style.margin // 2)
+    line = max(2, style.margin // 2)
     canvas[y : y + height, x : x + line] = colour
-    canvas[y + height - line : y + height, x : x + round(track.presence * width)] = colour
+    canvas[y + height - line : y + height, x : x + round(presence * width)] = colour
     baseline = (x + 2 * style.margin, y + style.margin + style.height)
     cv2.putText(canvas, text, baseline, _FONT, style.scale, _WHITE, 1, cv2.LINE_AA)

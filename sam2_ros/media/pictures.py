@@ -10,6 +10,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from .dynamic_range import BitDepth, SteadyRange
+
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
 
 
@@ -27,10 +29,15 @@ def read_picture(path: str | os.PathLike[str], flags: int = cv2.IMREAD_COLOR) ->
 
 
 def write_picture(path: str | os.PathLike[str], picture: np.ndarray) -> None:
-    """Writes a PNG, wholly or not at all; raises OSError that names the file."""
-    _, content = cv2.imencode(".png", picture)
+    """Writes what `cv2.imwrite` writes, as `write_whole` does."""
+    _, content = cv2.imencode(Path(path).suffix, picture)
+    write_whole(path, content.tobytes())
+
+
+def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
+    """Writes a file, wholly or not at all; raises OSError that names it."""
     try:
-        Path(path).write_bytes(content.tobytes())
+        Path(path).write_bytes(content)
     except OSError as error:
         Path(path).unlink(missing_ok=True)
         raise OSError(error.errno, error.strerror, os.fspath(path)) from error
@@ -46,10 +53,14 @@ def picture_files(folder: Path) -> list[Path]:
 
 
 def read_pictures(files: list[Path]) -> Iterator[np.ndarray]:
-    """Each picture (H, W, 3) uint8, RGB. Raises PictureError for one that cannot be read or has another size."""
+    """Each picture (H, W, 3) uint8, RGB; more than 8 bits are scaled alike in all of them.
+
+    Raises PictureError for one that cannot be read or has another size.
+    """
     shape: tuple[int, ...] | None = None
+    depth, steady_range = BitDepth(), SteadyRange()
     for file in files:
-        picture = read_picture(file)
+        picture = read_picture(file, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
         if picture is None:
             raise PictureError(f"picture {file} cannot be read; it is damaged or empty: replace it or take it out")
         shape = shape or picture.shape
@@ -58,6 +69,8 @@ def read_pictures(files: list[Path]) -> Iterator[np.ndarray]:
                 f"picture {file} has {_size(picture.shape)} pixels, expected {_size(shape)} as {files[0].name} has: "
                 "all pictures of a folder must have one size"
             )
+        if picture.dtype != np.uint8:
+            picture = (depth if picture.dtype == np.uint16 else steady_range).to_bytes(picture)
         yield cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
 
 

@@ -22,7 +22,7 @@ from .stamps import steady_stamps
 
 log = logging.getLogger(__name__)
 
-DEMO_CLIP = Path(__file__).parents[1] / "demo_data" / "clip.mp4"  # ours, see sam2_ros.training.demo_clip
+DEMO_CLIP = Path(__file__).parents[1] / "demo_data" / "clip.mp4"  # ours, see sam2_ros.synthetic.demo_clip
 
 _DEFAULT_RATE = 30.0  # frames per second of a file without one
 _TIME_BASE = Fraction(1, 90_000)  # seconds per tick of the videos written here
@@ -39,14 +39,16 @@ class VideoInfo:
 
     size: tuple[int, int]  # (H, W) pixels, as shown: rotated if the file says so
     rate: float  # frames per second, on average
-    frames: int  # as its header counts them, 0 if it does not
+    frames: int  # by its header, 0 if that has no count
 
 
 def probe(path: str | os.PathLike[str]) -> VideoInfo:
     """Size, rate and length of a video; raises VideoError as `read_frames` does."""
     with _opened(path) as (container, stream):
         rate = _rate(stream)
-        frames = max(stream.frames, round(rate * (container.duration or 0) / av.time_base))
+        # The header of an unfinished mp4 counts the frames of its first fragment only.
+        estimate = round(rate * (container.duration or 0) / av.time_base)
+        frames = max(stream.frames, estimate) if stream.frames else 0
         first, _ = next(_decoded(container, stream, path))
         return VideoInfo(first.shape[:2], rate, frames)
 

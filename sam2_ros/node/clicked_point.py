@@ -12,7 +12,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from geometry_msgs.msg import PointStamped
@@ -27,6 +27,7 @@ from sam2_ros.depth.lifting import LiftingError, project
 from sam2_ros.node import qos
 from sam2_ros.node.camera_info import CameraInfoInput
 from sam2_ros.node.depth_conversion import CameraInfos, intrinsics_of
+from sam2_ros.node.double_click import object_of
 from sam2_ros.node.requests import Requests
 from sam2_ros.node.session import PromptRequest
 from sam2_ros.node.transforms import Transforms, TransformUnavailable
@@ -119,7 +120,7 @@ class ClickedPoint:
             self._clicks -= 1
 
     def _reject(self, error: Exception) -> None:
-        self._requests.reject(f"clicked point: {error}", Header())
+        self._requests.reject(f"clicked point: {error}", Header(), object_of(error))
 
     def _listen(self) -> None:
         self._transforms.open()
@@ -129,12 +130,13 @@ class ClickedPoint:
     async def _located(self, message: PointStamped) -> PromptRequest | None:
         """The click on the oldest image since it was made that shows it; None once `close` has rejected it."""
         _check(message)
-        deadline = time.monotonic() + self._patience
+        clicked_at = time.monotonic()
+        deadline = clicked_at + self._patience
         shots: deque[Shot] = deque(maxlen=self._node.get_parameter("history").value)  # no prompt reaches back further
         while not self._is_closed:
             self._add_newest(shots)
             try:
-                return self._seen(message, shots)
+                return replace(self._seen(message, shots), clicked_at=clicked_at)
             except NotYet as error:
                 if time.monotonic() > deadline:
                     raise PromptError(str(error)) from error

@@ -20,12 +20,14 @@ from sam2_ros.node import qos
 from sam2_ros.node.camera_info import CameraInfoInput
 from sam2_ros.node.depth_conversion import AwaitedDepth
 from sam2_ros.node.depth_watch import DepthWatch
-from sam2_ros.node.messages import seconds
+from sam2_ros.node.log import REPEAT
+from sam2_ros.node.messages import StampRangeError, seconds
 from sam2_ros.node.parameters import Parameters
 from sam2_ros.node.subscriptions import explain_silence
 from sam2_ros.node.worker import Frame
 
 _KEPT = 8  # messages of each topic that may still match
+_FARTHEST = 60.0  # seconds between a depth and the newest image: with a stray stamp it would wait for ever
 _PATIENCE = 0.1  # seconds for which an image waits where no other one comes
 _GIVEN_UP_AFTER = 1.0  # seconds in which no depth matched, and for
 _GIVEN_UP_IMAGES = 3  # images in a row: then the next ones do not wait
@@ -46,7 +48,9 @@ class DepthInput:
         self._matched = time.monotonic()  # when that was
         self._is_exact = False  # whether the last image that has its depth matched at the same stamp
         self._watch = DepthWatch(parameters.depth_slop)
+        self._stamp: float | None = None  # of the newest image, seconds
         self._images = message_filters.SimpleFilter()
+        self._usable_depth = message_filters.SimpleFilter()
         profile = qos.profile(parameters.image_reliability, _KEPT)
         self._camera_info = CameraInfoInput(node)
         try:
@@ -55,7 +59,7 @@ class DepthInput:
             self._camera_info.close()
             raise
         self._depth.registerCallback(self._on_depth)
-        inputs = [self._images, self._depth]
+        inputs = [self._images, self._usable_depth]
         self._synchronizers = [message_filters.TimeSynchronizer(inputs, _KEPT)]
         self._synchronizers[0].registerCallback(self._on_exact)
         if slop := parameters.depth_slop:
@@ -68,6 +72,7 @@ class DepthInput:
         """Hands the image on once its depth is there, or cannot be waited for."""
         self._release()
         self._taken = time.monotonic()
+        self._stamp = frame.stamp
         self._watch.receive("image", frame.stamp)
         self._newest = AwaitedDepth(frame.message.header, self._camera_info.infos)
         self._waiting = replace(frame, depth=self._newest)
@@ -111,7 +116,14 @@ class DepthInput:
         self._waiting = None
 
     def _on_depth(self, message: Image) -> None:
-        self._watch.receive("depth", seconds(message.header.stamp))
+        try:
+            stamp = seconds(message.header.stamp)
+        except StampRangeError as error:
+            self._node.get_logger().warning(f"a depth image is ignored: {error}", throttle_duration_sec=REPEAT)
+            return
+        self._watch.receive("depth", stamp)
+        if self._stamp is None or abs(stamp - self._stamp) <= _FARTHEST:
+            self._usable_depth.signalMessage(message)
 
     def _on_exact(self, awaited: AwaitedDepth, depth: Image) -> None:
         awaited.depth = depth

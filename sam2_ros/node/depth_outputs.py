@@ -8,6 +8,7 @@ from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image, PointCloud2
 from visualization_msgs.msg import MarkerArray
 
+from sam2_ros.media.colours import ObjectColours
 from sam2_ros.node import messages, qos
 from sam2_ros.node.clouds import cloud_message
 from sam2_ros.node.lifter import Lifted, Lifter
@@ -18,19 +19,21 @@ from sam2_ros.node.session import Publication
 class DepthOutputs:
     """Publishes for each image whose depth can be used; markers stay where they are on the others."""
 
-    def __init__(self, node: LifecycleNode, profile: QoSProfile, lifter: Lifter) -> None:
+    def __init__(self, node: LifecycleNode, profile: QoSProfile, lifter: Lifter, colours: ObjectColours) -> None:
         self._node = node
         self._lifter = lifter
         self._points = node.create_lifecycle_publisher(PointCloud2, "~/points", profile)
         self._target_depth = node.create_lifecycle_publisher(Image, "~/target_depth", profile)
         self._markers = node.create_lifecycle_publisher(MarkerArray, "~/markers", profile)
-        self._drawing = Markers()
+        self._colours = colours
+        self._drawing = Markers(colours)
 
     def publish(self, publication: Publication, with_positions: bool) -> Lifted | None:
         """Returns the lifted objects if `with_positions`, or if they had to be lifted anyway."""
         is_drawn = qos.is_wanted(self._markers)
         lifted = self._lifted(publication, with_positions or is_drawn)
         if is_drawn:
+            self._colours.update(publication.view.rgb, publication.result)
             message = self._drawing.update(publication.result, publication.view.header, lifted)
             if message.markers:
                 self._markers.publish(message)

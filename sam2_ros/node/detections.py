@@ -32,7 +32,14 @@ from sam2_ros.tracking.types import Box, FrameResult, PromptError
 _WAITING = 4  # arrays of detections that wait at a time
 
 # What the detector, or the way in which it is connected, is to blame for.
-_FAULTS = (Ignored.NOT_FINITE, Ignored.EMPTY, Ignored.OUTSIDE, Ignored.SURPLUS)
+_FAULTS = (
+    Ignored.NOT_FINITE,
+    Ignored.EMPTY,
+    Ignored.OUTSIDE,
+    Ignored.NORMALISED,
+    Ignored.UNSCORED,
+    Ignored.SURPLUS,
+)
 
 
 class DetectionInput:
@@ -120,7 +127,8 @@ class DetectionInput:
         if faults:
             self._complain(
                 f"of {report.boxes} boxes some are ignored: {', '.join(faults)}. Expected at most "
-                f"{DetectionConfig.max_boxes}, each with centre and size in pixels of the tracker's image and a score"
+                f"{DetectionConfig.max_boxes}, each with centre and size in pixels of the tracker's image and a score "
+                "above 0 (detection_min_score 0 takes boxes without)"
             )
         elif Ignored.TRACKER_FULL in report.ignored:
             self._complain(f"boxes are ignored: {Ignored.TRACKER_FULL.value}; remove some, or raise max_objects")

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from sam2_ros.media.decoding import DecodeError, decode
-from sam2_ros.node.dynamic_range import BitDepth, SteadyRange
+from sam2_ros.media.dynamic_range import BitDepth, SteadyRange
 
 Convert = Callable[[np.ndarray], np.ndarray]
 
@@ -226,7 +226,7 @@ def _decompress(message: Any) -> tuple[str, np.ndarray]:
             f"a compressed image of format {message.format!r} cannot be used: {error}; check that the camera driver "
             "sends whole images by the transport `compressed`"
         ) from error
-    bayer = re.match(r"bayer_[rgb]{4}(?=8|16)", message.format)
+    bayer = re.match(r"bayer_(rggb|bggr|gbrg|grbg)(?=8|16)", message.format)
     if bayer and pixels.ndim == 3 and (pixels[..., :1] == pixels[..., 1:3]).all():
         pixels = pixels[..., 0]  # the pattern in three equal channels
     kind = pixels.shape[2] if pixels.ndim == 3 else 0, pixels.dtype.str[1:]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,8 @@ from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
 from sam2_ros.depth.lifting import Surface
-from sam2_ros.media.overlay import colour_of, describe
+from sam2_ros.media.colours import Colour
+from sam2_ros.media.overlay import describe
 from sam2_ros.node.lifter import Lifted
 from sam2_ros.tracking.types import FrameResult
 
@@ -39,7 +40,9 @@ class Sighting:
 class Markers:
     """Remembers where each object that is followed was last seen; there it stays, faded, while it is not."""
 
-    def __init__(self) -> None:
+    def __init__(self, colours: Mapping[int, Colour]) -> None:
+        """`colours` has every track of the results by its id."""
+        self._colours = colours
         self._sightings: dict[int, Sighting] = {}
 
     def update(self, result: FrameResult, header: Header, lifted: Lifted | None) -> MarkerArray:
@@ -53,14 +56,16 @@ class Markers:
         for track in result.tracks:
             if sighting := self._sightings.get(track.id):
                 text = describe(track, result.stamp)
-                markers.extend(_drawn(track.id, text, sighting, header, track.id in seen))
+                markers.extend(_drawn(track.id, self._colours[track.id], text, sighting, header, track.id in seen))
         return MarkerArray(markers=markers)
 
 
-def _drawn(track_id: int, text: str, sighting: Sighting, header: Header, is_fresh: bool) -> Iterator[Marker]:
+def _drawn(
+    track_id: int, colour: Colour, text: str, sighting: Sighting, header: Header, is_fresh: bool
+) -> Iterator[Marker]:
     """Box and caption of an object."""
     at = Header(stamp=header.stamp, frame_id=sighting.frame_id)
-    red, green, blue = (value / 255 for value in colour_of(track_id))
+    red, green, blue = (value / 255 for value in colour)
     box = Marker(header=at, ns=_BOXES, id=track_id, type=Marker.CUBE, action=Marker.ADD)
     box.pose = _pose(sighting.centre)
     box.scale = Vector3(**_xyz(np.maximum(sighting.size, _THINNEST)))

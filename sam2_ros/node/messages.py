@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import time
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -95,14 +96,16 @@ def prompt_request(message: msg.Prompt) -> PromptRequest:
 
 
 def click_request(message: PointStamped) -> PromptRequest:
-    """A click that starts a new object. Raises PromptError for a stamp out of range."""
+    """A person's click that starts a new object. Raises PromptError for a stamp out of range."""
     click = Click(message.point.x, message.point.y)
-    return PromptRequest(Prompt(clicks=(click,)), stamp=_stamp_or_newest(message.header.stamp))
+    return PromptRequest(
+        Prompt(clicks=(click,)), stamp=_stamp_or_newest(message.header.stamp), clicked_at=time.monotonic()
+    )
 
 
 def point_request(message: Point) -> PromptRequest:
     """rqt_image_view's click, which carries no stamp: a new object on the newest image."""
-    return PromptRequest(Prompt(clicks=(Click(message.x, message.y),)))
+    return PromptRequest(Prompt(clicks=(Click(message.x, message.y),)), clicked_at=time.monotonic())
 
 
 def image_message(pixels: np.ndarray, encoding: str, header: Header) -> Image:

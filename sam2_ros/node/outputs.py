@@ -11,6 +11,7 @@ from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import Image
 
 from sam2_ros.media import overlay
+from sam2_ros.media.colours import ObjectColours
 from sam2_ros.msg import TrackArray, TrackEvent
 from sam2_ros.node import features, messages, qos
 from sam2_ros.node.depth_outputs import DepthOutputs
@@ -36,7 +37,8 @@ class Outputs:
         self._target_mask = node.create_lifecycle_publisher(Image, "~/target_mask", results)
         self._overlay = node.create_lifecycle_publisher(Image, "~/overlay", results)
         self._events = node.create_lifecycle_publisher(TrackEvent, "~/events", events)
-        self._in_depth = DepthOutputs(node, results, lifter) if lifter else None
+        self._colours = ObjectColours()
+        self._in_depth = DepthOutputs(node, results, lifter, self._colours) if lifter else None
         self._detections: DetectionOutput | None = None
         if parameters.detections and not features.problem_with("vision_msgs"):
             from sam2_ros.node.detections import DetectionOutput
@@ -71,7 +73,8 @@ class Outputs:
             mask = np.zeros(result.size, bool) if target is None else target.mask
             self._target_mask.publish(messages.mask_message(mask, header))
         if qos.is_wanted(self._overlay):
-            picture = overlay.draw(publication.view.rgb, result)
+            self._colours.update(publication.view.rgb, result)
+            picture = overlay.draw(publication.view.rgb, result, self._colours)
             self._overlay.publish(messages.image_message(picture, "rgb8", header))
         if self._detections:
             self._detections.publish(result, header)

@@ -12,6 +12,7 @@ from std_msgs.msg import Header
 
 from sam2_ros.msg import Prompt
 from sam2_ros.node import messages, qos
+from sam2_ros.node.double_click import object_of
 from sam2_ros.node.requests import Requests
 from sam2_ros.node.session import PromptRequest
 from sam2_ros.tracking.types import PromptError
@@ -56,7 +57,7 @@ class PromptTopics:
 
         def reject(error: Exception) -> None:
             header = getattr(message, "header", Header())
-            object_id, label = getattr(message, "object_id", 0), getattr(message, "label", "")
+            object_id, label = getattr(message, "object_id", object_of(error)), getattr(message, "label", "")
             self._requests.reject(str(error), header, object_id, label)
 
         try:

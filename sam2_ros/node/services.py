@@ -14,6 +14,7 @@ from sam2_ros.node.requests import Requests
 from sam2_ros.node.session import Session
 from sam2_ros.node.worker import AT_ONCE, JobRefused
 from sam2_ros.srv import AddObject, RemoveObject, SelectObject
+from sam2_ros.tracking.mask_prompts import cover_warning
 from sam2_ros.tracking.types import PromptError
 
 
@@ -36,10 +37,12 @@ class Services:
 
     async def _on_add_object(self, request: AddObject.Request, response: AddObject.Response) -> AddObject.Response:
         try:
-            outcome = await self._requests().apply_and_wait(messages.prompt_request(request.prompt))
+            wanted = messages.prompt_request(request.prompt)
+            outcome = await self._requests().apply_and_wait(wanted)
         except (PromptError, JobRefused) as error:
             return self._refuse(response, error)
         response.success = True
+        response.message = cover_warning(wanted.prompt.mask)
         response.object_id = outcome.object_id
         if outcome.mask is not None:
             response.mask = outcome.mask

@@ -12,9 +12,10 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
-from sam2_ros.detection.association import DetectionGuide
+from sam2_ros.detection.association import DetectionAssociator
 from sam2_ros.detection.types import Detection, DetectionConfig, DetectionReport
 from sam2_ros.node.depth_conversion import AwaitedDepth
+from sam2_ros.node.double_click import HandClick, StartingClicks
 from sam2_ros.node.image_clock import ImageClock, Jump
 from sam2_ros.node.image_conversion import ImageConverter, ImageError
 from sam2_ros.node.log import REPEAT
@@ -30,11 +31,15 @@ CATCH_UP_FRAMES = 3
 
 @dataclass(frozen=True)
 class PromptRequest:
-    """A prompt, its object (0: a new one) and the stamp of its image in seconds (None: the newest)."""
+    """A prompt, its object (0: a new one) and the stamp of its image in seconds (None: the newest).
+
+    A person's click repeats an earlier one where it is one of a double click; prompts of programs are taken literally.
+    """
 
     prompt: Prompt
     object_id: int = 0
     stamp: float | None = None
+    clicked_at: float | None = None  # when a person's click came, seconds on the steady clock; None: a program's prompt
 
 
 @dataclass(frozen=True)
@@ -71,7 +76,7 @@ class Session:
         self, tracker: StreamingTracker, sink: Sink, statistics: Statistics, logger: Any, image_bit_depth: int = 0
     ) -> None:
         self._tracker = tracker
-        self._guide = DetectionGuide(tracker, DetectionConfig())
+        self._associator = DetectionAssociator(tracker, DetectionConfig())
         self._sink = sink
         self._statistics = statistics
         self._logger = logger
@@ -79,6 +84,7 @@ class Session:
         self._jump: Jump | None = None  # the last one that was taken notice of
         self._converter = ImageConverter(image_bit_depth, logger.warning)
         self.view: View | None = None  # of the newest processed image
+        self._starting_clicks = StartingClicks()
         self._selected = 0
         self._events: list[Event] = []
         self._is_published = True
@@ -136,20 +142,22 @@ class Session:
         self._logger.error(reason, throttle_duration_sec=REPEAT)
 
     def apply(self, request: PromptRequest) -> int:
-        """Starts or refines an object on the prompt's image; its id. Raises PromptError."""
+        """Starts or refines an object on the prompt's image; its id. Raises PromptError, as RepeatedClick too."""
         if warning := cover_warning(request.prompt.mask):
             self._logger.warning(warning, throttle_duration_sec=REPEAT)
         with self._noticing_changes():
             if request.object_id:
                 self._tracker.refine(request.object_id, request.prompt, request.stamp)
                 return request.object_id
+            if request.clicked_at is not None and self.view is not None:
+                return self._start_by_hand(request, request.clicked_at, self.view)
             return self._tracker.add(request.prompt, request.stamp)
 
     def guide(self, detections: Sequence[Detection], stamp: float, config: DetectionConfig) -> DetectionReport:
         """Lets a detector's boxes start, correct and remove objects. Raises PromptError."""
-        self._guide.config = config
+        self._associator.config = config
         with self._noticing_changes():
-            return self._guide.apply(detections, stamp)
+            return self._associator.apply(detections, stamp)
 
     @property
     def pending(self) -> bool:
@@ -212,6 +220,14 @@ class Session:
             if self._tracker.latest is not before:
                 self._is_published = False
 
+    def _start_by_hand(self, request: PromptRequest, moment: float, newest: View) -> int:
+        stamp = newest.stamp if request.stamp is None else request.stamp
+        click = HandClick(request.prompt.clicks[0], stamp, moment)
+        self._starting_clicks.check(click, newest.rgb.shape[:2], self._tracker.labels)
+        track_id = self._tracker.add(request.prompt, request.stamp)
+        self._starting_clicks.note(click, track_id)
+        return track_id
+
     def _note_size(self, size: tuple[int, ...]) -> None:
         """The network sees the same square whatever the size, so what is followed goes on being followed."""
         if self.view is None or size == self.view.rgb.shape[:2]:
@@ -228,7 +244,7 @@ class Session:
         dropped = len(self._tracker.labels)
         self._events.extend(self._tracker.drain_events())
         self._tracker.reset(reason)
-        self._guide.reset()
+        self._associator.reset()
         self._events.extend(replace(event, stamp=stamp) for event in self._tracker.drain_events())
         self._selected = 0
         self._logger.warning(f"tracker reset, {dropped} objects dropped: {reason}")

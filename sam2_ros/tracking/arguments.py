@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import fields
+from numbers import Integral, Real
 from typing import Any
+
+_LARGEST = 2**53  # integers below it are floats, too
+_KINDS = {int: Integral, float: Real}  # numbers of any library
 
 
 def numbers(given: Any, counts: tuple[int, ...], complaint: str) -> list[Any]:
@@ -21,14 +26,20 @@ def is_sequence(given: Any) -> bool:
 
 def number(given: Any, name: str) -> float:
     """A number of Python or NumPy, or a tensor of one; raises TypeError."""
-    if type(given) in (int, float):
-        return given
     try:
         if hasattr(given, "__float__"):
-            return float(given)
-    except (TypeError, ValueError, RuntimeError):  # arrays and tensors of several numbers
+            return given if type(given) is int and abs(given) < _LARGEST else float(given)
+    except (TypeError, ValueError, RuntimeError, OverflowError):  # arrays and tensors of several numbers, huge integers
         pass
     raise TypeError(f"{name} is {shown(given)}, expected a number")
+
+
+def check_types(settings: Any) -> None:
+    """Raises TypeError for a field of a dataclass that is of another type than its default."""
+    for entry in fields(settings):
+        value, kind = getattr(settings, entry.name), type(entry.default)
+        if not isinstance(value, _KINDS.get(kind, kind)):
+            raise TypeError(f"{entry.name} is {shown(value)}, expected {kind.__name__}")
 
 
 def shown(given: Any) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..model.config import NUM_RECENT
+from .arguments import check_types
 from .device import PRECISIONS
 from .memory_policy import POLICIES, MemoryPolicy
 from .track_state import TrackStateConfig
@@ -34,6 +35,7 @@ class TrackerConfig:
     target_fps: float = 0.0  # skip frames to keep up this rate; 0: no target
 
     def __post_init__(self) -> None:
+        check_types(self)
         if not 1 <= self.max_objects <= _MAX_OBJECTS:
             raise ValueError(f"max_objects is {self.max_objects}, expected 1..{_MAX_OBJECTS}")
         if self.max_prompted < 1 or self.history < 1:

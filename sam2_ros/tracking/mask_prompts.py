@@ -14,8 +14,8 @@ import torch
 
 from .errors import PromptError
 
-_TRACE = 16  # a JPEG leaves of black, or of opaque, less than this part of the full scale
-_DARKEST_PICTURE = 32  # an image without brighter values holds labels
+_TRACE = 16  # a JPEG leaves of black, or of opaque, less than this part of the brightest value
+_DARKEST_PICTURE = 64  # an image without brighter values holds labels
 _MOST_LABELS = 32  # a picture has more different dark values than a label image has labels
 _LARGEST_COVER = 0.9  # a mask of more is likely inverted
 
@@ -90,8 +90,8 @@ def _of_integers(values: np.ndarray) -> np.ndarray:
     brightest = int(values.max())
     if brightest < _DARKEST_PICTURE:
         return values > 0
-    full_scale = 255 if brightest <= 255 else 65535
-    black = full_scale // _TRACE if brightest > full_scale // 2 else 0
+    is_picture = brightest <= 255 or brightest > 32767  # numbers between these are those of labels
+    black = brightest // _TRACE if is_picture else 0
     dark = (values > black) & (values <= brightest / 2)
     return values > (black if _are_labels(values, dark) else brightest / 2)
 

@@ -79,9 +79,15 @@ class Propagation:
         else:
             self._warp(objects, frame, frame.flow_grid)
 
+    def check(self, prompt: Prompt, frame: Frame, object_: TrackedObject | None = None) -> None:
+        """Raises PromptError where `prompt` would, for an object or a new one (None)."""
+        _points(object_, prompt, frame)
+        if prompt.mask is not None:
+            mask_tensor(prompt.mask, self._model.config.image_size, self._model.device)
+
     def prompt(self, object_: TrackedObject, prompt: Prompt, frame: Frame) -> None:
         """Apply a prompt to a frame; the memory of later frames is dropped."""
-        points = (object_.points if object_.points_frame == frame.index else Points()).joined(prompt)
+        points = _points(object_, prompt, frame)
         with self._autocast():
             decoded = self._decode_prompt(prompt, points, frame, object_)
             spatial = self._model.write_memory(
@@ -101,7 +107,7 @@ class Propagation:
     def preview(self, prompt: Prompt, frame: Frame) -> Decoded:
         """What a new object of this prompt would be."""
         with self._autocast():
-            return self._decode_prompt(prompt, Points().joined(prompt), frame, None)
+            return self._decode_prompt(prompt, _points(None, prompt, frame), frame, None)
 
     def catch_up(self, objects: Sequence[TrackedObject], frame: Frame) -> None:
         """`propagate` objects to a buffered frame, keeping the outputs of those that were prompted on it."""
@@ -216,6 +222,12 @@ class Propagation:
 
     def _autocast(self) -> AbstractContextManager[object]:
         return autocast(self._model.device, self._config.precision)
+
+
+def _points(object_: TrackedObject | None, prompt: Prompt, frame: Frame) -> Points:
+    """All that the object has been given on the frame. Raises PromptError where these are too many."""
+    earlier = object_.points if object_ and object_.points_frame == frame.index else Points()
+    return earlier.joined(prompt)
 
 
 def _store(object_: TrackedObject, frame: Frame, output: ObjectOutput, mask: np.ndarray | None = None) -> None:

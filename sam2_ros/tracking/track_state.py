@@ -12,6 +12,7 @@ import math
 from dataclasses import dataclass, replace
 from statistics import median
 
+from .arguments import check_types
 from .geometry import box_center, box_diagonal
 from .measurement import Measurement
 from .motion import Motion
@@ -37,6 +38,7 @@ class TrackStateConfig:
     return_frames: int = 3  # plausible frames in a row that confirm the return of a lost object; 0: every return counts
 
     def __post_init__(self) -> None:
+        check_types(self)
         if not 0.5 <= self.vanish_below <= self.appear_above <= 1:
             raise ValueError(
                 f"vanish_below is {self.vanish_below:g} and appear_above {self.appear_above:g}, "

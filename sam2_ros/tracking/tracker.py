@@ -97,6 +97,7 @@ class StreamingTracker:
         """
         frame = self._frames.at(stamp)
         prompt = check_first_prompt(prompt, frame.size)
+        self._propagation.check(prompt, frame)
         taken = {object_.mask_value for object_ in self._all_objects()}
         if len(taken) >= self.config.max_objects:
             raise PromptError(f"there are {len(taken)} objects already, as max_objects allows; remove one or raise it")
@@ -121,14 +122,15 @@ class StreamingTracker:
         Clicks join the object's earlier clicks on that frame, and may all be negative. Raises PromptError like
         `add`, and for an unknown id.
         """
-        object_ = self._object(track_id)
-        if track_id in self._pending:
-            self.catch_up()
-            object_ = self._object(track_id)
+        object_ = self._pending.get(track_id) or self._object(track_id)
         frame = self._frames.at(stamp)
         if frame.index < object_.first_frame:
             raise PromptError(f"object {track_id} starts after the frame of this prompt; add it as a new object")
         prompt = check_prompt(prompt, frame.size)
+        self._propagation.check(prompt, frame, object_)
+        if track_id in self._pending:
+            self.catch_up()
+            object_ = self._object(track_id)
         label, row = prompt.label or object_.label, self._free_row()
         self._propagation.copy(object_, row)
         self._apply(prompt, replace(object_, row=row, label=label), frame)

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from sam2_ros.media import pictures as media
 from sam2_ros.synthetic.davis_writer import ANNOTATIONS, IMAGES, LOOK_ALIKES
 
 
@@ -49,7 +50,7 @@ class Sequence:
 
 def read_picture(file: Path) -> np.ndarray:
     """(H, W, 3) uint8 RGB. Raises DatasetError for a file that is no image."""
-    image = cv2.imread(str(file), cv2.IMREAD_COLOR)
+    image = media.read_picture(file)
     if image is None:
         raise DatasetError(f"{file} is not an image that OpenCV reads")
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB))

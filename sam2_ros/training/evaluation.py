@@ -17,6 +17,7 @@ from ..model import Sam2
 from ..tracking import Box, Click, EventKind, Prompt, StreamingTracker, TrackerConfig
 from .absence import score_back, score_lost
 from .metrics import ObjectScore, score_object
+from .side_by_side import write_side_by_side
 
 PROMPTS = ("mask", "box", "click")
 _SHOWN = 6  # frames of a picture
@@ -143,11 +144,11 @@ def write_picture(file: Path, sequence: Sequence, number: int, found: np.ndarray
     annotated = {path.stem for path in sequence.annotations}
     frames = [frame for path, frame in zip(sequence.images, sequence.frames()) if path.stem in annotated]
     shown = np.linspace(0, len(frames) - 1, min(_SHOWN, len(frames))).round().astype(int)
-    tiles = []
+    tiles = {}
     for t in shown:
         tile = frames[t].copy()
         tile[found[t]] = tile[found[t]] // 2 + np.array([127, 0, 0], np.uint8)
         outlines, _ = cv2.findContours((labels[t] == number).astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
         cv2.drawContours(tile, outlines, -1, (255, 255, 255), 1)
-        tiles.append(tile)
-    cv2.imwrite(str(file), cv2.cvtColor(np.hstack(tiles), cv2.COLOR_RGB2BGR))
+        tiles[int(t)] = tile
+    write_side_by_side(file, tiles, f"{sequence.name}, object {number}")

@@ -1,4 +1,4 @@
-"""Measuring contestants."""
+"""Measuring variants."""
 
 import time
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ def sleeper(seconds: float, order: list[str], name: str) -> Iterator[Step]:
         yield Step(MASK, lambda: {"sleep": seconds})
 
 
-def test_contestants_take_turns_and_the_warm_up_does_not_count() -> None:
+def test_variants_take_turns_and_the_warm_up_does_not_count() -> None:
     order: list[str] = []
     measured = measure({name: sleeper(0.0, order, name) for name in ("a", "b")}, frames=3, warm_up=2)
     assert order == ["a", "b"] * 5
@@ -51,8 +51,8 @@ def test_masks_are_compared_with_the_baselines() -> None:
         while True:
             yield Step(-MASK)
 
-    contestants = {"same": sleeper(0.0, [], ""), "base": sleeper(0.0, [], ""), "other": other()}
-    measured = measure(contestants, frames=3, warm_up=1, baseline="base")
+    variants = {"same": sleeper(0.0, [], ""), "base": sleeper(0.0, [], ""), "other": other()}
+    measured = measure(variants, frames=3, warm_up=1, baseline="base")
     agreements = {name: m.agreement and m.agreement.mean_iou for name, m in measured.items()}
     assert agreements == {"same": 1.0, "base": None, "other": 0.0}
 

@@ -1,4 +1,4 @@
-"""Our tracker as a contestant."""
+"""Our tracker as a variant."""
 
 import time
 

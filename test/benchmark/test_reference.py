@@ -1,4 +1,4 @@
-"""The reference as a contestant; runs where there is a checkout of it."""
+"""The reference as a variant; runs where there is a checkout of it."""
 
 import os
 from pathlib import Path
@@ -22,8 +22,8 @@ def test_answers_as_we_do_by_the_same_stages() -> None:
 
     model = seeded_model(named_config("nano", 128))
     theirs = StreamingReference(Path(str(CHECKOUT)), model).steps(WORK, "float32", frames=20)
-    contestants = {"ours": our_steps(model, WORK, "float32"), "theirs": theirs}
-    measured = measure(contestants, frames=18, warm_up=2, baseline="theirs")
+    variants = {"ours": our_steps(model, WORK, "float32"), "theirs": theirs}
+    measured = measure(variants, frames=18, warm_up=2, baseline="theirs")
     agreement = measured["ours"].agreement
     assert agreement is not None and not agreement.is_trivial
     assert agreement.mean_iou > 0.999 and agreement.least_iou > 0.99

@@ -16,7 +16,7 @@ CHECKOUT = os.environ.get("SAM2_REFERENCE")
 SHORT = ["--image-size", "64", "--frames", "3", "--warm-up", "2", "--device", "cpu"]
 
 
-def contestants(out: str) -> list[list[str]]:
+def variants(out: str) -> list[list[str]]:
     """Size, objects, who and precision of every line of the table."""
     rows = [line.split() for line in out.splitlines()]
     return [row[:4] for row in rows if row and row[0].isdecimal()]
@@ -26,20 +26,20 @@ def test_prints_a_line_for_every_number_of_objects(capsys: pytest.CaptureFixture
     assert main(["benchmark", *SHORT, "--objects", "1,2"]) == 0
     out = capsys.readouterr().out
     assert "nano, trained weights" in out and "640 x 480, 3 after 2 to warm up" in out
-    assert contestants(out) == [["64", "1", "sam2_ros", "float32"], ["64", "2", "sam2_ros", "float32"]]
+    assert variants(out) == [["64", "1", "sam2_ros", "float32"], ["64", "2", "sam2_ros", "float32"]]
     assert out.count("stages: preprocess") == 2
 
 
 def test_runs_every_size_with_every_number_of_objects(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["benchmark", *SHORT, "--image-size", "64,128", "--objects", "1,2"]) == 0
-    runs = [line[:2] for line in contestants(capsys.readouterr().out)]
+    runs = [line[:2] for line in variants(capsys.readouterr().out)]
     assert runs == [["64", "1"], ["64", "2"], ["128", "1"], ["128", "2"]]
 
 
 def test_compares_precisions_in_one_run(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["benchmark", *SHORT, "--objects", "1", "--precision", "auto,float32,bfloat16"]) == 0
     out = capsys.readouterr().out
-    assert [line[3] for line in contestants(out)] == ["float32", "bfloat16"]
+    assert [line[3] for line in variants(out)] == ["float32", "bfloat16"]
     assert out.count("times as fast as sam2_ros float32; masks have an IoU of") == 1
 
 

@@ -1,4 +1,4 @@
-"""The command `sam2_ros`: commands are found, and mistakes are told in a line."""
+"""The command `sam2_ros`: commands are found, and mistakes are one line."""
 
 import subprocess
 import sys
@@ -25,7 +25,7 @@ def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixtu
 
 
 @pytest.mark.parametrize("arguments", [[], ["fly"], ["download"], ["download", "sam3"]])
-def test_wrong_usage_is_told_with_exit_code_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_usage_ends_with_exit_code_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exited:
         main(arguments)
     assert exited.value.code == 2

@@ -45,7 +45,7 @@ def test_a_checkpoint_lands_where_models_are_loaded_from(
     assert NAME in captured.err and "100%" in captured.err  # the progress bar
 
 
-def test_a_checkpoint_lands_where_it_is_told(published: Path, tmp_path: Path) -> None:
+def test_a_checkpoint_is_written_to_the_given_output(published: Path, tmp_path: Path) -> None:
     assert main(["download", NAME, "--output", str(tmp_path / "tiny.pt")]) == 0
     assert (tmp_path / "tiny.pt").read_bytes() == CONTENT
 

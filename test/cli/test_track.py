@@ -1,8 +1,13 @@
 """`sam2_ros track` on a small video, with random weights that answer with real masks."""
 
 import csv
+import os
+import resource
+import shutil
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +17,9 @@ import pytest
 import torch
 
 from sam2_ros.cli import main
-from sam2_ros.media.video import VideoWriter, probe
+from sam2_ros.media.pictures import read_picture
+from sam2_ros.media.table import read_csv
+from sam2_ros.media.video import VideoWriter, probe, read_frames
 from sam2_ros.model import save_weights, seeded_model
 
 SIZE, COUNT = (48, 64), 6
@@ -97,7 +104,7 @@ def test_sums_up_speed_objects_and_events(track: Callable[..., int], capsys: pyt
     assert "0.00 s object 1 started" in out
 
 
-def test_stops_where_it_is_told_to(track: Callable[..., int], tmp_path: Path) -> None:
+def test_stops_after_max_frames(track: Callable[..., int], tmp_path: Path) -> None:
     track(*CLICK)
     track(*CLICK, "--max-frames", "2")
     assert len(table(tmp_path)) == 2
@@ -109,6 +116,206 @@ def test_is_a_command_of_its_own(video: Path, weights: Path, tmp_path: Path) -> 
     options = ["--checkpoint", weights, "--device", "cpu"]
     subprocess.run([*command, *options], cwd=tmp_path, check=True, capture_output=True)
     assert (tmp_path / "track_out" / "overlay.mp4").is_file()
+
+
+# ---- what it can follow
+
+
+def test_a_video_of_variable_rate_keeps_its_times(track: Callable[..., int], tmp_path: Path) -> None:
+    stamps = [0.0, 0.05, 0.1, 0.9, 1.4, 1.45]
+    with VideoWriter(tmp_path / "vfr.mp4", rate=20.0) as writer:
+        for stamp in stamps:
+            writer.write(np.full((*SIZE, 3), 90, np.uint8), stamp)
+    assert track(*CLICK, video=tmp_path / "vfr.mp4") == 0
+    assert [float(row["stamp"]) for row in table(tmp_path)] == pytest.approx(stamps, abs=1e-4)
+    overlay = read_frames(tmp_path / "out" / "overlay.mp4")
+    assert [stamp for _, stamp in overlay] == pytest.approx(stamps, abs=1e-4)
+
+
+def test_a_folder_of_pictures_is_a_video(track: Callable[..., int], video: Path, tmp_path: Path) -> None:
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for i, (rgb, _) in enumerate(read_frames(video)):
+        cv2.imwrite(str(pictures / f"{i + 7}.png"), rgb[:, :, ::-1])  # 7 to 12
+    assert track(*CLICK, "--fps", "10", video=pictures) == 0
+    from_pictures = table(tmp_path)
+    track(*CLICK)
+    assert from_pictures == table(tmp_path)
+
+
+def test_a_picture_that_cannot_be_read_ends_the_run_after_those_before(
+    complaint: Callable[..., str], tmp_path: Path
+) -> None:
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for i in range(4):
+        cv2.imwrite(str(pictures / f"{i}.png"), np.full((*SIZE, 3), 90, np.uint8))
+    (pictures / "2.png").write_bytes(b"no picture")
+    assert f"picture {pictures / '2.png'} cannot be read" in complaint(*CLICK, video=pictures)
+    assert [row["frame"] for row in table(tmp_path)] == ["0", "1"]
+    assert_whole(tmp_path / "out", frames=2)
+
+
+def test_a_bag_and_a_webcam_that_is_not_there(complaint: Callable[..., str], tmp_path: Path) -> None:
+    (tmp_path / "run.mcap").touch()
+    assert "ros2 bag play" in complaint(*CLICK, video=tmp_path / "run.mcap")
+    assert "no webcam 6007" in complaint(*CLICK, video=Path("6007"))
+
+
+def test_a_rate_is_for_folders(complaint: Callable[..., str]) -> None:
+    assert "--fps is for a folder of pictures" in complaint(*CLICK, "--fps", "10")
+
+
+def test_file_names_may_have_any_bytes(
+    track: Callable[..., int], video: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    odd = tmp_path / os.fsdecode(b"caf\xe9")
+    odd.mkdir()
+    mask = np.zeros(SIZE, np.uint8)
+    mask[10:30, 20:40] = 255
+    cv2.imwrite(str(tmp_path / "mask.png"), mask)
+    (tmp_path / "mask.png").rename(odd / "mask.png")
+    shutil.copy(video, odd / "clip.mp4")
+    assert track("--mask", str(odd / "mask.png"), "--out", str(odd / "out"), video=odd / "clip.mp4") == 0
+    assert_whole(odd / "out", frames=COUNT)
+    assert r"caf\udce9/out: overlay.mp4" in capfd.readouterr().out
+
+
+# ---- how it ends
+
+
+def assert_whole(out: Path, frames: int) -> None:
+    """Every file of a run of so many frames can be used."""
+    assert len(list(read_frames(out / "overlay.mp4"))) == frames
+    labels = [read_picture(out / "labels" / f"{i:06d}.png", cv2.IMREAD_UNCHANGED) for i in range(frames)]
+    assert all(label is not None for label in labels)
+    assert len(list((out / "labels").iterdir())) == frames
+    assert {row.frame for row in read_csv(out / "tracks.csv")} == set(range(frames))
+    assert read_picture(out / "timeline.png") is not None
+
+
+@pytest.fixture(scope="module")
+def long_video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("long") / "long.mp4"
+    with VideoWriter(path, rate=10.0) as writer:
+        for i in range(2000):
+            writer.write(np.full((*SIZE, 3), i % 200, np.uint8))
+    return path
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_run_with_whole_files(
+    number: signal.Signals, long_video: Path, weights: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    options = ["--checkpoint", weights, "--device", "cpu", "--image-size", "64", "--out", out]
+    command = [sys.executable, "-m", "sam2_ros", "track", long_video, *CLICK, *options]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        while not list(out.glob("labels/00002*.png")):
+            assert process.poll() is None
+            time.sleep(0.02)
+        process.send_signal(number)
+        _, complaints = process.communicate(timeout=60)
+    assert process.returncode == 128 + number
+    frames = len(list((out / "labels").iterdir()))
+    assert complaints == f"sam2_ros track: stopped by {number.name} after {frames} frames\n"
+    assert frames < 2000
+    assert_whole(out, frames)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_during_imports_ends_the_program_without_a_word(number: signal.Signals) -> None:
+    command = [sys.executable, "-m", "sam2_ros", "track", "nowhere.mp4"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        while "libtorch" not in Path(f"/proc/{process.pid}/maps").read_text():
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.send_signal(number)
+        _, complaints = process.communicate(timeout=60)
+    assert process.returncode in (128 + number, -number)
+    assert complaints == ""
+
+
+def test_a_full_disk_ends_the_run_with_one_line_and_whole_files(complaint: Callable[..., str], tmp_path: Path) -> None:
+    with VideoWriter(tmp_path / "noise.mp4", rate=10.0) as writer:
+        for i in range(60):
+            writer.write(np.random.default_rng(i).integers(0, 256, (*SIZE, 3), np.uint8))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, before[1]))
+    try:
+        line = complaint(*CLICK, "--box", "20,10,40,30", video=tmp_path / "noise.mp4")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert f"cannot write {tmp_path / 'out' / 'overlay.mp4'}: File too large" in line
+    rows = list(read_csv(tmp_path / "out" / "tracks.csv"))
+    assert 5 < len(rows) < 60
+    assert all(read_picture(label) is not None for label in (tmp_path / "out" / "labels").iterdir())
+    assert len(list(read_frames(tmp_path / "out" / "overlay.mp4"))) > 5
+
+
+def test_files_of_an_earlier_run_are_gone_before_the_first_frame(
+    track: Callable[..., int], complaint: Callable[..., str], video: Path, tmp_path: Path
+) -> None:
+    track(*CLICK)
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for i in range(2):
+        cv2.imwrite(str(pictures / f"{i}.png"), np.full((*SIZE, 3), 90, np.uint8))
+    (pictures / "1.png").write_bytes(b"")
+    complaint(*CLICK, video=pictures)
+    assert_whole(tmp_path / "out", frames=1)
+
+
+def test_files_of_others_stay(track: Callable[..., int], tmp_path: Path) -> None:
+    track(*CLICK)
+    kept = [tmp_path / "out" / "notes.txt", tmp_path / "out" / "labels" / "classes.txt"]
+    for file in kept:
+        file.touch()
+    assert track(*CLICK) == 0
+    assert all(file.exists() for file in kept)
+
+
+@pytest.mark.parametrize("name", ["overlay.mp4", "tracks.csv", "timeline.png", "labels/000000.png"])
+def test_a_folder_with_files_of_others_is_refused(name: str, complaint: Callable[..., str], tmp_path: Path) -> None:
+    file = tmp_path / "out" / name
+    file.parent.mkdir(parents=True)
+    file.write_text("precious")
+    assert f"{tmp_path / 'out' / name.split('/')[0]} exists and is not from an earlier run" in complaint(*CLICK)
+    assert file.read_text() == "precious"
+    assert len(list((tmp_path / "out").iterdir())) == 1
+
+
+def test_the_results_of_one_run_can_be_the_input_of_another_elsewhere(
+    track: Callable[..., int], complaint: Callable[..., str], tmp_path: Path
+) -> None:
+    track(*CLICK)
+    overlay, label = tmp_path / "out" / "overlay.mp4", tmp_path / "out" / "labels" / "000000.png"
+    before = overlay.read_bytes(), label.read_bytes()
+    assert "would overwrite" in complaint(*CLICK, video=overlay)
+    assert "would overwrite" in complaint("--mask", str(label))
+    assert "would overwrite" in complaint(*CLICK, video=tmp_path / "out" / "labels")
+    assert (overlay.read_bytes(), label.read_bytes()) == before
+    assert track("--mask", str(label), "--out", str(tmp_path / "second"), video=overlay) == 0
+
+
+def test_a_folder_of_pictures_is_no_place_for_results(complaint: Callable[..., str], tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    cv2.imwrite(str(tmp_path / "out" / "0.png"), np.zeros((*SIZE, 3), np.uint8))
+    assert "would overwrite" in complaint(*CLICK, video=tmp_path / "out")
+
+
+def test_a_link_is_replaced_and_not_written_through(track: Callable[..., int], tmp_path: Path) -> None:
+    track(*CLICK)
+    (tmp_path / "precious.csv").write_text((tmp_path / "out" / "tracks.csv").read_text())
+    (tmp_path / "out" / "tracks.csv").unlink()
+    (tmp_path / "out" / "tracks.csv").symlink_to(tmp_path / "precious.csv")
+    track(*CLICK, "--max-frames", "1")
+    assert len((tmp_path / "precious.csv").read_text().splitlines()) == 1 + COUNT
+
+
+def test_a_folder_that_cannot_be_made(complaint: Callable[..., str], video: Path) -> None:
+    assert f"--out {video} is a file, expected a folder" in complaint(*CLICK, "--out", str(video))
+    assert "/proc/nowhere" in complaint(*CLICK, "--out", "/proc/nowhere")
 
 
 # ---- prompts
@@ -173,6 +380,14 @@ def test_an_object_without_prompt(complaint: Callable[..., str]) -> None:
     assert "object 2 has no prompt" in complaint(*CLICK, "--object", "b", "--at", "3")
 
 
+@pytest.mark.parametrize(
+    "options",
+    [[*CLICK, "--at", "3"], ["--at", "3", "--at", "4", *CLICK], [*CLICK, "--at", "3", "--object", "b", *CLICK]],
+)
+def test_a_frame_without_prompt(options: list[str], complaint: Callable[..., str]) -> None:
+    assert "--at 3 has no prompt, expected --click, --box or --mask after it" in complaint(*options)
+
+
 def test_a_click_outside(complaint: Callable[..., str], tmp_path: Path) -> None:
     assert "frame 2: click (64, 20) is outside the image" in complaint("--at", "2", "--click", "64,20")
     assert not (tmp_path / "out").exists()  # found before anything is written
@@ -183,8 +398,8 @@ def test_a_box_without_extent(complaint: Callable[..., str]) -> None:
 
 
 def test_an_object_that_starts_with_negative_clicks_alone(complaint: Callable[..., str], tmp_path: Path) -> None:
-    told = complaint("--at", "2", "--click", "30,20,0", "--at", "4", *CLICK)
-    assert "frame 2: all clicks are negative; a new object needs at least one positive click or a box" in told
+    line = complaint("--at", "2", "--click", "30,20,0", "--at", "4", *CLICK)
+    assert "frame 2: all clicks are negative; a new object needs at least one positive click or a box" in line
     assert not (tmp_path / "out").exists()  # found before anything is written
 
 
@@ -250,10 +465,6 @@ def test_a_device_that_is_not_there(complaint: Callable[..., str], device: str, 
     assert problem in complaint(*CLICK, "--device", device)
 
 
-def test_a_folder_that_cannot_be_made(complaint: Callable[..., str], video: Path) -> None:
-    assert "Not a directory" in complaint(*CLICK, "--out", str(video))
-
-
 @pytest.mark.parametrize(
     "option, value, expected",
     [
@@ -262,6 +473,8 @@ def test_a_folder_that_cannot_be_made(complaint: Callable[..., str], video: Path
         ("--click", "30,20,2", "expected 1 (on the object) or 0"),
         ("--box", "1,2,3", "X0,Y0,X1,Y1"),
         ("--at", "-1", "expected the number of a frame"),
+        ("--fps", "0", "expected pictures per second"),
+        ("--fps", "nan", "expected pictures per second"),
         ("--max-frames", "0", "expected a number from 1 on"),
         ("--model", "huge", "invalid choice"),
     ],

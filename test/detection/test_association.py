@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
-from sam2_ros.detection.association import DetectionGuide
+from sam2_ros.detection.association import DetectionAssociator
 from sam2_ros.detection.types import Detection, DetectionConfig, DetectionReport, Ignored
 from sam2_ros.model.sam2 import Sam2
 from sam2_ros.tracking import (
@@ -42,13 +42,13 @@ def cup(square: Square, score: float = 0.9, label: str = "cup") -> Detection:
 
 
 class Stage:
-    """A tracker with its guide, frame after frame."""
+    """A tracker with its associator, frame after frame."""
 
     def __init__(
         self, model: Sam2, picture: Callable[..., np.ndarray], tracker: TrackerConfig, config: DetectionConfig
     ) -> None:
         self.tracker = StreamingTracker(model, tracker)
-        self.guide = DetectionGuide(self.tracker, config)
+        self.associator = DetectionAssociator(self.tracker, config)
         self._picture = picture
         self._frames = 0
         self.events: list[EventKind] = []
@@ -63,7 +63,7 @@ class Stage:
 
     def detect(self, squares: Sequence[Square], *detections: Detection) -> DetectionReport:
         """The next frame, and what was detected on it."""
-        return self.guide.apply(detections, self.show(*squares))
+        return self.associator.apply(detections, self.show(*squares))
 
     @property
     def tracks(self) -> dict[int, Track]:
@@ -98,10 +98,10 @@ def test_a_late_box_starts_the_object_where_it_was_and_not_what_is_there_now(sta
     red, blue = course[-1]
     detection = cup(course[0][0])
 
-    report = late.guide.apply([detection], 0.0)  # ten frames ago
+    report = late.associator.apply([detection], 0.0)  # ten frames ago
     assert late.is_on(report.started[0], red)
 
-    report = wrong.guide.apply([detection], 10 * PERIOD)
+    report = wrong.associator.apply([detection], 10 * PERIOD)
     assert wrong.is_on(report.started[0], blue)
 
 
@@ -112,7 +112,7 @@ def test_late_boxes_go_on_supporting_the_object_that_the_first_one_started(stage
     for i, square in enumerate(course):
         s.show(square)
         if i >= 10:
-            reports.append(s.guide.apply([cup(course[i - 10])], (i - 10) * PERIOD))
+            reports.append(s.associator.apply([cup(course[i - 10])], (i - 10) * PERIOD))
     assert [len(report.started) for report in reports] == [0, 1, 0, 0, 0, 0]
     assert [report.matched for report in reports] == [0, 0, 1, 1, 1, 1]
     assert len(s.tracks) == 1 and s.is_on(1, course[-1])
@@ -122,10 +122,10 @@ def test_a_late_box_waits_while_an_object_travels_that_could_be_the_same(stage: 
     s = stage(TrackerConfig(catch_up_at_once=False))
     for _ in range(6):
         s.show(RED)
-    assert s.guide.apply([cup(RED)], 0.0).started == (1,)
-    assert s.guide.apply([cup(RED)], PERIOD).started == ()
+    assert s.associator.apply([cup(RED)], 0.0).started == (1,)
+    assert s.associator.apply([cup(RED)], PERIOD).started == ()
     s.tracker.catch_up()
-    assert s.guide.apply([cup(RED)], 2 * PERIOD).matched == 1
+    assert s.associator.apply([cup(RED)], 2 * PERIOD).matched == 1
     assert s.tracker.labels == {1: "cup"}
 
 
@@ -134,8 +134,8 @@ def test_a_box_of_an_image_that_is_gone_is_an_error_that_changes_nothing(stage: 
     for _ in range(4):
         s.show(RED)
     with pytest.raises(PromptError, match="no buffered frame is stamped"):
-        s.guide.apply([cup(RED)], 0.0)
-    assert s.guide.apply([cup(RED)], 3 * PERIOD).started == (1,)
+        s.associator.apply([cup(RED)], 0.0)
+    assert s.associator.apply([cup(RED)], 3 * PERIOD).started == (1,)
 
 
 def test_detections_of_an_older_image_than_before_are_an_error_that_asks_for_a_second_detector(
@@ -145,7 +145,7 @@ def test_detections_of_an_older_image_than_before_are_an_error_that_asks_for_a_s
     s.show(RED)
     s.detect([RED], cup(RED))
     with pytest.raises(PromptError, match="do two detectors"):
-        s.guide.apply([cup(RED)], 0.0)
+        s.associator.apply([cup(RED)], 0.0)
     assert s.detect([RED], cup(RED)).matched == 1
 
 
@@ -242,7 +242,7 @@ def test_a_mask_that_has_left_its_box_is_corrected_on_the_image_of_the_box(stage
     stamp = s.show(RED)
     track_id = s.tracker.add(Prompt(mask=part_of(RED), label="cup"))
     assert not s.is_on(track_id, RED)
-    report = s.guide.apply([cup(RED)], stamp)
+    report = s.associator.apply([cup(RED)], stamp)
     assert (report.matched, report.corrected, report.started) == (1, (track_id,), ())
     assert s.is_on(track_id, RED)
 
@@ -260,7 +260,7 @@ def test_boxes_leave_a_user_s_object_of_another_label_alone(stage: Callable[...,
     stamp = s.show(RED)
     track_id = s.tracker.add(Prompt(mask=part_of(RED), label="handle"))
     before = s.tracks[track_id].mask
-    report = s.guide.apply([cup(RED)], stamp)
+    report = s.associator.apply([cup(RED)], stamp)
     assert report.corrected == () and len(report.started) == 1  # the cup is something else than its handle
     assert np.array_equal(s.tracks[track_id].mask, before)
 
@@ -270,8 +270,8 @@ def test_a_box_beside_the_one_before_corrects_nothing_though_it_overlaps(stage: 
     stamp = s.show(RED)
     track_id = s.tracker.add(Prompt(mask=part_of(RED), label="cup"))
     before = s.tracks[track_id].mask
-    s.guide.apply([Detection(Box(50, 70, 72, 131), 0.9, "cup")], stamp)  # agrees
-    report = s.guide.apply([Detection(Box(54, 70, 98, 131), 0.9, "cup")], stamp)
+    s.associator.apply([Detection(Box(50, 70, 72, 131), 0.9, "cup")], stamp)  # agrees
+    report = s.associator.apply([Detection(Box(54, 70, 98, 131), 0.9, "cup")], stamp)
     assert (report.matched, report.corrected) == (1, ())
     assert np.array_equal(s.tracks[track_id].mask, before)
 
@@ -280,7 +280,7 @@ def test_two_boxes_for_one_mask_correct_nothing(stage: Callable[..., Stage]) -> 
     s = stage()
     stamp = s.show(RED)
     s.tracker.add(Prompt(mask=part_of(RED), label="cup"))
-    report = s.guide.apply([cup(RED), Detection(Box(40, 70, 85, 131), 0.6, "cup")], stamp)
+    report = s.associator.apply([cup(RED), Detection(Box(40, 70, 85, 131), 0.6, "cup")], stamp)
     assert report.corrected == ()
 
 
@@ -370,9 +370,9 @@ def test_a_late_box_of_an_object_that_is_back_by_now_starts_no_second_one(stage:
     assert s.is_on(1, ORANGE)
     before = s.tracker.result_at(stamp)
     assert before.tracks[0].box is None  # a return is believed after a few images only
-    report = s.guide.apply([cup(ORANGE)], stamp)
+    report = s.associator.apply([cup(ORANGE)], stamp)
     assert (report.returned, report.started) == ((), ())
-    assert s.guide.apply([cup(ORANGE)], stamp + 4 * PERIOD).matched == 1
+    assert s.associator.apply([cup(ORANGE)], stamp + 4 * PERIOD).matched == 1
 
 
 # ---- letting go
@@ -417,12 +417,12 @@ def remove(s: Stage, track_id: int) -> None:
 
 def reset(s: Stage, track_id: int) -> None:
     s.tracker.reset()
-    s.guide.reset()
+    s.associator.reset()
 
 
 def retire(s: Stage, track_id: int) -> None:
-    s.guide._followed[track_id].by_detector = True  # as if a box had started it
-    s.guide.config = DetectionConfig(min_hits=3, retire_after=0.01)
+    s.associator._support[track_id].started_by_detection = True  # as if a box had started it
+    s.associator.config = DetectionConfig(min_hits=3, retire_after=0.01)
     assert s.detect([RED], cup(RED)).retired == (track_id,)
 
 
@@ -432,7 +432,7 @@ def test_once_an_object_is_gone_its_boxes_start_one_after_the_usual_number_of_ar
 ) -> None:
     s = stage(min_hits=3)
     end(s, put_off(s))
-    s.guide.config = DetectionConfig(min_hits=3)
+    s.associator.config = DetectionConfig(min_hits=3)
     assert [len(s.detect([RED], cup(RED)).started) for _ in range(3)] == [0, 0, 1]
 
 
@@ -441,5 +441,5 @@ def test_a_reset_forgets_the_boxes_in_which_nothing_was_found(stage: Callable[..
     reports = [s.detect([], cup(RED)) for _ in range(4)]
     assert {Ignored.NOTHING: 1} in [report.ignored for report in reports]
     s.tracker.reset()
-    s.guide.reset()
+    s.associator.reset()
     assert [len(s.detect([RED], cup(RED)).started) for _ in range(2)] == [0, 1]

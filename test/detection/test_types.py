@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from sam2_ros.detection.types import Detection, DetectionConfig, Ignored, sift
+from sam2_ros.detection.types import Detection, DetectionConfig, Ignored, filter_detections
 from sam2_ros.tracking import Box
 
 SIZE = (100, 200)
@@ -14,7 +14,7 @@ BOX = Box(10, 10, 40, 40)
 
 def sifted(*detections: Detection, **config: object) -> tuple[list[Detection], Counter[Ignored]]:
     ignored: Counter[Ignored] = Counter()
-    return sift(detections, SIZE, DetectionConfig(**config), ignored), ignored
+    return filter_detections(detections, SIZE, DetectionConfig(**config), ignored), ignored
 
 
 @pytest.mark.parametrize(
@@ -27,6 +27,9 @@ def sifted(*detections: Detection, **config: object) -> tuple[list[Detection], C
         (Detection(Box(40, 10, 10, 40), 0.9, "cup"), Ignored.EMPTY),
         (Detection(Box(200, 10, 240, 40), 0.9, "cup"), Ignored.OUTSIDE),
         (Detection(Box(10, -40, 40, -10), 0.9, "cup"), Ignored.OUTSIDE),
+        (Detection(Box(0.2, 0.3, 0.4, 0.7), 0.9, "cup"), Ignored.NORMALISED),
+        (Detection(Box(0.0, 0.0, 1.0, 1.0), 0.9, "cup"), Ignored.NORMALISED),
+        (Detection(BOX, 0.0, "cup"), Ignored.UNSCORED),
         (Detection(BOX, 0.49, "cup"), Ignored.SCORE),
         (Detection(BOX, -1.0, "cup"), Ignored.SCORE),
         (Detection(BOX, 0.9, "person"), Ignored.CLASS),
@@ -35,6 +38,15 @@ def sifted(*detections: Detection, **config: object) -> tuple[list[Detection], C
 def test_a_box_that_cannot_be_used_is_counted_by_its_reason(detection: Detection, reason: Ignored) -> None:
     good = Detection(BOX, 0.9, "cup")
     assert sifted(detection, good, classes=("cup",)) == ([good], Counter({reason: 1}))
+
+
+def test_a_box_of_a_thin_or_tiny_object_is_in_pixels() -> None:
+    for box in (Box(10, 10, 11, 40), Box(10, 10, 12, 12)):
+        assert len(sifted(Detection(box, 0.9, "cup"))[0]) == 1
+
+
+def test_boxes_without_scores_count_where_no_score_is_asked_for() -> None:
+    assert len(sifted(Detection(BOX, 0.0, "cup"), min_score=0.0)[0]) == 1
 
 
 def test_boxes_are_clipped_to_the_image() -> None:

@@ -90,3 +90,20 @@ def test_a_picture_of_another_size_is_named(tmp_path: Path) -> None:
     files = [*fill(tmp_path, "0.png"), *fill(tmp_path, "1.png", size=(6, 9))]
     with pytest.raises(PictureError, match="picture .*1.png has 9 x 6 pixels, expected 8 x 6 as 0.png has"):
         list(read_pictures(files))
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12, 14, 16])
+def test_pictures_of_16_bits_are_scaled_by_the_bits_that_they_use(tmp_path: Path, bits: int) -> None:
+    ramp = np.tile(np.arange(256, dtype=np.uint8), (40, 1))
+    for name, picture in (("0.png", ramp), ("1.png", ramp // 4)):  # the second is darker, and stays so
+        cv2.imwrite(str(tmp_path / name), picture.astype(np.uint16) << (bits - 8))
+    first, second = read_pictures(picture_files(tmp_path))
+    np.testing.assert_array_equal(first, np.dstack([ramp] * 3))
+    np.testing.assert_array_equal(second, np.dstack([ramp // 4] * 3))
+
+
+def test_pictures_of_floats_are_stretched(tmp_path: Path) -> None:
+    celsius = np.tile(np.linspace(20, 40, 256, dtype=np.float32), (40, 1))
+    cv2.imwrite(str(tmp_path / "0.tiff"), np.dstack([celsius] * 3))
+    (picture,) = read_pictures(picture_files(tmp_path))
+    np.testing.assert_allclose(picture[0, :, 0], np.arange(256), atol=2)

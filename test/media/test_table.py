@@ -1,10 +1,13 @@
 """Tables and lines of a run."""
 
 import csv
+import errno
+import resource
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from sam2_ros.media.table import COLUMNS, CsvWriter, TrackRow, describe, read_csv, rows_of, write_csv
 from sam2_ros.tracking import Box, Event, EventKind, FrameResult, Track, TrackState
@@ -35,9 +38,23 @@ def test_rows_are_in_the_file_as_they_come(tmp_path: Path) -> None:
     with CsvWriter(tmp_path / "tracks.csv") as writer:
         for frame in range(1000):
             writer.write([replace(ROW, frame=frame)])
-        written = (tmp_path / "tracks.csv").stat().st_size
-    assert written > 0
+            assert len((tmp_path / "tracks.csv").read_text().splitlines()) == frame + 2
     assert [row.frame for row in read_csv(tmp_path / "tracks.csv")] == list(range(1000))
+
+
+def test_rows_that_do_not_fit_the_disk_leave_whole_rows_behind(tmp_path: Path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        with CsvWriter(tmp_path / "tracks.csv") as writer, pytest.raises(OSError) as raised:
+            for frame in range(1000):
+                writer.write([replace(ROW, frame=frame), replace(ROW, id=4, frame=frame)])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert (raised.value.errno, raised.value.filename) == (errno.EFBIG, str(tmp_path / "tracks.csv"))
+    frames = [row.frame for row in read_csv(tmp_path / "tracks.csv")]
+    assert len(frames) > 5
+    assert frames == sorted([*range(len(frames) // 2), *range(len(frames) // 2)])
 
 
 def test_a_result_has_a_row_for_every_track() -> None:
@@ -47,7 +64,7 @@ def test_a_result_has_a_row_for_every_track() -> None:
     assert rows_of(FrameResult(START, 7, (80, 60))) == []
 
 
-def test_an_event_is_told_in_a_line() -> None:
+def test_an_event_is_described_in_a_line() -> None:
     back = Event(EventKind.REACQUIRED, 3, START + 4.25, absence=1.5)
     assert describe(back, START).strip() == "4.25 s object 3 reacquired after 1.50 s out of view"
     rejected = Event(EventKind.PROMPT_REJECTED, 0, 2.0, reason="click is outside")

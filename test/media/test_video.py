@@ -124,7 +124,7 @@ def test_what_fits_a_full_disk_can_be_played(tmp_path: Path) -> None:
     assert len(list(read_frames(tmp_path / "clip.mp4"))) > 10
 
 
-def test_probe_tells_size_rate_and_length(tmp_path: Path) -> None:
+def test_probe_gives_size_rate_and_length(tmp_path: Path) -> None:
     info = probe(write(tmp_path / "clip.mp4", [plain(RED, (32, 96))] * 7, rate=10.0))
     assert info.size == (32, 96)
     assert info.rate == pytest.approx(10.0)
@@ -196,6 +196,6 @@ def test_labels_keep_their_values(tmp_path: Path) -> None:
     assert np.array_equal(cv2.imread(str(tmp_path / "0.png"), cv2.IMREAD_UNCHANGED), labels)
 
 
-def test_labels_that_cannot_be_written_are_told(tmp_path: Path) -> None:
+def test_labels_that_cannot_be_written_are_named(tmp_path: Path) -> None:
     with pytest.raises(VideoError, match="cannot write"):
         write_labels(tmp_path / "nowhere" / "0.png", np.zeros((4, 4), np.uint8))

@@ -2,7 +2,9 @@
 
 import hashlib
 import random
+import resource
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -68,13 +70,19 @@ def behaviour() -> Behaviour:
 
 
 @pytest.fixture
-def download(behaviour: Behaviour) -> Iterator[Download]:
-    """What a server on this machine offers."""
+def server(behaviour: Behaviour) -> Iterator[ThreadingHTTPServer]:
+    """On this machine."""
     handler = type("BehavingHandler", (Handler,), {"behaviour": behaviour})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        yield Download(f"http://127.0.0.1:{server.server_port}/file.pt", hashlib.sha256(CONTENT).hexdigest())
+        yield server
         server.shutdown()
+
+
+@pytest.fixture
+def download(server: ThreadingHTTPServer) -> Download:
+    """What the server offers."""
+    return Download(f"http://127.0.0.1:{server.server_port}/file.pt", hashlib.sha256(CONTENT).hexdigest())
 
 
 @pytest.fixture
@@ -151,7 +159,7 @@ def test_damaged_content_is_refused_and_removed(behaviour: Behaviour, download: 
     assert not partial(target).exists()
 
 
-def test_an_answer_of_404_is_told_at_once(behaviour: Behaviour, download: Download, target: Path) -> None:
+def test_an_answer_of_404_fails_at_once(behaviour: Behaviour, download: Download, target: Path) -> None:
     behaviour.status = 404
     assert f"{download.url} answered 404 Not Found" in failure(download, target)
     assert len(behaviour.ranges) == 1
@@ -159,7 +167,7 @@ def test_an_answer_of_404_is_told_at_once(behaviour: Behaviour, download: Downlo
 
 def test_a_server_in_trouble_is_asked_several_times(behaviour: Behaviour, download: Download, target: Path) -> None:
     behaviour.status = 503
-    assert "brought nothing 5 times in a row" in failure(download, target)
+    assert "sent nothing 5 times in a row" in failure(download, target)
     assert len(behaviour.ranges) == 5
 
 
@@ -167,14 +175,68 @@ def test_a_server_that_stops_for_good_leaves_what_it_sent(
     behaviour: Behaviour, download: Download, target: Path
 ) -> None:
     behaviour.resumes, behaviour.drop_after = False, 300_000
-    assert "goes on where it stopped" in failure(download, target)
+    assert "resumes where it stopped" in failure(download, target)
     assert CONTENT.startswith(partial(target).read_bytes())
     assert partial(target).stat().st_size > 200_000
 
 
-def test_no_server_is_told(target: Path) -> None:
-    nobody = Download("http://127.0.0.1:9/file.pt", "")
-    assert "check the network" in failure(nobody, target)
+@pytest.mark.parametrize(
+    ("url", "problem"),
+    [
+        ("http://127.0.0.1:9/file.pt", r"cannot reach 127.0.0.1 \(Connection refused\)"),
+        ("http://no-such-host.invalid/file.pt", r"cannot reach no-such-host.invalid \(.*(known|resolution)"),
+    ],
+)
+def test_without_a_network_one_line_tells_so_at_once(
+    url: str, problem: str, target: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(DownloadError, match=problem) as caught:
+        fetch(Download(url, ""), target, pause=1000.0)
+    assert f"fetch {url} on another machine and copy it to {target}" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_proxy_that_is_not_there_is_named(download: Download, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_PROXY")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    with pytest.raises(DownloadError, match="check the network and the proxy"):
+        fetch(download, target, pause=1000.0)
+
+
+def test_a_server_that_goes_away_half_way_is_waited_for(
+    behaviour: Behaviour, server: ThreadingHTTPServer, download: Download, target: Path
+) -> None:
+    """It is restarted: for a moment its port refuses connections."""
+    behaviour.drop_after, behaviour.drops = 300_000, 1
+
+    def restart() -> None:
+        while not behaviour.ranges:
+            time.sleep(0.01)
+        server.shutdown()
+        server.server_close()
+        time.sleep(0.3)
+        again = ThreadingHTTPServer(server.server_address[:2], server.RequestHandlerClass)
+        again.serve_forever(0.01)
+
+    threading.Thread(target=restart, daemon=True).start()
+    assert fetch(download, target, pause=0.1).read_bytes() == CONTENT
+
+
+def test_a_full_disk_names_the_file_and_keeps_what_fits(download: Download, target: Path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, before[1]))
+    try:
+        with pytest.raises(OSError) as caught:
+            fetch(download, target)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert caught.value.filename == str(partial(target))
+    assert partial(target).read_bytes() == CONTENT[:400_000]
+    assert fetch(download, target).read_bytes() == CONTENT
 
 
 def test_checkpoints_are_kept_in_the_cache_of_the_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -85,7 +85,7 @@ class Tracker:
         return self.log_file.read_text(errors="replace")
 
     def end(self, kind: signal.Signals = signal.SIGINT) -> int:
-        """Its exit code; 0 also where only DDS's farewell had to be cut short."""
+        """Its exit code; 0 also where only DDS's goodbye had to be cut short."""
         if self.process.poll() is None:
             self.process.send_signal(kind)
         try:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 import rclpy
+from builtin_interfaces.msg import Time
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
@@ -200,6 +201,26 @@ def test_after_stamps_went_back_depth_is_found_again(scene: Scene) -> None:
     scene.image(1.0)
     scene.measure(1.0)
     assert scene.handed_on[-1] == (1.0, True)
+
+
+def test_stray_stamps_of_depth_keep_no_place_that_good_ones_need(scene: Scene) -> None:
+    scene.subscribe()
+    scene.image(1000.0)
+    for i in range(20):
+        scene.measure(5000.0 + i)
+    scene.image(1001.0)
+    scene.measure(1001.0)
+    assert scene.handed_on[-1] == (1001.0, True)
+
+
+@pytest.mark.parametrize("stamp", [Time(sec=-1), Time(sec=2**31 - 1), Time(nanosec=2**31)])
+def test_depth_with_a_stamp_out_of_range_is_ignored(scene: Scene, stamp: Time) -> None:
+    scene.subscribe()
+    scene._depth.publish(Image(header=Header(stamp=stamp)))
+    scene.spin(0.2)
+    scene.image(1.0)
+    scene.measure(1.0)
+    assert scene.handed_on == [(1.0, True)]
 
 
 def test_closed_it_leaves_no_subscriptions(scene: Scene) -> None:

@@ -12,6 +12,7 @@ from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from std_msgs.msg import Header
 
+from sam2_ros.media.colours import ObjectColours
 from sam2_ros.node import qos
 from sam2_ros.node.depth_conversion import AwaitedDepth, CameraInfos
 from sam2_ros.node.depth_outputs import DepthOutputs
@@ -56,7 +57,7 @@ def publish(
     """Of outputs in `target_frame`, the parameter of the fixture."""
     logger = SimpleNamespace(warning=lambda text, **_: said.append(text))
     lifter = Lifter(getattr(request, "param", ""), Transforms(node), statistics, logger)
-    outputs = DepthOutputs(node, qos.profile("reliable", 5), lifter)
+    outputs = DepthOutputs(node, qos.profile("reliable", 5), lifter, ObjectColours())
     node.trigger_configure()
     node.trigger_activate()
     return outputs.publish

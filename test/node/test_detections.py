@@ -25,7 +25,7 @@ from sam2_ros.tracking.types import Box
 
 WEIGHTS = Path(sam2_ros.__file__).parent / "weights" / "nano.safetensors"
 HEIGHT, WIDTH = 240, 320
-Square = tuple[int, int]  # centre (pixels)
+Square = tuple[float, float]  # centre (pixels)
 HALF = 30
 CUP, OTHER = (80, 100), (230, 130)
 
@@ -193,6 +193,27 @@ def test_boxes_that_cannot_be_used_are_told_and_the_others_count(detector: Detec
         lambda: "outside" in robot.diagnostics[-1].status[0].message and robot.diagnostics[-1].status[0].message,
         "diagnostics",
     )
+
+
+@pytest.mark.parametrize(
+    ("fault", "found"),
+    [
+        (dict(score=0.0), "1 with score 0"),
+        (dict(square=(0.25, 0.42), size=0.2), "1 within one pixel, as if given in 0..1"),
+    ],
+    ids=["no score", "shares of the image"],
+)
+def test_a_detector_none_of_whose_boxes_can_be_used_is_warned_about(
+    detector: Detector, robot: Any, fault: dict[str, Any], found: str
+) -> None:
+    def warned() -> bool:
+        detector.see(detection(**{"square": CUP, **fault}))
+        status = robot.diagnostics[-1].status[0]
+        return status.level == status.WARN and found in status.message and found in robot.tracker.log
+
+    robot.wait_for(warned, "warning")
+    told = robot.diagnostics[-1].status[0].message
+    assert "each with centre and size in pixels of the tracker's image and a score above 0" in told
 
 
 def test_of_hundreds_of_boxes_the_best_count(detector: Detector, robot: Any) -> None:

@@ -13,7 +13,7 @@ from std_msgs.msg import Header
 from visualization_msgs.msg import Marker, MarkerArray
 
 from sam2_ros.depth.lifting import Surface
-from sam2_ros.media.overlay import colour_of
+from sam2_ros.media.colours import ObjectColours
 from sam2_ros.node import messages, qos
 from sam2_ros.node.depth_conversion import AwaitedDepth, CameraInfos
 from sam2_ros.node.depth_outputs import DepthOutputs
@@ -33,6 +33,8 @@ MASK[1:3, 1:5] = True
 CUP = Track(1, 5, "cup", TrackState.VISIBLE, 0.9, 0.8, MASK, Box(1, 1, 5, 3), 8, STAMP)
 MUG = Track(2, 6, "", TrackState.VISIBLE, 0.8, 0.8, MASK, Box(1, 1, 5, 3), 8, STAMP)
 LOST_CUP = Track(1, 5, "cup", TrackState.LOST, 0.1, 0.8, np.zeros(SIZE, bool), None, 0, STAMP - 2.5)
+
+COLOURS = {1: (230, 159, 0), 2: (0, 240, 255)}
 
 CORNERS = np.array([[-0.1, -0.2, 1.0], [0.1, 0.2, 1.06], [0.1, 0.2, 1.06]], np.float32)
 
@@ -61,17 +63,17 @@ def xyz(message) -> list[float]:
 
 
 def test_a_box_encloses_the_visible_surface_in_the_colour_of_the_overlay() -> None:
-    box = drawn(Markers().update(result(CUP), HEADER, lifted(1)), "boxes")[1]
+    box = drawn(Markers(COLOURS).update(result(CUP), HEADER, lifted(1)), "boxes")[1]
     assert box.header == HEADER
     assert box.type == Marker.CUBE
     np.testing.assert_allclose(xyz(box.pose.position), [0.0, 0.0, 1.03], atol=1e-6)
     np.testing.assert_allclose(xyz(box.scale), [0.2, 0.4, 0.06], atol=1e-6)
     assert box.pose.orientation.w == 1.0
-    assert [round(255 * v) for v in (box.color.r, box.color.g, box.color.b)] == list(colour_of(1))
+    assert [round(255 * v) for v in (box.color.r, box.color.g, box.color.b)] == list(COLOURS[1])
 
 
 def test_a_caption_says_id_label_and_state() -> None:
-    captions = drawn(Markers().update(result(CUP, MUG), HEADER, lifted(1, 2)), "captions")
+    captions = drawn(Markers(COLOURS).update(result(CUP, MUG), HEADER, lifted(1, 2)), "captions")
     assert captions[1].type == Marker.TEXT_VIEW_FACING
     assert captions[1].text.split() == ["1", "cup", "visible", "0.90"]
     assert captions[2].text.split() == ["2", "visible", "0.80"]
@@ -79,7 +81,7 @@ def test_a_caption_says_id_label_and_state() -> None:
 
 @pytest.mark.parametrize(("frame_id", "axis", "sign"), [("optical", 1, -1.0), ("base_link", 2, 1.0)])
 def test_the_caption_stands_above_the_box_whichever_axis_points_up(frame_id: str, axis: int, sign: float) -> None:
-    message = Markers().update(result(CUP), HEADER, lifted(1, frame_id=frame_id))
+    message = Markers(COLOURS).update(result(CUP), HEADER, lifted(1, frame_id=frame_id))
     box, caption = drawn(message, "boxes")[1], drawn(message, "captions")[1]
     above = np.subtract(xyz(caption.pose.position), xyz(box.pose.position))
     assert sign * above[axis] > xyz(box.scale)[axis] / 2
@@ -88,7 +90,7 @@ def test_the_caption_stands_above_the_box_whichever_axis_points_up(frame_id: str
 
 
 def test_a_lost_object_stays_where_it_was_faded_with_the_seconds_of_its_absence() -> None:
-    markers = Markers()
+    markers = Markers(COLOURS)
     before = drawn(markers.update(result(CUP), HEADER, lifted(1)), "boxes")[1]
     now = markers.update(result(LOST_CUP), HEADER, lifted())
     box = drawn(now, "boxes")[1]
@@ -98,21 +100,21 @@ def test_a_lost_object_stays_where_it_was_faded_with_the_seconds_of_its_absence(
 
 
 def test_it_stays_in_the_frame_in_which_it_was_seen_while_there_is_no_depth() -> None:
-    markers = Markers()
+    markers = Markers(COLOURS)
     markers.update(result(CUP), HEADER, lifted(1, frame_id="base_link"))
     box = drawn(markers.update(result(CUP), HEADER, None), "boxes")[1]
     assert (box.header.frame_id, box.header.stamp) == ("base_link", HEADER.stamp)
 
 
 def test_an_object_that_moves_takes_its_markers_along() -> None:
-    markers = Markers()
+    markers = Markers(COLOURS)
     markers.update(result(CUP), HEADER, lifted(1))
     box = drawn(markers.update(result(CUP), HEADER, lifted(1, shift=0.5)), "boxes")[1]
     np.testing.assert_allclose(xyz(box.pose.position), [0.5, 0.5, 1.53], atol=1e-6)
 
 
 def test_the_markers_of_an_object_that_is_gone_are_deleted_once() -> None:
-    markers = Markers()
+    markers = Markers(COLOURS)
     markers.update(result(CUP, MUG), HEADER, lifted(1, 2))
     message = markers.update(result(MUG), HEADER, lifted(2))
     assert deleted(message) == {("boxes", 1), ("captions", 1)}
@@ -121,12 +123,12 @@ def test_the_markers_of_an_object_that_is_gone_are_deleted_once() -> None:
 
 
 def test_what_was_never_seen_in_3d_is_not_drawn() -> None:
-    assert not Markers().update(result(CUP, MUG), HEADER, None).markers
+    assert not Markers(COLOURS).update(result(CUP, MUG), HEADER, None).markers
 
 
 def test_a_flat_surface_still_has_a_thickness_that_can_be_drawn() -> None:
     wall = Lifted(HEADER, {1: Surface(np.array([[0.0, 0.0, 2.0]], np.float32), np.s_[:, :], MASK)})
-    box = drawn(Markers().update(result(CUP), HEADER, wall), "boxes")[1]
+    box = drawn(Markers(COLOURS).update(result(CUP), HEADER, wall), "boxes")[1]
     assert min(xyz(box.scale)) > 0.0
 
 
@@ -143,7 +145,7 @@ def node(ros: None) -> Iterator[LifecycleNode]:
 @pytest.fixture
 def outputs(node: LifecycleNode) -> DepthOutputs:
     lifter = Lifter("", Transforms(node), Statistics(), node.get_logger())
-    outputs = DepthOutputs(node, qos.profile("reliable", 5), lifter)
+    outputs = DepthOutputs(node, qos.profile("reliable", 5), lifter, ObjectColours())
     node.trigger_configure()
     node.trigger_activate()
     return outputs

@@ -4,7 +4,7 @@ from unittest.mock import sentinel
 
 import pytest
 import rclpy
-from geometry_msgs.msg import Point
+from geometry_msgs.msg import Point, PointStamped
 from sam2_ros.msg import TrackEvent
 
 from sam2_ros.node.messages import seconds
@@ -30,6 +30,21 @@ def test_a_click_beside_the_overlay_is_rejected_with_the_reason(robot):
     event = robot.wait_for_event(TrackEvent.PROMPT_REJECTED)
     assert "click (128, 40) is outside the image" in event.reason
     assert seconds(event.header.stamp) == seconds(newest.stamp)
+
+
+def test_a_double_click_and_its_echo_on_another_topic_start_one_object(robot):
+    newest = robot.show().header
+    mouse = robot.node.create_publisher(Point, "/image_mouse_left", 10)
+    robot.wait_for(mouse.get_subscription_count, f"subscription to {mouse.topic_name}")
+    for _ in range(2):
+        robot.click(PointStamped(header=newest, point=Point(x=40.0, y=40.0)))
+        mouse.publish(Point(x=41.0, y=40.0))
+    robot.wait_for(lambda: len(robot.events) == 4, "answer to every click")
+    started, *others = sorted(robot.events, key=lambda event: event.type)
+    assert started.type == TrackEvent.STARTED
+    assert [(event.type, event.object_id) for event in others] == [(TrackEvent.PROMPT_REJECTED, started.object_id)] * 3
+    assert f"repeats the one that started object {started.object_id}" in others[0].reason
+    assert [track.id for track in robot.show().tracks] == [started.object_id]
 
 
 def test_clicks_are_heard_beside_the_raw_image_also_where_the_compressed_topic_is_named(ros):

@@ -9,6 +9,7 @@ from std_msgs.msg import Header
 
 from sam2_ros.detection.types import DetectionConfig
 from sam2_ros.model import CONFIGS, seeded_model
+from sam2_ros.node.double_click import RepeatedClick
 from sam2_ros.node.image_clock import Jump
 from sam2_ros.node.image_conversion import ImageError
 from sam2_ros.node.messages import image_message
@@ -101,7 +102,7 @@ def test_a_frame_is_published_again_when_a_prompt_changed_it(session, told, stat
 
 def test_a_mask_of_nearly_all_starts_an_object_with_a_warning(session, told, log):
     show(session, 1.0)
-    session.place(PromptRequest(Prompt(mask=np.ones(SIZE, bool))))
+    session.apply(PromptRequest(Prompt(mask=np.ones(SIZE, bool))))
     session.flush()
     warning = "the mask covers 100 % of the image: is it inverted?"
     assert [warning in event.reason for event in told[-1].events] == [True]
@@ -255,7 +256,7 @@ def test_what_changed_before_a_failure_is_published(session, told, monkeypatch):
         session._tracker.add(MIDDLE.prompt)
         raise torch.cuda.OutOfMemoryError("CUDA out of memory.")
 
-    monkeypatch.setattr(session._guide, "apply", half_done)  # no test machine runs out of memory on demand
+    monkeypatch.setattr(session._associator, "apply", half_done)  # no test machine runs out of memory on demand
     with pytest.raises(torch.cuda.OutOfMemoryError):
         session.guide([], 1.0, DetectionConfig())
     session.flush()
@@ -265,6 +266,36 @@ def test_what_changed_before_a_failure_is_published(session, told, monkeypatch):
 def test_an_unforeseen_failure_is_reported_with_its_traceback(session, statistics):
     session.fail(RuntimeError("what nobody thought of"))
     assert "RuntimeError: what nobody thought of" in statistics.last_error
+
+
+def by_hand(x: float, y: float, clicked_at: float, stamp: float | None = None) -> PromptRequest:
+    return PromptRequest(Prompt(clicks=(Click(x, y),)), stamp=stamp, clicked_at=clicked_at)
+
+
+def test_a_double_click_starts_one_object(session):
+    show(session, 1.0)
+    track_id = session.apply(by_hand(40, 30, clicked_at=5.0))
+    show(session, 1.1)
+    for again in (by_hand(41, 30, clicked_at=5.2), by_hand(40, 30, clicked_at=5.3, stamp=1.0)):
+        with pytest.raises(RepeatedClick, match=f"repeats the one that started object {track_id}"):
+            session.apply(again)
+    assert session.apply(by_hand(50, 30, clicked_at=5.2)) > track_id  # beside it
+
+
+def test_a_click_that_started_nothing_is_repeated_by_none(session):
+    with pytest.raises(PromptError, match="no frame"):
+        session.apply(by_hand(40, 30, clicked_at=5.0))
+    show(session, 1.0)
+    with pytest.raises(PromptError, match="outside"):
+        session.apply(by_hand(400, 30, clicked_at=5.0))
+    track_id = session.apply(by_hand(40, 30, clicked_at=5.1))
+    session.remove(track_id)
+    assert session.apply(by_hand(40, 30, clicked_at=5.2)) > track_id
+
+
+def test_prompts_of_programs_are_taken_literally(session):
+    show(session, 1.0)
+    assert len({session.apply(MIDDLE) for _ in range(3)}) == 3
 
 
 CUP = PromptRequest(Prompt(box=Box(10, 10, 50, 50), label="cup"), stamp=1.0)

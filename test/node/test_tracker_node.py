@@ -115,6 +115,13 @@ def test_the_answer_of_add_object_holds_the_mask_on_the_newest_image(robot):
     assert set(np.unique(pixels(answer.mask))) == {0, 255}
 
 
+def test_the_answer_of_add_object_doubts_a_mask_of_nearly_all(robot):
+    robot.show()
+    answer = robot.add(mask=image_message(np.ones((HEIGHT, WIDTH), np.uint8), "mono8", Header()))
+    assert answer.success
+    assert "the mask covers 100 % of the image: is it inverted?" in answer.message
+
+
 def mask_prompt() -> Prompt:
     mask = np.zeros((HEIGHT, WIDTH), np.uint8)
     mask[20:60, 30:70] = 1

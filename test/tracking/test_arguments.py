@@ -10,7 +10,7 @@ import pytest
 
 from sam2_ros.model import load_model, seeded_model
 from sam2_ros.model.config import named_config
-from sam2_ros.tracking import Click, Prompt, PromptError, StampError, StreamingTracker
+from sam2_ros.tracking import Click, Prompt, PromptError, StampError, StreamingTracker, TrackerConfig, TrackStateConfig
 
 FRAME = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
 
@@ -105,3 +105,27 @@ def test_a_start_by_a_mask_of_nearly_everything_is_reported(tracker: StreamingTr
 def test_a_model_cannot_be_loaded_by_just_anything(arguments: tuple, error: type[Exception], complaint: str) -> None:
     with pytest.raises(error, match=complaint):
         load_model(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("settings", "given", "complaint"),
+    [
+        (TrackerConfig, {"max_objects": "4"}, r"max_objects is '4' \(str\), expected int"),
+        (TrackerConfig, {"history": 2.5}, r"history is 2.5 \(float\), expected int"),
+        (TrackerConfig, {"stamp_tolerance": None}, r"stamp_tolerance is None \(NoneType\), expected float"),
+        (TrackerConfig, {"precision": 16}, r"precision is 16 \(int\), expected str"),
+        (TrackerConfig, {"track_state": {"lost_after": 2}}, r"track_state is .* \(dict\), expected TrackStateConfig"),
+        (TrackerConfig, {"catch_up_at_once": "no"}, r"catch_up_at_once is 'no' \(str\), expected bool"),
+        (TrackStateConfig, {"lost_after": "2 s"}, r"lost_after is '2 s' \(str\), expected float"),
+        (TrackStateConfig, {"return_frames": [3]}, r"return_frames is \[3\] \(list\), expected int"),
+    ],
+    ids=str,
+)
+def test_settings_of_another_type_are_named(settings: type, given: dict[str, object], complaint: str) -> None:
+    with pytest.raises(TypeError, match=complaint):
+        settings(**given)
+
+
+def test_settings_may_be_numbers_of_numpy() -> None:
+    assert TrackerConfig(max_objects=np.int64(3), stamp_tolerance=np.float32(0.5)).max_objects == 3
+    assert TrackStateConfig(lost_after=2).lost_after == 2

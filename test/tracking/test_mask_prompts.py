@@ -99,6 +99,17 @@ def test_grey_jpegs_are_read_at_any_quality(quality: int) -> None:
     np.testing.assert_array_equal(to_mask(jpeg(grey(255), quality))[~EDGE], OBJECT[~EDGE])
 
 
+@pytest.mark.parametrize("seed", range(30))
+def test_jpegs_of_any_shape_brightness_and_quality_are_read(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    shape = np.zeros((150, 200), np.uint8)
+    cv2.fillPoly(shape, [rng.integers(0, 150, (4, 2), np.int32)], 1)
+    cv2.circle(shape, rng.integers(20, 130, 2).tolist(), 20, 1, -1)
+    black, bright = rng.choice([0, 2]), rng.choice([100, 200, 255])
+    mask = to_mask(jpeg(np.where(shape, bright, black).astype(np.uint8), quality=int(rng.integers(30, 101))))
+    assert np.count_nonzero(mask & (shape > 0)) > 0.95 * np.count_nonzero(mask | (shape > 0))
+
+
 @pytest.mark.parametrize("background", [1, 3, 8])
 def test_black_that_a_jpeg_brightened_everywhere_is_black(background: int) -> None:
     np.testing.assert_array_equal(to_mask(np.where(OBJECT, 254, background).astype(np.uint8)), OBJECT)

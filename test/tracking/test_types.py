@@ -92,6 +92,7 @@ BOX_EXPECTED = r"expected Box\(x0, y0, x1, y1\) or these four numbers: left, top
         ({"clicks": [Box(1, 2, 3, 4)]}, CLICKS_EXPECTED),
         ({"clicks": [("1", 2)]}, r"x of a click is '1' \(str\), expected a number"),
         ({"clicks": [(1, None)]}, r"y of a click is None \(NoneType\), expected a number"),
+        ({"clicks": [(10**400, 1)]}, "x of a click is a int, expected a number"),
         ({"clicks": [(1, (2, 3))]}, "y of a click is .*, expected a number"),
         ({"clicks": [(1, np.array([2, 3]))]}, "y of a click is .*, expected a number"),
         ({"clicks": [(1, 2, "yes")]}, r"positive of a click is 'yes' \(str\), expected a number"),

@@ -1,7 +1,8 @@
 """The executable `player`: a video file as a camera, in real time, and what starts an object in it.
 
 That is a click on the first frame, or the boxes that a slow detector finds: they come `detector_latency` seconds after
-their frame. The camera starts once somebody listens. Publishes `image` (or `image/compressed`), `prompt`, `detections`.
+their frame. The camera starts once the tracker has subscribed. Publishes `image` (or `image/compressed`), `prompt` and
+`detections`.
 """
 
 from __future__ import annotations
@@ -9,7 +10,9 @@ from __future__ import annotations
 import array
 import json
 import sys
+import time
 from collections import defaultdict
+from math import isfinite
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -23,6 +26,7 @@ import numpy as np
 import rclpy
 from rclpy.duration import Duration
 from rclpy.node import Node
+from rclpy.publisher import Publisher
 from rclpy.signals import SignalHandlerOptions
 from rclpy.time import Time
 from sensor_msgs.msg import CompressedImage, Image
@@ -36,19 +40,28 @@ from sam2_ros.node.messages import image_message
 CLIP_CLICK = "96,150"  # of its target on the first frame (pixels)
 CLIP_DETECTIONS = DEMO_CLIP.with_name("detections.json")
 
-_TRAIL = 5.0  # seconds in which the last frames are taken: DDS forgets those of a camera that has gone
-_LEAD = 2.0  # seconds between the first listener and the first frame, in which the transport connects
+EXIT_NO_SUBSCRIBER = 3  # exit code
+
+_PERIOD = 10.0  # seconds between two lines about waiting
+_TRAIL = 5.0  # seconds in which the last frames are taken: DDS drops those of a publisher that has gone
+_LEAD = 2.0  # seconds between the first subscriber and the first frame, in which the transport connects
+
+
+class NoSubscriberError(Exception):
+    """The tracker was not found, or not in time."""
 
 
 class Player(Node):
     """Plays one video once.
 
-    Raises VideoError for one that cannot be read, ValueError for a malformed click or file of detections, OSError where
-    there is no such file, and ImportError where there are detections, but no vision_msgs.
+    Raises VideoError for one that cannot be read, ValueError for a click that is malformed or outside the video or for
+    a malformed file of detections, OSError where there is no such file, and ImportError where there are detections, but
+    no vision_msgs.
     """
 
-    def __init__(self) -> None:
-        super().__init__("player")
+    def __init__(self, **node: Any) -> None:
+        """`node` are keywords of rclpy's Node."""
+        super().__init__("player", **node)
         video = self.declare_parameter("video", "").value  # empty: our own clip
         self._path = video or str(DEMO_CLIP)
         click = self.declare_parameter("click", "").value  # empty: no prompt
@@ -57,14 +70,17 @@ class Player(Node):
         self._latency = self.declare_parameter("detector_latency", 0.3).value  # seconds
         self._detections = Detections(self, Path(file)) if file else None
         self._is_compressed = self.declare_parameter("compressed", False).value
-        probe(self._path)
+        self._timeout = self.declare_parameter("subscriber_timeout", 0.0).value  # seconds, 0: wait for ever
+        size = probe(self._path).size
+        if self._click is not None:
+            check_click(self._click, size)
         kind, topic = (CompressedImage, "image/compressed") if self._is_compressed else (Image, "image")
         self._images = self.create_publisher(kind, topic, qos.profile("reliable", 2))
         self._prompts = self.create_publisher(Prompt, "prompt", qos.profile("reliable", 1))
 
     def play(self) -> int:
-        """Waits for listeners, then plays; the number of frames."""
-        self._wait_for_listeners()
+        """Waits for subscribers, then plays; the number of frames. Raises NoSubscriberError."""
+        self._wait_for_subscribers()
         start = self.get_clock().now() + Duration(seconds=_LEAD)
         if self._click is not None:
             self._prompts.publish(Prompt(header=_header(start), label="object", clicks=[self._click]))
@@ -81,15 +97,28 @@ class Player(Node):
         return count
 
     def linger(self) -> None:
-        """Lets the listeners take the last frames."""
+        """Lets the subscribers take the last frames."""
         self.get_clock().sleep_for(Duration(seconds=_TRAIL))
 
-    def _wait_for_listeners(self) -> None:
+    def _wait_for_subscribers(self) -> None:
+        """Raises NoSubscriberError after `subscriber_timeout`."""
         publishers = [self._images]
         publishers += [] if self._click is None else [self._prompts]
         publishers += [] if self._detections is None else [self._detections.publisher]
-        while any(publisher.get_subscription_count() == 0 for publisher in publishers):
+        start = time.monotonic()
+        while waiting := [publisher.topic_name for publisher in publishers if not self._is_connected(publisher)]:
+            seconds, text = time.monotonic() - start, f"no tracker subscribes to {', '.join(waiting)} yet"
+            if self._timeout and seconds > self._timeout:
+                raise NoSubscriberError(f"{text}, after {seconds:.0f} s")
+            if seconds > _PERIOD:
+                self.get_logger().info(f"waiting: {text}", throttle_duration_sec=_PERIOD)
             rclpy.spin_once(self, timeout_sec=0.05)
+
+    def _is_connected(self, publisher: Publisher) -> bool:
+        """Whether all that is known to subscribe is connected, and it is not the recorder alone."""
+        subscribers = self.get_subscriptions_info_by_topic(publisher.topic_name)
+        is_tracker_there = any(subscriber.node_name != "recorder" for subscriber in subscribers)
+        return is_tracker_there and publisher.get_subscription_count() >= len(subscribers)
 
     def _message(self, rgb: np.ndarray, header: Header) -> Image | CompressedImage:
         if not self._is_compressed:
@@ -101,7 +130,7 @@ class Player(Node):
 
 
 class Detections:
-    """What a detector sees in a video: a list of {"frame", "label", "score", "box": [x0, y0, x1, y1]} in JSON."""
+    """A detector's results on a video: a list of {"frame", "label", "score", "box": [x0, y0, x1, y1]} in JSON."""
 
     def __init__(self, node: Node, file: Path) -> None:
         from vision_msgs.msg import Detection2DArray
@@ -118,13 +147,13 @@ class Detections:
             ) from error
 
     def see(self, frame: int, header: Header) -> None:
-        """The detector begins to think about a frame."""
+        """A frame on which the detector starts."""
         if frame in self._by_frame:
             boxes = [_detection(header, entry) for entry in self._by_frame[frame]]
             self._seen.append(self.publisher.msg_type(header=header, detections=boxes))
 
     def publish(self, until: Time) -> None:
-        """What was seen on the frames up to that stamp."""
+        """The detections on the frames up to that stamp."""
         while self._seen and Time.from_msg(self._seen[0].header.stamp, until.clock_type) <= until:
             self.publisher.publish(self._seen.pop(0))
 
@@ -145,9 +174,21 @@ def parse_click(text: str) -> Click:
     """Raises ValueError unless the text is X,Y."""
     try:
         x, y = map(float, text.split(","))
+        if not (isfinite(x) and isfinite(y)):
+            raise ValueError("not finite")
     except ValueError as error:
         raise ValueError(f"click is {text!r}, expected X,Y in pixels of the first frame, such as 320,240") from error
     return Click(x=x, y=y, positive=True)
+
+
+def check_click(click: Click, size: tuple[int, int]) -> None:
+    """Raises ValueError for a click outside a picture of this size (H, W)."""
+    height, width = size
+    if not (0 <= click.x < width and 0 <= click.y < height):
+        raise ValueError(
+            f"click {click.x:g},{click.y:g} is outside the video, which has {width}x{height} pixels: "
+            f"x is 0 to {width - 1}, y is 0 to {height - 1}"
+        )
 
 
 def _header(stamp: Time) -> Header:
@@ -166,6 +207,9 @@ def main() -> NoReturn:
     except (VideoError, ValueError, OSError, ImportError) as error:
         print(f"player: {error}", file=sys.stderr)
         shutdown.leave(2)
+    except NoSubscriberError as error:
+        print(f"player: {error}", file=sys.stderr)
+        shutdown.leave(EXIT_NO_SUBSCRIBER)
     shutdown.leave(0)
 
 

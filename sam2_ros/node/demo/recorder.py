@@ -1,7 +1,8 @@
 """The executable `recorder`: writes what the tracker publishes into a folder, and sums it up.
 
-Subscribes to `tracks`, `events`, `overlay` and `/diagnostics`. It ends once the stream has ended, and leaves
-overlay.mp4 (in real time: a picture stays until the next one came), timeline.png and tracks.csv.
+Subscribes to `tracks`, `events`, `overlay`, `/diagnostics`, and to `prompt` and `detections`, which are drawn onto the
+overlay. It ends once the stream has ended, and leaves overlay.mp4 (in real time: a picture stays until the next one
+came), timeline.png and tracks.csv.
 """
 
 from __future__ import annotations
@@ -9,8 +10,11 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
+
+import numpy as np
 
 from sam2_ros.node import shutdown
 
@@ -22,124 +26,194 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image
-from tqdm import tqdm
 
+from sam2_ros.media.colours import Colour, drawn_colour
 from sam2_ros.media.table import TrackRow, describe, write_csv
 from sam2_ros.media.timeline import write_timeline
 from sam2_ros.media.video import VideoWriter
-from sam2_ros.msg import TrackArray, TrackEvent
+from sam2_ros.msg import Prompt, TrackArray, TrackEvent
 from sam2_ros.node import messages, qos
+from sam2_ros.node.demo.progress import FrameProgress, say
+from sam2_ros.node.demo.prompt_marks import PromptMarks
+from sam2_ros.node.features import problem_with
 from sam2_ros.node.image_conversion import to_rgb
 from sam2_ros.tracking.speed import speed_of
-from sam2_ros.tracking.types import Event
+from sam2_ros.tracking.types import Event, EventKind
 
-_PATIENCE = 4.0  # seconds without a result after which the stream has ended; more where results come slowly
-_HOPE = 300.0  # seconds in which the first result has to come
+FILES = ("overlay.mp4", "timeline.png", "tracks.csv")
+
+_IDLE_TIMEOUT = 4.0  # seconds without a result after which the stream has ended; more where results come slowly
+_FIRST_RESULT_TIMEOUT = 300.0  # seconds in which the first result has to come
 _KEPT = 100  # results that wait while a picture is written
 
 
 class Recorder(Node):
-    """Records until `is_over`; `finish` writes the files."""
+    """Records until `is_over`; `finish` writes the files. What an earlier run left in the folder is deleted.
 
-    def __init__(self) -> None:
-        super().__init__("recorder")
+    Raises OSError where the folder cannot be made or written to.
+    """
+
+    def __init__(self, **node: Any) -> None:
+        """`node` are keywords of rclpy's Node."""
+        super().__init__("recorder", **node)
         self._folder = Path(self.declare_parameter("output", "demo_out").value)
         rate = self.declare_parameter("rate", 30.0).value  # of the camera and of overlay.mp4, frames per second
         frames = self.declare_parameter("frames", 0).value  # that the camera will send, 0: unknown
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._film = Film(self._folder / "overlay.mp4", rate)
+        for name in FILES:
+            (self._folder / name).unlink(missing_ok=True)
+        self._video = OverlayVideo(self._folder / "overlay.mp4", rate)
         self._rows: dict[float, list[TrackRow]] = {}  # by stamp: a frame is sent again when a prompt changed it
-        self._events: list[Event] = []
+        self._colours: dict[int, Colour] = {}  # of the overlay, by id
+        self.events: list[Event] = []  # in the order in which they came
         self._latencies: list[float] = []
         self._health: dict[str, str] = {}
+        self._size = ""  # of the images
         self._slowest = 0.0  # seconds between two results
         self._start = time.monotonic()
         self._newest: float | None = None  # when the last result came, on the steady clock
-        self._expected = frames or None
-        self._bar: tqdm | None = None  # once there is something to show
-        for kind, topic, callback in (
-            (TrackArray, "tracks", self._on_tracks),
-            (TrackEvent, "events", self._on_event),
-            (Image, "overlay", self._film.add),
-        ):
-            self.create_subscription(kind, topic, callback, qos.profile("reliable", _KEPT))
+        self._progress = FrameProgress(frames or None)
+        self._marks = PromptMarks()
+        results = qos.profile("reliable", _KEPT)
+        self._results = [
+            self.create_subscription(TrackArray, "tracks", self._on_tracks, results),
+            self.create_subscription(TrackEvent, "events", self._on_event, results),
+            self.create_subscription(Image, "overlay", self._on_overlay, results),
+        ]
+        self.create_subscription(Prompt, "prompt", self._on_prompt, results)
+        if not problem_with("vision_msgs"):
+            from vision_msgs.msg import Detection2DArray
+
+            self.create_subscription(Detection2DArray, "detections", self._on_detections, results)
         self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
 
     @property
+    def is_connected(self) -> bool:
+        """Whether the tracker's publishers are connected; before ROS 2 Kilted only, whether they are known."""
+        return all(
+            topic.get_publisher_count() if hasattr(topic, "get_publisher_count") else self.count_publishers(topic.topic)
+            for topic in self._results
+        )
+
+    @property
     def is_over(self) -> bool:
-        """Whether the stream has ended, or never began."""
+        """Whether the stream has ended, or never began, or nothing can be followed because the click was rejected."""
+        if self.is_rejected:
+            return True
         if self._newest is None:
-            return time.monotonic() - self._start > _HOPE
-        return time.monotonic() - self._newest > max(_PATIENCE, 3 * self._slowest)
+            return time.monotonic() - self._start > _FIRST_RESULT_TIMEOUT
+        return time.monotonic() - self._newest > max(_IDLE_TIMEOUT, 3 * self._slowest)
+
+    @property
+    def is_rejected(self) -> bool:
+        """Whether the click was rejected, with no detector that could start an object nevertheless."""
+        kinds = {event.kind for event in self.events}
+        is_alone = not self.count_publishers("detections")
+        return is_alone and EventKind.PROMPT_REJECTED in kinds and EventKind.STARTED not in kinds
+
+    @property
+    def frames(self) -> int:
+        """Images with a result so far."""
+        return len(self._rows)
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing was recorded."""
         return self._newest is None
 
+    def problem(self) -> str:
+        """Why there is nothing to see in the recording, and what to do; empty for a good one."""
+        if self.is_empty:
+            return "no result came; is the tracker active, and does it get images?"
+        if any(self._rows.values()) or any(event.kind is EventKind.STARTED for event in self.events):
+            return ""
+        reasons = [event.reason for event in self.events if event.kind is EventKind.PROMPT_REJECTED]
+        what = (
+            f"the click was rejected: {reasons[-1]}"
+            if reasons
+            else f"no object was started on the {self.frames} of {self._sent} images that were processed"
+        )
+        return f"{what}\nthe video has {self._size} pixels: pick one on the object, and give it as the click X,Y"
+
     def finish(self) -> None:
-        """Writes the files and prints the summary."""
-        self._film.close()
-        if self._bar is not None:
-            self._bar.close()
-        rows = [row for frame in self._rows.values() for row in frame]
+        """Writes the files and prints the summary. All times count from the first image."""
+        self._video.close()
+        self._progress.close()
+        start = min(self._rows, default=0.0)
+        rows = [replace(row, stamp=row.stamp - start) for frame in self._rows.values() for row in frame]
+        events = [replace(event, stamp=event.stamp - start) for event in self.events]
         write_csv(rows, self._folder / "tracks.csv")
-        write_timeline(rows, self._events, self._folder / "timeline.png")
-        print(self._summary())
+        write_timeline(rows, events, self._folder / "timeline.png", self._colours)
+        say(self._summary(events))
 
     def _on_tracks(self, message: TrackArray) -> None:
         now, stamp = time.monotonic(), messages.seconds(message.header.stamp)
         if stamp not in self._rows:
-            self._latencies.append(self.get_clock().now().nanoseconds / 1e9 - stamp)
+            self._latencies.append(self._now() - stamp)
             if self._newest is not None:
                 self._slowest = max(self._slowest, now - self._newest)
         number = list(self._rows).index(stamp) if stamp in self._rows else len(self._rows)
         self._rows[stamp] = _rows(message, number)
         self._newest = now
-        if self._bar is None:
-            self._bar = tqdm(total=self._expected, unit=" frames", desc="camera")
-        self._bar.update(self._sent - self._bar.n)
-        self._bar.set_postfix_str(", ".join(f"{row.id} {row.state.value}" for row in self._rows[stamp]))
+        self._size = f"{message.image_width}x{message.image_height}"
+        self._progress.show(self._sent, ", ".join(f"{row.id} {row.state.value}" for row in self._rows[stamp]))
 
     def _on_event(self, message: TrackEvent) -> None:
-        self._events.append(messages.event_of(message))
+        self.events.append(messages.event_of(message))
+
+    def _on_overlay(self, message: Image) -> None:
+        stamp, overlay = messages.seconds(message.header.stamp), to_rgb(message)
+        for row in self._rows.get(stamp, []):
+            if row.box and row.id not in self._colours:
+                colour = drawn_colour(overlay, row.box, self._colours.values())
+                self._colours |= {row.id: colour} if colour else {}
+        self._video.add(self._marks.drawn(overlay, stamp), stamp)
+
+    def _on_prompt(self, message: Prompt) -> None:
+        self._marks.add_prompt(message, self._now())
+
+    def _on_detections(self, message: Any) -> None:
+        self._marks.add_detections(message, self._now())
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         self._health = {entry.key: entry.value for entry in message.status[0].values}
 
+    def _now(self) -> float:
+        """On the clock of the images' stamps (seconds)."""
+        return self.get_clock().now().nanoseconds / 1e9
+
     @property
     def _sent(self) -> int:
         """Frames that the camera has sent, up to the newest one with a result."""
-        return round((max(self._rows) - min(self._rows)) * self._film.rate) + 1 if self._rows else 0
+        return round((max(self._rows) - min(self._rows)) * self._video.rate) + 1 if self._rows else 0
 
-    def _summary(self) -> str:
-        start, processed = min(self._rows, default=0.0), len(self._rows)
-        told = self._health.get
+    def _summary(self, events: list[Event]) -> str:
+        processed, health = self.frames, self._health
         lines = [
             f"frames   {self._sent} in, {processed} processed, {self._sent - processed} dropped (the network was busy)",
-            f"speed    {processed * self._film.rate / max(self._sent, 1):.1f} frames/s on {told('device', '?')}",
+            f"speed    {processed * self._video.rate / max(self._sent, 1):.1f} frames/s on {health.get('device', '?')}",
             f"latency  camera to result: {_milliseconds(self._latencies)}",
-            f"         in the node: median {told('latency median (ms)', '?')}, p99 {told('latency p99 (ms)', '?')} ms",
-            f"events   {len(self._events)}",
-            *(f"  {describe(event, start)}" for event in self._events),
+            f"         in the node: median {health.get('latency median (ms)', '?')}, "
+            f"p99 {health.get('latency p99 (ms)', '?')} ms",
+            f"events   {len(events)}, in seconds from the first image",
+            *(f"  {describe(event)}" for event in events),
         ]
         return "\n".join(lines)
 
 
-class Film:
+class OverlayVideo:
     """overlay.mp4: each picture is shown until the stamp of the next one."""
 
     def __init__(self, path: Path, rate: float) -> None:
         self.rate = rate
         self._writer = VideoWriter(path, rate)
-        self._shown: Image | None = None
+        self._newest: tuple[np.ndarray, float] | None = None
 
-    def add(self, message: Image) -> None:
-        """The next picture; one of the same stamp takes its predecessor's place."""
-        if self._shown is not None:
-            duration = messages.seconds(message.header.stamp) - messages.seconds(self._shown.header.stamp)
-            self._show(round(duration * self.rate))
-        self._shown = message
+    def add(self, rgb: np.ndarray, stamp: float) -> None:
+        """The next picture (H, W, 3) uint8; one of the same stamp replaces the one before."""
+        if self._newest is not None:
+            self._show(round((stamp - self._newest[1]) * self.rate))
+        self._newest = rgb, stamp
 
     def close(self) -> None:
         """Writes the last picture and ends the file."""
@@ -147,9 +221,9 @@ class Film:
         self._writer.__exit__(None, None, None)
 
     def _show(self, times: int) -> None:
-        if self._shown is not None:
+        if self._newest is not None:
             for _ in range(times):
-                self._writer.write(to_rgb(self._shown))
+                self._writer.write(self._newest[0])
 
 
 def _rows(message: TrackArray, frame: int) -> list[TrackRow]:
@@ -175,17 +249,22 @@ def _milliseconds(latencies: list[float]) -> str:
 
 
 def main() -> NoReturn:
-    """Records one stream, or until it is interrupted; the exit code is 1 where there was none."""
+    """Records one stream, or until it is interrupted; the exit code is 1 where nothing was tracked in it."""
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     interrupted = threading.Event()
     shutdown.Watchdog(stop=interrupted.set)
-    recorder = Recorder()
+    try:
+        recorder = Recorder()
+    except OSError as error:
+        print(f"recorder: cannot write to {error.filename}: {error.strerror}", file=sys.stderr)
+        shutdown.leave(2)
     while not recorder.is_over and not interrupted.is_set():
         rclpy.spin_once(recorder, timeout_sec=0.2)
     if not recorder.is_empty:
         recorder.finish()
-    elif not interrupted.is_set():
-        print("recorder: no result came; is the tracker active, and does it get images?", file=sys.stderr)
+    problem = recorder.problem()
+    if problem and not (interrupted.is_set() and recorder.is_empty):
+        print(f"recorder: {problem}", file=sys.stderr)
         shutdown.leave(1)
     shutdown.leave(0)
 

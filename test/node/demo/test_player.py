@@ -7,11 +7,22 @@ from pathlib import Path
 import pytest
 import rclpy
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 from rclpy.time import Time
+from sam2_ros.msg import Prompt
+from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from sam2_ros.node import qos
-from sam2_ros.node.demo.player import CLIP_CLICK, CLIP_DETECTIONS, Detections, parse_click
+from sam2_ros.node.demo.player import (
+    CLIP_CLICK,
+    CLIP_DETECTIONS,
+    Detections,
+    NoSubscriberError,
+    Player,
+    check_click,
+    parse_click,
+)
 
 vision_msgs = pytest.importorskip("vision_msgs.msg")
 
@@ -63,3 +74,39 @@ def test_the_click_on_our_clip_lies_in_the_first_box_of_its_detector() -> None:
     x0, y0, x1, y1 = json.loads(CLIP_DETECTIONS.read_text())[0]["box"]
     click = parse_click(CLIP_CLICK)
     assert x0 < click.x < x1 and y0 < click.y < y1
+
+
+@pytest.mark.parametrize("text", ["middle", "1", "1,2,3", "", "nan,1", "1,inf"])
+def test_a_malformed_click_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="expected X,Y in pixels of the first frame"):
+        parse_click(text)
+
+
+@pytest.mark.parametrize("text", ["-1,5", "640,5", "5,-0.5", "5,480", "1e9,5"])
+def test_a_click_outside_the_video_is_refused_with_its_size(text: str) -> None:
+    with pytest.raises(ValueError, match="outside the video, which has 640x480 pixels"):
+        check_click(parse_click(text), (480, 640))
+
+
+@pytest.mark.parametrize("text", ["0,0", "639,479", "639.9,479.9"])
+def test_a_click_on_the_videos_border_is_taken(text: str) -> None:
+    check_click(parse_click(text), (480, 640))
+
+
+def test_the_camera_waits_for_more_than_the_recorder(ros: None) -> None:
+    def play(seconds: float) -> None:
+        patience = [Parameter("subscriber_timeout", value=seconds)]
+        player = Player(parameter_overrides=[Parameter("click", value="20,20"), *patience])
+        try:
+            player.play()
+        finally:
+            player.destroy_node()
+
+    with pytest.raises(NoSubscriberError, match="no tracker subscribes to /image, /prompt yet"):
+        play(0.5)
+    recorder = rclpy.create_node("recorder")
+    for kind, topic in ((Image, "image"), (Prompt, "prompt")):
+        recorder.create_subscription(kind, topic, print, qos.profile("reliable", 1))
+    with pytest.raises(NoSubscriberError, match="no tracker subscribes to /image, /prompt yet"):
+        play(2.0)
+    recorder.destroy_node()

@@ -1,19 +1,24 @@
 """The demo from end to end, in processes of its own, as a newcomer starts it."""
 
+import contextlib
 import csv
 import os
 import re
+import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from sam2_ros.media.video import VideoWriter, probe
+from sam2_ros.media.video import VideoWriter, probe, read_frames
 from sam2_ros.node.demo.run import main
 
+ROOT = Path(__file__).resolve().parents[3]
 FRAMES, RATE = 20, 10.0
 
 
@@ -29,9 +34,24 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def long_video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bright square that stands for a minute, in a file whose name has a space and a quote."""
+    path = tmp_path_factory.mktemp("a video") / "it's long.mp4"
+    frame = np.full((96, 128, 3), 40, np.uint8)
+    frame[30:60, 10:40] = (230, 180, 40)
+    with VideoWriter(path, RATE) as writer:
+        for _ in range(int(60 * RATE)):
+            writer.write(frame)
+    return path
+
+
+def demo_command(*arguments: object) -> list[str]:
+    return [sys.executable, "-m", "sam2_ros.node.demo.run", *map(str, arguments)]
+
+
 def run_demo(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "sam2_ros.node.demo.run", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=900, env=os.environ)
+    return subprocess.run(demo_command(*arguments), capture_output=True, text=True, timeout=900, env=os.environ)
 
 
 def test_the_demo_leaves_a_video_a_timeline_and_a_table_and_sums_up(video, weights, tmp_path):
@@ -43,14 +63,96 @@ def test_the_demo_leaves_a_video_a_timeline_and_a_table_and_sums_up(video, weigh
     assert (film.size, film.rate) == ((96, 128), RATE)
     assert 1 <= film.frames <= FRAMES
     assert cv2.imread(str(output / "timeline.png")).shape[0] > 100
+    assert cv2.imread(str(output / "first_frame.png")).shape[0] > 300
     rows = list(csv.DictReader((output / "tracks.csv").open()))
     assert rows
     assert {row["id"] for row in rows} == {"1"}
     assert [int(row["frame"]) for row in rows] == sorted({int(row["frame"]) for row in rows})
+    assert all(0 <= float(row["stamp"]) < FRAMES / RATE for row in rows)
 
     assert re.search(r"frames +\d+ in, \d+ processed, \d+ dropped", demo.stdout)
-    for part in ("frames/s", "latency", "median", "p99", "object 1 started", "overlay.mp4"):
+    for part in ("128x96 pixels", "frames/s", "latency", "median", "p99", "object 1 started", "overlay.mp4"):
         assert part in demo.stdout
+    assert "\r" not in demo.stdout + demo.stderr, "a bar is for terminals"
+    assert len(demo.stdout.splitlines()) < 40
+
+
+def run_impatient_demo(attempts: int, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """Like `run_demo`, with 2 s for every search over DDS: the tracker needs longer to start."""
+    program = (
+        "import sys; from sam2_ros.node import shutdown; from sam2_ros.node.demo import run, session; "
+        f"session._SEARCH, session._ATTEMPTS = 2.0, {attempts}; shutdown.leave(run.main(sys.argv[1:]))"
+    )
+    command = [sys.executable, "-c", program, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=900, env=os.environ)
+
+
+def test_a_killed_demo_leaves_no_process_behind(long_video, weights, tmp_path):
+    def running() -> list[int]:
+        """The processes that have the weights on their command line."""
+        found = []
+        for process in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):  # it has just ended
+                found += [int(process.name)] if str(weights).encode() in (process / "cmdline").read_bytes() else []
+        return found
+
+    arguments = ("--video", long_video, "--click", "20,45", "--checkpoint", weights, "--output", tmp_path)
+    with subprocess.Popen(demo_command(*arguments), stdout=subprocess.PIPE, text=True, env=os.environ) as demo:
+        assert demo.stdout is not None
+        assert any(line.startswith("loading") for line in demo.stdout)
+        assert len(running()) == 2
+        demo.kill()
+    for _ in range(100):
+        if not running():
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"still running: {running()}")
+
+
+def test_a_domain_that_is_no_number_is_named(video, tmp_path, monkeypatch):
+    monkeypatch.setenv("ROS_DOMAIN_ID", "abc")
+    demo = run_demo("--video", video, "--click", "20,45", "--output", tmp_path)
+    assert demo.returncode == 1
+    assert "ROS cannot start" in demo.stderr and "ROS_DOMAIN_ID" in demo.stderr
+    assert "Traceback" not in demo.stderr
+
+
+def test_what_is_not_found_over_dds_is_searched_by_a_new_participant(video, weights, tmp_path):
+    demo = run_impatient_demo(100, "--video", video, "--click", "20,45", "--checkpoint", weights, "--output", tmp_path)
+    assert demo.returncode == 0, demo.stdout + demo.stderr
+    assert "not found over DDS: the tracker (attempt 1 of 100), connecting anew" in demo.stdout
+    assert list(csv.DictReader((tmp_path / "tracks.csv").open()))
+
+
+def test_what_is_never_found_over_dds_is_named_with_what_to_try(video, weights, tmp_path):
+    demo = run_impatient_demo(1, "--video", video, "--click", "20,45", "--checkpoint", weights, "--output", tmp_path)
+    assert demo.returncode == 1
+    assert "not found over DDS: the tracker" in demo.stderr
+    assert "FASTDDS_BUILTIN_TRANSPORTS=DEFAULT make demo" in demo.stderr
+
+
+def test_an_interrupted_demo_keeps_what_was_recorded_and_takes_its_folder_alone(long_video, weights, tmp_path):
+    arguments = ("--video", long_video, "--click", "20,45", "--checkpoint", weights)
+    with subprocess.Popen(
+        demo_command(*arguments, "--output", tmp_path), stdout=subprocess.PIPE, text=True, env=os.environ
+    ) as demo:
+        assert demo.stdout is not None
+        said = [next(line for line in demo.stdout if line.startswith("camera"))]  # it is in the middle
+
+        second = run_demo(*arguments, "--output", tmp_path)
+        assert second.returncode == 1
+        assert f"another demo writes to {tmp_path}" in second.stderr
+        second = run_demo(*arguments, "--output", tmp_path / "other")
+        assert second.returncode == 1
+        assert "a node sam2_tracker runs already in ROS domain" in second.stderr
+
+        demo.send_signal(signal.SIGINT)
+        said += demo.stdout.readlines()
+        assert demo.wait(60) == 128 + signal.SIGINT
+    assert f"what was recorded so far is in {tmp_path}: overlay.mp4, timeline.png, tracks.csv" in said[-1]
+    assert len(list(read_frames(tmp_path / "overlay.mp4"))) > 10
+    assert len((tmp_path / "tracks.csv").read_text().splitlines()) > 2
+    assert (tmp_path / "timeline.png").stat().st_size > 0
 
 
 def test_a_tracker_that_cannot_start_ends_the_demo_with_its_log(video, tmp_path):
@@ -64,9 +166,33 @@ def test_a_tracker_that_cannot_start_ends_the_demo_with_its_log(video, tmp_path)
     ("arguments", "complaint"),
     [
         (["--video", "/nowhere.mp4"], "video /nowhere.mp4 does not exist"),
+        (["--video", __file__], "cannot be read"),
         (["--video", "VIDEO", "--click", "middle"], "click is 'middle', expected X,Y in pixels"),
+        (["--video", "VIDEO", "--click=-5,10"], "click -5,10 is outside the video, which has 128x96 pixels"),
+        (["--video", "VIDEO", "--model", "huge"], "unknown model 'huge', expected one of"),
+        (["--video", "VIDEO", "--output", "/proc/nowhere"], "cannot write to /proc/nowhere"),
+        (["--video", "VIDEO", "--output", "VIDEO"], "choose another folder with --output"),
     ],
 )
-def test_wrong_arguments_are_refused_at_once(video, capsys, arguments, complaint):
+def test_wrong_arguments_are_refused_at_once(video, tmp_path, monkeypatch, capsys, arguments, complaint):
+    monkeypatch.chdir(tmp_path)
     assert main([str(video) if argument == "VIDEO" else argument for argument in arguments]) == 1
     assert complaint in capsys.readouterr().err
+
+
+def test_a_click_outside_leaves_the_first_frame_with_its_pixels_numbered(video, tmp_path):
+    assert main(["--video", str(video), "--click", "500,10", "--output", str(tmp_path)]) == 1
+    assert cv2.imread(str(tmp_path / "first_frame.png")).shape[0] > 300
+
+
+def test_make_hands_arguments_on_as_they_are(tmp_path):
+    program = "import sys; print(sys.argv[1:])"
+    (tmp_path / ".ci").mkdir()
+    (tmp_path / ".ci" / "setup.sh").write_text("#!/bin/sh\n")
+    (tmp_path / ".ci" / "setup.sh").chmod(0o755)
+    (tmp_path / ".ci" / "env.sh").write_text(f'python() {{ {sys.executable} -c {program!r} "${{@:3}}"; }}\n')
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    name = 'it\'s a "video" of $5; #1.mp4'
+    command = ["make", "-s", "-C", tmp_path, "demo", f"VIDEO={name}", "CLICK=-5,10"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.stdout == f"{[f'--video={name}', '--click=-5,10']}\n", done.stderr

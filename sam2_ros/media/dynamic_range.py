@@ -43,14 +43,15 @@ class SteadyRange:
     def to_bytes(self, pixels: np.ndarray) -> np.ndarray:
         """Any number type -> uint8 of the same shape."""
         sampled = _sampled(pixels)
-        measured = sampled[np.isfinite(sampled) & (sampled != 0)]
+        measured = sampled[np.isfinite(sampled) & (sampled != 0)].astype(np.float64)
         if measured.size:
             self._adapt(np.percentile(measured, (100 * _OUTLIERS, 100 - 100 * _OUTLIERS)))
         if self._range is None:
             return np.zeros(pixels.shape, np.uint8)
         low, high = self._range
         values = pixels.astype(np.float32)
-        grey = (values - np.float32(low)) * np.float32(255.0 / (high - low or 1.0))
+        with np.errstate(over="ignore", invalid="ignore"):  # near the largest float, and of infinity
+            grey = (values - np.float32(low)) * np.float32(255.0 / (high - low or 1.0))
         grey[~np.isfinite(values)] = 0
         return np.clip(grey, 0, 255, out=grey).astype(np.uint8)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sam2_ros.node.dynamic_range import BitDepth, SteadyRange
+from sam2_ros.media.dynamic_range import BitDepth, SteadyRange
 
 GREY = np.tile(np.arange(256, dtype=np.uint8), (200, 1))  # a ramp, (200, 256)
 
@@ -114,6 +114,13 @@ def test_what_is_no_measurement_is_black_and_does_not_count() -> None:
     stretched = SteadyRange().to_bytes(depth.astype(np.float32))
     assert not stretched[:80].any()
     np.testing.assert_allclose(stretched[80:], GREY[80:], atol=2)
+
+
+@pytest.mark.filterwarnings("error")
+def test_the_largest_floats_are_stretched_too() -> None:
+    largest = np.finfo(np.float32).max
+    pixels = np.tile(np.float32([-largest, 1.0, largest, np.inf, -np.inf, np.nan]), (20, 1))
+    np.testing.assert_allclose(SteadyRange().to_bytes(pixels)[0], [0, 127, 255, 0, 0, 0], atol=1)
 
 
 @pytest.mark.parametrize("value", [0.0, np.nan, np.inf, 2.5])

@@ -1,0 +1,136 @@
+"""The prompts of `sam2_ros track`, from its arguments to what the tracker gets on each frame."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sam2_ros.media.mask_files import read_mask
+from sam2_ros.tracking import Box, Click, Prompt, PromptError
+from sam2_ros.tracking.mask_prompts import cover_warning
+from sam2_ros.tracking.prompts import check_first_prompt, check_prompt
+
+
+@dataclass(frozen=True)
+class PlannedPrompt:
+    """A prompt and the frame and object (1, 2, ...) that it is for."""
+
+    object: int
+    frame: int
+    prompt: Prompt
+
+
+class InOrder(argparse.Action):
+    """Keeps prompts in the order in which they were given, which argparse forgets."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, value: Any, option: str | None = None
+    ) -> None:
+        namespace.prompts = [*getattr(namespace, "prompts", ()), (self.dest, value)]
+
+
+def plan_prompts(arguments: Sequence[tuple[str, Any]], size: tuple[int, int]) -> list[PlannedPrompt]:
+    """The prompts of all objects, by frame.
+
+    `arguments` are (name, value) in the order of the command line. Raises PromptError for what cannot be used on frames
+    of `size` (H, W).
+    """
+    prompts: dict[tuple[int, int], Prompt] = {}
+    number, frame, label = 0, 0, ""
+    unused: int | None = None  # frame of an --at that no prompt has followed yet
+    for kind, value in arguments:
+        if kind == "object":
+            _check_prompted(number, prompts)
+            _check_used(unused)
+            number, frame, label = number + 1, 0, value
+        elif kind == "at":
+            _check_used(unused)
+            frame = unused = value
+        else:
+            unused = None
+            number = max(number, 1)  # the first object needs no --object
+            key = (frame, number)
+            prompts[key] = _extended(prompts.get(key, Prompt(label=label)), kind, value)
+    if not prompts:
+        raise PromptError("nothing to follow, expected a prompt: give --click X,Y, --box X0,Y0,X1,Y1 or --mask PNG")
+    _check_prompted(number, prompts)
+    _check_used(unused)
+    started: set[int] = set()
+    planned = []
+    for frame, number in sorted(prompts):
+        check = check_prompt if number in started else check_first_prompt
+        started.add(number)
+        planned.append(PlannedPrompt(number, frame, _checked(check, prompts[frame, number], frame, size)))
+    return planned
+
+
+def _extended(prompt: Prompt, kind: str, value: Any) -> Prompt:
+    if kind == "click":
+        return replace(prompt, clicks=(*prompt.clicks, value))
+    if getattr(prompt, kind) is not None:
+        raise PromptError(
+            f"a second --{kind} for one object on one frame, expected one: put --object or --at before it"
+        )
+    return replace(prompt, box=value) if kind == "box" else replace(prompt, mask=read_mask(value))
+
+
+def _checked(
+    check: Callable[[Prompt, tuple[int, int]], Prompt], prompt: Prompt, frame: int, size: tuple[int, int]
+) -> Prompt:
+    try:
+        checked = check(prompt, size)
+    except PromptError as error:
+        raise PromptError(f"frame {frame}: {error}") from None
+    if warning := cover_warning(checked.mask):
+        print(f"warning: frame {frame}: {warning}", file=sys.stderr)
+    return checked
+
+
+def _check_prompted(number: int, prompts: Iterable[tuple[int, int]]) -> None:
+    if number and number not in {prompted for _, prompted in prompts}:
+        raise PromptError(f"object {number} has no prompt, expected --click, --box or --mask after its --object")
+
+
+def _check_used(frame: int | None) -> None:
+    if frame is not None:
+        raise PromptError(f"--at {frame} has no prompt, expected --click, --box or --mask after it")
+
+
+def check_reached(prompts: Sequence[PlannedPrompt], frames: int) -> None:
+    """Raises PromptError if there are too few frames for a prompt."""
+    last = max(prompt.frame for prompt in prompts)
+    if last >= frames:
+        raise PromptError(f"a prompt is for frame {last}, but only frames 0 to {frames - 1} are tracked")
+
+
+def click(text: str) -> Click:
+    """Parses X,Y or X,Y,0; raises argparse.ArgumentTypeError."""
+    x, y, *sign = _numbers(text, (2, 3), "X,Y (on the object) or X,Y,0 (beside it)")
+    if sign and sign[0] not in (0, 1):
+        raise argparse.ArgumentTypeError(f"expected 1 (on the object) or 0 (beside it) after X,Y, not {text!r}")
+    return Click(x, y, positive=sign != [0])
+
+
+def box(text: str) -> Box:
+    """Parses X0,Y0,X1,Y1; raises argparse.ArgumentTypeError."""
+    return Box(*_numbers(text, (4,), "X0,Y0,X1,Y1 (left, top, right and bottom edge)"))
+
+
+def _numbers(text: str, counts: tuple[int, ...], form: str) -> list[float]:
+    try:
+        numbers = [float(piece) for piece in text.split(",")]
+    except ValueError:
+        numbers = []
+    if len(numbers) not in counts:
+        raise argparse.ArgumentTypeError(f"expected {form} in pixels, not {text!r}")
+    return numbers
+
+
+def frame_number(text: str) -> int:
+    """Parses a number from 0 on; raises argparse.ArgumentTypeError."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"expected the number of a frame from 0 on, not {text!r}")
+    return int(text)

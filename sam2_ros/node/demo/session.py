@@ -1,0 +1,186 @@
+"""One run of the demo: brings its programs together over DDS and lets them work to the end.
+
+Programs that start at the same time on a busy machine may never find one another over DDS. A participant that joins
+later is found, so that is tried a few times, and said.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import rclpy
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
+from rclpy.client import Client
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.parameter import Parameter
+
+from sam2_ros.media.video import VideoInfo
+from sam2_ros.node.demo.player import EXIT_NO_SUBSCRIBER
+from sam2_ros.node.demo.programs import DemoError, Program, ros_arguments
+from sam2_ros.node.demo.progress import say
+from sam2_ros.node.demo.recorder import Recorder
+
+_TRACKER = "sam2_tracker"
+_RECORDED = ("tracks", "events", "overlay", "prompt", "detections")
+_GIVEN = ("prompt", "detections")
+_LOOKING = 2.0  # seconds in which a tracker that runs already is found
+_SEARCH = 20.0  # seconds of one attempt to find a program; it may take as long to start
+_ATTEMPTS = 6
+_CONNECTING = 1.0  # seconds after two programs have found each other, before which data may be lost
+_LOADING = 600.0  # seconds that a model may take to load
+_FIRST_RESULT = 120.0  # seconds after the video's end
+_PERIOD = 10.0  # seconds between two lines about waiting
+
+
+class DemoSession:
+    """Runs player, tracker and recorder to their end. A context manager, which leaves no process behind.
+
+    What was recorded is written at the end, whatever the end was.
+    """
+
+    def __init__(self, camera: dict[str, Any], network: dict[str, Any], info: VideoInfo, output: Path) -> None:
+        """The parameters of the player and of the tracker, the video's facts, and the folder to write to."""
+        self._camera, self._network, self._info, self._output = camera, network, info, output
+        self._programs: dict[str, Program] = {}
+
+    def __enter__(self) -> DemoSession:
+        self._connect()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for program in reversed(self._programs.values()):
+            program.stop()
+        if not self._recorder.is_empty:
+            self._recorder.finish()
+
+    def run(self) -> str:
+        """Why there is nothing to see in the recording, empty for a good one. Raises DemoError when a program fails."""
+        self._refuse_second_tracker()
+        say("starting the tracker")
+        # Every frame of a file can be had, so that only the network's speed decides which are dropped.
+        tracker = self._start("tracker", "sam2_ros.node.main", {**self._network, "image_reliability": "reliable"}, ())
+        self._find("the tracker", lambda: self._client.service_is_ready())
+        say("loading the model")
+        self._change(tracker, Transition.TRANSITION_CONFIGURE)
+        self._find("the tracker's topics", lambda: self._recorder.is_connected)
+        self._change(tracker, Transition.TRANSITION_ACTIVATE)
+        say("starting the camera")
+        self._play()
+        return self._recorder.problem()
+
+    # ---- The stations of a run ----
+
+    def _connect(self) -> None:
+        """As a new participant of DDS. An old one is left alone: over TCP its goodbye could last for ever."""
+        context = Context()
+        try:
+            rclpy.init(context=context)
+        except RuntimeError as error:  # such as for a ROS_DOMAIN_ID that is no number
+            raise DemoError(
+                f"ROS cannot start: {error}; check the variables ROS_DOMAIN_ID and RMW_IMPLEMENTATION"
+            ) from error
+        settings = {"output": str(self._output), "rate": float(self._info.rate), "frames": self._info.frames}
+        self._recorder = Recorder(
+            context=context,
+            parameter_overrides=[Parameter(name, value=value) for name, value in settings.items()],
+            cli_args=["--ros-args", *ros_arguments({}, _topics(_RECORDED))],
+        )
+        self._client: Client = self._recorder.create_client(ChangeState, f"/{_TRACKER}/change_state")
+        self._executor = SingleThreadedExecutor(context=context)
+        self._executor.add_node(self._recorder)
+
+    def _refuse_second_tracker(self) -> None:
+        end = time.monotonic() + _LOOKING
+        while time.monotonic() < end:
+            self._executor.spin_once(timeout_sec=0.1)
+            if _TRACKER in self._recorder.get_node_names():
+                raise DemoError(
+                    f"a node {_TRACKER} runs already in ROS domain {os.environ.get('ROS_DOMAIN_ID', '0')}: end it, or "
+                    "set ROS_DOMAIN_ID to another number from 0 to 101"
+                )
+
+    def _find(self, what: str, is_found: Callable[[], bool]) -> None:
+        """Waits for a part of the tracker, as a new participant each time that it is not found."""
+        for attempt in range(1, _ATTEMPTS + 1):
+            if self._wait(what, is_found, _SEARCH):
+                self._spin(_CONNECTING)
+                return
+            say(f"not found over DDS: {what} (attempt {attempt} of {_ATTEMPTS}), connecting anew")
+            self._connect()
+        raise _not_connected(what)
+
+    def _play(self) -> None:
+        """Plays the video until the recorder has what comes of it; starts anew a player that finds no tracker."""
+        for attempt in range(1, _ATTEMPTS + 1):
+            parameters = {**self._camera, "subscriber_timeout": _SEARCH}
+            player = self._start("player", "sam2_ros.node.demo.player", parameters, _GIVEN)
+            while player.exit_code is None and not self._recorder.is_rejected:
+                self._spin_once()
+            if player.exit_code != EXIT_NO_SUBSCRIBER:
+                break
+            say(f"not found over DDS: the tracker by the camera (attempt {attempt} of {_ATTEMPTS}), starting it anew")
+        if player.exit_code == EXIT_NO_SUBSCRIBER:
+            raise _not_connected("the tracker by the camera")
+        if player.exit_code:
+            raise player.failure()
+        if not self._wait("the first result", lambda: not self._recorder.is_empty, _FIRST_RESULT):
+            raise _not_connected("the tracker's results")
+        while not self._recorder.is_over:
+            self._spin_once()
+
+    # ---- Parts of them ----
+
+    def _start(self, name: str, module: str, parameters: dict[str, Any], topics: tuple[str, ...]) -> Program:
+        program = Program.start(name, module, ros_arguments(parameters, _topics(topics)), self._output)
+        self._programs[name] = program
+        return program
+
+    def _change(self, tracker: Program, transition: int) -> None:
+        answer = self._client.call_async(ChangeState.Request(transition=Transition(id=transition)))
+        if not self._wait("the tracker's answer", answer.done, _LOADING) or not answer.result().success:
+            raise tracker.failure()
+
+    def _wait(self, what: str, condition: Callable[[], bool], seconds: float) -> bool:
+        """Whether it came true in time; says now and then that it waits."""
+        start = time.monotonic()
+        next_line = start + _PERIOD
+        while not condition():
+            now = time.monotonic()
+            if now > start + seconds:
+                return False
+            if now > next_line:
+                say(f"waiting  for {what} ({now - start:.0f} s)")
+                next_line = now + _PERIOD
+            self._spin_once()
+        return True
+
+    def _spin(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self._spin_once()
+
+    def _spin_once(self) -> None:
+        """Raises DemoError when the tracker has ended."""
+        self._executor.spin_once(timeout_sec=0.1)
+        tracker = self._programs.get("tracker")
+        if tracker and tracker.exit_code is not None:
+            raise tracker.failure()
+
+
+def _topics(names: tuple[str, ...]) -> dict[str, str]:
+    return {name: f"/{_TRACKER}/{name}" for name in names}
+
+
+def _not_connected(what: str) -> DemoError:
+    return DemoError(
+        f"not found over DDS: {what}\n"
+        "the programs run, but do not discover each other: the machine is too busy, or a firewall, VPN or container "
+        "keeps multicast out\n"
+        "try again, or with another transport: FASTDDS_BUILTIN_TRANSPORTS=DEFAULT make demo"
+    )
