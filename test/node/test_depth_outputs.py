@@ -14,7 +14,7 @@ from std_msgs.msg import Header
 
 from sam2_ros.media.colours import ObjectColours
 from sam2_ros.node import qos
-from sam2_ros.node.depth_conversion import AwaitedDepth
+from sam2_ros.node.depth_conversion import AwaitedDepth, CameraInfos
 from sam2_ros.node.depth_outputs import DepthOutputs
 from sam2_ros.node.lifter import Lifter
 from sam2_ros.node.messages import image_message, seconds
@@ -27,6 +27,8 @@ HEADER = Header(stamp=Time(sec=1_700_000_000, nanosec=123_456_789), frame_id="op
 STAMP = seconds(HEADER.stamp)
 SIZE = (6, 8)
 INFO = CameraInfo(header=HEADER, k=[10.0, 0.0, 4.0, 0.0, 10.0, 3.0, 0.0, 0.0, 1.0])
+INFOS = CameraInfos()
+INFOS.add(INFO)
 PATIENCE = 30.0  # seconds
 
 
@@ -71,14 +73,14 @@ def publication(depth: AwaitedDepth | None) -> Publication:
 
 
 def measured(metres: float = 2.0) -> AwaitedDepth:
-    return AwaitedDepth(HEADER, (image_message(np.full(SIZE, metres, np.float32), "32FC1", HEADER), INFO))
+    return AwaitedDepth(HEADER, INFOS, image_message(np.full(SIZE, metres, np.float32), "32FC1", HEADER))
 
 
 @pytest.mark.parametrize(("kind", "topic"), [(PointCloud2, "~/points"), (Image, "~/target_depth")])
 def test_depth_is_read_for_those_who_listen_and_for_nobody_else(
     node: LifecycleNode, publish: Callable, kind: type, topic: str
 ) -> None:
-    depth = AwaitedDepth(HEADER)
+    depth = AwaitedDepth(HEADER, INFOS)
     publish(publication(depth), with_positions=False)
     assert not depth.is_missed
     heard: list = []
@@ -98,7 +100,7 @@ def test_objects_are_lifted_by_their_ids(publish: Callable, statistics: Statisti
     assert statistics.depth_problem == ""
 
 
-@pytest.mark.parametrize("depth", [None, AwaitedDepth(HEADER)])
+@pytest.mark.parametrize("depth", [None, AwaitedDepth(HEADER, INFOS)])
 def test_without_depth_nothing_is_lifted_or_said(publish: Callable, said: list[str], depth: AwaitedDepth) -> None:
     assert publish(publication(depth), with_positions=True) is None
     assert said == []
@@ -108,8 +110,8 @@ def test_a_complaint_ends_with_depth_that_can_be_used(
     publish: Callable, said: list[str], statistics: Statistics
 ) -> None:
     depth = measured()
-    assert depth.found is not None
-    depth.found[0].encoding = "rgb8"
+    assert depth.depth is not None
+    depth.depth.encoding = "rgb8"
     assert publish(publication(depth), with_positions=True) is None
     assert said == [statistics.depth_problem] and "the encoding of depth is 'rgb8'" in said[0]
     publish(publication(measured()), with_positions=True)

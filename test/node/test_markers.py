@@ -15,7 +15,7 @@ from visualization_msgs.msg import Marker, MarkerArray
 from sam2_ros.depth.lifting import Surface
 from sam2_ros.media.colours import ObjectColours
 from sam2_ros.node import messages, qos
-from sam2_ros.node.depth_conversion import AwaitedDepth
+from sam2_ros.node.depth_conversion import AwaitedDepth, CameraInfos
 from sam2_ros.node.depth_outputs import DepthOutputs
 from sam2_ros.node.lifter import Lifted, Lifter
 from sam2_ros.node.markers import Markers
@@ -154,7 +154,8 @@ def outputs(node: LifecycleNode) -> DepthOutputs:
 def publication(*tracks: Track, has_depth: bool = True) -> Publication:
     depth = messages.image_message(np.full(SIZE, 2000, np.uint16), "16UC1", HEADER)
     info = CameraInfo(k=[8.0, 0.0, 4.0, 0.0, 8.0, 3.0, 0.0, 0.0, 1.0])
-    awaited = AwaitedDepth(HEADER, found=(depth, info) if has_depth else None)
+    (infos := CameraInfos()).add(info)
+    awaited = AwaitedDepth(HEADER, infos, depth if has_depth else None)
     view = View(np.zeros((*SIZE, 3), np.uint8), HEADER, STAMP, awaited)
     return Publication(view, result(*tracks), None, ())
 

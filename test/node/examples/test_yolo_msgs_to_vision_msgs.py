@@ -7,9 +7,9 @@ from types import SimpleNamespace as Message  # yolo_msgs is not on the package 
 
 import pytest
 from builtin_interfaces.msg import Time
-from sam2_ros.tracking.detections import Detection
 from std_msgs.msg import Header
 
+from sam2_ros.detection.types import Detection
 from sam2_ros.tracking.types import Box
 
 pytest.importorskip("vision_msgs")
