@@ -24,7 +24,7 @@ from launch_ros.actions import Node
 from launch_ros.event_handlers import OnStateTransition
 from launch_ros.parameter_descriptions import ParameterValue
 
-from sam2_ros.node.parameter_values import number
+from sam2_ros.node.parameters.values import number
 
 TRACK = Path(__file__).resolve().parent / "track.launch.py"
 TRACKER = "/sam2_tracker"

@@ -24,8 +24,8 @@ from launch_ros.events.lifecycle import ChangeState
 from launch_ros.parameter_descriptions import ParameterValue
 from lifecycle_msgs.msg import Transition
 
-from sam2_ros.node.parameter_values import boolean, class_names, whole_number
-from sam2_ros.node.unknown_names import slip
+from sam2_ros.node.parameters.unknown_names import slip
+from sam2_ros.node.parameters.values import boolean, class_names, whole_number
 
 CONFIG = Path(__file__).resolve().parent.parent / "config"
 NODE = "sam2_tracker"

@@ -27,7 +27,7 @@ from launch_ros.events.lifecycle import ChangeState
 from launch_ros.parameter_descriptions import ParameterValue
 from lifecycle_msgs.msg import Transition
 
-from sam2_ros.node.parameter_values import boolean, number
+from sam2_ros.node.parameters.values import boolean, number
 
 TRACK = Path(__file__).resolve().parent / "track.launch.py"
 DETECTOR = "yolos_detector"

@@ -148,7 +148,7 @@ class Client:
         """Sends an image and waits for all that the node makes of it."""
         from std_msgs.msg import Header
 
-        from sam2_ros.node.messages import image_message
+        from sam2_ros.node.conversions.messages import image_message
 
         header = Header(stamp=self._node.get_clock().now().to_msg(), frame_id="camera")
         self._camera.publish(image_message(picture, "bgr8", header))

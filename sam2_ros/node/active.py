@@ -9,22 +9,23 @@ from typing import Any, Protocol
 from rclpy.lifecycle import LifecycleNode
 from rclpy.subscription import Subscription
 
-from sam2_ros.node import features, messages
-from sam2_ros.node.camera import Camera
-from sam2_ros.node.clicked_point import ClickedPoint
-from sam2_ros.node.depth_input import DepthInput
+from sam2_ros.node import features
+from sam2_ros.node.conversions import messages
+from sam2_ros.node.conversions.messages import StampRangeError
 from sam2_ros.node.diagnostics import FAULTY, HEALTHY, WARNING, Health
-from sam2_ros.node.frame_ids import FrameIds
-from sam2_ros.node.image_clock import Fault
+from sam2_ros.node.inputs.camera import Camera
+from sam2_ros.node.inputs.clicked_point import ClickedPoint
+from sam2_ros.node.inputs.depth import DepthInput
+from sam2_ros.node.inputs.frame_ids import FrameIds
+from sam2_ros.node.inputs.image_clock import Fault
+from sam2_ros.node.inputs.prompts import PromptTopics
+from sam2_ros.node.inputs.subscriptions import type_problem
+from sam2_ros.node.inputs.transforms import Transforms
 from sam2_ros.node.log import REPEAT
-from sam2_ros.node.messages import StampRangeError
 from sam2_ros.node.parameters import Parameters
-from sam2_ros.node.prompt_topics import PromptTopics
 from sam2_ros.node.requests import PublishEvent, Requests
 from sam2_ros.node.session import Session
 from sam2_ros.node.statistics import Statistics
-from sam2_ros.node.subscriptions import type_problem
-from sam2_ros.node.transforms import Transforms
 from sam2_ros.node.worker import Frame, Worker
 
 
@@ -78,7 +79,7 @@ class Active:
         if parameters.clicked_point:
             self._inputs.append(ClickedPoint(node, self.requests, self._transforms))
         if parameters.detections and not features.problem_with("vision_msgs"):
-            from sam2_ros.node.detections import DetectionInput
+            from sam2_ros.node.inputs.detections import DetectionInput
 
             self._inputs.append(DetectionInput(node, self.requests, self._statistics))
 

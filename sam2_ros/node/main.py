@@ -22,7 +22,7 @@ def main() -> NoReturn:
     from rclpy.signals import SignalHandlerOptions
     from rclpy.task import Future
 
-    from sam2_ros.node.parameter_values import ParameterError, without_locations
+    from sam2_ros.node.parameters.values import ParameterError, without_locations
     from sam2_ros.node.tracker_node import TrackerNode
 
     try:

@@ -13,8 +13,8 @@ from rclpy.task import Future
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
-from sam2_ros.node import messages
-from sam2_ros.node.messages import StampRangeError
+from sam2_ros.node.conversions import messages
+from sam2_ros.node.conversions.messages import StampRangeError
 from sam2_ros.node.session import PromptRequest, Session, View
 from sam2_ros.node.worker import ANY_FRAME, Job, JobRefused, Reply, Worker
 from sam2_ros.tracking.types import Event, EventKind, PromptError

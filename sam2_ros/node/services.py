@@ -9,7 +9,8 @@ from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.node import Node
 from std_srvs.srv import SetBool, Trigger
 
-from sam2_ros.node import messages, qos
+from sam2_ros.node import qos
+from sam2_ros.node.conversions import messages
 from sam2_ros.node.requests import Requests
 from sam2_ros.node.session import Session
 from sam2_ros.node.worker import AT_ONCE, JobRefused

@@ -14,10 +14,10 @@ import torch
 
 from sam2_ros.detection.association import DetectionAssociator
 from sam2_ros.detection.types import Detection, DetectionConfig, DetectionReport
-from sam2_ros.node.depth_conversion import AwaitedDepth
-from sam2_ros.node.double_click import HandClick, StartingClicks
-from sam2_ros.node.image_clock import ImageClock, Jump
-from sam2_ros.node.image_conversion import ImageConverter, ImageError
+from sam2_ros.node.conversions.depth import AwaitedDepth
+from sam2_ros.node.conversions.images import ImageConverter, ImageError
+from sam2_ros.node.inputs.double_click import HandClick, StartingClicks
+from sam2_ros.node.inputs.image_clock import ImageClock, Jump
 from sam2_ros.node.log import REPEAT
 from sam2_ros.node.statistics import Statistics
 from sam2_ros.node.worker import Frame

@@ -8,7 +8,7 @@ from collections import Counter, deque
 import numpy as np
 
 from sam2_ros.detection.types import DetectionReport, Ignored
-from sam2_ros.node.image_clock import Fault
+from sam2_ros.node.inputs.image_clock import Fault
 
 _WINDOW = 200  # processed frames over which times are taken
 _RATE_SECONDS = 5.0  # over which the rate is taken

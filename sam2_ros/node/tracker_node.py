@@ -27,17 +27,17 @@ from sam2_ros.model import CheckpointError
 from sam2_ros.node import features, parameters
 from sam2_ros.node.active import Active
 from sam2_ros.node.diagnostics import HEALTHY, WARNING, Health, device_values, diagnostic_array
-from sam2_ros.node.lifter import Lifter
+from sam2_ros.node.inputs.sim_clock import SimClock
+from sam2_ros.node.inputs.transforms import Transforms
 from sam2_ros.node.loading import build_tracker
 from sam2_ros.node.log import REPEAT
-from sam2_ros.node.outputs import Outputs
-from sam2_ros.node.parameter_values import ParameterError, without_locations
+from sam2_ros.node.outputs.lifter import Lifter
+from sam2_ros.node.outputs.outputs import Outputs
+from sam2_ros.node.parameters.values import ParameterError, without_locations
 from sam2_ros.node.requests import Requests
 from sam2_ros.node.services import Services
 from sam2_ros.node.session import Session
-from sam2_ros.node.sim_clock import SimClock
 from sam2_ros.node.statistics import Statistics
-from sam2_ros.node.transforms import Transforms
 from sam2_ros.node.worker import JobRefused
 from sam2_ros.tracking.types import Event
 

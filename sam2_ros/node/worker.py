@@ -15,8 +15,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from sam2_ros.node.depth_conversion import AwaitedDepth
-from sam2_ros.node.image_clock import Jump
+from sam2_ros.node.conversions.depth import AwaitedDepth
+from sam2_ros.node.inputs.image_clock import Jump
 from sam2_ros.node.statistics import Statistics
 
 MAX_JOBS = 64  # that wait at a time

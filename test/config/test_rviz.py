@@ -9,11 +9,11 @@ import rclpy
 import yaml
 from rclpy.lifecycle import LifecycleNode
 
-from sam2_ros.node.lifter import Lifter
-from sam2_ros.node.outputs import Outputs
+from sam2_ros.node.inputs.transforms import Transforms
+from sam2_ros.node.outputs.lifter import Lifter
+from sam2_ros.node.outputs.outputs import Outputs
 from sam2_ros.node.parameters import Parameters
 from sam2_ros.node.statistics import Statistics
-from sam2_ros.node.transforms import Transforms
 
 CONFIG = Path(__file__).parents[2] / "config" / "track.rviz"
 

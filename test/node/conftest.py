@@ -36,7 +36,7 @@ from std_srvs.srv import SetBool, Trigger  # noqa: E402
 
 from sam2_ros.model import save_weights, seeded_model  # noqa: E402
 from sam2_ros.node import qos  # noqa: E402
-from sam2_ros.node.messages import image_message, nearest_time  # noqa: E402
+from sam2_ros.node.conversions.messages import image_message, nearest_time  # noqa: E402
 
 PATIENCE = 60.0  # seconds; only a failing test waits so long
 HEIGHT, WIDTH = 96, 128  # pixels of the camera

@@ -15,7 +15,7 @@ from std_msgs.msg import Header
 
 from sam2_ros.depth.lifting import DepthImage, Intrinsics, lift
 from sam2_ros.node import qos
-from sam2_ros.node.messages import image_message, nearest_time, seconds
+from sam2_ros.node.conversions.messages import image_message, nearest_time, seconds
 
 HEIGHT, WIDTH = 96, 128
 K = [110.0, 0.0, 64.0, 0.0, 100.0, 48.0, 0.0, 0.0, 1.0]

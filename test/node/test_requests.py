@@ -11,7 +11,7 @@ from sam2_ros.srv import AddObject, RemoveObject, SelectObject
 from std_msgs.msg import Header
 from std_srvs.srv import SetBool, Trigger
 
-from sam2_ros.node.messages import nearest_time
+from sam2_ros.node.conversions.messages import nearest_time
 
 CLICKS, CALLS = 100, 20
 PATIENCE = 120.0  # seconds

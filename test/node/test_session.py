@@ -10,10 +10,10 @@ from std_msgs.msg import Header
 
 from sam2_ros.detection.types import DetectionConfig
 from sam2_ros.model import CONFIGS, seeded_model
-from sam2_ros.node.double_click import RepeatedClick
-from sam2_ros.node.image_clock import Jump
-from sam2_ros.node.image_conversion import ImageError
-from sam2_ros.node.messages import image_message
+from sam2_ros.node.conversions.images import ImageError
+from sam2_ros.node.conversions.messages import image_message
+from sam2_ros.node.inputs.double_click import RepeatedClick
+from sam2_ros.node.inputs.image_clock import Jump
 from sam2_ros.node.session import PromptRequest, Publication, Session
 from sam2_ros.node.statistics import Statistics
 from sam2_ros.node.worker import Frame

@@ -29,7 +29,7 @@ from std_srvs.srv import SetBool, Trigger
 
 from sam2_ros.media.video import probe
 from sam2_ros.node import qos
-from sam2_ros.node.messages import image_message, nearest_time
+from sam2_ros.node.conversions.messages import image_message, nearest_time
 
 pytestmark = pytest.mark.slow
 

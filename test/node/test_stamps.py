@@ -9,7 +9,7 @@ from geometry_msgs.msg import Point, PointStamped
 from sam2_ros.msg import Prompt, TrackEvent
 from std_msgs.msg import Header
 
-from sam2_ros.node.messages import image_message, nearest_time, seconds
+from sam2_ros.node.conversions.messages import image_message, nearest_time, seconds
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 from std_srvs.srv import SetBool, Trigger
 
-from sam2_ros.node.messages import image_message, nearest_time, seconds
+from sam2_ros.node.conversions.messages import image_message, nearest_time, seconds
 
 HEIGHT, WIDTH = 96, 128
 

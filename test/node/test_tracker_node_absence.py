@@ -9,7 +9,7 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from sam2_ros.model import save_weights, seeded_model
-from sam2_ros.node.messages import image_message, seconds
+from sam2_ros.node.conversions.messages import image_message, seconds
 
 HEIGHT, WIDTH = 96, 128
 START = 1_700_000_000.0

@@ -35,7 +35,7 @@ from std_msgs.msg import Header
 from sam2_ros.media.video import DEMO_CLIP, VideoError, probe, read_frames
 from sam2_ros.msg import Click, Prompt
 from sam2_ros.node import qos
-from sam2_ros.node.messages import image_message
+from sam2_ros.node.conversions.messages import image_message
 
 CLIP_CLICK = "96,150"  # of its target on the first frame (pixels)
 CLIP_DETECTIONS = DEMO_CLIP.with_name("detections.json")

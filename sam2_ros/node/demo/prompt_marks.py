@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from sam2_ros.msg import Prompt
-from sam2_ros.node import messages
+from sam2_ros.node.conversions import messages
 
 _SECONDS = 0.8  # for which a mark is shown, and on one picture at least
 _WHITE, _BLACK = (255, 255, 255), (0, 0, 0)

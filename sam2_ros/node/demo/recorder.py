@@ -32,11 +32,12 @@ from sam2_ros.media.table import TrackRow, describe, write_csv
 from sam2_ros.media.timeline import write_timeline
 from sam2_ros.media.video import VideoWriter
 from sam2_ros.msg import Prompt, TrackArray, TrackEvent
-from sam2_ros.node import messages, qos
+from sam2_ros.node import qos
+from sam2_ros.node.conversions import messages
+from sam2_ros.node.conversions.images import to_rgb
 from sam2_ros.node.demo.progress import FrameProgress, say
 from sam2_ros.node.demo.prompt_marks import PromptMarks
 from sam2_ros.node.features import problem_with
-from sam2_ros.node.image_conversion import to_rgb
 from sam2_ros.tracking.speed import speed_of
 from sam2_ros.tracking.types import Event, EventKind
 

@@ -7,8 +7,8 @@ import pytest
 from sam2_ros.msg import Box, Click, Prompt
 from std_msgs.msg import Header
 
+from sam2_ros.node.conversions.messages import nearest_time
 from sam2_ros.node.demo.prompt_marks import PromptMarks
-from sam2_ros.node.messages import nearest_time
 
 PICTURE = np.full((180, 240, 3), 90, np.uint8)
 

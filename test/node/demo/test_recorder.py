@@ -16,8 +16,8 @@ from std_msgs.msg import Header
 
 from sam2_ros.media.video import probe
 from sam2_ros.node import qos
+from sam2_ros.node.conversions.messages import image_message, nearest_time
 from sam2_ros.node.demo.recorder import FILES, OverlayVideo, Recorder
-from sam2_ros.node.messages import image_message, nearest_time
 
 START = 1_700_000_000.0
 RATE = 10.0

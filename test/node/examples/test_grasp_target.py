@@ -15,7 +15,7 @@ from std_msgs.msg import Header
 from std_srvs.srv import Trigger
 
 from sam2_ros.node import qos
-from sam2_ros.node.messages import image_message, nearest_time
+from sam2_ros.node.conversions.messages import image_message, nearest_time
 
 pytest.importorskip("message_filters")
 pytest.importorskip("sensor_msgs_py")

@@ -1,0 +1,1 @@
+"""Between ROS messages and arrays or the tracker's types."""

@@ -1,0 +1,211 @@
+"""Between ROS messages and the tracker's vocabulary."""
+
+from __future__ import annotations
+
+import array
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+import numpy as np
+from builtin_interfaces.msg import Time
+from geometry_msgs.msg import Point, PointStamped, Vector3
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+
+from sam2_ros import msg
+from sam2_ros.depth.lifting import Surface
+from sam2_ros.node.conversions.images import ImageError, samples_of
+from sam2_ros.node.outputs.lifter import Lifted
+from sam2_ros.node.session import PromptRequest
+from sam2_ros.tracking.mask_prompts import to_mask
+from sam2_ros.tracking.types import (
+    Box,
+    Click,
+    Event,
+    EventKind,
+    FrameResult,
+    Prompt,
+    PromptError,
+    Track,
+    TrackState,
+)
+
+_NANOSECONDS = 1_000_000_000
+_LIMIT = 2**31 - 1  # seconds that a Time can hold
+_LATEST = _LIMIT - 86_400  # seconds that a stamp may have; a day is left for deadlines that are added to it
+
+_STATES = {
+    TrackState.VISIBLE: msg.Track.VISIBLE,
+    TrackState.OCCLUDED: msg.Track.OCCLUDED,
+    TrackState.LOST: msg.Track.LOST,
+}
+
+_EVENTS = {
+    EventKind.STARTED: msg.TrackEvent.STARTED,
+    EventKind.OCCLUDED: msg.TrackEvent.OCCLUDED,
+    EventKind.LOST: msg.TrackEvent.LOST,
+    EventKind.REACQUIRED: msg.TrackEvent.REACQUIRED,
+    EventKind.REMOVED: msg.TrackEvent.REMOVED,
+    EventKind.PROMPT_REJECTED: msg.TrackEvent.PROMPT_REJECTED,
+    EventKind.RESET: msg.TrackEvent.RESET,
+}
+
+Key = TypeVar("Key")
+ToTime = Callable[[float], Time]
+
+
+class StampRangeError(ValueError):
+    """A stamp that no clock shows; the message says what was found and expected."""
+
+
+def seconds(stamp: Time) -> float:
+    """The same stamp always gives the same number, so that prompts find their images by equality.
+
+    Raises StampRangeError.
+    """
+    if not 0 <= stamp.sec <= _LATEST or stamp.nanosec >= _NANOSECONDS:
+        raise StampRangeError(
+            f"its stamp has sec {stamp.sec} and nanosec {stamp.nanosec}, expected sec in 0..{_LATEST} and nanosec "
+            f"below {_NANOSECONDS}: check the clock of the program that sends it"
+        )
+    return stamp.sec + stamp.nanosec / _NANOSECONDS
+
+
+def nearest_time(stamp: float) -> Time:
+    """Within 0.2 microseconds, for a float holds no more; where there is a header, take its stamp instead.
+
+    Raises StampRangeError.
+    """
+    if not 0 <= stamp < _LIMIT:
+        raise StampRangeError(f"the stamp is {stamp} s, expected 0..{_LIMIT}")
+    whole, part = divmod(round(stamp * _NANOSECONDS), _NANOSECONDS)
+    return Time(sec=whole, nanosec=part)
+
+
+def prompt_request(message: msg.Prompt) -> PromptRequest:
+    """Raises PromptError for a mask image that cannot be read, and for a stamp out of range."""
+    clicks = tuple(Click(click.x, click.y, click.positive) for click in message.clicks)
+    prompt = Prompt(
+        clicks=clicks,
+        box=box_of(message.box) if message.has_box else None,
+        mask=_mask(message.mask) if message.mask.height else None,
+        label=message.label,
+    )
+    return PromptRequest(prompt, message.object_id, _stamp_or_newest(message.header.stamp))
+
+
+def click_request(message: PointStamped) -> PromptRequest:
+    """A person's click that starts a new object. Raises PromptError for a stamp out of range."""
+    click = Click(message.point.x, message.point.y)
+    return PromptRequest(
+        Prompt(clicks=(click,)), stamp=_stamp_or_newest(message.header.stamp), clicked_at=time.monotonic()
+    )
+
+
+def point_request(message: Point) -> PromptRequest:
+    """rqt_image_view's click, which carries no stamp: a new object on the newest image."""
+    return PromptRequest(Prompt(clicks=(Click(message.x, message.y),)), clicked_at=time.monotonic())
+
+
+def image_message(pixels: np.ndarray, encoding: str, header: Header) -> Image:
+    """(H, W) or (H, W, channels) -> sensor_msgs/Image with rows one after the other."""
+    height, width = pixels.shape[:2]
+    message = Image(header=header, height=height, width=width, encoding=encoding)
+    message.step = pixels.nbytes // height
+    data = array.array("B")  # the one type that the setter takes without looking at every byte
+    data.frombytes(np.ascontiguousarray(pixels).data.cast("B"))
+    message.data = data
+    return message
+
+
+def mask_message(mask: np.ndarray, header: Header) -> Image:
+    """(H, W) bool -> mono8, 0 and 255"""
+    return image_message(mask.view(np.uint8) * np.uint8(255), "mono8", header)
+
+
+def track_array(
+    result: FrameResult, header: Header, to_time: ToTime, cropped_masks: bool, lifted: Lifted | None = None
+) -> msg.TrackArray:
+    """Every object on the image of this header, in 3-D where it was lifted."""
+    height, width = result.size
+    tracks = [_track(track, header, to_time, cropped_masks) for track in sorted(result.tracks, key=lambda t: t.id)]
+    message = msg.TrackArray(header=header, image_height=height, image_width=width, tracks=tracks)
+    if lifted is not None:
+        message.position_frame = lifted.header.frame_id
+        for track in message.tracks:
+            _place(track, lifted.surfaces.get(track.id))
+    return message
+
+
+def event_message(event: Event, frame_id: str, label: str, to_time: ToTime) -> msg.TrackEvent:
+    """What happened, on the image of that stamp."""
+    return msg.TrackEvent(
+        header=Header(stamp=to_time(event.stamp), frame_id=frame_id),
+        type=_EVENTS[event.kind],
+        object_id=event.track_id,
+        label=label,
+        absence=float(event.absence),
+        reason=event.reason,
+    )
+
+
+def state_of(message: msg.Track) -> TrackState:
+    """The state that was published."""
+    return _inverse(_STATES)[message.state]
+
+
+def box_of(message: msg.Box) -> Box:
+    """The box that was published."""
+    return Box(message.x_min, message.y_min, message.x_max, message.y_max)
+
+
+def event_of(message: msg.TrackEvent) -> Event:
+    """The event that was published."""
+    kind = _inverse(_EVENTS)[message.type]
+    return Event(kind, message.object_id, seconds(message.header.stamp), message.absence, message.reason)
+
+
+def _inverse(table: dict[Key, int]) -> dict[int, Key]:
+    return {value: key for key, value in table.items()}
+
+
+def _track(track: Track, header: Header, to_time: ToTime, cropped_masks: bool) -> msg.Track:
+    message = msg.Track(
+        id=track.id,
+        mask_value=track.mask_value,
+        label=track.label,
+        state=_STATES[track.state],
+        presence=float(track.presence),
+        predicted_iou=float(track.predicted_iou),
+        area=int(track.area),
+        last_seen=to_time(track.last_seen),
+    )
+    box = track.box
+    if box is not None:
+        message.box = msg.Box(x_min=float(box.x0), y_min=float(box.y0), x_max=float(box.x1), y_max=float(box.y1))
+        if cropped_masks:
+            message.mask = mask_message(track.mask[int(box.y0) : int(box.y1), int(box.x0) : int(box.x1)], header)
+    return message
+
+
+def _place(message: msg.Track, surface: Surface | None) -> None:
+    if surface is None:
+        return
+    message.has_position = True
+    message.position = Point(**dict(zip("xyz", surface.centroid.tolist())))
+    message.extent = Vector3(**dict(zip("xyz", surface.extent.tolist())))
+
+
+def _mask(message: Image) -> np.ndarray:
+    try:
+        return to_mask(samples_of(message))
+    except ImageError as error:
+        raise PromptError(f"the prompt's mask cannot be read: {error}") from error
+
+
+def _stamp_or_newest(stamp: Time) -> float | None:
+    try:
+        return seconds(stamp) or None
+    except StampRangeError as error:
+        raise PromptError(str(error)) from error

@@ -1,0 +1,69 @@
+"""The topics on which people and programs say what to follow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from geometry_msgs.msg import Point, PointStamped
+from rclpy.node import Node
+from rclpy.subscription import Subscription
+from std_msgs.msg import Header
+
+from sam2_ros.msg import Prompt
+from sam2_ros.node import qos
+from sam2_ros.node.conversions import messages
+from sam2_ros.node.inputs.double_click import object_of
+from sam2_ros.node.requests import Requests
+from sam2_ros.node.session import PromptRequest
+from sam2_ros.tracking.types import PromptError
+
+
+class PromptTopics:
+    """Subscribed from construction to `close`."""
+
+    def __init__(self, node: Node, requests: Requests) -> None:
+        self._node = node
+        self._requests = requests
+        kept = qos.profile("reliable", qos.PROMPTS_KEPT)
+        # rqt_image_view appends to the name of the image that it shows, whatever that was remapped to.
+        shown = [node.resolve_topic_name(name).removesuffix("/compressed") for name in ("image", "~/overlay")]
+        self.subscriptions: dict[str, Subscription] = {  # by the topic's name before remapping
+            topic: node.create_subscription(kind, topic, callback, kept)
+            for kind, topic, callback in (
+                (Prompt, "~/prompt", self._on_prompt),
+                (PointStamped, "~/click", self._on_click),
+                (Point, "~/click_point", self._on_click_point),
+                *((Point, f"{name}_mouse_left", self._on_click_point) for name in shown),
+            )
+        }
+
+    def close(self) -> None:
+        """Unsubscribes."""
+        for subscription in self.subscriptions.values():
+            self._node.destroy_subscription(subscription)
+
+    def _on_prompt(self, message: Prompt) -> None:
+        self._apply(messages.prompt_request, message)
+
+    def _on_click(self, message: PointStamped) -> None:
+        self._apply(messages.click_request, message)
+
+    def _on_click_point(self, message: Point) -> None:
+        """Without a stamp, as rqt_image_view sends it."""
+        self._apply(messages.point_request, message)
+
+    def _apply(self, read: Callable[[Any], PromptRequest], message: Any) -> None:
+        """A prompt that cannot be used is answered by an event."""
+
+        def reject(error: Exception) -> None:
+            header = getattr(message, "header", Header())
+            object_id, label = getattr(message, "object_id", object_of(error)), getattr(message, "label", "")
+            self._requests.reject(str(error), header, object_id, label)
+
+        try:
+            request = read(message)
+        except PromptError as error:
+            reject(error)
+        else:
+            self._requests.apply(request, reject)

@@ -1,0 +1,109 @@
+"""The subscription to the camera, and the advice that is given when nothing comes."""
+
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+import rclpy
+from rclpy.node import Node
+from sensor_msgs.msg import CompressedImage, Image
+
+from sam2_ros.node import qos
+from sam2_ros.node.inputs.camera import Camera
+from sam2_ros.node.parameters import Parameters
+
+PATIENCE = 30.0  # seconds
+
+
+@pytest.fixture
+def node(ros: None) -> Iterator[Node]:
+    node = rclpy.create_node("camera_test")
+    yield node
+    node.destroy_node()
+
+
+def spin_until(node: Node, condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline
+        rclpy.spin_once(node, timeout_sec=0.02)
+
+
+@pytest.mark.parametrize("offered", qos.RELIABILITIES)
+def test_a_camera_of_either_reliability_is_heard(node, offered):
+    heard: list[Image] = []
+    camera = Camera(node, Parameters(), heard.append)
+    publisher = node.create_publisher(Image, "image", qos.profile(offered, 1))
+
+    def arrived() -> bool:
+        publisher.publish(Image(width=3))
+        return bool(heard)
+
+    spin_until(node, arrived)
+    assert heard[0].width == 3
+    assert camera.silence < PATIENCE
+
+
+def test_compressed_images_are_expected_below_the_topic_of_the_raw_ones(node):
+    heard: list[CompressedImage] = []
+    camera = Camera(node, Parameters(image_transport="compressed"), heard.append)
+    assert camera.topic == "/image/compressed"
+
+
+def test_remapping_the_raw_topic_remaps_the_compressed_one(ros):
+    node = Node("remapped", cli_args=["--ros-args", "-r", "image:=/front/image_raw"])
+    camera = Camera(node, Parameters(image_transport="compressed"), print)
+    assert camera.topic == "/front/image_raw/compressed"
+    node.destroy_node()
+
+
+@pytest.mark.parametrize(
+    ("remappings", "topic"),
+    [
+        (["image:=/front/image_raw/compressed"], "/front/image_raw/compressed"),
+        (["image/compressed:=/front/jpeg"], "/front/jpeg"),
+        (["image:=/front/image_raw", "image/compressed:=/front/jpeg"], "/front/jpeg"),
+    ],
+    ids=["the compressed topic itself", "another name", "both"],
+)
+def test_the_compressed_topic_can_be_named_itself(ros, remappings, topic):
+    arguments = [part for rule in remappings for part in ("-r", rule)]
+    node = Node("remapped", cli_args=["--ros-args", *arguments])
+    assert Camera(node, Parameters(image_transport="compressed"), print).topic == topic
+    node.destroy_node()
+
+
+def test_silence_without_a_publisher_is_explained_by_its_absence(node):
+    advice = Camera(node, Parameters(), print).explain_silence()
+    assert "no image on /image for" in advice
+    assert "no publisher on it. Start the camera, or remap `image` to its topic" in advice
+
+
+def test_silence_of_a_best_effort_camera_is_explained_to_a_reliable_subscriber(node, capfd):
+    camera = Camera(node, Parameters(image_reliability="reliable"), print)
+    node.create_publisher(Image, "image", qos.profile("best_effort", 1))
+    spin_until(node, lambda: "set image_reliability to best_effort" in capfd.readouterr().err)
+    advice = camera.explain_silence()
+    assert "there is 1 publisher (best_effort, requested: reliable)" in advice
+    assert "set image_reliability to best_effort" in advice
+
+
+def test_silence_of_a_matching_camera_is_explained_by_the_transport(node):
+    camera = Camera(node, Parameters(), print)
+    node.create_publisher(Image, "image", qos.profile("best_effort", 1))
+    spin_until(node, lambda: node.count_publishers("image"))
+    assert "FASTDDS_BUILTIN_TRANSPORTS to LARGE_DATA" in camera.explain_silence()
+
+
+def test_silence_is_measured_while_simulated_time_stands_still(ros):
+    node = Node("simulated", cli_args=["--ros-args", "-p", "use_sim_time:=true"])
+    camera = Camera(node, Parameters(), print)
+    time.sleep(0.2)
+    assert node.get_clock().now().nanoseconds == 0
+    assert 0.2 <= camera.silence < PATIENCE
+    node.destroy_node()
+
+
+def test_a_closed_camera_is_not_heard(node):
+    Camera(node, Parameters(), print).close()
+    spin_until(node, lambda: node.count_subscribers("image") == 0)

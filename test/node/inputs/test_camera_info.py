@@ -1,0 +1,136 @@
+"""camera_info is received from publishers that repeat it and from those that latch it; its stamp does not matter."""
+
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+import rclpy
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+from sensor_msgs.msg import CameraInfo, Image
+
+from sam2_ros.node import qos
+from sam2_ros.node.inputs.camera_info import CameraInfoInput
+
+PATIENCE = 30.0  # seconds
+SIZE = (3, 4)
+
+
+@pytest.fixture
+def driver(ros: None) -> Iterator[Node]:
+    """A node of another process, as far as DDS can tell."""
+    context = rclpy.Context()
+    context.init()
+    node = Node("driver", context=context)
+    yield node
+    node.destroy_node()
+    context.try_shutdown()
+
+
+@pytest.fixture
+def node(ros: None) -> Iterator[Node]:
+    node = rclpy.create_node("camera_info_test")
+    yield node
+    node.destroy_node()
+
+
+def spin_until(node: Node, condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline
+        rclpy.spin_once(node, timeout_sec=0.02)
+
+
+def info(focal: float = 1.0) -> CameraInfo:
+    return CameraInfo(height=SIZE[0], width=SIZE[1], k=[focal, 0.0, 0.0, 0.0, focal, 0.0, 0.0, 0.0, 1.0])
+
+
+def focal(received: CameraInfoInput) -> float:
+    found = received.infos.for_size(SIZE)
+    return 0.0 if found is None else float(found.k[0])
+
+
+@pytest.mark.parametrize("reliability", qos.RELIABILITIES)
+def test_one_that_is_repeated_is_received(node: Node, driver: Node, reliability: str) -> None:
+    received = CameraInfoInput(node)
+    publisher = driver.create_publisher(CameraInfo, "camera_info", qos.profile(reliability, 1))
+
+    def arrived() -> bool:
+        publisher.publish(info())
+        return focal(received) == 1.0
+
+    spin_until(node, arrived)
+    received.close()
+
+
+def test_one_that_was_latched_before_the_subscription_is_received(node: Node, driver: Node) -> None:
+    driver.create_publisher(CameraInfo, "camera_info", qos.latched(1)).publish(info(2.0))
+    spin_until(node, lambda: node.count_publishers("camera_info"))
+    received = CameraInfoInput(node)
+    spin_until(node, lambda: focal(received) == 2.0)
+    received.close()
+
+
+def test_one_that_is_latched_while_no_other_is_known_is_received(node: Node, driver: Node) -> None:
+    received = CameraInfoInput(node)
+    driver.create_publisher(CameraInfo, "camera_info", qos.latched(1)).publish(info(3.0))
+    spin_until(node, lambda: focal(received) == 3.0)
+    received.close()
+
+
+def test_the_newest_counts(node: Node, driver: Node) -> None:
+    publisher = driver.create_publisher(CameraInfo, "camera_info", qos.latched(1))
+    publisher.publish(info(1.0))
+    received = CameraInfoInput(node)
+    spin_until(node, lambda: focal(received) == 1.0)
+    publisher.publish(info(5.0))
+    spin_until(node, lambda: focal(received) == 5.0)
+    received.close()
+
+
+@pytest.mark.parametrize("profile", [qos.profile("reliable", 1), qos.profile("best_effort", 1), qos.latched(1)])
+def test_no_publisher_is_warned_of_incompatible_qos(
+    node: Node, driver: Node, profile: QoSProfile, capfd: pytest.CaptureFixture[str]
+) -> None:
+    publisher = driver.create_publisher(CameraInfo, "camera_info", profile)
+    received = CameraInfoInput(node)
+
+    def arrived() -> bool:
+        publisher.publish(info())
+        return focal(received) == 1.0
+
+    spin_until(node, arrived)
+    for _ in range(50):
+        rclpy.spin_once(node, timeout_sec=0.02)
+    said = capfd.readouterr()
+    assert "incompatible" not in (said.out + said.err).lower()
+    received.close()
+
+
+def test_silence_is_a_problem_until_the_first_has_come(node: Node, driver: Node) -> None:
+    received = CameraInfoInput(node)
+    assert received.problem(30.0) == ""
+    time.sleep(0.2)
+    assert received.problem(0.1).startswith("no camera_info on /camera_info for 0.")
+    driver.create_publisher(CameraInfo, "camera_info", qos.latched(1)).publish(info())
+    spin_until(node, lambda: not received.infos.is_empty)
+    time.sleep(0.2)
+    assert received.problem(0.1) == ""
+    received.close()
+
+
+def test_another_type_on_the_topic_is_named(node: Node, driver: Node) -> None:
+    received = CameraInfoInput(node)
+    driver.create_publisher(Image, "camera_info", 1)
+    spin_until(node, lambda: node.count_publishers("camera_info"))
+    reason = received.explain_silence(3.0)
+    assert "published as sensor_msgs/msg/Image, expected sensor_msgs/msg/CameraInfo: remap `camera_info`" in reason
+    received.close()
+
+
+def test_closed_it_leaves_no_subscription(node: Node, driver: Node) -> None:
+    driver.create_publisher(CameraInfo, "camera_info", qos.latched(1)).publish(info())
+    received = CameraInfoInput(node)
+    spin_until(node, lambda: focal(received))
+    received.close()
+    assert not node.count_subscribers("camera_info")

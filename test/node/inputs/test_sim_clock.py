@@ -1,0 +1,98 @@
+"""Simulated time that is asked for and does not run is reported, also by a node that it would stop."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import rclpy
+from builtin_interfaces.msg import Time
+from diagnostic_msgs.msg import DiagnosticStatus
+from rclpy.node import Node
+from rosgraph_msgs.msg import Clock
+
+from sam2_ros.node.inputs.sim_clock import SimClock
+
+PATIENCE = 30.0  # seconds
+TIMEOUT = 0.2  # seconds
+
+
+@pytest.fixture
+def node(ros: None) -> Iterator[Node]:
+    node = Node("simulated", cli_args=["--ros-args", "-p", "use_sim_time:=true"])
+    yield node
+    node.destroy_node()
+
+
+def problem(clock: SimClock) -> str:
+    """What is reported when nothing happens for longer than TIMEOUT."""
+    clock.problem(TIMEOUT)
+    time.sleep(1.5 * TIMEOUT)
+    return clock.problem(TIMEOUT)
+
+
+def set_time(node: Node, publisher: Any, seconds: int) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while node.get_clock().now().nanoseconds != seconds * 10**9:
+        assert time.monotonic() < deadline
+        publisher.publish(Clock(clock=Time(sec=seconds)))
+        rclpy.spin_once(node, timeout_sec=0.02)
+
+
+def test_without_a_publisher_on_clock_it_is_named(node: Node) -> None:
+    assert problem(SimClock(node)) == (
+        "use_sim_time is true, but there is no publisher on /clock: start the simulator or `ros2 bag play --clock`, or "
+        "set use_sim_time to false"
+    )
+
+
+def test_a_publisher_that_says_nothing_is_named(node: Node) -> None:
+    node.create_publisher(Clock, "/clock", 1)
+    assert "nothing came on /clock for 0." in problem(SimClock(node))
+
+
+def test_time_that_moves_is_no_problem_and_time_that_stands_still_is(node: Node) -> None:
+    publisher = node.create_publisher(Clock, "/clock", 1)
+    clock = SimClock(node)
+    for seconds in range(100, 104):
+        set_time(node, publisher, seconds)
+        assert clock.problem(TIMEOUT) == ""
+        time.sleep(0.75 * TIMEOUT)
+    assert "/clock stands still at 103.0 s for 0." in problem(clock)
+    assert problem(clock).endswith("is the simulator or the bag paused?")
+    set_time(node, publisher, 1)  # a simulation that starts again
+    assert clock.problem(TIMEOUT) == ""
+    node.destroy_publisher(publisher)
+    assert problem(clock).endswith("its publisher is gone")
+
+
+def test_without_use_sim_time_nothing_is_missed(ros: None) -> None:
+    node = rclpy.create_node("real")
+    assert problem(SimClock(node)) == ""
+    node.destroy_node()
+
+
+def test_the_node_reports_it_in_every_state_and_tracks_on(start: Callable[..., Any]) -> None:
+    robot = start("simulated_tracker", use_sim_time="true", image_timeout=0.5)
+    reason = "use_sim_time is true, but there is no publisher on /clock"
+
+    def status() -> DiagnosticStatus:
+        return robot.diagnostics[-1].status[0] if robot.diagnostics else DiagnosticStatus()
+
+    robot.wait_for(lambda: reason in status().message, "warning")
+    assert status().level == DiagnosticStatus.WARN
+    robot.wait_for_log(reason)
+    robot.bring_up()
+    robot.show()
+    robot.wait_for(lambda: reason in status().message, "warning while active")
+    robot.wait_for(lambda: f"{reason}" in status().message and "no image on /image" in status().message, "both")
+    publisher, seconds = robot.node.create_publisher(Clock, "/clock", 1), 0
+
+    def is_well() -> bool:
+        nonlocal seconds
+        seconds += 1
+        publisher.publish(Clock(clock=Time(sec=seconds)))
+        robot.show()
+        return status().message == "tracking"
+
+    robot.wait_for(is_well, "health")

@@ -1,0 +1,153 @@
+"""Outputs are computed for those who listen, and for nobody else."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import rclpy
+from builtin_interfaces.msg import Time
+from rclpy.lifecycle import LifecycleNode
+from sam2_ros.msg import TrackEvent
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+
+from sam2_ros.node import parameters, qos
+from sam2_ros.node.conversions import messages
+from sam2_ros.node.outputs.outputs import Outputs
+from sam2_ros.node.parameters import Parameters
+from sam2_ros.node.session import Publication, View
+from sam2_ros.tracking.types import Box, Event, EventKind, FrameResult, Track, TrackState
+
+HEADER = Header(stamp=Time(sec=1_700_000_000, nanosec=123_456_789), frame_id="optical")
+STAMP = messages.seconds(HEADER.stamp)
+PATIENCE = 30.0  # seconds
+
+
+@pytest.fixture
+def node(ros: None) -> Iterator[LifecycleNode]:
+    node = LifecycleNode("sam2_tracker")
+    parameters.declare(node)
+    yield node
+    node.destroy_node()
+
+
+@pytest.fixture
+def outputs(node: LifecycleNode) -> Outputs:
+    outputs = Outputs(node, Parameters())
+    node.trigger_configure()
+    node.trigger_activate()
+    return outputs
+
+
+class Drawing:
+    """Counts how often the label image is drawn."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def draw(self) -> np.ndarray:
+        self.count += 1
+        return np.full((6, 8), 5, np.uint8)
+
+
+def publication(drawing: Drawing, last_seen: float = STAMP) -> Publication:
+    mask = np.zeros((6, 8), bool)
+    mask[1:3, 1:3] = True
+    track = Track(1, 5, "cup", TrackState.VISIBLE, 0.9, 0.8, mask, Box(1, 1, 3, 3), 4, last_seen)
+    result = FrameResult(STAMP, 0, (6, 8), (track,), draw_labels=drawing.draw)
+    return Publication(View(np.zeros((6, 8, 3), np.uint8), HEADER, STAMP), result, track, (), {1: "cup"})
+
+
+def listen(node: LifecycleNode, kind: type, topic: str) -> list:
+    """What is heard on a topic, from when it is connected."""
+    heard: list = []
+    node.create_subscription(kind, topic, heard.append, qos.profile("reliable", 10))
+    return heard
+
+
+def spin_until(node: LifecycleNode, condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline
+        rclpy.spin_once(node, timeout_sec=0.02)
+
+
+def test_what_nobody_listens_to_is_not_computed(node, outputs):
+    drawing = Drawing()
+    outputs.publish(publication(drawing))
+    assert drawing.count == 0
+    heard = listen(node, Image, "~/masks")
+    spin_until(node, lambda: node.count_subscribers("/sam2_tracker/masks"))
+
+    def published() -> bool:
+        outputs.publish(publication(drawing))
+        return bool(heard)
+
+    spin_until(node, published)
+    assert drawing.count > 0
+    assert (heard[0].header, heard[0].encoding, heard[0].data[0]) == (HEADER, "mono8", 5)
+
+
+def test_the_target_mask_is_black_and_white(node, outputs):
+    heard = listen(node, Image, "~/target_mask")
+
+    def published() -> bool:
+        outputs.publish(publication(Drawing()))
+        return bool(heard)
+
+    spin_until(node, published)
+    values = np.frombuffer(heard[0].data, np.uint8).reshape(6, 8)
+    assert (values[1:3, 1:3] == 255).all()
+    assert values.sum() == 4 * 255
+
+
+def later(seconds: int, last_seen: float) -> Publication:
+    """What is published some seconds after HEADER, on an image that is stamped to the nanosecond, too."""
+    stamp = Time(sec=HEADER.stamp.sec + seconds, nanosec=987_654_321)
+    now = publication(Drawing(), last_seen)
+    result = replace(now.result, stamp=messages.seconds(stamp), draw_labels=None)
+    return replace(now, view=replace(now.view, header=Header(stamp=stamp), stamp=result.stamp), result=result)
+
+
+def test_events_of_the_past_keep_the_nanoseconds_of_their_images(node, outputs):
+    heard = listen(node, TrackEvent, "~/events")
+    spin_until(node, lambda: node.count_subscribers("/sam2_tracker/events"))
+    outputs.publish(publication(Drawing()))
+    outputs.publish(replace(later(1, STAMP), events=(Event(EventKind.STARTED, 1, STAMP),)))
+
+    def published() -> bool:
+        outputs.publish(replace(later(1, STAMP), events=(Event(EventKind.STARTED, 1, STAMP),)))
+        return bool(heard)
+
+    spin_until(node, published)
+    assert (heard[0].header.stamp, heard[0].label) == (HEADER.stamp, "cup")
+
+
+def test_what_happened_is_published_though_a_result_cannot_be(node, outputs):
+    heard = listen(node, TrackEvent, "~/events")
+    pictures = listen(node, Image, "~/overlay")
+    spin_until(node, lambda: qos.is_wanted(outputs._overlay) and qos.is_wanted(outputs._events))
+    happened = Event(EventKind.STARTED, 1, STAMP)
+    small = View(np.zeros((2, 2, 3), np.uint8), HEADER, STAMP)  # nothing real fails on demand
+    with pytest.raises((ValueError, IndexError)):
+        outputs.publish(replace(publication(Drawing()), view=small, events=(happened,)))
+    spin_until(node, lambda: heard)
+    assert (heard[0].type, heard[0].label, pictures) == (TrackEvent.STARTED, "cup", [])
+
+
+def test_stamps_are_kept_for_as_long_as_something_refers_to_them(outputs):
+    outputs.publish(publication(Drawing()))
+    for seconds in range(1, 100):
+        outputs.publish(later(seconds, last_seen=STAMP))
+    assert outputs._time_of(STAMP) == HEADER.stamp
+    assert len(outputs._times) == Parameters().history + 1
+    outputs.publish(later(100, last_seen=later(100, 0.0).result.stamp))
+    assert len(outputs._times) == Parameters().history
+
+
+def test_destroyed_outputs_leave_no_topics(node, outputs):
+    outputs.destroy()
+    names = {name for name, _ in node.get_publisher_names_and_types_by_node("sam2_tracker", "/")}
+    assert not names & {f"/sam2_tracker/{name}" for name in ("tracks", "masks", "target_mask", "overlay", "events")}

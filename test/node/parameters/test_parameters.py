@@ -1,0 +1,197 @@
+"""One table describes the parameters; what is outside of it is refused with a reason."""
+
+import subprocess
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+import yaml
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+from sam2_ros.node.parameters import check, check_change, declare
+from sam2_ros.node.parameters.table import Parameters, rule_of
+from sam2_ros.node.parameters.values import ParameterError
+from sam2_ros.node.parameters.yaml_file import as_yaml
+
+CONFIG = Path(__file__).parents[3] / "config" / "track.yaml"
+NAMES = [entry.name for entry in fields(Parameters)]
+
+
+def configured() -> dict:
+    return yaml.safe_load(CONFIG.read_text())["/**/sam2_tracker"]["ros__parameters"]
+
+
+def test_the_configuration_file_is_written_from_the_table():
+    command = [sys.executable, "-m", "sam2_ros.node.parameters"]
+    assert CONFIG.read_text() == subprocess.run(command, capture_output=True, text=True, check=True).stdout, (
+        "run `python3 -m sam2_ros.node.parameters > config/track.yaml`"
+    )
+
+
+def test_the_configuration_file_holds_every_parameter_with_its_default():
+    defaults = {name: getattr(Parameters(), name) for name in NAMES}
+    assert configured() == defaults
+    assert {name: type(value) for name, value in configured().items()} == {
+        name: type(value) for name, value in defaults.items()
+    }
+
+
+def test_the_configuration_file_explains_every_parameter_and_marks_what_can_be_changed_at_run_time():
+    for name in NAMES:
+        comment, _ = as_yaml().split(f"\n    {name}: ")
+        text = " ".join(comment.rsplit("\n\n", 1)[1].replace("    # ", "").split("\n"))
+        assert text == rule_of(name).description + " (live)" * rule_of(name).at_run_time
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_defaults_are_allowed_values(name):
+    check(name, getattr(Parameters(), name))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_parameter_is_described(name):
+    assert rule_of(name).description.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "complaint"),
+    [
+        ("model", "sam3", "model is 'sam3', expected one of sam2.1_hiera_tiny"),
+        ("image_size", -4, "image_size is -4, expected 0 to 4096"),
+        ("image_bit_depth", 7, "image_bit_depth is 7, expected 0 or 8 to 16"),
+        ("image_bit_depth", 17, "image_bit_depth is 17, expected 0 or 8 to 16"),
+        ("max_objects", 0, "max_objects is 0, expected 1 to 254"),
+        ("max_objects", 255, "max_objects is 255, expected 1 to 254"),
+        ("max_objects", "many", r"max_objects is 'many' \(str\), expected a whole number$"),
+        ("lost_after", 2, r"lost_after is 2 \(int\), expected a number with a decimal point: write 2.0$"),
+        ("detection_classes", 22, r"detection_classes is 22 \(int\), expected text: write it in quotes: \"'TEXT'\""),
+        ("detection_classes", ["cup"], r"\['cup'\] \(list\), expected text: .* in one text, separated by commas$"),
+        ("lost_after", -0.5, "lost_after is -0.5, expected 0.0 to 3600.0"),
+        ("vanish_below", 0.3, "vanish_below is 0.3, expected 0.5 to 1.0"),
+        ("memory_policy", "elephant", "memory_policy is 'elephant', expected one of reference, guarded"),
+        ("stamp_tolerance", float("nan"), "stamp_tolerance is nan, expected 0.0 to 10.0"),
+        ("preset", "quick", "preset is 'quick', expected one of quality, balanced, fast"),
+        ("encode_every", -1, "encode_every is -1, expected 0 to 30"),
+        ("device", "gpu", "device is 'gpu', expected auto, cpu, cuda or cuda:N"),
+        ("device", "cuda:", "device is 'cuda:', expected auto, cpu, cuda or cuda:N"),
+        ("image_reliability", "reliabel", "image_reliability is 'reliabel', expected one of best_effort, reliable"),
+        ("publish_cropped_masks", 1, r"publish_cropped_masks is 1 \(int\), expected true or false$"),
+    ],
+)
+def test_other_values_are_refused_with_what_was_expected(name, value, complaint):
+    with pytest.raises(ParameterError, match=complaint):
+        check(name, value)
+
+
+@pytest.mark.parametrize("device", ["auto", "cpu", "cuda", "cuda:0", "cuda:11"])
+def test_devices_are_named_as_torch_names_them(device):
+    check("device", device)
+
+
+def started(*arguments: str) -> Parameters:
+    """What a node that is started with these values makes of them."""
+    node = Node("starting", cli_args=["--ros-args", *(part for text in arguments for part in ("-p", text))])
+    try:
+        return declare(node)
+    finally:
+        node.destroy_node()
+
+
+@pytest.mark.parametrize(
+    ("argument", "complaint"),
+    [
+        ("max_objects:=0", "max_objects is 0, expected 1 to 254"),
+        ("max_objects:=1.5", r"max_objects is 1.5 \(float\), expected a whole number$"),
+        ("max_objects:=many", r"max_objects is 'many' \(str\), expected a whole number$"),
+        ("max_objects:=yes", r"max_objects is True \(bool\), expected a whole number$"),
+        ("max_objects:=[]", "max_objects is an empty list, expected a whole number: leave it out for the default$"),
+        ("lost_after:=off", r"lost_after is False \(bool\), expected a number$"),
+        ("lost_after:=.nan", "lost_after is nan, expected 0.0 to 3600.0"),
+        ("image_timeout:=soon", r"image_timeout is 'soon' \(str\), expected a number$"),
+        ("depth:=2", r"depth is 2 \(int\), expected true or false$"),
+        ("depth:=/camera/depth", r"depth is '/camera/depth' \(str\), expected true or false$"),
+        (
+            "detection_classes:=on",
+            r"is True \(bool\), expected text: YAML reads y, yes, on and true as true, .* quote",
+        ),
+        ("detection_classes:=12E3", r"is 12000.0 \(float\), expected text: YAML reads such text as a number, write it"),
+        ("detection_classes:=[yes, no]", r"is \[True, False\] \(list\), expected text"),
+        ("target_frame:=no", r"target_frame is False \(bool\), expected text: .* \"'TEXT'\" on a command line"),
+        ("model:=7", "model is '7', expected one of"),
+        ("device:=0", "device is '0', expected auto, cpu, cuda or cuda:N"),
+        ("max_object:=3", "there is no parameter max_object, did you mean max_objects?"),
+    ],
+)
+def test_what_was_given_at_the_start_is_checked(ros, argument, complaint):
+    with pytest.raises(ParameterError, match=complaint) as raised:
+        started(argument)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("argument", "name", "value"),
+    [
+        ("max_objects:=3", "max_objects", 3),
+        ("max_objects:=3.0", "max_objects", 3),
+        ("max_objects:='3'", "max_objects", 3),
+        ("lost_after:=2", "lost_after", 2.0),
+        ("lost_after:='2.5'", "lost_after", 2.5),
+        ("depth:=1", "depth", True),
+        ("depth:=yes", "depth", True),
+        ("depth:='True'", "depth", True),
+        ("detections:=0", "detections", False),
+        ("detections:='off'", "detections", False),
+        ("detection_classes:=22", "detection_classes", "22"),
+        ("detection_classes:='on'", "detection_classes", "on"),
+        ("detection_classes:=[cup, bowl]", "detection_classes", "cup,bowl"),
+        ("detection_classes:=[1, 2]", "detection_classes", "1,2"),
+        ("detection_classes:=[]", "detection_classes", ""),
+        ("target_frame:=1", "target_frame", "1"),
+        ("checkpoint:=2024", "checkpoint", "2024"),
+    ],
+)
+def test_what_was_given_at_the_start_is_taken_as_meant(ros, argument, name, value):
+    given = getattr(started(argument), name)
+    assert (given, type(given)) == (value, type(value))
+
+
+def test_a_conversion_is_logged(ros, capfd):
+    started("detection_classes:=022")
+    assert "parameter detection_classes is 18, taken as '18'" in capfd.readouterr().err
+
+
+def test_what_was_given_at_the_start_counts(ros):
+    arguments = ["--ros-args", "-p", "max_objects:=3", "-p", "use_sim_time:=true"]
+    node = Node("starting", cli_args=arguments)
+    assert declare(node) == Parameters(max_objects=3)
+    description = node.describe_parameter("max_objects")
+    assert description.description == rule_of("max_objects").description
+    assert (description.integer_range[0].from_value, description.integer_range[0].to_value) == (1, 254)
+    node.destroy_node()
+
+
+def test_parameters_of_other_nodes_are_ignored_and_logged_once(ros, tmp_path, capfd):
+    shared = {"image_width": 640, "depth_module": {"profile": "640x480x30"}, "plugins": [], "max_objects": 5}
+    file = tmp_path / "shared.yaml"
+    file.write_text(yaml.safe_dump({"/**": {"ros__parameters": shared}}))
+    node = Node("starting", cli_args=["--ros-args", "--params-file", str(file)])
+    assert declare(node) == Parameters(max_objects=5)
+    assert not node.has_parameter("image_width")
+    said = capfd.readouterr().err
+    assert said.count("unknown parameters are ignored: depth_module.profile, image_width, plugins") == 1
+    node.destroy_node()
+
+
+def test_what_the_model_was_built_from_is_fixed_while_configured():
+    change = [Parameter("max_objects", value=3)]
+    check_change(change, configured=False)
+    with pytest.raises(ParameterError, match="max_objects is fixed while the node is configured: `deactivate`"):
+        check_change(change, configured=True)
+
+
+def test_the_rest_can_be_changed_at_run_time_to_allowed_values():
+    check_change([Parameter("image_timeout", value=9.0), Parameter("use_sim_time", value=True)], configured=True)
+    with pytest.raises(ParameterError, match="image_timeout is -1.0, expected 0.1 to 3600.0"):
+        check_change([Parameter("image_timeout", value=-1.0)], configured=True)
