@@ -76,12 +76,14 @@ def run(args: argparse.Namespace) -> int:
     outcomes: list[_Outcome] = []
     for name, folder in folders.items():
         outcomes.append(_evaluate(args, name, sequences, folder))
-        if not outcomes[-1].is_complete:
+        if outcomes[-1].interrupt:
             break
     _print_tables(
         {outcome.name: _rows(summarise(outcome.scores), outcome.rate, outcome.skipped) for outcome in outcomes}
     )
-    return 0 if outcomes[-1].is_complete else 130  # as a shell reports Ctrl-C
+    if outcomes[-1].interrupt:
+        raise outcomes[-1].interrupt
+    return 0
 
 
 def _positive(text: str) -> float:
@@ -96,13 +98,13 @@ def _positive(text: str) -> float:
 
 @dataclass(frozen=True)
 class _Outcome:
-    """What a preset or baseline scored; `is_complete` is false if Ctrl-C ended it early."""
+    """What a preset or baseline scored, until `interrupt` if Ctrl-C or SIGTERM ended it early."""
 
     name: str
     precision: str | None  # None for a baseline
     results: list[tuple[Sequence, Evaluated]]
     skipped: int
-    is_complete: bool
+    interrupt: KeyboardInterrupt | None
 
     @property
     def scores(self) -> list[ObjectScore]:
@@ -123,7 +125,7 @@ def _evaluate(args: argparse.Namespace, name: str, sequences: list[Sequence], fo
     folder.mkdir(parents=True, exist_ok=True)
     results: list[tuple[Sequence, Evaluated]] = []
     skipped = 0
-    is_complete = True
+    interrupt = None
     try:
         for sequence in tqdm(sequences, desc=name, unit="sequence", disable=None):
             try:
@@ -131,14 +133,14 @@ def _evaluate(args: argparse.Namespace, name: str, sequences: list[Sequence], fo
             except DatasetError as error:
                 skipped += 1
                 print(f"skipped {sequence.name}: {error}", file=sys.stderr)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as signal:
         if not results:
             raise
-        is_complete = False
+        interrupt = signal
         print(f"stopped: scores of the first {len(results) + skipped} of {len(sequences)} sequences", file=sys.stderr)
     if not results:
         raise DatasetError(f"none of the {len(sequences)} sequences of {args.dataset} can be used")
-    outcome = _Outcome(name, precision, results, skipped, is_complete)
+    outcome = _Outcome(name, precision, results, skipped, interrupt)
     _write_json(folder / "scores.json", args, outcome)
     _write_worst(folder, results)
     return outcome
@@ -170,7 +172,7 @@ def _write_json(file: Path, args: argparse.Namespace, outcome: _Outcome) -> None
         "summary": asdict(summarise(outcome.scores)),
         "frames_per_second": outcome.rate,
         "skipped": outcome.skipped,
-        "is_complete": outcome.is_complete,
+        "is_complete": outcome.interrupt is None,
         "objects": [asdict(score) for score in outcome.scores],
     }
     with named_errors(file):

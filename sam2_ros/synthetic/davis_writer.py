@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from sam2_ros.files import named_errors
+from sam2_ros.media.pictures import write_picture
 from sam2_ros.synthetic.clip import Clip
 
 IMAGES, ANNOTATIONS, LOOK_ALIKES = "JPEGImages", "Annotations", "look_alikes.json"
@@ -38,13 +39,6 @@ def write_sequence(folder: Path, name: str, frames: Iterable[np.ndarray], labels
     annotations.mkdir(parents=True, exist_ok=True)
     for t, frame in enumerate(frames):
         bgr = cv2.cvtColor(frame, cv2.COLOR_RGB2BGR)
-        write_image(images / f"{t:05d}.jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 95])
+        write_picture(images / f"{t:05d}.jpg", bgr)
     for t, label in labels.items():
-        write_image(annotations / f"{t:05d}.png", label.astype(np.uint8))
-
-
-def write_image(file: Path, image: np.ndarray, options: Sequence[int] = ()) -> None:
-    """As cv2.imwrite, for any file name. Raises OSError, which names the file, where that returns False."""
-    encoded = cv2.imencode(file.suffix, image, options)[1]
-    with named_errors(file):
-        file.write_bytes(encoded.tobytes())
+        write_picture(annotations / f"{t:05d}.png", label.astype(np.uint8))

@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image, ImageSequence
 
 from sam2_ros.files import replacing
+from sam2_ros.media.pictures import read_picture
 from sam2_ros.optional import MissingLibraryError, require
 
 PHOTOGRAPH_SIDE = 420
@@ -99,7 +100,7 @@ def read_pictures(files: Iterable[Path]) -> Pictures:
         if animation is not None:
             animations.append(animation)
             continue
-        image = decode_image(file, cv2.IMREAD_UNCHANGED)
+        image = read_picture(file, cv2.IMREAD_UNCHANGED)
         if image is None:
             log.warning("skipped %s: not an image that OpenCV reads", file)
             continue
@@ -108,15 +109,9 @@ def read_pictures(files: Iterable[Path]) -> Pictures:
             if cut_out is not None:
                 cut_outs.append(cut_out)
             continue
-        photograph = _shrink(cv2.cvtColor(decode_image(file, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB))
+        photograph = _shrink(cv2.cvtColor(read_picture(file), cv2.COLOR_BGR2RGB))
         photographs.append(Photograph(photograph, _segment(photograph)))
     return Pictures(tuple(photographs), tuple(cut_outs), tuple(animations))
-
-
-def decode_image(file: Path, flags: int) -> np.ndarray | None:
-    """As cv2.imread, but for any file name: OpenCV crashes on names that are not valid UTF-8."""
-    content = np.fromfile(file, np.uint8)
-    return cv2.imdecode(content, flags) if content.size else None
 
 
 def _fingerprint(folder: Path | None, files: list[Path]) -> str:

@@ -17,8 +17,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from sam2_ros.media import pictures as media
 from sam2_ros.synthetic.davis_writer import ANNOTATIONS, IMAGES, LOOK_ALIKES
-from sam2_ros.synthetic.pictures import decode_image
 
 _ENDINGS = {".jpg", ".jpeg", ".png"}
 _VOID = 255  # "ignore" in most data sets
@@ -65,7 +65,7 @@ class Sequence:
 def read_picture(file: Path) -> np.ndarray:
     """(H, W, 3) uint8 RGB. Raises DatasetError for a file that is no image."""
     try:
-        image = decode_image(file, cv2.IMREAD_COLOR)
+        image = media.read_picture(file)
     except OSError as error:
         raise DatasetError(f"{file} cannot be read ({error.strerror})") from error
     if image is None:

@@ -142,6 +142,9 @@ def _new_model(recipe: Recipe, checkpoint: Path | None, step: int) -> Sam2:
 def _prepare(model: Sam2, recipe: Recipe, device: torch.device) -> tuple[Sam2, Optimizers]:
     """The model on its device with its optimizers; frozen parameters get no gradients, and so no updates."""
     model.to(device).train()
+    for prefix in recipe.frozen_prefixes:
+        if not any(name.startswith(prefix) for name, _ in model.named_parameters()):
+            raise TrainingError(f"no parameter of {model.config.name} starts with {prefix}, which is to be frozen")
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(not name.startswith(recipe.frozen_prefixes))
     return model, Optimizers(model, recipe.weight_decay, recipe.use_muon)

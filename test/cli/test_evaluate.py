@@ -104,20 +104,25 @@ def test_a_data_set_without_a_usable_sequence_is_an_error(
     assert f"none of the 1 sequences of {dataset} can be used" in errors
 
 
-def test_ctrl_c_keeps_the_scores_of_the_sequences_so_far(
-    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_keeps_the_scores_of_the_sequences_so_far(
+    number: signal.Signals,
+    dataset: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     write_clip(dataset, "zweite", Clip(np.zeros((3, 32, 32, 3), np.uint8), np.ones((3, 32, 32), np.uint8)))
     score = evaluate.evaluate_sequence
 
     def interrupted(sequence: Sequence, *others: Any) -> Any:
         if sequence.name == "zweite":
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(number)
         return score(sequence, *others)
 
     monkeypatch.setattr(evaluate, "evaluate_sequence", interrupted)
     out = tmp_path / "out"
-    assert main(["evaluate", str(dataset), "--baseline", "copy", "--out", str(out)]) == 130
+    assert main(["evaluate", str(dataset), "--baseline", "copy", "--out", str(out)]) == 128 + number
     captured = capsys.readouterr()
     assert "J&F" in captured.out and "stopped: scores of the first 1 of 2 sequences" in captured.err
     scores = json.loads((out / "scores.json").read_text())
@@ -150,7 +155,7 @@ def test_a_full_disk_is_one_line_that_names_the_file(
     (out / "scores.json").symlink_to("/dev/full")
     assert main(["evaluate", str(dataset), "--baseline", "copy", "--out", str(out)]) == 1
     (line,) = [line for line in capsys.readouterr().err.splitlines() if "No space left" in line]
-    assert line.endswith(f"No space left on device: '{out / 'scores.json'}'")
+    assert line == f"sam2_ros evaluate: {out / 'scores.json'}: No space left on device"
 
 
 def test_a_folder_that_is_no_data_set_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -267,7 +267,7 @@ def test_fine_tuning_starts_from_a_checkpoint_and_keeps_frozen_parameters(store:
 
 def test_a_frozen_module_that_the_model_lacks_is_refused(store: ClipStore, tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="no parameter of nano starts with trunk."):
-        train(replace(RECIPE, frozen=("trunk.",)), store, tmp_path, CPU)
+        train(replace(RECIPE, frozen_prefixes=("trunk.",)), store, tmp_path, CPU)
 
 
 def test_weights_of_another_model_are_refused(store: ClipStore, tmp_path: Path) -> None:
