@@ -239,7 +239,7 @@ def test_boxes_of_another_camera_are_refused(detector: Detector, robot: Any) -> 
 
 @pytest.mark.parametrize(
     ("stamp", "complaint"),
-    [(0.0, "they have no stamp"), (1000.0, "no buffered frame is stamped 1000.000000"), (2e9, "did not come in time")],
+    [(0.0, "they have no stamp"), (1000.0, "no buffered frame is stamped 1000.000000"), (2e9, "did not arrive within prompt_timeout")],
 )
 def test_boxes_of_no_image_are_refused_with_the_reason(
     detector: Detector, robot: Any, stamp: float, complaint: str
