@@ -24,8 +24,8 @@ from launch_ros.events.lifecycle import ChangeState
 from launch_ros.parameter_descriptions import ParameterValue
 from lifecycle_msgs.msg import Transition
 
-from sam2_ros.node.parameters.unknown_names import slip
-from sam2_ros.node.parameters.values import boolean, class_names, whole_number
+from sam2_ros.node.parameters.unknown_names import misspelled
+from sam2_ros.node.parameters.values import boolean, class_names, integer
 
 CONFIG = Path(__file__).resolve().parent.parent / "config"
 NODE = "sam2_tracker"
@@ -114,7 +114,7 @@ def refuse_misspelt(context: LaunchContext) -> None:
     """Raises ValueError for an argument that launch would ignore because of a slip of the pen."""
     known = [argument.name for argument in generate_launch_description().get_launch_arguments()]
     for name in context.launch_configurations:
-        if name not in known and (meant := slip(name, known)):
+        if name not in known and (meant := misspelled(name, known)):
             raise ValueError(f"there is no argument {name}, did you mean {meant}?")
 
 
@@ -213,7 +213,7 @@ def convert(name: str, kind: type, text: str) -> ParameterValue | int | bool:
     if kind is bool:
         return boolean(name, text)
     if kind is int:
-        return whole_number(name, text)
+        return integer(name, text)
     if name == "detection_classes":
         text = class_names(text)
     return ParameterValue(text, value_type=str)  # launch reads bare text as YAML: 22 as a number, `on` as true

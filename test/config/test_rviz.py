@@ -11,7 +11,7 @@ from rclpy.lifecycle import LifecycleNode
 
 from sam2_ros.node.inputs.transforms import Transforms
 from sam2_ros.node.outputs.lifter import Lifter
-from sam2_ros.node.outputs.outputs import Outputs
+from sam2_ros.node.outputs.publishers import Publishers
 from sam2_ros.node.parameters import Parameters
 from sam2_ros.node.statistics import Statistics
 
@@ -53,7 +53,7 @@ def published() -> Iterator[dict[str, str]]:
     context = rclpy.Context()
     rclpy.init(context=context)
     node = LifecycleNode("sam2_tracker", context=context)
-    Outputs(node, Parameters(depth=True), Lifter("", Transforms(node), Statistics(), node.get_logger()))
+    Publishers(node, Parameters(depth=True), Lifter("", Transforms(node), Statistics(), node.get_logger()))
     names = node.get_publisher_names_and_types_by_node("sam2_tracker", "/")
     yield {name: types[0] for name, types in names}
     node.destroy_node()

@@ -99,8 +99,8 @@ def test_an_argument_reaches_the_node_as_it_was_written(track: ModuleType, name:
 @pytest.mark.parametrize(
     ("name", "text", "expected"),
     [
-        ("image_size", "big", "a whole number"),
-        ("image_size", "1.5", "a whole number"),
+        ("image_size", "big", "an integer"),
+        ("image_size", "1.5", "an integer"),
         ("use_sim_time", "maybe", "true or false"),
         ("clicked_point", "2", "true or false"),
     ],

@@ -38,7 +38,7 @@ from sam2_ros.model import save_weights, seeded_model  # noqa: E402
 from sam2_ros.node import qos  # noqa: E402
 from sam2_ros.node.conversions.messages import image_message, nearest_time  # noqa: E402
 
-PATIENCE = 60.0  # seconds; only a failing test waits so long
+PATIENCE = 60.0  # seconds; only a image_error test waits so long
 HEIGHT, WIDTH = 96, 128  # pixels of the camera
 
 SERVICES = {

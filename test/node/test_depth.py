@@ -157,22 +157,22 @@ def test_an_object_that_nothing_is_measured_of_has_no_position(camera: DepthCame
     assert cloud.width == 0 and track.area > 0
 
 
-# ---- depth that cannot be used
+# ---- invalid depth
 
 
 @pytest.mark.parametrize(
-    ("depth", "complaint"),
+    ("depth", "warning"),
     [
-        ({"pixels": DEPTH[:48]}, "depth is of 128x48 pixels, the image of 128x96"),
+        ({"pixels": DEPTH[:48]}, "depth is 128x48 pixels, the image 128x96"),
         ({"encoding": "8UC1", "pixels": DEPTH.astype(np.uint8)}, "encoding of depth is '8UC1', expected 32FC1"),
-        ({"header_frame": "depth_optical"}, "depth is in the frame 'depth_optical', the image in 'optical'"),
+        ({"header_frame": "depth_optical"}, "depth has frame_id 'depth_optical', the image 'optical'"),
         ({"k": [0.0] * 9}, "fx 0, fy 0, cx 0, cy 0 pixels, expected positive focal lengths"),
         ({"step": 3}, "step is 3 bytes, expected at least 512"),
     ],
     ids=["size", "encoding", "frame", "focal length", "step"],
 )
 def test_depth_that_cannot_be_used_is_complained_about_and_tracking_goes_on(
-    camera: DepthCamera, depth: dict[str, Any], complaint: str
+    camera: DepthCamera, depth: dict[str, Any], warning: str
 ) -> None:
     depth = dict(depth)
     if frame := depth.pop("header_frame", ""):
@@ -183,7 +183,7 @@ def test_depth_that_cannot_be_used_is_complained_about_and_tracking_goes_on(
     else:
         _, track = camera.show_until(lambda track: not track.has_position, **depth)
     assert track.state == Track.VISIBLE and not track.has_position
-    camera.robot.wait_for(lambda: complaint in health(camera.robot), f"complaint {complaint!r}")
+    camera.robot.wait_for(lambda: warning in health(camera.robot), f"warning {warning!r}")
     assert "in 2-D" in camera.robot.tracker.log
     camera.show_until(is_placed)
     camera.robot.wait_for(lambda: health(camera.robot) == "tracking", "health")
@@ -214,9 +214,9 @@ def keep_showing(camera: DepthCamera, condition: Callable[[], bool], what: str, 
 
 def test_a_silent_topic_is_named(camera: DepthCamera) -> None:
     robot = camera.robot
-    complaint = "no depth on /depth for "
-    keep_showing(camera, lambda: complaint in health(robot), "complaint", lambda: robot.send(robot.next_stamp()))
-    robot.wait_for_log(complaint)
+    warning = "no depth on /depth for "
+    keep_showing(camera, lambda: warning in health(robot), "warning", lambda: robot.send(robot.next_stamp()))
+    robot.wait_for_log(warning)
     assert "although there is 1 publisher" in robot.tracker.log
 
 
@@ -227,7 +227,7 @@ def test_stamps_that_never_meet_are_complained_about_with_numbers(camera: DepthC
         camera.robot.send(stamp)
 
     reason = "the nearest stamps of image and depth differ by 12.0 ms, and depth_slop is 0 ms"
-    keep_showing(camera, lambda: reason in health(camera.robot), "complaint", show)
+    keep_showing(camera, lambda: reason in health(camera.robot), "warning", show)
     assert "set depth_slop above 12.0" in health(camera.robot)
 
 
@@ -261,7 +261,7 @@ def latched_camera(start: Callable[..., Any]) -> DepthCamera:
     """Whose camera_info is published once, latched and without a stamp, before the node is activated."""
     pytest.importorskip("message_filters")
     robot = start("latched", depth=True, image_reliability="reliable", image_depth=20, image_timeout=1.0)
-    publisher = robot.node.create_publisher(CameraInfo, "camera_info", qos.latched(1))
+    publisher = robot.node.create_publisher(CameraInfo, "camera_info", qos.transient_local(1))
     publisher.publish(CameraInfo(height=HEIGHT, width=WIDTH, k=K))
     robot.bring_up()
     camera = DepthCamera(robot)
@@ -321,7 +321,7 @@ def test_positions_and_clouds_are_in_the_target_frame_as_it_lay_at_the_stamp(sta
     camera = equip(robot)
     _, track = camera.show_until(lambda track: True)
     assert not track.has_position
-    robot.wait_for(lambda: "no transform from 'optical' to 'base'" in health(robot), "complaint")
+    robot.wait_for(lambda: "no transform from 'optical' to 'base'" in health(robot), "warning")
     broadcaster = tf2_ros.TransformBroadcaster(robot.node)
     robot.wait_for(lambda: robot.node.count_subscribers("/tf"), "subscription to /tf")
 

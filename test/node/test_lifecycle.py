@@ -147,7 +147,10 @@ def refusals(robot) -> set[str]:
 
 
 def test_services_say_how_an_unconfigured_node_becomes_active(robot):
-    expected = "the node is unconfigured: `ros2 lifecycle set /sam2_tracker configure`, then `activate`"
+    expected = (
+        "configure and activate the node first: `ros2 lifecycle set /sam2_tracker configure`, "
+        "`ros2 lifecycle set /sam2_tracker activate`"
+    )
     assert refusals(robot) == {expected}
 
 
@@ -157,7 +160,7 @@ def test_what_is_followed_is_remembered_while_the_node_is_inactive(robot):
     followed = robot.add().object_id
     assert robot.change("deactivate") == [True]
     assert robot.state == "inactive"
-    assert refusals(robot) == {"the node is inactive: `ros2 lifecycle set /sam2_tracker activate`"}
+    assert refusals(robot) == {"activate the node first: `ros2 lifecycle set /sam2_tracker activate`"}
     assert robot.change("activate") == [True]
     assert [track.id for track in robot.show().tracks] == [followed]
 
@@ -227,7 +230,7 @@ def test_services_of_a_finalized_node_say_that_it_has_to_be_started_again(start)
     robot = start("finalized_tracker")
     assert robot.change("configure", "activate", "shutdown") == [True, True, True]
     assert robot.state == "finalized"
-    assert refusals(robot) == {"the node is finalized: start its process again"}
+    assert refusals(robot) == {"the node is finalized: restart its process"}
     assert robot.change("configure", "activate", "deactivate", "cleanup") == [False] * 4
     assert robot.tracker.end(signal.SIGINT) == 0
     assert "Traceback" not in robot.tracker.log

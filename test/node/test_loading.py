@@ -8,7 +8,7 @@ import torch
 
 from sam2_ros.model import CompiledSam2
 from sam2_ros.node import loading
-from sam2_ros.node.loading import build_tracker, leave_a_core
+from sam2_ros.node.loading import build_tracker, reserve_executor_core
 from sam2_ros.node.parameters import Parameters
 from sam2_ros.tracking import TrackerConfig, TrackStateConfig
 from sam2_ros.tracking.presets import PRESETS
@@ -111,9 +111,9 @@ def test_a_compiler_that_is_missing_is_named(weights, monkeypatch, tmp_path):
 def test_one_core_is_left_to_the_rest_of_the_node_unless_the_environment_decides(monkeypatch):
     threads = torch.get_num_threads()
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    leave_a_core()
+    reserve_executor_core()
     assert torch.get_num_threads() == threads
     monkeypatch.delenv("OMP_NUM_THREADS")
-    leave_a_core()
+    reserve_executor_core()
     assert torch.get_num_threads() == max(1, len(os.sched_getaffinity(0)) - 1)
     torch.set_num_threads(threads)

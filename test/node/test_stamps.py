@@ -114,7 +114,7 @@ def test_images_that_come_twice_or_slightly_late_are_ignored_and_counted(robot):
     assert [track.id for track in robot.show().tracks] == [followed]
 
 
-# ---- streams of which most images cannot be used
+# ---- streams with mostly invalid stamps
 
 
 def stream(robot, *headers: Header) -> str:

@@ -211,7 +211,7 @@ BAD_PROMPTS = {
     "no content": (EMPTY, "empty, expected a click, a box or a mask"),
     "unknown object": (UNKNOWN, "there is no object 4711; the objects are:"),
     "no longer buffered": (TOO_OLD, "buffered ones cover"),
-    "mask that cannot be read": (UNREADABLE_MASK, "mask cannot be read: data has 0 bytes, expected"),
+    "mask that cannot be read": (UNREADABLE_MASK, "cannot read the prompt's mask: data has 0 bytes, expected"),
     "mask of another size": (WRONG_MASK, "mask has shape (3, 3), expected"),
 }
 

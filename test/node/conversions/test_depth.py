@@ -11,7 +11,7 @@ from std_msgs.msg import Header
 
 from sam2_ros.depth.lifting import Intrinsics, LiftingError
 from sam2_ros.node.conversions.depth import CameraInfos, PendingDepth, image_size_of
-from sam2_ros.node.conversions.images import ImageError
+from sam2_ros.node.conversions.encodings import ImageError
 
 SIZE = (3, 4)
 HEADER = Header(stamp=Time(sec=7, nanosec=9), frame_id="optical")
@@ -64,13 +64,13 @@ def test_other_encodings_are_refused(encoding: str) -> None:
 
 
 def test_depth_of_another_size_is_refused() -> None:
-    with pytest.raises(LiftingError, match=r"depth is of 4x2 pixels, the image of 4x3: remap `depth` to .*registered"):
+    with pytest.raises(LiftingError, match=r"depth is 4x2 pixels, the image 4x3: remap `depth` to .*registered"):
         read(depth_message(METRES[:2]))
 
 
 def test_depth_in_another_frame_is_refused() -> None:
     other = Header(stamp=HEADER.stamp, frame_id="depth_optical")
-    with pytest.raises(LiftingError, match=r"in the frame 'depth_optical', the image in 'optical': remap `depth`"):
+    with pytest.raises(LiftingError, match=r"depth has frame_id 'depth_optical', the image 'optical': remap `depth`"):
         read(depth_message(header=other))
 
 

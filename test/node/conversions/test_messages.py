@@ -32,15 +32,15 @@ OUT_OF_RANGE = [Time(sec=2**31 - 1), Time(sec=2**31 - 60), Time(sec=-1), Time(se
 
 
 @pytest.mark.parametrize("stamp", OUT_OF_RANGE)
-def test_a_stamp_that_no_clock_shows_is_refused_with_what_was_found(stamp):
-    told = f"sec {stamp.sec} and nanosec {stamp.nanosec}, expected sec in 0..2147397247"
-    with pytest.raises(messages.StampRangeError, match=told):
+def test_a_stamp_out_of_range_is_refused_with_the_reason(stamp):
+    expected = f"sec {stamp.sec} and nanosec {stamp.nanosec}, expected sec in 0..2147397247"
+    with pytest.raises(messages.StampRangeError, match=expected):
         messages.seconds(stamp)
     for read, message in (
         (messages.prompt_request, msg.Prompt(header=Header(stamp=stamp))),
         (messages.click_request, PointStamped(header=Header(stamp=stamp))),
     ):
-        with pytest.raises(PromptError, match=told):
+        with pytest.raises(PromptError, match=expected):
             read(message)
 
 
@@ -147,7 +147,7 @@ def test_a_prompts_mask_may_cover_all(encoding):
 
 
 def test_a_mask_that_cannot_be_read_is_a_bad_prompt():
-    with pytest.raises(PromptError, match="the prompt's mask cannot be read: data has 0 bytes"):
+    with pytest.raises(PromptError, match="cannot read the prompt's mask: data has 0 bytes"):
         messages.prompt_request(msg.Prompt(mask=Image(height=2, width=2, step=2, encoding="mono8")))
 
 

@@ -64,7 +64,7 @@ def test_one_that_is_repeated_is_received(node: Node, driver: Node, reliability:
 
 
 def test_one_that_was_latched_before_the_subscription_is_received(node: Node, driver: Node) -> None:
-    driver.create_publisher(CameraInfo, "camera_info", qos.latched(1)).publish(info(2.0))
+    driver.create_publisher(CameraInfo, "camera_info", qos.transient_local(1)).publish(info(2.0))
     spin_until(node, lambda: node.count_publishers("camera_info"))
     received = CameraInfoInput(node)
     spin_until(node, lambda: focal(received) == 2.0)
@@ -73,13 +73,13 @@ def test_one_that_was_latched_before_the_subscription_is_received(node: Node, dr
 
 def test_one_that_is_latched_while_no_other_is_known_is_received(node: Node, driver: Node) -> None:
     received = CameraInfoInput(node)
-    driver.create_publisher(CameraInfo, "camera_info", qos.latched(1)).publish(info(3.0))
+    driver.create_publisher(CameraInfo, "camera_info", qos.transient_local(1)).publish(info(3.0))
     spin_until(node, lambda: focal(received) == 3.0)
     received.close()
 
 
 def test_the_newest_counts(node: Node, driver: Node) -> None:
-    publisher = driver.create_publisher(CameraInfo, "camera_info", qos.latched(1))
+    publisher = driver.create_publisher(CameraInfo, "camera_info", qos.transient_local(1))
     publisher.publish(info(1.0))
     received = CameraInfoInput(node)
     spin_until(node, lambda: focal(received) == 1.0)
@@ -88,7 +88,7 @@ def test_the_newest_counts(node: Node, driver: Node) -> None:
     received.close()
 
 
-@pytest.mark.parametrize("profile", [qos.profile("reliable", 1), qos.profile("best_effort", 1), qos.latched(1)])
+@pytest.mark.parametrize("profile", [qos.profile("reliable", 1), qos.profile("best_effort", 1), qos.transient_local(1)])
 def test_no_publisher_is_warned_of_incompatible_qos(
     node: Node, driver: Node, profile: QoSProfile, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -109,13 +109,13 @@ def test_no_publisher_is_warned_of_incompatible_qos(
 
 def test_silence_is_a_problem_until_the_first_has_come(node: Node, driver: Node) -> None:
     received = CameraInfoInput(node)
-    assert received.problem(30.0) == ""
+    assert received.warning(30.0) == ""
     time.sleep(0.2)
-    assert received.problem(0.1).startswith("no camera_info on /camera_info for 0.")
-    driver.create_publisher(CameraInfo, "camera_info", qos.latched(1)).publish(info())
+    assert received.warning(0.1).startswith("no camera_info on /camera_info for 0.")
+    driver.create_publisher(CameraInfo, "camera_info", qos.transient_local(1)).publish(info())
     spin_until(node, lambda: not received.infos.is_empty)
     time.sleep(0.2)
-    assert received.problem(0.1) == ""
+    assert received.warning(0.1) == ""
     received.close()
 
 
@@ -129,7 +129,7 @@ def test_another_type_on_the_topic_is_named(node: Node, driver: Node) -> None:
 
 
 def test_closed_it_leaves_no_subscription(node: Node, driver: Node) -> None:
-    driver.create_publisher(CameraInfo, "camera_info", qos.latched(1)).publish(info())
+    driver.create_publisher(CameraInfo, "camera_info", qos.transient_local(1)).publish(info())
     received = CameraInfoInput(node)
     spin_until(node, lambda: focal(received))
     received.close()

@@ -177,7 +177,7 @@ REJECTED = {
     "in the camera's plane": ((1.0, 0.0, 0.0), "optical", "(1, 0, 0) m is not before the camera"),
     "outside the image": ((2.0, 0.0, 1.0), "optical", "would be pixel (264, 48), outside the image of 128x96"),
     "not finite": ((math.nan, 0.0, 1.0), "optical", "is not finite, expected metres"),
-    "no frame": ((0.0, 0.0, 1.0), "", "it has no frame_id, expected the frame that it is in"),
+    "no frame": ((0.0, 0.0, 1.0), "", "it has no frame_id, expected the frame of its coordinates"),
     "unknown frame": ((0.0, 0.0, 1.0), "moon", "no transform from 'moon' to 'optical'"),
 }
 
@@ -221,7 +221,7 @@ def test_stale_transforms_are_named_with_both_times(robot, impatient, rviz, worl
     world.tell((image - 60.0, 0.0), (image - 59.0, 0.0))
     reason = robot.wait_for_event(TrackEvent.PROMPT_REJECTED).reason
     assert "extrapolation into the future" in reason
-    assert "let /tf connect the two, stamped by the clock of the images" in reason
+    assert "publish that transform on /tf, stamped by the clock of the images" in reason
 
 
 def test_images_that_name_no_frame_are_told_of(robot, rviz):
@@ -314,7 +314,7 @@ def test_clicks_can_be_left_to_others(fresh_robot):
 
 def test_a_camera_info_that_was_latched_once_is_enough(start):
     robot = start("late_tracker")
-    infos = robot.node.create_publisher(CameraInfo, "/camera_info", qos.latched(1))
+    infos = robot.node.create_publisher(CameraInfo, "/camera_info", qos.transient_local(1))
     infos.publish(camera_info())
     robot.bring_up()
     image = robot.show().header

@@ -44,14 +44,14 @@ class Scene:
 
     def measure(self, stamp: float, topics: str = "depth camera_info") -> None:
         """Depth and camera_info arrive."""
-        received = self.input._watch._received["depth"]
+        received = self.input._monitor._received["depth"]
         header = Header(stamp=nearest_time(stamp))
         if "camera_info" in topics:
             self._info.publish(CameraInfo(header=header))
             self.spin_until(lambda: not self.input._camera_info.infos.is_empty)
         if "depth" in topics:
             self._depth.publish(Image(header=header))
-            self.spin_until(lambda: self.input._watch._received["depth"] > received)
+            self.spin_until(lambda: self.input._monitor._received["depth"] > received)
 
     def spin(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds
@@ -197,7 +197,7 @@ def test_after_stamps_went_back_depth_is_found_again(scene: Scene) -> None:
     for i in range(20):
         scene.measure(1000.0 + i, "depth")
         scene.image(1000.5 + i)
-    scene.input.restart()
+    scene.input.reset()
     scene.image(1.0)
     scene.measure(1.0)
     assert scene.handed_on[-1] == (1.0, True)
@@ -238,9 +238,9 @@ def test_the_silent_topic_is_named(scene: Scene) -> None:
         scene.measure(1.0 + i, "depth")
         scene.image(1.0 + i)
         scene.spin(0.2)
-    assert scene.input.problem(0.8).startswith("no camera_info on /camera_info for ")
-    assert "no depth" not in scene.input.problem(0.8)
-    assert scene.input.problem(30.0) == ""
+    assert scene.input.warning(0.8).startswith("no camera_info on /camera_info for ")
+    assert "no depth" not in scene.input.warning(0.8)
+    assert scene.input.warning(30.0) == ""
 
 
 def test_both_are_named_where_neither_comes(scene: Scene) -> None:
@@ -248,7 +248,7 @@ def test_both_are_named_where_neither_comes(scene: Scene) -> None:
     for i in range(7):
         scene.image(1.0 + i)
         scene.spin(0.2)
-    reason = scene.input.problem(0.8)
+    reason = scene.input.warning(0.8)
     assert "no depth on /depth for " in reason and "no camera_info on /camera_info for " in reason
     assert reason.endswith("tracking continues in 2-D")
 
@@ -262,4 +262,4 @@ def test_depth_that_always_comes_too_late_is_named(scene: Scene) -> None:
             assert frame.depth is not None and frame.depth.read((1, 1)) is None  # as its results are published
         scene.measure(1.0 + i)
         scene.spin(0.2)
-    assert "their stamps agree, but depth comes after its image's results are published" in scene.input.problem(0.8)
+    assert "their stamps match, but depth arrives after its image's results are published" in scene.input.warning(0.8)

@@ -13,7 +13,7 @@ from sam2_ros.msg import Prompt, TrackArray
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 
 from sam2_ros.node import qos
-from sam2_ros.node.inputs.subscriptions import explain_silence, type_problem
+from sam2_ros.node.inputs.subscriptions import explain_silence, type_mismatch
 
 PATIENCE = 10.0  # seconds
 
@@ -76,7 +76,7 @@ class Graph:
 def test_known_detectors_come_with_advice(node: Node, found: str, advice: str) -> None:
     messages = pytest.importorskip("vision_msgs.msg")
     subscription = subscribe(node, messages.Detection2DArray, "/yolo/detections")
-    reason = type_problem(Graph(found), "~/detections", subscription)  # type: ignore[arg-type]
+    reason = type_mismatch(Graph(found), "~/detections", subscription)  # type: ignore[arg-type]
     assert reason.startswith(f"/yolo/detections is published as {found}, expected vision_msgs/msg/Detection2DArray")
     assert advice in reason
 
@@ -107,7 +107,7 @@ WRONG = {
         CameraInfo,
         "published as sensor_msgs/msg/CameraInfo, expected sensor_msgs/msg/Image: remap `image` to a topic of this",
     ),
-    "compressed depth": (("depth", Image, "/depth"), CompressedImage, "it is read uncompressed only: remap it"),
+    "compressed depth": (("depth", Image, "/depth"), CompressedImage, "expected uncompressed: remap it"),
     "a cloud for depth": (("depth", Image, "/depth"), PointCloud2, "remap `depth` to the depth image that the cloud"),
     "an image for a calibration": (
         ("camera_info", CameraInfo, "/camera_info"),
@@ -129,19 +129,19 @@ def test_another_type_is_named_with_what_to_set(
 ) -> None:
     name, expected, topic = asked
     subscription = subscribe(node, expected, topic)
-    assert type_problem(node, name, subscription) == ""
+    assert type_mismatch(node, name, subscription) == ""
     driver(kind, topic)
-    assert reason in type_problem(node, name, subscription)
+    assert reason in type_mismatch(node, name, subscription)
     assert reason in explain_silence(node, name, subscription, 3.0)
     driver(expected, topic)
-    assert type_problem(node, name, subscription) == ""
+    assert type_mismatch(node, name, subscription) == ""
 
 
 def test_boxes_of_another_type_are_named(node: Node, driver: Callable[[type, str], None]) -> None:
     messages = pytest.importorskip("vision_msgs.msg")
     subscription = subscribe(node, messages.Detection2DArray, "/yolo/detections")
     driver(TrackArray, "/yolo/detections")
-    assert type_problem(node, "~/detections", subscription) == (
+    assert type_mismatch(node, "~/detections", subscription) == (
         "/yolo/detections is published as sam2_ros/msg/TrackArray, expected vision_msgs/msg/Detection2DArray: choose a "
         "detector that publishes vision_msgs, or convert as examples/yolo_msgs_to_vision_msgs.py does"
     )
@@ -166,7 +166,7 @@ SIBLINGS = {
     "compressed depth": (
         ("depth", Image, "/depth"),
         (CompressedImage, "/depth/compressedDepth"),
-        "only compressed depth is published, on /depth/compressedDepth: it is read uncompressed only",
+        "only compressed depth is published, on /depth/compressedDepth: expected uncompressed",
     ),
 }
 
@@ -190,7 +190,7 @@ def test_topics_of_the_type_that_others_publish_are_suggested(node: Node, driver
     driver(Image, "/front/image_raw")
     driver(CompressedImage, "/front/image_raw/compressed")
     reason = explain_silence(node, "image", subscribe(node, Image, "/image"), 3.0)
-    assert "no image on /image for 3.0 s: no publisher on it. Start the camera, or remap `image`" in reason
+    assert "no image on /image for 3.0 s: no publisher on /image. Start the camera, or remap `image`" in reason
     assert reason.endswith("topics of its type are /front/image_raw")
 
 

@@ -89,7 +89,7 @@ def test_after_a_restart_nothing_of_before_is_in_the_way_of_older_stamps(node: N
     for seconds in range(100, 120):
         broadcaster.sendTransform(transform(seconds, x=1.0))
     heard(node, transforms, "camera", Time(sec=100))  # the others are still to come
-    transforms.restart()
+    transforms.reset()
     while True:
         broadcaster.sendTransform([transform(10, x=3.0), transform(12, x=3.0)])
         rclpy.spin_once(node, timeout_sec=0.05)
@@ -107,7 +107,7 @@ def test_static_frames_are_known_at_every_stamp_and_after_a_restart(node: Node, 
     broadcaster = tf2_ros.StaticTransformBroadcaster(node)
     broadcaster.sendTransform(transform(100, x=0.25, child="left_eye"))
     heard(node, transforms, "left_eye", Time(sec=5))
-    transforms.restart()
+    transforms.reset()
     matrix = heard(node, transforms, "left_eye", Time(sec=900))
     np.testing.assert_allclose(matrix, matrix_of(transform(100, x=0.25)), atol=1e-12)
 

@@ -17,7 +17,7 @@ from sam2_ros.node import qos
 from sam2_ros.node.conversions.depth import CameraInfos, PendingDepth
 from sam2_ros.node.conversions.messages import image_message, seconds
 from sam2_ros.node.inputs.transforms import Transforms
-from sam2_ros.node.outputs.depth import DepthOutputs
+from sam2_ros.node.outputs.depth import DepthPublishers
 from sam2_ros.node.outputs.lifter import Lifter
 from sam2_ros.node.statistics import Statistics
 from sam2_ros.node.types import ProcessedImage, TrackingOutput
@@ -57,7 +57,7 @@ def publish(
     """Of outputs in `target_frame`, the parameter of the fixture."""
     logger = SimpleNamespace(warning=lambda text, **_: said.append(text))
     lifter = Lifter(getattr(request, "param", ""), Transforms(node), statistics, logger)
-    outputs = DepthOutputs(node, qos.profile("reliable", 5), lifter, ObjectColours())
+    outputs = DepthPublishers(node, qos.profile("reliable", 5), lifter, ObjectColours())
     node.trigger_configure()
     node.trigger_activate()
     return outputs.publish
@@ -97,7 +97,7 @@ def test_objects_are_lifted_by_their_ids(publish: Callable, statistics: Statisti
     lifted = publish(output(measured()), with_positions=True)
     assert lifted.header == HEADER
     np.testing.assert_allclose(lifted.surfaces[7].centroid, [(1.5 - 4) / 10 * 2, (1.5 - 3) / 10 * 2, 2.0], rtol=1e-6)
-    assert statistics.depth_problem == ""
+    assert statistics.depth_warning == ""
 
 
 @pytest.mark.parametrize("depth", [None, PendingDepth(HEADER, INFOS)])
@@ -113,9 +113,9 @@ def test_a_complaint_ends_with_depth_that_can_be_used(
     assert depth.depth is not None
     depth.depth.encoding = "rgb8"
     assert publish(output(depth), with_positions=True) is None
-    assert said == [statistics.depth_problem] and "the encoding of depth is 'rgb8'" in said[0]
+    assert said == [statistics.depth_warning] and "depth has encoding 'rgb8'" in said[0]
     publish(output(measured()), with_positions=True)
-    assert statistics.depth_problem == ""
+    assert statistics.depth_warning == ""
 
 
 @pytest.mark.parametrize("publish", ["base"], indirect=True)
@@ -123,8 +123,8 @@ def test_without_a_transform_there_are_no_positions_and_the_reason_is_told(
     publish: Callable, said: list[str], statistics: Statistics
 ) -> None:
     assert publish(output(measured()), with_positions=True) is None
-    assert said == [statistics.depth_problem]
-    assert said[0].startswith("no positions for an image: no transform from 'optical' to 'base'")
+    assert said == [statistics.depth_warning]
+    assert said[0].startswith("no positions: no transform from 'optical' to 'base'")
 
 
 @pytest.mark.parametrize("publish", ["optical"], indirect=True)

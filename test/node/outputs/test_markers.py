@@ -18,7 +18,7 @@ from sam2_ros.node import qos
 from sam2_ros.node.conversions import messages
 from sam2_ros.node.conversions.depth import CameraInfos, PendingDepth
 from sam2_ros.node.inputs.transforms import Transforms
-from sam2_ros.node.outputs.depth import DepthOutputs
+from sam2_ros.node.outputs.depth import DepthPublishers
 from sam2_ros.node.outputs.lifter import Lifter
 from sam2_ros.node.outputs.markers import Markers
 from sam2_ros.node.statistics import Statistics
@@ -144,9 +144,9 @@ def node(ros: None) -> Iterator[LifecycleNode]:
 
 
 @pytest.fixture
-def outputs(node: LifecycleNode) -> DepthOutputs:
+def outputs(node: LifecycleNode) -> DepthPublishers:
     lifter = Lifter("", Transforms(node), Statistics(), node.get_logger())
-    outputs = DepthOutputs(node, qos.profile("reliable", 5), lifter, ObjectColours())
+    outputs = DepthPublishers(node, qos.profile("reliable", 5), lifter, ObjectColours())
     node.trigger_configure()
     node.trigger_activate()
     return outputs
@@ -161,7 +161,7 @@ def output(*tracks: Track, has_depth: bool = True) -> TrackingOutput:
     return TrackingOutput(image, result(*tracks), None, ())
 
 
-def test_markers_are_published_for_those_who_listen(node: LifecycleNode, outputs: DepthOutputs) -> None:
+def test_markers_are_published_for_those_who_listen(node: LifecycleNode, outputs: DepthPublishers) -> None:
     assert outputs.publish(output(CUP), with_positions=False) is None
     heard: list[MarkerArray] = []
     node.create_subscription(MarkerArray, "~/markers", heard.append, qos.profile("reliable", 10))
@@ -179,7 +179,7 @@ def test_markers_are_published_for_those_who_listen(node: LifecycleNode, outputs
         rclpy.spin_once(node, timeout_sec=0.02)
 
 
-def test_without_anything_to_draw_nothing_is_published(node: LifecycleNode, outputs: DepthOutputs) -> None:
+def test_without_anything_to_draw_nothing_is_published(node: LifecycleNode, outputs: DepthPublishers) -> None:
     heard: list[MarkerArray] = []
     node.create_subscription(MarkerArray, "~/markers", heard.append, qos.profile("reliable", 10))
     deadline = time.monotonic() + PATIENCE

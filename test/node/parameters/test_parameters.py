@@ -64,10 +64,18 @@ def test_every_parameter_is_described(name):
         ("image_bit_depth", 17, "image_bit_depth is 17, expected 0 or 8 to 16"),
         ("max_objects", 0, "max_objects is 0, expected 1 to 254"),
         ("max_objects", 255, "max_objects is 255, expected 1 to 254"),
-        ("max_objects", "many", r"max_objects is 'many' \(str\), expected a whole number$"),
+        ("max_objects", "many", r"max_objects is 'many' \(str\), expected an integer$"),
         ("lost_after", 2, r"lost_after is 2 \(int\), expected a number with a decimal point: write 2.0$"),
-        ("detection_classes", 22, r"detection_classes is 22 \(int\), expected text: write it in quotes: \"'TEXT'\""),
-        ("detection_classes", ["cup"], r"\['cup'\] \(list\), expected text: .* in one text, separated by commas$"),
+        (
+            "detection_classes",
+            22,
+            r"detection_classes is 22 \(int\), expected a string: write it in quotes: \"'TEXT'\"",
+        ),
+        (
+            "detection_classes",
+            ["cup"],
+            r"\['cup'\] \(list\), expected a string: .* as one string, separated by commas$",
+        ),
         ("lost_after", -0.5, "lost_after is -0.5, expected 0.0 to 3600.0"),
         ("vanish_below", 0.3, "vanish_below is 0.3, expected 0.5 to 1.0"),
         ("memory_policy", "elephant", "memory_policy is 'elephant', expected one of reference, guarded"),
@@ -103,10 +111,10 @@ def started(*arguments: str) -> Parameters:
     ("argument", "complaint"),
     [
         ("max_objects:=0", "max_objects is 0, expected 1 to 254"),
-        ("max_objects:=1.5", r"max_objects is 1.5 \(float\), expected a whole number$"),
-        ("max_objects:=many", r"max_objects is 'many' \(str\), expected a whole number$"),
-        ("max_objects:=yes", r"max_objects is True \(bool\), expected a whole number$"),
-        ("max_objects:=[]", "max_objects is an empty list, expected a whole number: leave it out for the default$"),
+        ("max_objects:=1.5", r"max_objects is 1.5 \(float\), expected an integer$"),
+        ("max_objects:=many", r"max_objects is 'many' \(str\), expected an integer$"),
+        ("max_objects:=yes", r"max_objects is True \(bool\), expected an integer$"),
+        ("max_objects:=[]", "max_objects is an empty list, expected an integer: leave it out for the default$"),
         ("lost_after:=off", r"lost_after is False \(bool\), expected a number$"),
         ("lost_after:=.nan", "lost_after is nan, expected 0.0 to 3600.0"),
         ("image_timeout:=soon", r"image_timeout is 'soon' \(str\), expected a number$"),
@@ -114,11 +122,11 @@ def started(*arguments: str) -> Parameters:
         ("depth:=/camera/depth", r"depth is '/camera/depth' \(str\), expected true or false$"),
         (
             "detection_classes:=on",
-            r"is True \(bool\), expected text: YAML reads y, yes, on and true as true, .* quote",
+            r"is True \(bool\), expected a string: YAML reads y, yes, on and true as true, .* quote",
         ),
-        ("detection_classes:=12E3", r"is 12000.0 \(float\), expected text: YAML reads such text as a number, write it"),
-        ("detection_classes:=[yes, no]", r"is \[True, False\] \(list\), expected text"),
-        ("target_frame:=no", r"target_frame is False \(bool\), expected text: .* \"'TEXT'\" on a command line"),
+        ("detection_classes:=12E3", r"is 12000.0 \(float\), expected a string: YAML reads this as a number, write it"),
+        ("detection_classes:=[yes, no]", r"is \[True, False\] \(list\), expected a string"),
+        ("target_frame:=no", r"target_frame is False \(bool\), expected a string: .* \"'TEXT'\" on a command line"),
         ("model:=7", "model is '7', expected one of"),
         ("device:=0", "device is '0', expected auto, cpu, cuda or cuda:N"),
         ("max_object:=3", "there is no parameter max_object, did you mean max_objects?"),
@@ -159,7 +167,7 @@ def test_what_was_given_at_the_start_is_taken_as_meant(ros, argument, name, valu
 
 def test_a_conversion_is_logged(ros, capfd):
     started("detection_classes:=022")
-    assert "parameter detection_classes is 18, taken as '18'" in capfd.readouterr().err
+    assert "parameter detection_classes is 18, converted to '18'" in capfd.readouterr().err
 
 
 def test_what_was_given_at_the_start_counts(ros):

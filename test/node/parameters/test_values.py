@@ -1,4 +1,4 @@
-"""What people write is taken as meant, or refused with how to write it."""
+"""Unambiguous values are converted, ambiguous ones are refused with how to write them."""
 
 import pytest
 
@@ -7,8 +7,8 @@ from sam2_ros.node.parameters.values import (
     boolean,
     class_names,
     convert,
+    integer,
     number,
-    whole_number,
     without_locations,
 )
 
@@ -23,8 +23,8 @@ def test_a_switch_can_be_written_in_every_usual_way(texts, expected):
     [
         (boolean, "2", "true or false"),
         (boolean, "", "true or false"),
-        (whole_number, "1.5", "a whole number"),
-        (whole_number, "many", "a whole number"),
+        (integer, "1.5", "an integer"),
+        (integer, "many", "an integer"),
         (number, "0,5", "a number"),
         (number, "half", "a number"),
     ],
@@ -35,7 +35,7 @@ def test_an_argument_that_is_none_is_named(read, text, expected):
 
 
 def test_numbers_are_read():
-    assert whole_number("size", "512") == 512
+    assert integer("size", "512") == 512
     assert number("rate", "15") == 15.0
 
 

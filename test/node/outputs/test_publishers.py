@@ -15,7 +15,7 @@ from std_msgs.msg import Header
 
 from sam2_ros.node import parameters, qos
 from sam2_ros.node.conversions import messages
-from sam2_ros.node.outputs.outputs import Outputs
+from sam2_ros.node.outputs.publishers import Publishers
 from sam2_ros.node.parameters import Parameters
 from sam2_ros.node.types import ProcessedImage, TrackingOutput
 from sam2_ros.tracking.types import Box, Event, EventKind, FrameResult, Track, TrackState
@@ -34,11 +34,11 @@ def node(ros: None) -> Iterator[LifecycleNode]:
 
 
 @pytest.fixture
-def outputs(node: LifecycleNode) -> Outputs:
-    outputs = Outputs(node, Parameters())
+def publishers(node: LifecycleNode) -> Publishers:
+    publishers = Publishers(node, Parameters())
     node.trigger_configure()
     node.trigger_activate()
-    return outputs
+    return publishers
 
 
 class Drawing:
@@ -74,15 +74,15 @@ def spin_until(node: LifecycleNode, condition: Callable[[], object]) -> None:
         rclpy.spin_once(node, timeout_sec=0.02)
 
 
-def test_what_nobody_listens_to_is_not_computed(node, outputs):
+def test_what_nobody_listens_to_is_not_computed(node, publishers):
     drawing = Drawing()
-    outputs.publish(output(drawing))
+    publishers.publish(output(drawing))
     assert drawing.count == 0
     heard = listen(node, Image, "~/masks")
     spin_until(node, lambda: node.count_subscribers("/sam2_tracker/masks"))
 
     def published() -> bool:
-        outputs.publish(output(drawing))
+        publishers.publish(output(drawing))
         return bool(heard)
 
     spin_until(node, published)
@@ -90,11 +90,11 @@ def test_what_nobody_listens_to_is_not_computed(node, outputs):
     assert (heard[0].header, heard[0].encoding, heard[0].data[0]) == (HEADER, "mono8", 5)
 
 
-def test_the_target_mask_is_black_and_white(node, outputs):
+def test_the_target_mask_is_black_and_white(node, publishers):
     heard = listen(node, Image, "~/target_mask")
 
     def published() -> bool:
-        outputs.publish(output(Drawing()))
+        publishers.publish(output(Drawing()))
         return bool(heard)
 
     spin_until(node, published)
@@ -111,43 +111,43 @@ def later(seconds: int, last_seen: float) -> TrackingOutput:
     return replace(now, image=replace(now.image, header=Header(stamp=stamp), stamp=result.stamp), result=result)
 
 
-def test_events_of_the_past_keep_the_nanoseconds_of_their_images(node, outputs):
+def test_events_of_the_past_keep_the_nanoseconds_of_their_images(node, publishers):
     heard = listen(node, TrackEvent, "~/events")
     spin_until(node, lambda: node.count_subscribers("/sam2_tracker/events"))
-    outputs.publish(output(Drawing()))
-    outputs.publish(replace(later(1, STAMP), events=(Event(EventKind.STARTED, 1, STAMP),)))
+    publishers.publish(output(Drawing()))
+    publishers.publish(replace(later(1, STAMP), events=(Event(EventKind.STARTED, 1, STAMP),)))
 
     def published() -> bool:
-        outputs.publish(replace(later(1, STAMP), events=(Event(EventKind.STARTED, 1, STAMP),)))
+        publishers.publish(replace(later(1, STAMP), events=(Event(EventKind.STARTED, 1, STAMP),)))
         return bool(heard)
 
     spin_until(node, published)
     assert (heard[0].header.stamp, heard[0].label) == (HEADER.stamp, "cup")
 
 
-def test_what_happened_is_published_though_a_result_cannot_be(node, outputs):
+def test_what_happened_is_published_though_a_result_cannot_be(node, publishers):
     heard = listen(node, TrackEvent, "~/events")
     pictures = listen(node, Image, "~/overlay")
-    spin_until(node, lambda: qos.is_wanted(outputs._overlay) and qos.is_wanted(outputs._events))
+    spin_until(node, lambda: qos.has_subscribers(publishers._overlay) and qos.has_subscribers(publishers._events))
     happened = Event(EventKind.STARTED, 1, STAMP)
     small = ProcessedImage(np.zeros((2, 2, 3), np.uint8), HEADER, STAMP)  # nothing real fails on demand
     with pytest.raises((ValueError, IndexError)):
-        outputs.publish(replace(output(Drawing()), image=small, events=(happened,)))
+        publishers.publish(replace(output(Drawing()), image=small, events=(happened,)))
     spin_until(node, lambda: heard)
     assert (heard[0].type, heard[0].label, pictures) == (TrackEvent.STARTED, "cup", [])
 
 
-def test_stamps_are_kept_for_as_long_as_something_refers_to_them(outputs):
-    outputs.publish(output(Drawing()))
+def test_stamps_are_kept_for_as_long_as_something_refers_to_them(publishers):
+    publishers.publish(output(Drawing()))
     for seconds in range(1, 100):
-        outputs.publish(later(seconds, last_seen=STAMP))
-    assert outputs._time_of(STAMP) == HEADER.stamp
-    assert len(outputs._times) == Parameters().history + 1
-    outputs.publish(later(100, last_seen=later(100, 0.0).result.stamp))
-    assert len(outputs._times) == Parameters().history
+        publishers.publish(later(seconds, last_seen=STAMP))
+    assert publishers._time_of(STAMP) == HEADER.stamp
+    assert len(publishers._times) == Parameters().history + 1
+    publishers.publish(later(100, last_seen=later(100, 0.0).result.stamp))
+    assert len(publishers._times) == Parameters().history
 
 
-def test_destroyed_outputs_leave_no_topics(node, outputs):
-    outputs.destroy()
+def test_destroyed_outputs_leave_no_topics(node, publishers):
+    publishers.destroy()
     names = {name for name, _ in node.get_publisher_names_and_types_by_node("sam2_tracker", "/")}
     assert not names & {f"/sam2_tracker/{name}" for name in ("tracks", "masks", "target_mask", "overlay", "events")}

@@ -11,7 +11,7 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.node import Node
 from rosgraph_msgs.msg import Clock
 
-from sam2_ros.node.inputs.sim_clock import SimClock
+from sam2_ros.node.inputs.sim_time import SimTimeMonitor
 
 PATIENCE = 30.0  # seconds
 TIMEOUT = 0.2  # seconds
@@ -24,11 +24,11 @@ def node(ros: None) -> Iterator[Node]:
     node.destroy_node()
 
 
-def problem(clock: SimClock) -> str:
+def warning(clock: SimTimeMonitor) -> str:
     """What is reported when nothing happens for longer than TIMEOUT."""
-    clock.problem(TIMEOUT)
+    clock.warning(TIMEOUT)
     time.sleep(1.5 * TIMEOUT)
-    return clock.problem(TIMEOUT)
+    return clock.warning(TIMEOUT)
 
 
 def set_time(node: Node, publisher: Any, seconds: int) -> None:
@@ -40,7 +40,7 @@ def set_time(node: Node, publisher: Any, seconds: int) -> None:
 
 
 def test_without_a_publisher_on_clock_it_is_named(node: Node) -> None:
-    assert problem(SimClock(node)) == (
+    assert warning(SimTimeMonitor(node)) == (
         "use_sim_time is true, but there is no publisher on /clock: start the simulator or `ros2 bag play --clock`, or "
         "set use_sim_time to false"
     )
@@ -48,27 +48,27 @@ def test_without_a_publisher_on_clock_it_is_named(node: Node) -> None:
 
 def test_a_publisher_that_says_nothing_is_named(node: Node) -> None:
     node.create_publisher(Clock, "/clock", 1)
-    assert "nothing came on /clock for 0." in problem(SimClock(node))
+    assert "no message on /clock for 0." in warning(SimTimeMonitor(node))
 
 
 def test_time_that_moves_is_no_problem_and_time_that_stands_still_is(node: Node) -> None:
     publisher = node.create_publisher(Clock, "/clock", 1)
-    clock = SimClock(node)
+    clock = SimTimeMonitor(node)
     for seconds in range(100, 104):
         set_time(node, publisher, seconds)
-        assert clock.problem(TIMEOUT) == ""
+        assert clock.warning(TIMEOUT) == ""
         time.sleep(0.75 * TIMEOUT)
-    assert "/clock stands still at 103.0 s for 0." in problem(clock)
-    assert problem(clock).endswith("is the simulator or the bag paused?")
+    assert "/clock has stopped at 103.0 s for 0." in warning(clock)
+    assert warning(clock).endswith("is the simulator or the bag paused?")
     set_time(node, publisher, 1)  # a simulation that starts again
-    assert clock.problem(TIMEOUT) == ""
+    assert clock.warning(TIMEOUT) == ""
     node.destroy_publisher(publisher)
-    assert problem(clock).endswith("its publisher is gone")
+    assert warning(clock).endswith("its publisher is gone")
 
 
 def test_without_use_sim_time_nothing_is_missed(ros: None) -> None:
     node = rclpy.create_node("real")
-    assert problem(SimClock(node)) == ""
+    assert warning(SimTimeMonitor(node)) == ""
     node.destroy_node()
 
 
