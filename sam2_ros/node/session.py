@@ -14,8 +14,8 @@ import torch
 
 from sam2_ros.detection.association import DetectionAssociator
 from sam2_ros.detection.types import Detection, DetectionConfig, DetectionReport
+from sam2_ros.media.ros_images import ImageConverter, ImageError
 from sam2_ros.node.conversions.depth import AwaitedDepth
-from sam2_ros.node.conversions.images import ImageConverter, ImageError
 from sam2_ros.node.inputs.double_click import HandClick, StartingClicks
 from sam2_ros.node.inputs.image_clock import ImageClock, Jump
 from sam2_ros.node.log import REPEAT

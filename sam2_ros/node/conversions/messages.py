@@ -15,7 +15,7 @@ from std_msgs.msg import Header
 
 from sam2_ros import msg
 from sam2_ros.depth.lifting import Surface
-from sam2_ros.node.conversions.images import ImageError, samples_of
+from sam2_ros.media.ros_images import ImageError, samples_of
 from sam2_ros.node.outputs.lifter import Lifted
 from sam2_ros.node.session import PromptRequest
 from sam2_ros.tracking.mask_prompts import to_mask

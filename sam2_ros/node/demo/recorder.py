@@ -28,13 +28,13 @@ from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image
 
 from sam2_ros.media.colours import Colour, drawn_colour
+from sam2_ros.media.ros_images import to_rgb
 from sam2_ros.media.table import TrackRow, describe, write_csv
 from sam2_ros.media.timeline import write_timeline
 from sam2_ros.media.video import VideoWriter
 from sam2_ros.msg import Prompt, TrackArray, TrackEvent
 from sam2_ros.node import qos
 from sam2_ros.node.conversions import messages
-from sam2_ros.node.conversions.images import to_rgb
 from sam2_ros.node.demo.progress import FrameProgress, say
 from sam2_ros.node.demo.prompt_marks import PromptMarks
 from sam2_ros.node.features import problem_with

@@ -9,7 +9,7 @@ from typing import Any
 from std_msgs.msg import Header
 
 from sam2_ros.depth.lifting import DepthImage, LiftingError, Surface, lift
-from sam2_ros.node.conversions.images import ImageError
+from sam2_ros.media.ros_images import ImageError
 from sam2_ros.node.inputs.transforms import Transforms, TransformUnavailable
 from sam2_ros.node.log import REPEAT
 from sam2_ros.node.session import Publication
