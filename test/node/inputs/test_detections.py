@@ -19,8 +19,8 @@ from std_msgs.msg import Header
 from vision_msgs.msg import BoundingBox2D, Detection2D, Detection2DArray, ObjectHypothesisWithPose
 
 import sam2_ros
+from sam2_ros.detection.messages import read_boxes
 from sam2_ros.node.conversions.messages import nearest_time
-from sam2_ros.node.inputs.detections import read_boxes
 from sam2_ros.tracking.types import Box
 
 WEIGHTS = Path(sam2_ros.__file__).parent / "weights" / "nano.safetensors"
