@@ -13,7 +13,7 @@ import torch
 
 from sam2_ros.detection.association import DetectionAssociator
 from sam2_ros.detection.types import Detection, DetectionConfig, DetectionReport
-from sam2_ros.node.conversions.images import ImageConverter, ImageError
+from sam2_ros.media.ros_images import ImageConverter, ImageError
 from sam2_ros.node.inputs.double_click import RecentClicks, UserClick
 from sam2_ros.node.inputs.image_clock import ImageClock, Jump
 from sam2_ros.node.log import REPEAT

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sam2_ros.depth.lifting import DepthImage, Intrinsics, LiftingError
-from sam2_ros.node.conversions.images import Layout, view_of
+from sam2_ros.media.ros_images import Layout, view_of
 
 _REGISTERED = "remap `depth` to depth that is registered (aligned) to the image"
 _MILLIMETRES = Layout("u2", 1)
