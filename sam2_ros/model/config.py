@@ -13,7 +13,7 @@ NUM_RECENT = 6  # tracked frames whose spatial memory is attended to
 NUM_MEMORY_ROWS = NUM_RECENT + 1  # rows of the temporal table; the last one marks prompted frames
 POINTER_REACH = 15  # tracked frames whose object pointer is attended to, and the unit of their distance
 ABSENT_LOGIT = -1024.0  # mask logits of an object that is not in view
-STRIDE = 16  # pixels per token of the coarse feature map
+STRIDE = 16  # pixels per token of the feature map at stride 16
 
 # Of ImageNet, RGB from 0 to 1: images are normalised by mean and standard deviation.
 IMAGE_MEAN = (0.485, 0.456, 0.406)
@@ -52,7 +52,7 @@ class ModelConfig:
 
     @property
     def grid(self) -> int:
-        """Side of the coarse feature map in tokens."""
+        """Side of the feature map at stride 16 (tokens)."""
         return self.image_size // STRIDE
 
     @property

@@ -94,7 +94,7 @@ def modules(model: Sam2, inputs: ModuleInputs) -> dict[str, Tensor]:
     first = model.without_memory(features)
     later = model.read_memory(features, _memory(inputs))
     answers = {f"trunk stride {4 << i}": map_ for i, map_ in enumerate(model.image_encoder.trunk(inputs.image))}
-    answers |= {"neck stride 16": features.coarse, "neck stride 8": features.half, "neck stride 4": features.fine}
+    answers |= {"neck stride 16": features.stride16, "neck stride 8": features.stride8, "neck stride 4": features.stride4}
     answers["position of the grid"] = model.sam_prompt_encoder.pe_layer.grid(model.config.grid)
     answers |= {"no memory": first, "memory attention": later}
 

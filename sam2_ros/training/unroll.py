@@ -134,7 +134,7 @@ def _track(
 
 
 def _features_of(encoded: ImageFeatures, rows: Tensor) -> ImageFeatures:
-    return ImageFeatures(encoded.coarse[rows], encoded.half[rows], encoded.fine[rows])
+    return ImageFeatures(encoded.stride16[rows], encoded.stride8[rows], encoded.stride4[rows])
 
 
 def _full_size_masks(prediction: Decoded, mask: Tensor) -> tuple[np.ndarray, np.ndarray]:

@@ -27,8 +27,8 @@ def memory(objects: int = 1) -> Memory:
 
 
 def read(model: Sam2, memory: Memory) -> torch.Tensor:
-    coarse = random(1, 128, 4, 4, seed=2)
-    return model.read_memory(ImageFeatures(coarse, coarse, coarse), memory)
+    image = random(1, 128, 4, 4, seed=2)
+    return model.read_memory(ImageFeatures(image, image, image), memory)
 
 
 def test_every_object_gets_its_own_features(model: Sam2) -> None:
