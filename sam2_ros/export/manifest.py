@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..model import ModelConfig
-from ..model.config import IMAGE_MEAN, IMAGE_STD, NUM_MEMORY_ROWS, NUM_RECENT, POINTER_REACH
+from ..model.config import IMAGE_MEAN, IMAGE_STD, NUM_MASKMEM, NUM_RECENT, NUM_RECENT_POINTERS
 from .networks import Network, Port
 
 # Fewest, usual and most of what may differ from call to call; most is for 4 prompted frames.
-_RANGES = {"N": (1, 1, 8), "K": (1, 7, 4 + NUM_RECENT), "P": (1, 16, 4 + POINTER_REACH), "L": (1, 2, 8)}
+_RANGES = {"N": (1, 1, 8), "K": (1, 7, 4 + NUM_RECENT), "P": (1, 16, 4 + NUM_RECENT_POINTERS), "L": (1, 2, 8)}
 
 
 def manifest(config: ModelConfig, networks: Sequence[Network], differences: Mapping[str, float]) -> dict[str, Any]:
@@ -21,8 +21,8 @@ def manifest(config: ModelConfig, networks: Sequence[Network], differences: Mapp
         "mean": _of_pixels(IMAGE_MEAN),
         "std": _of_pixels(IMAGE_STD),
         "recent_memories": NUM_RECENT,
-        "prompted_row": NUM_MEMORY_ROWS - 1,
-        "recent_pointers": POINTER_REACH,
+        "prompted_row": NUM_MASKMEM - 1,
+        "recent_pointers": NUM_RECENT_POINTERS,
         "sizes": {"N": "objects", "K": "memories of each", "P": "pointers of each", "L": "points of each prompt"},
         "files": {
             f"{network.name}.onnx": {

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from numbers import Integral
 
 NUM_RECENT = 6  # tracked frames whose spatial memory is attended to
-NUM_MEMORY_ROWS = NUM_RECENT + 1  # rows of the temporal table; the last one marks prompted frames
-POINTER_REACH = 15  # tracked frames whose object pointer is attended to, and the unit of their distance
+NUM_MASKMEM = NUM_RECENT + 1  # rows of the temporal table; the last one marks prompted frames
+NUM_RECENT_POINTERS = 15  # tracked frames whose object pointer is attended to, and the unit of their age
 ABSENT_LOGIT = -1024.0  # mask logits of an object that is not in view
 STRIDE = 16  # pixels per token of the feature map at stride 16
 

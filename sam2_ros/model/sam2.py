@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from .chunked_attention import Chunkable
-from .config import ABSENT_LOGIT, NUM_MEMORY_ROWS, ModelConfig
+from .config import ABSENT_LOGIT, NUM_MASKMEM, ModelConfig
 from .image_encoder import ImageEncoder, ImageFeatures
 from .layers import MLP, parameter, resize
 from .mask_decoder import MaskCandidates, MaskDecoder, choose_by_iou, choose_by_stability
@@ -46,7 +46,7 @@ class Sam2(nn.Module):
         conv_s1 = nn.Conv2d(width, width // 4, 1)
         conv_s0 = nn.Conv2d(width, width // 8, 1)
         self.memory_tokenizer = MemoryTokenizer(config)
-        self.maskmem_tpos_enc = parameter(NUM_MEMORY_ROWS, 1, 1, config.memory_width)
+        self.maskmem_tpos_enc = parameter(NUM_MASKMEM, 1, 1, config.memory_width)
         self.memory_attention = MemoryAttention(config)
         # SAM 2.0 does not encode the age of object pointers.
         self.obj_ptr_tpos_proj = nn.Linear(width, config.memory_width) if config.version == "2.1" else None
