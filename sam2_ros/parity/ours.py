@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..model import Memory, Sam2
-from ..model.config import NUM_MEMORY_ROWS, NUM_RECENT
+from ..model.config import NUM_MASKMEM, NUM_RECENT
 from ..tracking import StreamingTracker, TrackerConfig
 from .scenarios import MODULE_FRAME, Answer, Answers, ModuleInputs, Scenario
 
@@ -94,7 +94,11 @@ def modules(model: Sam2, inputs: ModuleInputs) -> dict[str, Tensor]:
     first = model.without_memory(features)
     later = model.read_memory(features, _memory(inputs))
     answers = {f"trunk stride {4 << i}": map_ for i, map_ in enumerate(model.image_encoder.trunk(inputs.image))}
-    answers |= {"neck stride 16": features.coarse, "neck stride 8": features.half, "neck stride 4": features.fine}
+    answers |= {
+        "neck stride 16": features.stride16,
+        "neck stride 8": features.stride8,
+        "neck stride 4": features.stride4,
+    }
     answers["position of the grid"] = model.sam_prompt_encoder.pe_layer.grid(model.config.grid)
     answers |= {"no memory": first, "memory attention": later}
 
@@ -131,7 +135,7 @@ def modules(model: Sam2, inputs: ModuleInputs) -> dict[str, Tensor]:
 def _memory(inputs: ModuleInputs) -> Memory:
     """As it is read on MODULE_FRAME: the prompted frame 0, and those before the current one."""
     recent = range(MODULE_FRAME - NUM_RECENT, MODULE_FRAME)
-    rows = [NUM_MEMORY_ROWS - 1] + [MODULE_FRAME - frame - 1 for frame in recent]
+    rows = [NUM_MASKMEM - 1] + [MODULE_FRAME - frame - 1 for frame in recent]
     distances = [float(MODULE_FRAME - frame) for frame in range(MODULE_FRAME)]
     count = inputs.spatial.shape[1]
     return Memory(

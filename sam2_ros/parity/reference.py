@@ -106,22 +106,22 @@ class Reference:
         """Every module's answer, by our names."""
         model = self._model
         encoded = model.forward_image(inputs.image)
-        fine, half, coarse = encoded["backbone_fpn"]
+        stride4, stride8, stride16 = encoded["backbone_fpn"]
         first = self._read_memory(encoded, 1, None)
         later = self._read_memory(encoded, inputs.pointers.shape[1], _output_dict(inputs, model))
         answers = {f"trunk stride {4 << i}": m for i, m in enumerate(model.image_encoder.trunk(inputs.image))}
-        answers |= {"neck stride 16": coarse, "neck stride 8": half, "neck stride 4": fine}
+        answers |= {"neck stride 16": stride16, "neck stride 8": stride8, "neck stride 4": stride4}
         answers["position of the grid"] = model.sam_prompt_encoder.get_dense_pe()[0].flatten(1).T
         answers |= {"no memory": first, "memory attention": later}
 
         for name, prompts in inputs.prompts.items():
-            answers |= self._decoder(name, prompts, first, [fine, half])
+            answers |= self._decoder(name, prompts, first, [stride4, stride8])
         correction = inputs.prompts["correction"]
         answers["prompt map, correction"] = model.sam_prompt_encoder(
             points=_points(correction), boxes=None, masks=correction.mask_logits
         )[1]
         count = len(later)
-        high_res = [fine.expand(count, -1, -1, -1), half.expand(count, -1, -1, -1)]
+        high_res = [stride4.expand(count, -1, -1, -1), stride8.expand(count, -1, -1, -1)]
         _, _, _, logits, full, pointer, score = model._forward_sam_heads(
             later, high_res_features=high_res, multimask_output=True
         )
@@ -130,7 +130,7 @@ class Reference:
             "occlusion score, tracking": score,
             "pointer, tracking": pointer,
         }
-        _, _, _, given, _, given_pointer, _ = model._use_mask_as_output(coarse, [fine, half], inputs.mask)
+        _, _, _, given, _, given_pointer, _ = model._use_mask_as_output(stride16, [stride4, stride8], inputs.mask)
         answers |= {"mask prompt logits": given, "mask prompt pointer": given_pointer}
 
         seen = torch.ones(count, 1)

@@ -9,7 +9,7 @@ from itertools import count
 import numpy as np
 
 from ..model import CompiledSam2, MemorySize, Network, Sam2
-from ..model.config import NUM_RECENT, POINTER_REACH
+from ..model.config import NUM_RECENT, NUM_RECENT_POINTERS
 from .config import TrackerConfig
 from .prompts import MAX_CLICKS
 from .tracker import StreamingTracker
@@ -28,7 +28,7 @@ def compiled(model: Sam2, config: TrackerConfig, backend: str = "inductor") -> C
     lasting = config.max_prompted + policy.long_term
     pooled = config.recent_memories if config.memory_pooling > 1 else 0
     sizes = (
-        MemorySize(prompted + config.recent_memories - pooled, pooled, prompted + POINTER_REACH)
+        MemorySize(prompted + config.recent_memories - pooled, pooled, prompted + NUM_RECENT_POINTERS)
         for prompted in sorted({1, lasting})  # most objects are prompted once
     )
     return CompiledSam2(model, tuple(sizes), MAX_CLICKS + 2, config.max_objects + 1, backend)
@@ -59,7 +59,7 @@ def _follow(network: Network, config: TrackerConfig, objects: int) -> None:
     ids = [tracker.add(prompt) for prompt in [_MASK, *[_BOX] * (objects - 1)]]
     tracker.preview(_CLICK)
     fills_up = isinstance(network, CompiledSam2) and network.reads_compiled
-    for _ in range(POINTER_REACH + 1 if fills_up else 1):
+    for _ in range(NUM_RECENT_POINTERS + 1 if fills_up else 1):
         tracker.step(*next(frames))
     tracker.refine(ids[0], _CLICK)
     for _ in range(NUM_RECENT + 1 if fills_up else 1):
