@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..parity.compare import LEAST_AREA
+from ..parity.compare import MIN_AREA
 from ..tracking.geometry import full_size
 
 
@@ -45,7 +45,7 @@ class Agreements:
         self._masks += len(ious)
         self._sum += float(ious.sum())
         self._least = min(self._least, float(ious.min()))
-        self._shaped += int(((area > LEAST_AREA) & (area < 1 - LEAST_AREA)).sum())
+        self._shaped += int(((area > MIN_AREA) & (area < 1 - MIN_AREA)).sum())
 
     def so_far(self) -> Agreement:
         """At least one mask has been added."""
