@@ -23,7 +23,7 @@ class TrackerConfig:
     stamp_tolerance: float = 0.0  # seconds by which a prompt's stamp may differ from its frame's
     track_state: TrackStateConfig = TrackStateConfig()
     memory_policy: str = "guarded"
-    # Whether corrected frames are written to memory as prompted ones: so in the reference's training, not its inference.
+    # Whether corrected frames are written to memory as prompted ones: the reference trains so, but does not track so.
     corrections_are_prompted: bool = True
     # Whether late prompts are propagated at once; else by calls of `catch_up`, between which new frames can be tracked.
     catch_up_at_once: bool = True
