@@ -19,7 +19,7 @@ ALLOWED = {
     "media": {"numpy", "cv2", "av", "matplotlib", "PIL", "cv_bridge", "sam2_ros.tracking"},
     "export": {"torch", "onnxruntime", "sam2_ros.model"},
     "synthetic": {
-        *("numpy", "cv2", "tqdm", "skimage", "PIL", "mujoco"),
+        *("numpy", "cv2", "scipy", "tqdm", "skimage", "PIL", "mujoco"),
         *("sam2_ros.tracking", "sam2_ros.media"),
     },
     "training": {
