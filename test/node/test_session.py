@@ -9,8 +9,8 @@ import torch
 from std_msgs.msg import Header
 
 from sam2_ros.detection.types import DetectionConfig
+from sam2_ros.media.ros_images import ImageError
 from sam2_ros.model import CONFIGS, seeded_model
-from sam2_ros.node.conversions.encodings import ImageError
 from sam2_ros.node.conversions.messages import image_message
 from sam2_ros.node.inputs.double_click import RepeatedClick
 from sam2_ros.node.inputs.stamp_filter import TimeJump

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from sam2_ros.depth.lifting import DepthImage, Intrinsics, LiftingError
-from sam2_ros.node.conversions.encodings import PixelLayout
-from sam2_ros.node.conversions.images import pixel_view
+from sam2_ros.media.ros_encodings import PixelLayout
+from sam2_ros.media.ros_images import pixel_view
 
 _REGISTERED = "remap `depth` to depth that is registered (aligned) to the image"
 _MILLIMETRES = PixelLayout("u2", 1)

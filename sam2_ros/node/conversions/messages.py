@@ -15,12 +15,9 @@ from std_msgs.msg import Header
 
 from sam2_ros import msg
 from sam2_ros.depth.lifting import Surface
-from sam2_ros.node.conversions.encodings import ImageError
-from sam2_ros.node.conversions.images import raw_pixels
+from sam2_ros.media.ros_prompts import prompt_of
 from sam2_ros.node.types import LiftedObjects, PromptRequest
-from sam2_ros.tracking.mask_prompts import to_mask
 from sam2_ros.tracking.types import (
-    Box,
     Click,
     Event,
     EventKind,
@@ -85,14 +82,7 @@ def nearest_time(stamp: float) -> Time:
 
 def prompt_request(message: msg.Prompt) -> PromptRequest:
     """A prompt and its object. Raises PromptError for an invalid mask image and for a stamp out of range."""
-    clicks = tuple(Click(click.x, click.y, click.positive) for click in message.clicks)
-    prompt = Prompt(
-        clicks=clicks,
-        box=box_of(message.box) if message.has_box else None,
-        mask=_mask(message.mask) if message.mask.height else None,
-        label=message.label,
-    )
-    return PromptRequest(prompt, message.object_id, _stamp_or_newest(message.header.stamp))
+    return PromptRequest(prompt_of(message), message.object_id, _stamp_or_newest(message.header.stamp))
 
 
 def click_request(message: PointStamped) -> PromptRequest:
@@ -155,11 +145,6 @@ def state_of(message: msg.Track) -> TrackState:
     return _inverse(_STATES)[message.state]
 
 
-def box_of(message: msg.Box) -> Box:
-    """The box in a message."""
-    return Box(message.x_min, message.y_min, message.x_max, message.y_max)
-
-
 def event_of(message: msg.TrackEvent) -> Event:
     """The event in a message."""
     kind = _inverse(_EVENTS)[message.type]
@@ -195,13 +180,6 @@ def _set_position(message: msg.Track, surface: Surface | None) -> None:
     message.has_position = True
     message.position = Point(**dict(zip("xyz", surface.centroid.tolist())))
     message.extent = Vector3(**dict(zip("xyz", surface.extent.tolist())))
-
-
-def _mask(message: Image) -> np.ndarray:
-    try:
-        return to_mask(raw_pixels(message))
-    except ImageError as error:
-        raise PromptError(f"cannot read the prompt's mask: {error}") from error
 
 
 def _stamp_or_newest(stamp: Time) -> float | None:

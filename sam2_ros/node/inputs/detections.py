@@ -14,10 +14,10 @@ from rclpy.node import Node
 from rclpy.subscription import Subscription
 from vision_msgs.msg import Detection2DArray
 
+from sam2_ros.detection.messages import read_boxes
 from sam2_ros.detection.types import DetectionConfig, DetectionReport, Ignored
 from sam2_ros.node import qos
 from sam2_ros.node.conversions import messages
-from sam2_ros.node.conversions.detections import read_detections
 from sam2_ros.node.conversions.messages import StampRangeError
 from sam2_ros.node.log import THROTTLE_PERIOD
 from sam2_ros.node.requests import Requests
@@ -101,17 +101,15 @@ class DetectionInput:
     def _apply(self, session: Session, message: Detection2DArray) -> DetectionReport:
         """On the worker's thread."""
         started = time.perf_counter()
-        frame_id, expected = (
-            message.header.frame_id,
-            session.newest_image.header.frame_id if session.newest_image else "",
-        )
+        frame_id = message.header.frame_id
+        expected = session.newest_image.header.frame_id if session.newest_image else ""
         if frame_id and frame_id != expected:  # some detectors leave it empty
             raise PromptError(
                 f"their frame_id is {frame_id!r}, expected {expected!r} as in the images: does the detector subscribe "
                 "to another camera, or to a rectified or resized image?"
             )
         stamp = messages.seconds(message.header.stamp)
-        report = session.apply_detections(read_detections(message), stamp, read_config(self._node))
+        report = session.apply_detections(read_boxes(message), stamp, read_config(self._node))
         self._statistics.count(report, time.perf_counter() - started)
         return report
 
@@ -133,7 +131,7 @@ class DetectionInput:
                 "above 0 (detection_min_score 0 accepts boxes without a score)"
             )
         elif Ignored.TRACKER_FULL in report.ignored:
-            self._warn(f"boxes are ignored: {Ignored.TRACKER_FULL.value}; remove some, or raise max_objects")
+            self._warn(f"boxes are ignored {Ignored.TRACKER_FULL.value}: remove some, or raise max_objects")
         else:
             self._statistics.warning = ""
 

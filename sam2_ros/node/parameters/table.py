@@ -59,7 +59,7 @@ class Parameters:
     precision: str = _parameter(
         "auto",
         "Precision of the model: auto (bfloat16 on a GPU of compute capability 8.0 or later and, for inputs from "
-        "384 pixels, on a CPU that is fast with it; else float32), float32 or bfloat16.",
+        "384 pixels, on a CPU with bfloat16 instructions; else float32), float32 or bfloat16.",
         choices=("auto", "float32", "bfloat16"),
     )
     compile: bool = _parameter(
@@ -72,7 +72,7 @@ class Parameters:
         "Speed at the cost of quality: quality (as the reference), balanced or fast. Sets the next three parameters "
         "where they are 0.",
         choices=tuple(PRESETS),
-        section='quality for speed: README, "Speed for quality"',
+        section="quality for speed: see docs/guides/performance.md",
     )
     recent_memories: int = _parameter(
         0,
@@ -128,7 +128,7 @@ class Parameters:
         0.5,
         "A visible object becomes absent below this presence (0..1; the model itself uses 0.5).",
         limits=(0.5, 1.0),
-        section="occluded, lost and reacquired; durations in seconds of image time",
+        section="lost and reacquired: durations in seconds of image time",
     )
     appear_above: float = _parameter(
         0.6,
@@ -161,7 +161,7 @@ class Parameters:
     memory_policy: str = _parameter(
         TrackerConfig.memory_policy,
         "Which images are added to an object's memory bank. reference: every image, as in SAM 2; guarded: those on "
-        'which it is confidently visible; distractor_aware, motion_aware: see README, "Lost and reacquired".',
+        "which it is confidently visible; distractor_aware, motion_aware: see docs/guides/lost_and_reacquired.md.",
         choices=tuple(POLICIES),
     )
     detections: bool = _parameter(

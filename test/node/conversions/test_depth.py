@@ -10,8 +10,8 @@ from sensor_msgs.msg import CameraInfo, Image, RegionOfInterest
 from std_msgs.msg import Header
 
 from sam2_ros.depth.lifting import Intrinsics, LiftingError
+from sam2_ros.media.ros_images import ImageError
 from sam2_ros.node.conversions.depth import CameraInfos, PendingDepth, image_size_of
-from sam2_ros.node.conversions.encodings import ImageError
 
 SIZE = (3, 4)
 HEADER = Header(stamp=Time(sec=7, nanosec=9), frame_id="optical")

@@ -33,13 +33,12 @@ def yolo_detection(label: str, score: float, x: float, y: float) -> Message:
 
 
 def test_boxes_classes_scores_and_the_header_stay(example: ModuleType) -> None:
-    from sam2_ros.node.conversions.detections import read_detections
 
     header = Header(stamp=Time(sec=5, nanosec=6), frame_id="optical")
     yolo = Message(header=header, detections=[yolo_detection("cup", 0.75, 50, 40), yolo_detection("22", 0.5, 90, 30)])
     array = example.converted(yolo)
     assert array.header == header
-    assert read_detections(array) == [
+    assert read_boxes(array) == [
         Detection(Box(40.0, 35.0, 60.0, 45.0), 0.75, "cup"),
         Detection(Box(80.0, 25.0, 100.0, 35.0), 0.5, "22"),
     ]

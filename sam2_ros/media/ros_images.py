@@ -15,7 +15,7 @@ import numpy as np
 
 from sam2_ros.media.decoding import DecodeError, decode
 from sam2_ros.media.dynamic_range import BitDepth, SteadyRange
-from sam2_ros.node.conversions.encodings import CHANNEL_LAYOUTS, LAYOUTS, SAMPLE_TYPES, ImageError, PixelLayout
+from sam2_ros.media.ros_encodings import CHANNEL_LAYOUTS, LAYOUTS, SAMPLE_TYPES, ImageError, PixelLayout
 
 
 class ImageConverter:
