@@ -98,7 +98,7 @@ def test_a_network_that_is_to_be_compiled_is_so_before_the_first_frame_and_says_
 def test_the_precision_is_reported_with_its_reason(weights):
     reports = []
     build_tracker(Parameters(checkpoint=str(weights), image_size=64, device="cpu"), reports.append)
-    assert "precision is float32: on a CPU, bfloat16 pays for images of 384 pixels or more" in reports
+    assert "precision is float32: on a CPU, bfloat16 is faster only for images of 384 pixels or more" in reports
 
 
 def test_a_compiler_that_is_missing_is_named(weights, monkeypatch, tmp_path):
