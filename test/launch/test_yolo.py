@@ -84,7 +84,7 @@ def launched(files: list[str], environment: dict[str, str]) -> Iterator[subproce
     process.wait(30)
 
 
-def test_both_read_the_camera_and_the_tracker_reads_the_detector(launched: subprocess.Popen) -> None:
+def test_both_subscribe_to_the_camera_and_the_tracker_to_the_detector(launched: subprocess.Popen) -> None:
     import rclpy
 
     context = rclpy.Context()  # of its own: tests of the node share the default one
@@ -106,9 +106,7 @@ def test_both_read_the_camera_and_the_tracker_reads_the_detector(launched: subpr
 
 
 @pytest.mark.parametrize(("missing", "expected"), [("yolo", "an ONNX file"), ("labels", "a file with its classes")])
-def test_a_file_that_is_not_there_is_named(
-    files: list[str], environment: dict[str, str], missing: str, expected: str
-) -> None:
+def test_a_missing_file_is_refused(files: list[str], environment: dict[str, str], missing: str, expected: str) -> None:
     arguments = [f"{missing}:=nowhere" if text.startswith(missing) else text for text in files]
     done = subprocess.run(
         ["ros2", "launch", str(LAUNCH), *arguments], env=environment, capture_output=True, text=True, timeout=120

@@ -17,7 +17,7 @@ def table(monkeypatch):
     )
 
 
-def test_a_missing_package_is_named_with_the_feature_and_what_to_do(table):
+def test_a_missing_package_is_reported_with_its_feature_and_advice(table):
     (text,) = features.missing(Parameters(checkpoint="some file"))
     assert text.startswith("something else (checkpoint) needs the ROS package no_such_package")
     assert "sudo apt install ros-$ROS_DISTRO-no-such-package" in text

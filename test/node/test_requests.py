@@ -57,7 +57,7 @@ def wait_for_verdicts(robot, prompts: int) -> None:
     time.sleep(1.0)
 
 
-def test_each_prompt_of_a_flood_is_started_or_rejected_and_the_answers_agree_with_the_tracks(robot):
+def test_each_prompt_of_a_flood_is_started_or_rejected_as_its_response_says(robot):
     header = robot.show().header
     for _ in range(3):
         robot.show()
@@ -85,7 +85,7 @@ def test_each_prompt_of_a_flood_is_started_or_rejected_and_the_answers_agree_wit
     assert "never retrieved" not in robot.tracker.log
 
 
-def test_refused_calls_leave_nothing_on_the_log_but_the_reason(robot):
+def test_refused_calls_log_only_the_reason(robot):
     client = robot.patient_client(RemoveObject, "remove_object")
     answers = results_of([client.call_async(RemoveObject.Request(object_id=4711)) for _ in range(50)])
     assert not any(answer.success for answer in answers)
@@ -93,7 +93,7 @@ def test_refused_calls_leave_nothing_on_the_log_but_the_reason(robot):
     assert "request refused: there is no object 4711" in robot.tracker.log
 
 
-def test_prompts_that_wait_for_their_image_are_rejected_by_events_when_the_node_is_deactivated(robot):
+def test_deactivation_rejects_waiting_prompts_by_events(robot):
     ahead = Header(stamp=nearest_time(robot.next_stamp() + 100.0), frame_id="optical")
     for _ in range(5):
         robot.prompt(Prompt(header=ahead, clicks=[robot.middle]))
@@ -105,7 +105,7 @@ def test_prompts_that_wait_for_their_image_are_rejected_by_events_when_the_node_
 
 
 @pytest.mark.parametrize("delay", [0.0, 0.05, 0.2, 0.5])
-def test_a_call_that_took_effect_is_answered_with_success_though_the_node_is_deactivated_meanwhile(robot, delay):
+def test_a_call_that_took_effect_succeeds_though_the_node_is_deactivated_meanwhile(robot, delay):
     headers = [robot.show().header for _ in range(8)]
     adding = robot.patient_client(AddObject, "add_object")
     changing = robot.patient_client(ChangeState, "change_state")
@@ -125,7 +125,7 @@ def test_a_call_that_took_effect_is_answered_with_success_though_the_node_is_dea
     robot.wait_for(lambda: [track.id for track in robot.show().tracks] == started, f"tracks of {started}")
 
 
-def test_every_call_is_answered_in_every_order_of_lifecycle_transitions(robot):
+def test_every_call_gets_a_response_in_every_order_of_lifecycle_transitions(robot):
     transitions = ("configure", "activate", "deactivate", "cleanup")
     requests = {
         "add_object": (AddObject, AddObject.Request(prompt=Prompt(clicks=[Click(x=5.0, y=5.0)]))),

@@ -173,7 +173,7 @@ def test_a_signal_ends_the_tracker_at_any_moment(
             outcome.result()
 
 
-def test_calls_in_flight_are_answered_before_the_process_ends(start: Callable) -> None:
+def test_calls_in_flight_get_a_response_before_the_process_ends(start: Callable) -> None:
     robot = start("answering_tracker", image_size=64)
     robot.bring_up()
     robot.show()
@@ -199,7 +199,7 @@ def test_a_configuration_that_takes_minutes_is_interrupted(start: Callable) -> N
 
 @pytest.mark.parametrize("delay", [0.3, 0.8, 1.5, 2.5])
 @pytest.mark.parametrize("module", ["sam2_ros.node.demo.player", "sam2_ros.node.demo.recorder"])
-def test_a_signal_ends_a_program_that_starts_or_waits(tmp_path: Path, module: str, delay: float) -> None:
+def test_a_signal_ends_a_program_while_it_starts_or_waits(tmp_path: Path, module: str, delay: float) -> None:
     program = Program.start(tmp_path / "log", module, "--ros-args", "-p", f"output:={tmp_path}")
     time.sleep(delay)
     program.interrupt((signal.SIGINT,))

@@ -39,7 +39,7 @@ def resets(robot) -> list[TrackEvent]:
     return [event for event in robot.events if event.type == TrackEvent.RESET and "stamps" in event.reason]
 
 
-def test_stamps_that_jump_back_for_good_reset_the_tracker_with_a_reason(robot):
+def test_a_permanent_jump_back_of_stamps_resets_the_tracker_with_a_reason(robot):
     robot.add()
     newest = seconds(robot.show().header.stamp)
     tracks = robot.jump(newest - 60.0)
@@ -51,7 +51,7 @@ def test_stamps_that_jump_back_for_good_reset_the_tracker_with_a_reason(robot):
     assert len(robot.show().tracks) == 1
 
 
-def test_stamps_that_jump_ahead_for_good_are_followed_and_nothing_is_lost(robot):
+def test_a_permanent_jump_ahead_of_stamps_is_accepted_and_objects_are_kept(robot):
     followed = robot.add().object_id
     tracks = robot.jump(seconds(robot.show().header.stamp) + 600.0)
     assert [track.id for track in tracks.tracks] == [followed]
@@ -59,7 +59,7 @@ def test_stamps_that_jump_ahead_for_good_are_followed_and_nothing_is_lost(robot)
 
 
 @pytest.mark.parametrize("offset", [4.4, -4.4, -1_000_000.0], ids=["ahead", "behind", "from boot"])
-def test_a_lone_stray_stamp_is_ignored_and_counted(robot, offset):
+def test_a_single_stray_stamp_is_ignored_and_counted(robot, offset):
     followed = robot.add().object_id
     newest = seconds(robot.show().header.stamp)
     before = int(
@@ -85,7 +85,7 @@ OUT_OF_RANGE = [Time(sec=2**31 - 1), Time(sec=-5), Time(sec=1, nanosec=1_000_000
 
 
 @pytest.mark.parametrize("stamp", OUT_OF_RANGE, ids=["near the limit", "negative", "nanoseconds"])
-def test_a_stamp_out_of_range_is_refused_with_a_reason_and_tracking_goes_on(robot, stamp):
+def test_a_stamp_out_of_range_is_refused_with_a_reason_and_tracking_continues(robot, stamp):
     followed = robot.add().object_id
     reason = f"sec {stamp.sec} and nanosec {stamp.nanosec}, expected sec in 0.."
     header = Header(stamp=stamp, frame_id="optical")
@@ -101,7 +101,7 @@ def test_a_stamp_out_of_range_is_refused_with_a_reason_and_tracking_goes_on(robo
     assert [track.id for track in robot.show().tracks] == [followed]
 
 
-def test_images_that_come_twice_or_slightly_late_are_ignored_and_counted(robot):
+def test_repeated_and_late_images_are_ignored_and_counted(robot):
     followed = robot.add().object_id
     shown = robot.show().header
     before = count(robot, "frames out of order")
@@ -140,16 +140,16 @@ def healthy(robot):
     raise AssertionError(robot.diagnostics[-1].status[0].message)
 
 
-def test_images_that_all_have_the_same_stamp_are_warned_about(healthy):
+def test_images_with_equal_stamps_cause_a_warning(healthy):
     told = stream(healthy, Header(stamp=nearest_time(healthy.next_stamp()), frame_id="optical"))
     assert "images are ignored: they repeat the newest stamp: let the driver stamp each image with its own time" in told
 
 
-def test_images_without_stamps_are_warned_about(healthy):
+def test_images_without_stamps_cause_a_warning(healthy):
     assert "images are ignored: their stamps are zero" in stream(healthy, Header(frame_id="optical"))
 
 
-def test_two_cameras_on_one_topic_are_warned_about_and_tracking_goes_on(healthy):
+def test_two_cameras_on_one_topic_cause_a_warning_and_tracking_continues(healthy):
     followed = healthy.add().object_id
     frame_ids = ("left", "right")
     headers = [Header(stamp=nearest_time(healthy.next_stamp()), frame_id=frame_ids[i % 2]) for i in range(400)]

@@ -56,7 +56,7 @@ def test_an_absent_object_is_occluded_then_lost_with_the_seconds_of_its_absence(
     assert robot.wait_for_event(TrackEvent.LOST).absence == pytest.approx(0.75, abs=1e-3)
 
 
-def test_a_prompt_brings_a_lost_object_back(robot):
+def test_a_prompt_reacquires_a_lost_object(robot):
     robot.show()
     track_id = robot.add(mask=square()).object_id
     show_at(robot, 0.25, 0.75)

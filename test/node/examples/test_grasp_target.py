@@ -97,12 +97,12 @@ def client(tmp_path: Path) -> Iterator[Callable[..., tuple[subprocess.Popen, Pat
         process.wait()
 
 
-def test_it_waits_while_the_object_is_hidden_and_then_tells_where_to_grasp_it(table: Table, client: Callable) -> None:
+def test_it_waits_while_the_object_is_hidden_and_then_prints_where_to_grasp_it(table: Table, client: Callable) -> None:
     table.robot.add(label="block", clicks=[Click(x=60.0, y=50.0)])
     hidden = lambda: table.robot.tracks[-1].tracks and not table.robot.tracks[-1].tracks[0].area  # noqa: E731
     table.show_until(hidden, "occlusion", hidden=True)
     process, out = client("--label", "block")
-    table.show_until(lambda: "waiting: it is hidden" in out.read_text(), f"waiting client: {out}", hidden=True)
+    table.show_until(lambda: "waiting: it is not visible" in out.read_text(), f"waiting client: {out}", hidden=True)
     assert process.poll() is None
     table.show_until(lambda: process.poll() is not None, "answer of the client")
     assert process.returncode == 0, out.read_text()

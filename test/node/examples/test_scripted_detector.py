@@ -42,7 +42,7 @@ def detector(robot: Any) -> Iterator[subprocess.Popen]:
     process.wait()
 
 
-def test_what_has_its_colour_is_followed_and_nothing_else(robot: Any, detector: subprocess.Popen) -> None:
+def test_only_the_object_of_its_colour_is_tracked(robot: Any, detector: subprocess.Popen) -> None:
     x = 80
 
     def tracks() -> list:

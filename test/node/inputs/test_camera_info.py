@@ -51,7 +51,7 @@ def focal(received: CameraInfoInput) -> float:
 
 
 @pytest.mark.parametrize("reliability", qos.RELIABILITIES)
-def test_one_that_is_repeated_is_received(node: Node, driver: Node, reliability: str) -> None:
+def test_camera_info_that_is_repeated_is_received(node: Node, driver: Node, reliability: str) -> None:
     received = CameraInfoInput(node)
     publisher = driver.create_publisher(CameraInfo, "camera_info", qos.profile(reliability, 1))
 
@@ -63,7 +63,7 @@ def test_one_that_is_repeated_is_received(node: Node, driver: Node, reliability:
     received.close()
 
 
-def test_one_that_was_latched_before_the_subscription_is_received(node: Node, driver: Node) -> None:
+def test_transient_local_camera_info_from_before_the_subscription_is_received(node: Node, driver: Node) -> None:
     driver.create_publisher(CameraInfo, "camera_info", qos.transient_local(1)).publish(info(2.0))
     spin_until(node, lambda: node.count_publishers("camera_info"))
     received = CameraInfoInput(node)
@@ -71,14 +71,14 @@ def test_one_that_was_latched_before_the_subscription_is_received(node: Node, dr
     received.close()
 
 
-def test_one_that_is_latched_while_no_other_is_known_is_received(node: Node, driver: Node) -> None:
+def test_transient_local_camera_info_after_the_subscription_is_received(node: Node, driver: Node) -> None:
     received = CameraInfoInput(node)
     driver.create_publisher(CameraInfo, "camera_info", qos.transient_local(1)).publish(info(3.0))
     spin_until(node, lambda: focal(received) == 3.0)
     received.close()
 
 
-def test_the_newest_counts(node: Node, driver: Node) -> None:
+def test_the_newest_camera_info_is_used(node: Node, driver: Node) -> None:
     publisher = driver.create_publisher(CameraInfo, "camera_info", qos.transient_local(1))
     publisher.publish(info(1.0))
     received = CameraInfoInput(node)
@@ -89,7 +89,7 @@ def test_the_newest_counts(node: Node, driver: Node) -> None:
 
 
 @pytest.mark.parametrize("profile", [qos.profile("reliable", 1), qos.profile("best_effort", 1), qos.transient_local(1)])
-def test_no_publisher_is_warned_of_incompatible_qos(
+def test_no_publisher_gets_an_incompatible_qos_warning(
     node: Node, driver: Node, profile: QoSProfile, capfd: pytest.CaptureFixture[str]
 ) -> None:
     publisher = driver.create_publisher(CameraInfo, "camera_info", profile)
@@ -107,7 +107,7 @@ def test_no_publisher_is_warned_of_incompatible_qos(
     received.close()
 
 
-def test_silence_is_a_problem_until_the_first_has_come(node: Node, driver: Node) -> None:
+def test_silence_causes_a_warning_until_the_first_camera_info(node: Node, driver: Node) -> None:
     received = CameraInfoInput(node)
     assert received.warning(30.0) == ""
     time.sleep(0.2)
@@ -119,7 +119,7 @@ def test_silence_is_a_problem_until_the_first_has_come(node: Node, driver: Node)
     received.close()
 
 
-def test_another_type_on_the_topic_is_named(node: Node, driver: Node) -> None:
+def test_another_message_type_on_the_topic_is_reported(node: Node, driver: Node) -> None:
     received = CameraInfoInput(node)
     driver.create_publisher(Image, "camera_info", 1)
     spin_until(node, lambda: node.count_publishers("camera_info"))
@@ -128,7 +128,7 @@ def test_another_type_on_the_topic_is_named(node: Node, driver: Node) -> None:
     received.close()
 
 
-def test_closed_it_leaves_no_subscription(node: Node, driver: Node) -> None:
+def test_no_subscription_is_left_after_close(node: Node, driver: Node) -> None:
     driver.create_publisher(CameraInfo, "camera_info", qos.transient_local(1)).publish(info())
     received = CameraInfoInput(node)
     spin_until(node, lambda: focal(received))

@@ -43,18 +43,18 @@ def test_stamps_of_different_clocks_are_not_blamed_on_depth_slop(difference: flo
     assert "depth_slop" not in reason
 
 
-def test_depth_without_stamps_is_named() -> None:
+def test_depth_without_stamps_is_reported() -> None:
     monitor = unmatched(5.0, None)
     monitor.receive("depth", 0.0)
     assert "`depth` has no stamps (all are 0): let its driver set header.stamp" in warning(monitor)
 
 
-def test_depth_that_comes_too_late_is_distinguished_from_stamps_that_differ() -> None:
+def test_late_depth_is_distinguished_from_different_stamps() -> None:
     reason = warning(unmatched(15.0, 0.0125))
     assert "their stamps match, but depth arrives after its image's results are published" in reason
 
 
-def test_one_image_with_depth_is_enough_to_say_nothing() -> None:
+def test_one_image_with_depth_ends_the_warning() -> None:
     monitor = unmatched(0.0, 0.5)
     monitor.match()
     monitor.miss()
@@ -67,7 +67,7 @@ def test_a_camera_that_stops_is_not_blamed_on_depth() -> None:
     assert warning(monitor) == ""
 
 
-def test_stamps_from_before_time_went_back_do_not_count() -> None:
+def test_stamps_from_before_a_time_jump_are_dropped() -> None:
     monitor = unmatched(0.0, 0.0)
     monitor.reset()
     monitor.receive("image", 1.0)

@@ -47,7 +47,7 @@ def test_a_double_click_and_its_echo_on_another_topic_start_one_object(robot):
     assert [track.id for track in robot.show().tracks] == [started.object_id]
 
 
-def test_clicks_are_heard_beside_the_raw_image_also_where_the_compressed_topic_is_named(ros):
+def test_clicks_are_received_on_the_raw_topic_where_the_compressed_topic_is_remapped(ros):
     node = rclpy.create_node("sam2_tracker", cli_args=["--ros-args", "-r", "image:=/camera/image_raw/compressed"])
     topics = PromptTopics(node, sentinel.requests)
     assert "/camera/image_raw_mouse_left" in {subscription.topic_name for subscription in node.subscriptions}
@@ -55,7 +55,7 @@ def test_clicks_are_heard_beside_the_raw_image_also_where_the_compressed_topic_i
     node.destroy_node()
 
 
-def test_clicks_are_heard_on_the_images_that_people_look_at_under_their_remapped_names(ros):
+def test_clicks_are_received_on_the_remapped_image_and_overlay_topics(ros):
     remappings = ["image:=/camera/image_raw", "~/overlay:=/picture"]
     arguments = ["--ros-args", *(part for mapping in remappings for part in ("-r", mapping))]
     node = rclpy.create_node("sam2_tracker", cli_args=arguments)

@@ -39,19 +39,19 @@ def set_time(node: Node, publisher: Any, seconds: int) -> None:
         rclpy.spin_once(node, timeout_sec=0.02)
 
 
-def test_without_a_publisher_on_clock_it_is_named(node: Node) -> None:
+def test_a_missing_publisher_on_clock_is_reported(node: Node) -> None:
     assert warning(SimTimeMonitor(node)) == (
         "use_sim_time is true, but there is no publisher on /clock: start the simulator or `ros2 bag play --clock`, or "
         "set use_sim_time to false"
     )
 
 
-def test_a_publisher_that_says_nothing_is_named(node: Node) -> None:
+def test_a_silent_publisher_on_clock_is_reported(node: Node) -> None:
     node.create_publisher(Clock, "/clock", 1)
     assert "no message on /clock for 0." in warning(SimTimeMonitor(node))
 
 
-def test_time_that_moves_is_no_problem_and_time_that_stands_still_is(node: Node) -> None:
+def test_time_that_has_stopped_causes_a_warning(node: Node) -> None:
     publisher = node.create_publisher(Clock, "/clock", 1)
     clock = SimTimeMonitor(node)
     for seconds in range(100, 104):
@@ -66,13 +66,13 @@ def test_time_that_moves_is_no_problem_and_time_that_stands_still_is(node: Node)
     assert warning(clock).endswith("its publisher is gone")
 
 
-def test_without_use_sim_time_nothing_is_missed(ros: None) -> None:
+def test_without_use_sim_time_there_is_no_warning(ros: None) -> None:
     node = rclpy.create_node("real")
     assert warning(SimTimeMonitor(node)) == ""
     node.destroy_node()
 
 
-def test_the_node_reports_it_in_every_state_and_tracks_on(start: Callable[..., Any]) -> None:
+def test_the_node_reports_it_in_every_state_and_continues_tracking(start: Callable[..., Any]) -> None:
     robot = start("simulated_tracker", use_sim_time="true", image_timeout=0.5)
     reason = "use_sim_time is true, but there is no publisher on /clock"
 

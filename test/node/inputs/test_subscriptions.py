@@ -124,7 +124,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize(("asked", "kind", "reason"), WRONG.values(), ids=WRONG)
-def test_another_type_is_named_with_what_to_set(
+def test_another_message_type_is_reported_with_advice(
     node: Node, driver: Callable[[type, str], None], asked: tuple[str, type, str], kind: type, reason: str
 ) -> None:
     name, expected, topic = asked
@@ -137,7 +137,7 @@ def test_another_type_is_named_with_what_to_set(
     assert type_mismatch(node, name, subscription) == ""
 
 
-def test_boxes_of_another_type_are_named(node: Node, driver: Callable[[type, str], None]) -> None:
+def test_detections_of_another_type_are_reported(node: Node, driver: Callable[[type, str], None]) -> None:
     messages = pytest.importorskip("vision_msgs.msg")
     subscription = subscribe(node, messages.Detection2DArray, "/yolo/detections")
     driver(TrackArray, "/yolo/detections")
@@ -172,7 +172,7 @@ SIBLINGS = {
 
 
 @pytest.mark.parametrize(("asked", "published", "reason"), SIBLINGS.values(), ids=SIBLINGS)
-def test_a_sibling_in_another_form_is_named(
+def test_the_same_images_with_another_transport_are_reported(
     node: Node,
     driver: Callable[[type, str], None],
     asked: tuple[str, type, str],
@@ -185,7 +185,7 @@ def test_a_sibling_in_another_form_is_named(
     assert explain_silence(node, name, subscription, 3.0).startswith(f"no {name} on {topic} for 3.0 s: {reason}")
 
 
-def test_topics_of_the_type_that_others_publish_are_suggested(node: Node, driver: Callable[[type, str], None]) -> None:
+def test_topics_of_the_expected_type_are_suggested(node: Node, driver: Callable[[type, str], None]) -> None:
     node.create_publisher(Image, "/own/overlay", 1)
     driver(Image, "/front/image_raw")
     driver(CompressedImage, "/front/image_raw/compressed")
@@ -194,14 +194,14 @@ def test_topics_of_the_type_that_others_publish_are_suggested(node: Node, driver
     assert reason.endswith("topics of its type are /front/image_raw")
 
 
-def test_of_many_topics_some_are_suggested(node: Node, driver: Callable[[type, str], None]) -> None:
+def test_of_many_topics_some_are_listed(node: Node, driver: Callable[[type, str], None]) -> None:
     for number in range(5):
         driver(Image, f"/camera_{number}/image")
     reason = explain_silence(node, "image", subscribe(node, Image, "/image"), 3.0)
     assert reason.endswith("/camera_0/image, /camera_1/image, /camera_2/image, ... (5 in all)")
 
 
-def test_publishers_of_the_right_type_are_counted(node: Node, driver: Callable[[type, str], None]) -> None:
+def test_publishers_of_the_expected_type_are_counted(node: Node, driver: Callable[[type, str], None]) -> None:
     subscription = subscribe(node, Image, "/image")
     driver(Image, "/image")
     assert "although there is 1 publisher (reliable, requested: best_effort)" in explain_silence(

@@ -77,7 +77,7 @@ def measured(metres: float = 2.0) -> PendingDepth:
 
 
 @pytest.mark.parametrize(("kind", "topic"), [(PointCloud2, "~/points"), (Image, "~/target_depth")])
-def test_depth_is_read_for_those_who_listen_and_for_nobody_else(
+def test_depth_is_read_only_where_a_topic_has_subscribers(
     node: LifecycleNode, publish: Callable, kind: type, topic: str
 ) -> None:
     depth = PendingDepth(HEADER, INFOS)
@@ -93,7 +93,7 @@ def test_depth_is_read_for_those_who_listen_and_for_nobody_else(
     assert heard[0].header == HEADER
 
 
-def test_objects_are_lifted_by_their_ids(publish: Callable, statistics: Statistics) -> None:
+def test_objects_are_lifted_by_id(publish: Callable, statistics: Statistics) -> None:
     lifted = publish(output(measured()), with_positions=True)
     assert lifted.header == HEADER
     np.testing.assert_allclose(lifted.surfaces[7].centroid, [(1.5 - 4) / 10 * 2, (1.5 - 3) / 10 * 2, 2.0], rtol=1e-6)
@@ -101,14 +101,12 @@ def test_objects_are_lifted_by_their_ids(publish: Callable, statistics: Statisti
 
 
 @pytest.mark.parametrize("depth", [None, PendingDepth(HEADER, INFOS)])
-def test_without_depth_nothing_is_lifted_or_said(publish: Callable, said: list[str], depth: PendingDepth) -> None:
+def test_without_depth_nothing_is_lifted_or_logged(publish: Callable, said: list[str], depth: PendingDepth) -> None:
     assert publish(output(depth), with_positions=True) is None
     assert said == []
 
 
-def test_a_complaint_ends_with_depth_that_can_be_used(
-    publish: Callable, said: list[str], statistics: Statistics
-) -> None:
+def test_the_warning_ends_with_valid_depth(publish: Callable, said: list[str], statistics: Statistics) -> None:
     depth = measured()
     assert depth.depth is not None
     depth.depth.encoding = "rgb8"
@@ -119,7 +117,7 @@ def test_a_complaint_ends_with_depth_that_can_be_used(
 
 
 @pytest.mark.parametrize("publish", ["base"], indirect=True)
-def test_without_a_transform_there_are_no_positions_and_the_reason_is_told(
+def test_without_a_transform_there_are_no_positions_and_the_reason_is_logged(
     publish: Callable, said: list[str], statistics: Statistics
 ) -> None:
     assert publish(output(measured()), with_positions=True) is None

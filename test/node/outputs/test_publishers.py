@@ -74,7 +74,7 @@ def spin_until(node: LifecycleNode, condition: Callable[[], object]) -> None:
         rclpy.spin_once(node, timeout_sec=0.02)
 
 
-def test_what_nobody_listens_to_is_not_computed(node, publishers):
+def test_topics_without_subscribers_are_not_computed(node, publishers):
     drawing = Drawing()
     publishers.publish(output(drawing))
     assert drawing.count == 0
@@ -111,7 +111,7 @@ def later(seconds: int, last_seen: float) -> TrackingOutput:
     return replace(now, image=replace(now.image, header=Header(stamp=stamp), stamp=result.stamp), result=result)
 
 
-def test_events_of_the_past_keep_the_nanoseconds_of_their_images(node, publishers):
+def test_past_events_have_the_exact_stamps_of_their_images(node, publishers):
     heard = listen(node, TrackEvent, "~/events")
     spin_until(node, lambda: node.count_subscribers("/sam2_tracker/events"))
     publishers.publish(output(Drawing()))
@@ -125,7 +125,7 @@ def test_events_of_the_past_keep_the_nanoseconds_of_their_images(node, publisher
     assert (heard[0].header.stamp, heard[0].label) == (HEADER.stamp, "cup")
 
 
-def test_what_happened_is_published_though_a_result_cannot_be(node, publishers):
+def test_events_are_published_where_a_result_cannot_be(node, publishers):
     heard = listen(node, TrackEvent, "~/events")
     pictures = listen(node, Image, "~/overlay")
     spin_until(node, lambda: qos.has_subscribers(publishers._overlay) and qos.has_subscribers(publishers._events))
@@ -137,7 +137,7 @@ def test_what_happened_is_published_though_a_result_cannot_be(node, publishers):
     assert (heard[0].type, heard[0].label, pictures) == (TrackEvent.STARTED, "cup", [])
 
 
-def test_stamps_are_kept_for_as_long_as_something_refers_to_them(publishers):
+def test_stamps_are_kept_while_something_refers_to_them(publishers):
     publishers.publish(output(Drawing()))
     for seconds in range(1, 100):
         publishers.publish(later(seconds, last_seen=STAMP))
@@ -147,7 +147,7 @@ def test_stamps_are_kept_for_as_long_as_something_refers_to_them(publishers):
     assert len(publishers._times) == Parameters().history
 
 
-def test_destroyed_outputs_leave_no_topics(node, publishers):
+def test_no_topics_are_left_after_destroy(node, publishers):
     publishers.destroy()
     names = {name for name, _ in node.get_publisher_names_and_types_by_node("sam2_tracker", "/")}
     assert not names & {f"/sam2_tracker/{name}" for name in ("tracks", "masks", "target_mask", "overlay", "events")}

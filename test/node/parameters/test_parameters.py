@@ -23,14 +23,14 @@ def configured() -> dict:
     return yaml.safe_load(CONFIG.read_text())["/**/sam2_tracker"]["ros__parameters"]
 
 
-def test_the_configuration_file_is_written_from_the_table():
+def test_track_yaml_is_generated_from_the_table():
     command = [sys.executable, "-m", "sam2_ros.node.parameters"]
     assert CONFIG.read_text() == subprocess.run(command, capture_output=True, text=True, check=True).stdout, (
         "run `python3 -m sam2_ros.node.parameters > config/track.yaml`"
     )
 
 
-def test_the_configuration_file_holds_every_parameter_with_its_default():
+def test_track_yaml_contains_every_parameter_with_its_default():
     defaults = {name: getattr(Parameters(), name) for name in NAMES}
     assert configured() == defaults
     assert {name: type(value) for name, value in configured().items()} == {
@@ -38,7 +38,7 @@ def test_the_configuration_file_holds_every_parameter_with_its_default():
     }
 
 
-def test_the_configuration_file_explains_every_parameter_and_marks_what_can_be_changed_at_run_time():
+def test_track_yaml_describes_every_parameter_and_marks_live_ones():
     for name in NAMES:
         comment, _ = as_yaml().split(f"\n    {name}: ")
         text = " ".join(comment.rsplit("\n\n", 1)[1].replace("    # ", "").split("\n"))
@@ -46,7 +46,7 @@ def test_the_configuration_file_explains_every_parameter_and_marks_what_can_be_c
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_defaults_are_allowed_values(name):
+def test_defaults_are_valid(name):
     check(name, getattr(Parameters(), name))
 
 
@@ -88,13 +88,13 @@ def test_every_parameter_is_described(name):
         ("publish_cropped_masks", 1, r"publish_cropped_masks is 1 \(int\), expected true or false$"),
     ],
 )
-def test_other_values_are_refused_with_what_was_expected(name, value, complaint):
+def test_invalid_values_are_refused_with_what_was_expected(name, value, complaint):
     with pytest.raises(ParameterError, match=complaint):
         check(name, value)
 
 
 @pytest.mark.parametrize("device", ["auto", "cpu", "cuda", "cuda:0", "cuda:11"])
-def test_devices_are_named_as_torch_names_them(device):
+def test_devices_have_torchs_names(device):
     check("device", device)
 
 
@@ -132,7 +132,7 @@ def started(*arguments: str) -> Parameters:
         ("max_object:=3", "there is no parameter max_object, did you mean max_objects?"),
     ],
 )
-def test_what_was_given_at_the_start_is_checked(ros, argument, complaint):
+def test_overrides_are_checked(ros, argument, complaint):
     with pytest.raises(ParameterError, match=complaint) as raised:
         started(argument)
     assert "\n" not in str(raised.value)
@@ -160,7 +160,7 @@ def test_what_was_given_at_the_start_is_checked(ros, argument, complaint):
         ("checkpoint:=2024", "checkpoint", "2024"),
     ],
 )
-def test_what_was_given_at_the_start_is_taken_as_meant(ros, argument, name, value):
+def test_unambiguous_overrides_are_converted(ros, argument, name, value):
     given = getattr(started(argument), name)
     assert (given, type(given)) == (value, type(value))
 
@@ -170,7 +170,7 @@ def test_a_conversion_is_logged(ros, capfd):
     assert "parameter detection_classes is 18, converted to '18'" in capfd.readouterr().err
 
 
-def test_what_was_given_at_the_start_counts(ros):
+def test_overrides_are_used(ros):
     arguments = ["--ros-args", "-p", "max_objects:=3", "-p", "use_sim_time:=true"]
     node = Node("starting", cli_args=arguments)
     assert declare(node) == Parameters(max_objects=3)
@@ -192,14 +192,14 @@ def test_parameters_of_other_nodes_are_ignored_and_logged_once(ros, tmp_path, ca
     node.destroy_node()
 
 
-def test_what_the_model_was_built_from_is_fixed_while_configured():
+def test_parameters_of_the_model_are_fixed_while_configured():
     change = [Parameter("max_objects", value=3)]
     check_change(change, configured=False)
     with pytest.raises(ParameterError, match="max_objects is fixed while the node is configured: `deactivate`"):
         check_change(change, configured=True)
 
 
-def test_the_rest_can_be_changed_at_run_time_to_allowed_values():
+def test_the_others_can_be_set_at_run_time_to_valid_values():
     check_change([Parameter("image_timeout", value=9.0), Parameter("use_sim_time", value=True)], configured=True)
     with pytest.raises(ParameterError, match="image_timeout is -1.0, expected 0.1 to 3600.0"):
         check_change([Parameter("image_timeout", value=-1.0)], configured=True)

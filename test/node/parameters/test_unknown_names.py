@@ -29,13 +29,13 @@ KNOWN = [entry.name for entry in fields(Parameters)]
         ("precison", "precision"),
     ],
 )
-def test_a_slip_of_the_pen_is_refused_with_what_was_meant(name, meant):
+def test_a_misspelled_name_is_refused_with_the_intended_one(name, meant):
     with pytest.raises(ParameterError, match=f"^there is no parameter {name}, did you mean {meant}\\?$"):
         warning([name], KNOWN)
 
 
 @pytest.mark.parametrize("known", KNOWN)
-def test_every_parameter_with_a_letter_left_out_is_refused_or_named(known):
+def test_every_parameter_with_a_missing_letter_is_refused_or_suggested(known):
     name = known[:2] + known[3:]
     try:
         assert f"{name} (similar: {known})" in warning([name], KNOWN)
@@ -55,7 +55,7 @@ def test_a_parameter_of_a_camera_or_detector_is_only_ignored(name):
     assert warning([name], KNOWN).startswith(f"unknown parameters are ignored: {name}")
 
 
-def test_all_that_is_ignored_is_named_in_one_line():
+def test_all_ignored_names_are_in_one_line():
     assert warning(["max_objects", "width", "min_score"], KNOWN) == (
         "unknown parameters are ignored: min_score (similar: detection_min_score), width"
     )
