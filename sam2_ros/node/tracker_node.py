@@ -68,7 +68,7 @@ class TrackerNode(LifecycleNode):
             raise ParameterError(f"{error}; expected true or false") from error
         self._statistics = Statistics()
         self._session: Session | None = None  # while configured
-        self._publishers: Publishers | None = None  # while configured
+        self._result_publishers: Publishers | None = None  # while configured
         self._device: torch.device | None = None  # while configured
         self._missing: list[str] = []  # messages about features that are enabled, but unavailable
         self._active: ActiveState | None = None  # while active
@@ -98,8 +98,10 @@ class TrackerNode(LifecycleNode):
         self._statistics = Statistics()
         logger = self.get_logger()
         lifter = Lifter(values.target_frame, self._transforms, self._statistics, logger) if values.depth else None
-        self._publishers = Publishers(self, values, lifter)
-        self._session = Session(tracker, self._publishers, self._statistics, self.get_logger(), values.image_bit_depth)
+        self._result_publishers = Publishers(self, values, lifter)
+        self._session = Session(
+            tracker, self._result_publishers, self._statistics, self.get_logger(), values.image_bit_depth
+        )
         for text in features.missing(values, by_default=True):
             self.get_logger().info(text)
         self._missing = features.missing(values)
@@ -161,9 +163,9 @@ class TrackerNode(LifecycleNode):
             active.close(timeout)
 
     def _free(self) -> None:
-        if self._publishers is not None:
-            self._publishers.destroy()
-        self._session = self._publishers = self._device = None
+        if self._result_publishers is not None:
+            self._result_publishers.destroy()
+        self._session = self._result_publishers = self._device = None
         gc.collect()  # models contain reference cycles
         if torch.cuda.is_initialized():
             torch.cuda.empty_cache()
@@ -171,8 +173,8 @@ class TrackerNode(LifecycleNode):
     # ---- requests
 
     def _publish_event(self, event: Event, frame_id: str, label: str) -> None:
-        if self._publishers is not None:  # else the node is being cleaned up
-            self._publishers.publish_event(event, frame_id, label)
+        if self._result_publishers is not None:  # else the node is being cleaned up
+            self._result_publishers.publish_event(event, frame_id, label)
 
     def _active_requests(self) -> Requests:
         if self._active is None:

@@ -1,4 +1,4 @@
-"""config/track.rviz, as far as it can be judged without RViz: what it shows is what the node publishes."""
+"""config/track.rviz displays the topics that the node publishes; checked without RViz."""
 
 from collections.abc import Iterator
 from pathlib import Path

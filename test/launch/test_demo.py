@@ -1,4 +1,4 @@
-"""The demo's launch file: what its three programs are started with."""
+"""The demo's launch file: parameters and remappings of its three programs."""
 
 import os
 import subprocess

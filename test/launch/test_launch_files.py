@@ -1,4 +1,4 @@
-"""The launch files, wherever `launch` is: the package index does not have it, every ROS distribution does."""
+"""The launch files. Needs `launch`, which is part of every ROS distribution, but not on PyPI."""
 
 import importlib.util
 import os

@@ -1,4 +1,4 @@
-"""The launch file for a YOLO detector, with a stand-in for the detector's package, which cannot be had here."""
+"""The launch file for a YOLO detector, with a stand-in for the detector's package."""
 
 import os
 import shutil

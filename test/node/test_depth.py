@@ -1,4 +1,4 @@
-"""The active node with a depth camera, through DDS from another process: positions, clouds, and depth that fails."""
+"""The active node with a depth camera, over DDS: positions, clouds, and invalid depth."""
 
 import time
 from collections.abc import Callable
@@ -65,9 +65,9 @@ class DepthCamera:
                 return tracks, tracks.tracks[0]
         raise AssertionError(f"the track never became so; the node's log:\n{self.robot.tracker.log}")
 
-    def of(self, heard: list, header: Header) -> Any:
+    def of(self, received: list, header: Header) -> Any:
         """What was published for an image."""
-        return self.robot.wait_for(lambda: [m for m in list(heard) if m.header.stamp == header.stamp], "output")[0]
+        return self.robot.wait_for(lambda: [m for m in list(received) if m.header.stamp == header.stamp], "output")[0]
 
 
 def is_placed(track: Track) -> bool:
@@ -88,7 +88,7 @@ def pixels(message: Image) -> np.ndarray:
 
 
 def equip(robot: Any) -> DepthCamera:
-    """Waits until the node hears the depth camera, and follows one object."""
+    """Wait until the node is subscribed to depth and tracks one object."""
     robot.bring_up()
     camera = DepthCamera(robot)
     for publisher in (camera.depth, camera.info):

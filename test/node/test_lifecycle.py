@@ -1,4 +1,4 @@
-"""From start to end of the node: what it needs, what it says where that is missing, what it gives back."""
+"""Lifecycle transitions: what they need, their errors, and what they free."""
 
 import gc
 import os
@@ -157,12 +157,12 @@ def test_services_of_an_unconfigured_node_name_the_lifecycle_commands(robot):
 def test_tracked_objects_are_kept_while_the_node_is_inactive(robot):
     robot.bring_up()
     robot.show()
-    followed = robot.add().object_id
+    tracked = robot.add().object_id
     assert robot.change("deactivate") == [True]
     assert robot.state == "inactive"
     assert refusals(robot) == {"activate the node first: `ros2 lifecycle set /sam2_tracker activate`"}
     assert robot.change("activate") == [True]
-    assert [track.id for track in robot.show().tracks] == [followed]
+    assert [track.id for track in robot.show().tracks] == [tracked]
 
 
 def test_after_cleanup_the_node_starts_without_objects(robot):
@@ -191,7 +191,7 @@ def test_two_inputs_of_different_types_on_one_topic_fail_activation_and_leave_no
 
 
 @pytest.mark.parametrize(
-    ("arguments", "complaint"),
+    ("arguments", "warning"),
     [
         (["-p", "max_objects:=0"], "parameter max_objects is 0, expected 1 to 254"),
         (["-p", "use_sim_time:=1"], "'use_sim_time' to '1' of type 'INTEGER', expecting type 'BOOL'"),
@@ -203,12 +203,12 @@ def test_two_inputs_of_different_types_on_one_topic_fail_activation_and_leave_no
     ],
     ids=["out of range", "type", "list of mixed types", "no file"],
 )
-def test_an_invalid_parameter_override_ends_the_process_with_a_message(arguments, complaint):
+def test_an_invalid_parameter_override_ends_the_process_with_a_message(arguments, warning):
     command = [sys.executable, "-m", "sam2_ros.node.main", "--ros-args", *arguments]
     process = subprocess.run(command, capture_output=True, text=True, timeout=120, env=os.environ)
     assert process.returncode == 2
     (line,) = [line for line in process.stderr.splitlines() if "cannot start: " in line]
-    assert complaint in line
+    assert warning in line
     assert ".c:" not in line
     assert "Traceback" not in process.stderr
 

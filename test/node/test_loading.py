@@ -1,4 +1,4 @@
-"""Parameters become a tracker on the device that was asked for."""
+"""The tracker is built from the parameters."""
 
 import os
 from functools import partial

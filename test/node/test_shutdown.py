@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM end each executable in order and in time, at whatever moment they come."""
+"""SIGINT and SIGTERM end each executable orderly and in time, at any moment."""
 
 import contextlib
 import csv
@@ -85,7 +85,7 @@ class Situation:
         self.chance = chance
         self.robot = robot
         self._prefix = f"/{name}"
-        self._change = self.robot.patient_client(ChangeState, "change_state")
+        self._change = self.robot.connected_client(ChangeState, "change_state")
 
     def request(self, transition: str) -> None:
         """Asks for a lifecycle transition and does not wait for the answer."""
@@ -178,7 +178,7 @@ def test_calls_in_flight_get_a_response_before_the_process_ends(start: Callable)
     robot.bring_up()
     robot.show()
     ahead = Header(stamp=nearest_time(robot.next_stamp() + 100.0))
-    client = robot.patient_client(AddObject, "add_object")
+    client = robot.connected_client(AddObject, "add_object")
     call = client.call_async(AddObject.Request(prompt=Prompt(header=ahead, clicks=[robot.middle])))
     time.sleep(0.5)
     assert not call.done()
@@ -189,7 +189,7 @@ def test_calls_in_flight_get_a_response_before_the_process_ends(start: Callable)
 
 def test_a_configuration_that_takes_minutes_is_interrupted(start: Callable) -> None:
     robot = start("compiling_tracker", image_size=64, compile=True)
-    robot.patient_client(ChangeState, "change_state").call_async(asking_for("configure"))
+    robot.connected_client(ChangeState, "change_state").call_async(asking_for("configure"))
     robot.wait_for_log("warming up")
     Program(robot.tracker.process, robot.tracker.log_file).interrupt((signal.SIGINT, signal.SIGTERM))
 
@@ -207,8 +207,8 @@ def test_a_signal_ends_a_program_while_it_starts_or_waits(tmp_path: Path, module
 
 def test_a_signal_ends_the_player_while_it_plays(ros: None, tmp_path: Path) -> None:
     node = rclpy.create_node("viewer")
-    heard: list[Image] = []
-    node.create_subscription(Image, "shown", heard.append, qos.profile("reliable", 2))
+    received: list[Image] = []
+    node.create_subscription(Image, "shown", received.append, qos.profile("reliable", 2))
     program = Program.start(
         tmp_path / "log",
         "sam2_ros.node.demo.player",
@@ -221,7 +221,7 @@ def test_a_signal_ends_the_player_while_it_plays(ros: None, tmp_path: Path) -> N
         "prompt:=ignored",
     )
     node.create_subscription(Prompt, "ignored", lambda message: None, 1)
-    while len(heard) < 10:
+    while len(received) < 10:
         rclpy.spin_once(node, timeout_sec=0.1)
     program.interrupt((signal.SIGINT, signal.SIGINT))
     node.destroy_node()

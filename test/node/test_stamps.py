@@ -1,4 +1,4 @@
-"""Stamps of images and prompts as real drivers send them, through the node."""
+"""Stamps of images and prompts as real drivers publish them, through the node."""
 
 import time
 
@@ -14,7 +14,7 @@ from sam2_ros.node.conversions.messages import image_message, nearest_time, seco
 
 @pytest.fixture(scope="module")
 def shared_robot(start):
-    """A node that complains about nothing else."""
+    """A node without other warnings."""
     robot = start("stamp_tracker", image_timeout=600.0)
     robot.bring_up()
     return robot
@@ -52,15 +52,15 @@ def test_a_permanent_jump_back_of_stamps_resets_the_tracker_with_a_reason(robot)
 
 
 def test_a_permanent_jump_ahead_of_stamps_is_accepted_and_objects_are_kept(robot):
-    followed = robot.add().object_id
+    tracked = robot.add().object_id
     tracks = robot.jump(seconds(robot.show().header.stamp) + 600.0)
-    assert [track.id for track in tracks.tracks] == [followed]
+    assert [track.id for track in tracks.tracks] == [tracked]
     assert resets(robot) == []
 
 
 @pytest.mark.parametrize("offset", [4.4, -4.4, -1_000_000.0], ids=["ahead", "behind", "from boot"])
 def test_a_single_stray_stamp_is_ignored_and_counted(robot, offset):
-    followed = robot.add().object_id
+    tracked = robot.add().object_id
     newest = seconds(robot.show().header.stamp)
     before = int(
         robot.wait_for(lambda: robot.diagnostics and values(robot), "diagnostics")["frames with a stray stamp"]
@@ -68,7 +68,7 @@ def test_a_single_stray_stamp_is_ignored_and_counted(robot, offset):
     stray = robot.send(newest + offset)
     robot.wait_for(lambda: int(values(robot)["frames with a stray stamp"]) == before + 1, "count of the stray")
     robot.jump(newest)
-    assert [track.id for track in robot.show().tracks] == [followed]
+    assert [track.id for track in robot.show().tracks] == [tracked]
     assert robot.tracks_of(stray) == []
     assert resets(robot) == []
 
@@ -86,23 +86,23 @@ OUT_OF_RANGE = [Time(sec=2**31 - 1), Time(sec=-5), Time(sec=1, nanosec=1_000_000
 
 @pytest.mark.parametrize("stamp", OUT_OF_RANGE, ids=["near the limit", "negative", "nanoseconds"])
 def test_a_stamp_out_of_range_is_refused_with_a_reason_and_tracking_continues(robot, stamp):
-    followed = robot.add().object_id
+    tracked = robot.add().object_id
     reason = f"sec {stamp.sec} and nanosec {stamp.nanosec}, expected sec in 0.."
     header = Header(stamp=stamp, frame_id="optical")
     robot.send_message(image_message(noise(), "rgb8", header))
     robot.wait_for(lambda: robot.diagnostics and reason in values(robot)["last error"], "report of the image")
     robot.prompt(Prompt(header=header, clicks=[robot.middle]))
     assert reason in robot.wait_for_event(TrackEvent.PROMPT_REJECTED).reason
-    heard = len(robot.events)
+    received = len(robot.events)
     robot.click(PointStamped(header=header, point=Point(x=40.0, y=40.0)))
-    assert reason in robot.wait_for_event(TrackEvent.PROMPT_REJECTED, after=heard).reason
+    assert reason in robot.wait_for_event(TrackEvent.PROMPT_REJECTED, after=received).reason
     answer = robot.add(header=header, clicks=[robot.middle])
     assert (answer.success, reason in answer.message) == (False, True)
-    assert [track.id for track in robot.show().tracks] == [followed]
+    assert [track.id for track in robot.show().tracks] == [tracked]
 
 
 def test_repeated_and_late_images_are_ignored_and_counted(robot):
-    followed = robot.add().object_id
+    tracked = robot.add().object_id
     shown = robot.show().header
     before = count(robot, "frames out of order")
     robot.send(seconds(shown.stamp))
@@ -111,7 +111,7 @@ def test_repeated_and_late_images_are_ignored_and_counted(robot):
     robot.wait_for(lambda: count(robot, "frames out of order") == before + 2, "count of the late image")
     robot.send(seconds(shown.stamp))
     assert robot.tracks_of(late) == []
-    assert [track.id for track in robot.show().tracks] == [followed]
+    assert [track.id for track in robot.show().tracks] == [tracked]
 
 
 # ---- streams with mostly invalid stamps
@@ -131,7 +131,7 @@ def stream(robot, *headers: Header) -> str:
 
 @pytest.fixture
 def healthy(robot):
-    """A node that has nothing to complain about."""
+    """A node without warnings."""
     for _ in range(200):
         robot.send(robot.next_stamp())
         time.sleep(0.02)
@@ -141,8 +141,8 @@ def healthy(robot):
 
 
 def test_images_with_equal_stamps_cause_a_warning(healthy):
-    told = stream(healthy, Header(stamp=nearest_time(healthy.next_stamp()), frame_id="optical"))
-    assert "images are ignored: they repeat the newest stamp: let the driver stamp each image with its own time" in told
+    text = stream(healthy, Header(stamp=nearest_time(healthy.next_stamp()), frame_id="optical"))
+    assert "images are ignored: they repeat the newest stamp: let the driver stamp each image with its own time" in text
 
 
 def test_images_without_stamps_cause_a_warning(healthy):
@@ -150,9 +150,9 @@ def test_images_without_stamps_cause_a_warning(healthy):
 
 
 def test_two_cameras_on_one_topic_cause_a_warning_and_tracking_continues(healthy):
-    followed = healthy.add().object_id
+    tracked = healthy.add().object_id
     frame_ids = ("left", "right")
     headers = [Header(stamp=nearest_time(healthy.next_stamp()), frame_id=frame_ids[i % 2]) for i in range(400)]
-    told = stream(healthy, *headers)
-    assert "2 cameras share /image, the frame_id alternates between 'left', 'right'" in told
-    assert [track.id for track in healthy.show().tracks] == [followed]
+    text = stream(healthy, *headers)
+    assert "2 cameras share /image, the frame_id alternates between 'left', 'right'" in text
+    assert [track.id for track in healthy.show().tracks] == [tracked]

@@ -1,4 +1,4 @@
-"""The active node as its users see it: through topics and services, from another process."""
+"""The active node through its topics and services, from another process."""
 
 import array
 import math
@@ -41,8 +41,10 @@ def test_every_result_has_the_header_of_its_image_to_the_nanosecond(robot):
     stamp = robot.jump(1_700_009_000.0).header.stamp
     header = Header(stamp=Time(sec=stamp.sec, nanosec=456_123_789), frame_id="left_eye")
     robot.send_message(image_message(noise(), "bgr8", header))
-    for heard in (robot.tracks, robot.masks, robot.target_masks, robot.overlays):
-        robot.wait_for(lambda heard=heard: any(m.header == header for m in list(heard)), "output of that header")
+    for received in (robot.tracks, robot.masks, robot.target_masks, robot.overlays):
+        robot.wait_for(
+            lambda received=received: any(m.header == header for m in list(received)), "output of that header"
+        )
 
 
 def test_without_objects_the_array_and_the_mask_are_empty(robot):
@@ -96,10 +98,10 @@ def test_cropped_masks_are_published_where_the_parameter_is_true(robot):
 def test_diagnostics_contain_status_counts_and_latencies(robot):
     robot.add()
     robot.show()
-    told = robot.wait_for(lambda: robot.diagnostics and values(robot).get("objects") == "1" and values(robot), "count")
-    assert told["device"] == "cpu"
-    assert int(told["frames received"]) >= int(told["frames processed"]) >= 1
-    assert float(told["latency p99 (ms)"]) >= float(told["latency median (ms)"]) > 0
+    text = robot.wait_for(lambda: robot.diagnostics and values(robot).get("objects") == "1" and values(robot), "count")
+    assert text["device"] == "cpu"
+    assert int(text["frames received"]) >= int(text["frames processed"]) >= 1
+    assert float(text["latency p99 (ms)"]) >= float(text["latency median (ms)"]) > 0
     assert robot.diagnostics[-1].status[0].name == "sam2_tracker: tracking"
 
 
@@ -298,9 +300,9 @@ def test_the_target_is_the_oldest_object_until_another_one_is_selected(robot):
         if chosen == right:
             assert robot.call("select_object", SelectObject.Request(object_id=right)).success
         tracks = robot.show()
-        heard = robot.wait_for(lambda t=tracks: [m for m in robot.target_masks if m.header == t.header], "target")
+        received = robot.wait_for(lambda t=tracks: [m for m in robot.target_masks if m.header == t.header], "target")
         (track,) = [track for track in tracks.tracks if track.id == chosen]
-        assert (pixels(heard[-1]) == 255).sum() == track.area
+        assert (pixels(received[-1]) == 255).sum() == track.area
     robot.set_parameter("publish_cropped_masks", False)
 
 
@@ -320,14 +322,14 @@ def test_reset_drops_every_object(robot):
 
 
 def test_a_pause_keeps_the_tracked_objects(robot):
-    followed = robot.add().object_id
+    tracked = robot.add().object_id
     assert robot.call("enable", SetBool.Request(data=False)).success
     ignored = robot.send(robot.next_stamp())
     robot.call("enable", SetBool.Request(data=False))  # by its answer the image was received, too
     time.sleep(0.3)
     assert robot.tracks_of(ignored) == []
     assert robot.call("enable", SetBool.Request(data=True)).success
-    assert [track.id for track in robot.show().tracks] == [followed]
+    assert [track.id for track in robot.show().tracks] == [tracked]
 
 
 # ---- bad images
@@ -343,13 +345,13 @@ BAD_IMAGES = {
 
 @pytest.mark.parametrize(("fault", "reason"), BAD_IMAGES.values(), ids=BAD_IMAGES)
 def test_an_invalid_image_is_reported_and_tracking_continues(robot, fault, reason):
-    followed = robot.add().object_id
+    tracked = robot.add().object_id
     message = image_message(noise(), "rgb8", Header(stamp=nearest_time(robot.next_stamp()), frame_id="optical"))
     for name, value in fault.items():
         setattr(message, name, value)
     robot.send_message(message)
     robot.wait_for(lambda: reason in values(robot)["last error"], "report of the image")
-    assert [track.id for track in robot.show().tracks] == [followed]
+    assert [track.id for track in robot.show().tracks] == [tracked]
 
 
 def test_an_invalid_image_is_logged(robot):
@@ -359,9 +361,9 @@ def test_an_invalid_image_is_logged(robot):
 
 
 def test_a_change_of_resolution_is_logged_and_tracking_continues(robot):
-    followed = robot.add().object_id
+    tracked = robot.add().object_id
     tracks = robot.show(pixels=noise(48, 64))
-    assert ([track.id for track in tracks.tracks], tracks.image_height, tracks.image_width) == ([followed], 48, 64)
+    assert ([track.id for track in tracks.tracks], tracks.image_height, tracks.image_width) == ([tracked], 48, 64)
     robot.wait_for_log("the image size changed from 128x96 to 64x48")
 
 

@@ -1,4 +1,4 @@
-"""An object that is gone, as the node's users see it: a network that sees nothing but what it is given."""
+"""An absent object through the node, with a model that sees only what it is prompted with."""
 
 from pathlib import Path
 
@@ -27,7 +27,7 @@ def blind_robot(start, tmp_path_factory: pytest.TempPathFactory):
 
 @pytest.fixture
 def robot(blind_robot):
-    blind_robot.forget_all()
+    blind_robot.drop_objects()
     return blind_robot
 
 

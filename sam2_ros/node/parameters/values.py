@@ -34,16 +34,16 @@ def refusal(name: str, kind: type, value: Any) -> str:
     """Why a value of another type is not accepted, and how to write it."""
     if value is None:
         return f"parameter {name} is an empty list, expected {_EXPECTED[kind]}: leave it out for the default"
-    complaint = f"parameter {name} is {_text(value)} ({_type_name(value)}), expected {_EXPECTED[kind]}"
+    reason = f"parameter {name} is {_text(value)} ({_type_name(value)}), expected {_EXPECTED[kind]}"
     if kind is float and type(value) is int:
-        return f"{complaint} with a decimal point: write {value}.0"
+        return f"{reason} with a decimal point: write {value}.0"
     if kind is not str:
-        return complaint
+        return reason
     if type(value) in _YAML:
-        return f"{complaint}: YAML reads {_YAML[type(value)]}, {_QUOTE}"
+        return f"{reason}: YAML reads {_YAML[type(value)]}, {_QUOTE}"
     if _is_list(value):
-        return f"{complaint}: write its parts as one string, separated by commas"
-    return f"{complaint}: {_QUOTE}"
+        return f"{reason}: write its parts as one string, separated by commas"
+    return f"{reason}: {_QUOTE}"
 
 
 def without_locations(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""Surfaces become clouds that PCL and RViz read."""
+"""Surfaces are written as clouds for PCL and RViz."""
 
 import numpy as np
 from builtin_interfaces.msg import Time

@@ -1,4 +1,4 @@
-"""Depth and camera_info are read where they fit the image, and are refused with a reason where they do not."""
+"""Depth and camera_info are read where they fit the image, else refused with a reason."""
 
 import array
 from typing import Any
@@ -106,7 +106,7 @@ def test_camera_info_of_another_size_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "complaint"),
+    ("fields", "warning"),
     [
         (
             {"width": 8, "height": 6, "roi": RegionOfInterest(x_offset=1, y_offset=2, width=6, height=3)},
@@ -123,8 +123,8 @@ def test_camera_info_of_another_size_is_refused() -> None:
     ],
     ids=["roi", "binning", "both"],
 )
-def test_a_roi_or_binning_that_does_not_fit_the_image_is_refused(fields: dict[str, Any], complaint: str) -> None:
-    with pytest.raises(LiftingError, match=complaint):
+def test_a_roi_or_binning_that_does_not_fit_the_image_is_refused(fields: dict[str, Any], warning: str) -> None:
+    with pytest.raises(LiftingError, match=warning):
         read(info=info_message(**fields))
 
 

@@ -1,4 +1,4 @@
-"""Messages and the tracker's vocabulary say the same."""
+"""Messages are converted to the tracker's types and back."""
 
 import cv2
 import numpy as np

@@ -106,12 +106,12 @@ def test_it_waits_while_the_object_is_hidden_and_then_prints_where_to_grasp_it(t
     assert process.poll() is None
     table.show_until(lambda: process.poll() is not None, "answer of the client")
     assert process.returncode == 0, out.read_text()
-    told = re.search(r"grasp object (\d+) at \((.*), (.*), (.*)\) m in optical; (\d+) points", out.read_text())
-    assert told is not None, out.read_text()
-    x, y, z = map(float, told.groups()[1:4])
+    text = re.search(r"grasp object (\d+) at \((.*), (.*), (.*)\) m in optical; (\d+) points", out.read_text())
+    assert text is not None, out.read_text()
+    x, y, z = map(float, text.groups()[1:4])
     assert z == pytest.approx(DISTANCE, abs=1e-3)
     assert (x, y) == pytest.approx((0.0, (49.5 - 47.5) / 200 * DISTANCE), abs=0.02)
-    assert int(told[5]) == pytest.approx(1600, rel=0.2)
+    assert int(text[5]) == pytest.approx(1600, rel=0.2)
 
 
 def test_a_click_starts_the_object(table: Table, client: Callable) -> None:

@@ -1,4 +1,4 @@
-"""The subscription to the camera, and the advice that is given when nothing comes."""
+"""The subscription to images, and the advice where none are received."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -12,7 +12,7 @@ from sam2_ros.node import qos
 from sam2_ros.node.inputs.camera import Camera
 from sam2_ros.node.parameters import Parameters
 
-PATIENCE = 30.0  # seconds
+TIMEOUT = 30.0  # seconds
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def node(ros: None) -> Iterator[Node]:
 
 
 def spin_until(node: Node, condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while not condition():
         assert time.monotonic() < deadline
         rclpy.spin_once(node, timeout_sec=0.02)
@@ -31,22 +31,22 @@ def spin_until(node: Node, condition: Callable[[], object]) -> None:
 
 @pytest.mark.parametrize("offered", qos.RELIABILITIES)
 def test_images_of_either_reliability_are_received(node, offered):
-    heard: list[Image] = []
-    camera = Camera(node, Parameters(), heard.append)
+    received: list[Image] = []
+    camera = Camera(node, Parameters(), received.append)
     publisher = node.create_publisher(Image, "image", qos.profile(offered, 1))
 
     def arrived() -> bool:
         publisher.publish(Image(width=3))
-        return bool(heard)
+        return bool(received)
 
     spin_until(node, arrived)
-    assert heard[0].width == 3
-    assert camera.silence < PATIENCE
+    assert received[0].width == 3
+    assert camera.silence < TIMEOUT
 
 
 def test_the_compressed_topic_is_below_the_raw_one(node):
-    heard: list[CompressedImage] = []
-    camera = Camera(node, Parameters(image_transport="compressed"), heard.append)
+    received: list[CompressedImage] = []
+    camera = Camera(node, Parameters(image_transport="compressed"), received.append)
     assert camera.topic == "/image/compressed"
 
 
@@ -101,7 +101,7 @@ def test_silence_is_measured_while_simulation_time_is_stopped(ros):
     camera = Camera(node, Parameters(), print)
     time.sleep(0.2)
     assert node.get_clock().now().nanoseconds == 0
-    assert 0.2 <= camera.silence < PATIENCE
+    assert 0.2 <= camera.silence < TIMEOUT
     node.destroy_node()
 
 

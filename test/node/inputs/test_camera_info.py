@@ -1,4 +1,4 @@
-"""camera_info is received from publishers that repeat it and from those that latch it; its stamp does not matter."""
+"""camera_info is received from volatile and transient local publishers, whatever its stamp."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -12,13 +12,13 @@ from sensor_msgs.msg import CameraInfo, Image
 from sam2_ros.node import qos
 from sam2_ros.node.inputs.camera_info import CameraInfoInput
 
-PATIENCE = 30.0  # seconds
+TIMEOUT = 30.0  # seconds
 SIZE = (3, 4)
 
 
 @pytest.fixture
 def driver(ros: None) -> Iterator[Node]:
-    """A node of another process, as far as DDS can tell."""
+    """A node in another context, like one of another process for DDS."""
     context = rclpy.Context()
     context.init()
     node = Node("driver", context=context)
@@ -35,7 +35,7 @@ def node(ros: None) -> Iterator[Node]:
 
 
 def spin_until(node: Node, condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while not condition():
         assert time.monotonic() < deadline
         rclpy.spin_once(node, timeout_sec=0.02)
@@ -102,8 +102,8 @@ def test_no_publisher_gets_an_incompatible_qos_warning(
     spin_until(node, arrived)
     for _ in range(50):
         rclpy.spin_once(node, timeout_sec=0.02)
-    said = capfd.readouterr()
-    assert "incompatible" not in (said.out + said.err).lower()
+    log = capfd.readouterr()
+    assert "incompatible" not in (log.out + log.err).lower()
     received.close()
 
 

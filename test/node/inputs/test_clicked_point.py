@@ -1,4 +1,4 @@
-"""RViz' Publish Point as its users meet it: points, camera_info and /tf from another process."""
+"""RViz' Publish Point through the node: points, camera_info and /tf from another process."""
 
 import itertools
 import math
@@ -73,11 +73,11 @@ class World:
         self._broadcaster = broadcaster
         self.frame = next(_worlds)
 
-    def tell(self, *places: tuple[float, float]) -> None:
+    def broadcast(self, *poses: tuple[float, float]) -> None:
         """Publishes where the camera was, as (stamp, x) in seconds and metres, until something has come of it."""
 
         def happens() -> bool:
-            self._broadcaster.sendTransform([self._transform(*place) for place in places])
+            self._broadcaster.sendTransform([self._transform(*pose) for pose in poses])
             return bool(self._robot.events)
 
         self._robot.wait_for(happens, "event")
@@ -93,7 +93,7 @@ class World:
 
 @pytest.fixture(scope="module")
 def broadcaster(shared_robot, shared_rviz: Rviz):
-    """Of transforms, to a node that has met it: it listens from its first click on."""
+    """Broadcasts transforms to a node that is subscribed, which it is from the first click on."""
     tf2_ros = pytest.importorskip("tf2_ros")
     broadcaster = tf2_ros.TransformBroadcaster(shared_robot.node)
     shared_rviz.click(0.0, 0.0, 1.0, frame="moon")
@@ -108,7 +108,7 @@ def world(broadcaster, robot) -> World:
 
 
 def look(track: Track) -> tuple:
-    """What tells an object from one that was prompted elsewhere."""
+    """What distinguishes an object from one that was prompted elsewhere."""
     return track.area, track.box.x_min, track.box.y_min, track.box.x_max, track.box.y_max, track.predicted_iou
 
 
@@ -134,7 +134,7 @@ def test_the_transform_is_that_of_the_images_stamp(robot, rviz, world):
     image = robot.show().header
     stamp = seconds(image.stamp)
     rviz.click(x=2.4, y=0.0, z=2.0, frame=world.frame)
-    world.tell((stamp - 1.0, 1.0), (stamp + 1.0, 3.0))
+    world.broadcast((stamp - 1.0, 1.0), (stamp + 1.0, 3.0))
     assert robot.wait_for_event(TrackEvent.STARTED).header == image
     robot.add(clicks=[Click(x=CX + FOCAL * (2.4 - 2.0) / 2.0, y=CY)])
     by_point, by_pixel = newest_tracks(robot, image, 2).tracks
@@ -145,19 +145,19 @@ def test_without_a_transform_for_the_newest_image_a_later_one_is_used(robot, rvi
     first = seconds(robot.show().header.stamp)
     rviz.click(x=0.0, y=0.0, z=2.0, frame=world.frame)
     later = robot.show().header
-    world.tell((first + 0.01, 0.0), (first + 1.0, 0.0))
+    world.broadcast((first + 0.01, 0.0), (first + 1.0, 0.0))
     assert robot.wait_for_event(TrackEvent.STARTED).header == later
 
 
 def test_after_a_time_jump_back_old_transforms_do_not_block_new_ones(robot, rviz, world):
     now = seconds(robot.show().header.stamp)
     rviz.click(x=0.0, y=0.0, z=2.0, frame=world.frame)
-    world.tell((now - 1.0, 0.0), (now + 1.0, 0.0))
+    world.broadcast((now - 1.0, 0.0), (now + 1.0, 0.0))
     robot.events.clear()
     image = robot.jump(now - 60.0).header
     robot.events.clear()  # of what was dropped
     rviz.click(x=0.0, y=0.0, z=2.0, frame=world.frame)
-    world.tell((now - 61.0, 0.0), (now - 59.0, 0.0))
+    world.broadcast((now - 61.0, 0.0), (now - 59.0, 0.0))
     assert robot.wait_for_event(TrackEvent.STARTED).header == image
 
 
@@ -220,7 +220,7 @@ def test_an_invalid_camera_info_is_reported(robot, rviz, info, size, reason):
 def test_stale_transforms_are_reported_with_both_times(robot, impatient, rviz, world):
     image = seconds(robot.show().header.stamp)
     rviz.click(x=0.0, y=0.0, z=2.0, frame=world.frame)
-    world.tell((image - 60.0, 0.0), (image - 59.0, 0.0))
+    world.broadcast((image - 60.0, 0.0), (image - 59.0, 0.0))
     reason = robot.wait_for_event(TrackEvent.PROMPT_REJECTED).reason
     assert "extrapolation into the future" in reason
     assert "publish that transform on /tf, stamped by the clock of the images" in reason
@@ -276,15 +276,15 @@ def fresh_rviz(fresh_robot) -> Rviz:
     return rviz
 
 
-def listens(robot, topic: str) -> bool:
+def is_subscribed(robot, topic: str) -> bool:
     return "fresh_tracker" in {info.node_name for info in robot.node.get_subscriptions_info_by_topic(topic)}
 
 
 def test_camera_info_and_tf_are_not_subscribed_before_the_first_click(fresh_robot, fresh_rviz):
-    assert not listens(fresh_robot, "/camera_info")
-    assert not listens(fresh_robot, "/tf")
+    assert not is_subscribed(fresh_robot, "/camera_info")
+    assert not is_subscribed(fresh_robot, "/tf")
     fresh_rviz.click(0.0, 0.0, 1.0)
-    fresh_robot.wait_for(lambda: listens(fresh_robot, "/camera_info"), "subscription to /camera_info")
+    fresh_robot.wait_for(lambda: is_subscribed(fresh_robot, "/camera_info"), "subscription to /camera_info")
     reason = fresh_robot.wait_for_event(TrackEvent.PROMPT_REJECTED).reason
     assert "no camera_info on /camera_info for 5.0 s, although there" in reason
 
@@ -297,9 +297,11 @@ def test_deactivation_rejects_waiting_clicks(fresh_robot, fresh_rviz):
     assert robot.change("deactivate") == [True]
     reason = "clicked point: the node was deactivated before the click was located"
     robot.wait_for(lambda: any(event.reason.startswith(reason) for event in list(robot.events)), "rejection")
-    robot.wait_for(lambda: not listens(robot, "/camera_info") and not listens(robot, "/tf"), "end of subscriptions")
+    robot.wait_for(
+        lambda: not is_subscribed(robot, "/camera_info") and not is_subscribed(robot, "/tf"), "end of subscriptions"
+    )
     assert robot.change("activate") == [True]
-    robot.wait_for(lambda: listens(robot, "/image") and listens(robot, "/clicked_point"), "subscriptions")
+    robot.wait_for(lambda: is_subscribed(robot, "/image") and is_subscribed(robot, "/clicked_point"), "subscriptions")
     robot.show()
     fresh_rviz.info = camera_info()
     fresh_rviz.click(0.0, 0.0, 1.0)
@@ -310,8 +312,8 @@ def test_clicked_point_false_ignores_clicks(fresh_robot):
     assert fresh_robot.change("deactivate", "cleanup") == [True, True]
     assert fresh_robot.set_parameter("clicked_point", False).successful
     fresh_robot.bring_up()
-    fresh_robot.wait_for(lambda: listens(fresh_robot, "/image"), "subscription to images")
-    assert not listens(fresh_robot, "/clicked_point")
+    fresh_robot.wait_for(lambda: is_subscribed(fresh_robot, "/image"), "subscription to images")
+    assert not is_subscribed(fresh_robot, "/clicked_point")
 
 
 def test_one_transient_local_camera_info_is_enough(start):

@@ -1,4 +1,4 @@
-"""When images go on with their depth, and when they do not wait for it: a real node and real synchronizers."""
+"""When images are passed on with depth, and when they do not wait for it: a real node and real synchronizers."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -19,7 +19,7 @@ from sam2_ros.node.types import ReceivedImage
 
 pytest.importorskip("message_filters")
 
-PATIENCE = 30.0  # seconds
+TIMEOUT = 30.0  # seconds
 PARAMETERS = Parameters(image_reliability="reliable")
 
 
@@ -59,7 +59,7 @@ class Scene:
             rclpy.spin_once(self.node, timeout_sec=0.01)
 
     def spin_until(self, condition: Callable[[], object]) -> None:
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while not condition():
             assert time.monotonic() < deadline
             rclpy.spin_once(self.node, timeout_sec=0.01)
@@ -229,7 +229,7 @@ def test_no_subscriptions_are_left_after_close(scene: Scene) -> None:
     assert not scene.node.count_subscribers("depth") and not scene.node.count_subscribers("camera_info")
 
 
-# ---- what is said where they do not match
+# ---- warnings
 
 
 def test_the_silent_topic_is_reported(scene: Scene) -> None:

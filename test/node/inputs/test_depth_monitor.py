@@ -1,4 +1,4 @@
-"""What is said of images and depth that do not match in time."""
+"""Warnings about images and depth that do not match in time."""
 
 import time
 

@@ -51,8 +51,8 @@ class Detector:
         self._robot = robot
         self._name = name
         self.publisher = self.new_publisher()
-        self.heard: list[Detection2DArray] = []
-        robot.node.create_subscription(Detection2DArray, f"/{name}/detections_out", self.heard.append, 10)
+        self.received: list[Detection2DArray] = []
+        robot.node.create_subscription(Detection2DArray, f"/{name}/detections_out", self.received.append, 10)
         robot.wait_for(self.publisher.get_subscription_count, "subscription to detections")
 
     def new_publisher(self) -> Any:
@@ -96,13 +96,13 @@ def shared_detector(table: Any) -> Detector:
 
 @pytest.fixture
 def robot(table: Any) -> Any:
-    table.forget_all()
+    table.drop_objects()
     return table
 
 
 @pytest.fixture
 def detector(robot: Any, shared_detector: Detector) -> Detector:
-    shared_detector.heard.clear()
+    shared_detector.received.clear()
     return shared_detector
 
 
@@ -114,11 +114,12 @@ def test_a_box_starts_an_object_with_its_label(detector: Detector) -> None:
 
 def test_tracks_are_published_as_detections_with_a_persistent_id(detector: Detector, robot: Any) -> None:
     (track,) = detector.see_until(bool, detection(CUP))
-    detector.heard.clear()
+    detector.received.clear()
     headers = [robot.show(pixels=picture(CUP)).header for _ in range(3)]
     for header in headers:
         array = robot.wait_for(
-            lambda header=header: [heard for heard in list(detector.heard) if heard.header == header], "detections_out"
+            lambda header=header: [received for received in list(detector.received) if received.header == header],
+            "detections_out",
         )[0]
         (out,) = array.detections
         assert (out.id, out.header) == (str(track.id), header)
@@ -128,7 +129,7 @@ def test_tracks_are_published_as_detections_with_a_persistent_id(detector: Detec
 
 def test_a_late_box_is_applied_to_its_own_image(detector: Detector, robot: Any) -> None:
     detector.see_until(bool, detection(CUP))  # the transport is connected
-    robot.forget_all()
+    robot.drop_objects()
     headers = [robot.show(pixels=picture((70 + 10 * i, 100))).header for i in range(11)]
     detector.send(headers[0], detection((70, 100)))
     robot.wait_for_event(TrackEvent.STARTED)

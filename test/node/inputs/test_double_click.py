@@ -1,4 +1,4 @@
-"""Which clicks mean the object that was just started."""
+"""Which clicks repeat the one that started an object."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""When several cameras share one topic."""
+"""Warnings about several cameras on one topic."""
 
 from sam2_ros.node.inputs.frame_ids import FrameIds
 
@@ -6,7 +6,7 @@ from sam2_ros.node.inputs.frame_ids import FrameIds
 def warning(*frame_ids: str) -> str:
     watch = FrameIds()
     for frame_id in frame_ids:
-        watch.note(frame_id)
+        watch.add(frame_id)
     return watch.warning("/image")
 
 
@@ -19,8 +19,8 @@ def test_a_replaced_camera_causes_no_warning() -> None:
 
 
 def test_two_cameras_that_alternate_are_reported() -> None:
-    told = warning(*["left", "right"] * 5)
-    assert told.startswith("2 cameras share /image, the frame_id alternates between 'left', 'right': let each publish")
+    text = warning(*["left", "right"] * 5)
+    assert text.startswith("2 cameras share /image, the frame_id alternates between 'left', 'right': let each publish")
 
 
 def test_a_camera_that_was_replaced_before_is_not_reported() -> None:

@@ -1,4 +1,4 @@
-"""Where people click, and which topics carry it."""
+"""Clicks through the topics of the node."""
 
 from unittest.mock import sentinel
 
@@ -60,8 +60,8 @@ def test_clicks_are_received_on_the_remapped_image_and_overlay_topics(ros):
     arguments = ["--ros-args", *(part for mapping in remappings for part in ("-r", mapping))]
     node = rclpy.create_node("sam2_tracker", cli_args=arguments)
     topics = PromptTopics(node, sentinel.requests)
-    heard = {subscription.topic_name for subscription in node.subscriptions}
-    assert {"/camera/image_raw_mouse_left", "/picture_mouse_left", "/sam2_tracker/click_point"} <= heard
+    received = {subscription.topic_name for subscription in node.subscriptions}
+    assert {"/camera/image_raw_mouse_left", "/picture_mouse_left", "/sam2_tracker/click_point"} <= received
     topics.close()
-    assert not heard & {subscription.topic_name for subscription in node.subscriptions}
+    assert not received & {subscription.topic_name for subscription in node.subscriptions}
     node.destroy_node()

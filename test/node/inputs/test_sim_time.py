@@ -1,4 +1,4 @@
-"""Simulated time that is asked for and does not run is reported, also by a node that it would stop."""
+"""Simulation time that does not advance is reported."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +13,7 @@ from rosgraph_msgs.msg import Clock
 
 from sam2_ros.node.inputs.sim_time import SimTimeMonitor
 
-PATIENCE = 30.0  # seconds
+TIMEOUT = 30.0  # seconds
 TIMEOUT = 0.2  # seconds
 
 
@@ -32,7 +32,7 @@ def warning(clock: SimTimeMonitor) -> str:
 
 
 def set_time(node: Node, publisher: Any, seconds: int) -> None:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while node.get_clock().now().nanoseconds != seconds * 10**9:
         assert time.monotonic() < deadline
         publisher.publish(Clock(clock=Time(sec=seconds)))

@@ -1,4 +1,4 @@
-"""Which images continue the stream, which are ignored, and what it takes to move its time."""
+"""Which stamps continue the stream, which are ignored, and when time jumps."""
 
 import random
 from collections.abc import Iterable, Sequence

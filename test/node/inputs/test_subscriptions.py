@@ -1,4 +1,4 @@
-"""What is said of a topic on which nothing can be heard: who publishes what beside it, and what to set."""
+"""Advice about a topic on which nothing is received: other types, other transports, and what to set."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +15,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 from sam2_ros.node import qos
 from sam2_ros.node.inputs.subscriptions import explain_silence, type_mismatch
 
-PATIENCE = 10.0  # seconds
+TIMEOUT = 10.0  # seconds
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def driver(node: Node) -> Iterator[Callable[[type, str], None]]:
         before = node.count_publishers(topic)
         drivers.append(Node("driver", context=contexts[-1]))
         drivers[-1].create_publisher(kind, topic, 1)
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while node.count_publishers(topic) == before:
             assert time.monotonic() < deadline
             time.sleep(0.01)

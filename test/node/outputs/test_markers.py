@@ -1,4 +1,4 @@
-"""What RViz shows of tracks: a box where each was last seen, with a caption."""
+"""Markers for RViz: a box at each track's last position, with a caption."""
 
 import time
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ from sam2_ros.tracking.types import Box, FrameResult, Track, TrackState
 
 HEADER = Header(stamp=Time(sec=1_700_000_000, nanosec=123_456_789), frame_id="optical")
 STAMP = messages.seconds(HEADER.stamp)
-PATIENCE = 30.0  # seconds
+TIMEOUT = 30.0  # seconds
 SIZE = (6, 8)  # (H, W) pixels
 MASK = np.zeros(SIZE, bool)
 MASK[1:3, 1:5] = True
@@ -163,30 +163,30 @@ def output(*tracks: Track, has_depth: bool = True) -> TrackingOutput:
 
 def test_markers_are_published_where_there_are_subscribers(node: LifecycleNode, outputs: DepthPublishers) -> None:
     assert outputs.publish(output(CUP), with_positions=False) is None
-    heard: list[MarkerArray] = []
-    node.create_subscription(MarkerArray, "~/markers", heard.append, qos.profile("reliable", 10))
-    deadline = time.monotonic() + PATIENCE
-    while not heard:
+    received: list[MarkerArray] = []
+    node.create_subscription(MarkerArray, "~/markers", received.append, qos.profile("reliable", 10))
+    deadline = time.monotonic() + TIMEOUT
+    while not received:
         assert time.monotonic() < deadline
         outputs.publish(output(CUP), with_positions=False)
         rclpy.spin_once(node, timeout_sec=0.02)
-    box = drawn(heard[0], "boxes")[1]
+    box = drawn(received[0], "boxes")[1]
     assert box.header == HEADER
     np.testing.assert_allclose(box.pose.position.z, 2.0)
     outputs.publish(output(has_depth=False), with_positions=False)
-    while not deleted(heard[-1]):
+    while not deleted(received[-1]):
         assert time.monotonic() < deadline
         rclpy.spin_once(node, timeout_sec=0.02)
 
 
 def test_an_empty_marker_array_is_not_published(node: LifecycleNode, outputs: DepthPublishers) -> None:
-    heard: list[MarkerArray] = []
-    node.create_subscription(MarkerArray, "~/markers", heard.append, qos.profile("reliable", 10))
-    deadline = time.monotonic() + PATIENCE
+    received: list[MarkerArray] = []
+    node.create_subscription(MarkerArray, "~/markers", received.append, qos.profile("reliable", 10))
+    deadline = time.monotonic() + TIMEOUT
     while not node.count_subscribers("/sam2_tracker/markers"):
         assert time.monotonic() < deadline
         time.sleep(0.02)
     for _ in range(20):
         outputs.publish(output(CUP, has_depth=False), with_positions=False)
         rclpy.spin_once(node, timeout_sec=0.02)
-    assert not heard
+    assert not received

@@ -1,4 +1,4 @@
-"""One table describes the parameters; what is outside of it is refused with a reason."""
+"""One table describes the parameters; other values are refused with a reason."""
 
 import subprocess
 import sys
@@ -56,7 +56,7 @@ def test_every_parameter_is_described(name):
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "complaint"),
+    ("name", "value", "warning"),
     [
         ("model", "sam3", "model is 'sam3', expected one of sam2.1_hiera_tiny"),
         ("image_size", -4, "image_size is -4, expected 0 to 4096"),
@@ -88,8 +88,8 @@ def test_every_parameter_is_described(name):
         ("publish_cropped_masks", 1, r"publish_cropped_masks is 1 \(int\), expected true or false$"),
     ],
 )
-def test_invalid_values_are_refused_with_what_was_expected(name, value, complaint):
-    with pytest.raises(ParameterError, match=complaint):
+def test_invalid_values_are_refused_with_what_was_expected(name, value, warning):
+    with pytest.raises(ParameterError, match=warning):
         check(name, value)
 
 
@@ -108,7 +108,7 @@ def started(*arguments: str) -> Parameters:
 
 
 @pytest.mark.parametrize(
-    ("argument", "complaint"),
+    ("argument", "warning"),
     [
         ("max_objects:=0", "max_objects is 0, expected 1 to 254"),
         ("max_objects:=1.5", r"max_objects is 1.5 \(float\), expected an integer$"),
@@ -132,8 +132,8 @@ def started(*arguments: str) -> Parameters:
         ("max_object:=3", "there is no parameter max_object, did you mean max_objects?"),
     ],
 )
-def test_overrides_are_checked(ros, argument, complaint):
-    with pytest.raises(ParameterError, match=complaint) as raised:
+def test_overrides_are_checked(ros, argument, warning):
+    with pytest.raises(ParameterError, match=warning) as raised:
         started(argument)
     assert "\n" not in str(raised.value)
 
@@ -187,8 +187,8 @@ def test_parameters_of_other_nodes_are_ignored_and_logged_once(ros, tmp_path, ca
     node = Node("starting", cli_args=["--ros-args", "--params-file", str(file)])
     assert declare(node) == Parameters(max_objects=5)
     assert not node.has_parameter("image_width")
-    said = capfd.readouterr().err
-    assert said.count("unknown parameters are ignored: depth_module.profile, image_width, plugins") == 1
+    log = capfd.readouterr().err
+    assert log.count("unknown parameters are ignored: depth_module.profile, image_width, plugins") == 1
     node.destroy_node()
 
 

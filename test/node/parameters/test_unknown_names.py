@@ -1,4 +1,4 @@
-"""A misspelt parameter stops the node with a suggestion; one that another node has is only ignored."""
+"""A misspelled parameter stops the node with a suggestion; one of another node is ignored."""
 
 from dataclasses import fields
 
