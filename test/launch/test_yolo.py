@@ -105,7 +105,7 @@ def test_both_subscribe_to_the_camera_and_the_tracker_to_the_detector(launched: 
     pytest.fail(f"after two minutes the topics are read by {readers}")
 
 
-@pytest.mark.parametrize(("missing", "expected"), [("yolo", "an ONNX file"), ("labels", "a file with its classes")])
+@pytest.mark.parametrize(("missing", "expected"), [("yolo", "an ONNX file"), ("labels", "a file with its class names")])
 def test_a_missing_file_is_refused(files: list[str], environment: dict[str, str], missing: str, expected: str) -> None:
     arguments = [f"{missing}:=nowhere" if text.startswith(missing) else text for text in files]
     done = subprocess.run(
