@@ -309,7 +309,7 @@ def start_process(ros: None, weights: Path, tmp_path_factory: pytest.TempPathFac
 
 
 @pytest.fixture(scope="session")
-def meet() -> type[Robot]:
+def make_robot() -> type[Robot]:
     """Makes the robot around a node's process."""
     return Robot
 

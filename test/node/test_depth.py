@@ -164,7 +164,7 @@ def test_an_object_without_measured_depth_has_no_position(camera: DepthCamera) -
     ("depth", "warning"),
     [
         ({"pixels": DEPTH[:48]}, "depth is 128x48 pixels, the image 128x96"),
-        ({"encoding": "8UC1", "pixels": DEPTH.astype(np.uint8)}, "encoding of depth is '8UC1', expected 32FC1"),
+        ({"encoding": "8UC1", "pixels": DEPTH.astype(np.uint8)}, "depth has encoding '8UC1', expected 32FC1"),
         ({"header_frame": "depth_optical"}, "depth has frame_id 'depth_optical', the image 'optical'"),
         ({"k": [0.0] * 9}, "fx 0, fy 0, cx 0, cy 0 pixels, expected positive focal lengths"),
         ({"step": 3}, "step is 3 bytes, expected at least 512"),

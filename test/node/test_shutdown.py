@@ -150,7 +150,7 @@ def deactivating(situation: Situation) -> None:
     ("moment", "tries"), [(None, 12), (configuring, 8), (activating, 6), (flooded, 14), (deactivating, 10)]
 )
 def test_a_signal_ends_the_tracker_at_any_moment(
-    start_process: Callable, meet: type, moment: Callable[[Situation], None] | None, tries: int
+    start_process: Callable, make_robot: type, moment: Callable[[Situation], None] | None, tries: int
 ) -> None:
     """None: while it imports."""
 
@@ -163,7 +163,7 @@ def test_a_signal_ends_the_tracker_at_any_moment(
             if moment is None:
                 time.sleep(chance.uniform(0.3, 5.0))  # before that the interpreter itself starts
             else:
-                robot = meet(tracker, name)
+                robot = make_robot(tracker, name)
                 stack.callback(robot.close)
                 moment(Situation(robot, name, chance))
             Program(tracker.process, tracker.log_file).interrupt(chance.choice(INTERRUPTIONS))
@@ -236,14 +236,14 @@ def test_an_interrupted_recorder_leaves_complete_files(ros: None, tmp_path: Path
     node = rclpy.create_node("source")
     results = qos.profile("reliable", 10)
     tracks = node.create_publisher(TrackArray, f"/{scope}/tracks", results)
-    pictures = node.create_publisher(Image, f"/{scope}/overlay", results)
-    while not (tracks.get_subscription_count() and pictures.get_subscription_count()):
+    overlays = node.create_publisher(Image, f"/{scope}/overlay", results)
+    while not (tracks.get_subscription_count() and overlays.get_subscription_count()):
         time.sleep(0.05)
     time.sleep(1.0)
     now = time.time()
     for i in range(30):
         header = Header(stamp=nearest_time(now + i / 30))
-        pictures.publish(image_message(np.full((96, 128, 3), 8 * i, np.uint8), "rgb8", header))
+        overlays.publish(image_message(np.full((96, 128, 3), 8 * i, np.uint8), "rgb8", header))
         tracks.publish(TrackArray(header=header, image_height=96, image_width=128, tracks=[Track(id=1)]))
         time.sleep(1 / 30)
     time.sleep(0.5)

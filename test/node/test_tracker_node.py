@@ -75,11 +75,11 @@ def test_the_label_image_shows_each_object_by_its_mask_value(robot):
 
 def test_the_overlay_is_the_image_with_masks_drawn_on_it(robot):
     robot.add()
-    picture = noise()
-    tracks = robot.show(pixels=picture)
+    image = noise()
+    tracks = robot.show(pixels=image)
     overlay = robot.wait_for(lambda: [m for m in list(robot.overlays) if m.header == tracks.header], "overlay")[0]
-    assert (overlay.encoding, pixels(overlay).shape) == ("rgb8", picture.shape)
-    assert (pixels(overlay) != picture).any()
+    assert (overlay.encoding, pixels(overlay).shape) == ("rgb8", image.shape)
+    assert (pixels(overlay) != image).any()
 
 
 def test_cropped_masks_are_published_where_the_parameter_is_true(robot):

@@ -134,9 +134,9 @@ def test_a_prompts_mask_may_have_any_encoding(encoding, pixels):
 
 
 def test_jpeg_artefacts_do_not_belong_to_a_prompts_mask():
-    picture = cv2.imdecode(cv2.imencode(".jpg", OBJECT.astype(np.uint8) * 255)[1], cv2.IMREAD_GRAYSCALE)
-    assert np.count_nonzero(picture) > np.count_nonzero(OBJECT)
-    request = messages.prompt_request(msg.Prompt(mask=messages.image_message(picture, "mono8", HEADER)))
+    jpeg = cv2.imdecode(cv2.imencode(".jpg", OBJECT.astype(np.uint8) * 255)[1], cv2.IMREAD_GRAYSCALE)
+    assert np.count_nonzero(jpeg) > np.count_nonzero(OBJECT)
+    request = messages.prompt_request(msg.Prompt(mask=messages.image_message(jpeg, "mono8", HEADER)))
     assert np.count_nonzero(request.prompt.mask != OBJECT) < 20
 
 

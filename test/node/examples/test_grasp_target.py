@@ -41,17 +41,17 @@ class Table:
     def show(self, hidden: bool = False) -> None:
         """One image with its depth."""
         noise = np.random.default_rng(0).normal(0, 2, (96, 128, 3))
-        picture = np.full((96, 128, 3), (120, 125, 130), np.float32) + noise
+        image = np.full((96, 128, 3), (120, 125, 130), np.float32) + noise
         depth = np.full((96, 128), 1500, np.uint16)
         if not hidden:
-            picture[BLOCK] = (200, 40, 40)
-            picture[45:55, 54:74] = (250, 220, 60)
+            image[BLOCK] = (200, 40, 40)
+            image[45:55, 54:74] = (250, 220, 60)
             depth[BLOCK] = round(1000 * DISTANCE)
         stamp = self.robot.next_stamp()
         header = Header(stamp=nearest_time(stamp), frame_id="optical")
         self._info.publish(CameraInfo(header=header, height=96, width=128, k=K))
         self._depth.publish(image_message(depth, "16UC1", header))
-        self.robot.send(stamp, picture.clip(0, 255).astype(np.uint8))
+        self.robot.send(stamp, image.clip(0, 255).astype(np.uint8))
 
     def show_until(self, condition: Callable[[], object], what: str, hidden: bool = False) -> None:
         """Images until the condition holds."""

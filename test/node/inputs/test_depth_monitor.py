@@ -10,7 +10,7 @@ TIMEOUT = 0.2  # seconds
 
 
 def unmatched(slop: float, difference: float | None, start: float = 1000.0) -> DepthMonitor:
-    """Images that have gone without depth for longer than TIMEOUT; depth, if any, is stamped seconds difference."""
+    """A monitor without depth for longer than TIMEOUT; `difference` of the stamps in seconds, None: no depth at all."""
     monitor = DepthMonitor(slop)
     monitor.miss()
     time.sleep(2 * TIMEOUT)

@@ -28,7 +28,7 @@ HALF = 30
 CUP, OTHER = (80, 100), (230, 130)
 
 
-def picture(*squares: Square) -> np.ndarray:
+def render(*squares: Square) -> np.ndarray:
     """(H, W, 3) uint8: the first square is red, the second one blue."""
     rgb = np.full((HEIGHT, WIDTH, 3), 120, np.uint8)
     for (x, y), colour in zip(squares, ((220, 40, 40), (40, 60, 220))):
@@ -63,9 +63,9 @@ class Detector:
 
     def see(self, *detections: Detection2D, squares: tuple[Square, ...] = (CUP, OTHER)) -> list[Track]:
         """An image, the detections on it, and the tracks on the next one."""
-        self.send(self._robot.show(pixels=picture(*squares)).header, *detections)
+        self.send(self._robot.show(pixels=render(*squares)).header, *detections)
         time.sleep(0.3)
-        return self._robot.show(pixels=picture(*squares)).tracks
+        return self._robot.show(pixels=render(*squares)).tracks
 
     def see_until(self, condition: Callable[[list[Track]], Any], *detections: Detection2D) -> list[Track]:
         """Repeat, because the transport may lose the first messages."""
@@ -115,7 +115,7 @@ def test_a_box_starts_an_object_with_its_label(detector: Detector) -> None:
 def test_tracks_are_published_as_detections_with_a_persistent_id(detector: Detector, robot: Any) -> None:
     (track,) = detector.see_until(bool, detection(CUP))
     detector.received.clear()
-    headers = [robot.show(pixels=picture(CUP)).header for _ in range(3)]
+    headers = [robot.show(pixels=render(CUP)).header for _ in range(3)]
     for header in headers:
         array = robot.wait_for(
             lambda header=header: [received for received in list(detector.received) if received.header == header],
@@ -130,10 +130,10 @@ def test_tracks_are_published_as_detections_with_a_persistent_id(detector: Detec
 def test_a_late_box_is_applied_to_its_own_image(detector: Detector, robot: Any) -> None:
     detector.see_until(bool, detection(CUP))  # the transport is connected
     robot.drop_objects()
-    headers = [robot.show(pixels=picture((70 + 10 * i, 100))).header for i in range(11)]
+    headers = [robot.show(pixels=render((70 + 10 * i, 100))).header for i in range(11)]
     detector.send(headers[0], detection((70, 100)))
     robot.wait_for_event(TrackEvent.STARTED)
-    tracks = robot.wait_for(lambda: robot.show(pixels=picture((180, 100))).tracks, "track")
+    tracks = robot.wait_for(lambda: robot.show(pixels=render((180, 100))).tracks, "track")
     assert abs(tracks[0].box.x_min - 150) < 10
 
 
@@ -197,7 +197,7 @@ def test_of_hundreds_of_boxes_the_best_are_used(detector: Detector, robot: Any) 
 
 
 def test_detections_of_another_camera_are_refused(detector: Detector, robot: Any) -> None:
-    header = robot.show(pixels=picture(CUP)).header
+    header = robot.show(pixels=render(CUP)).header
     header.frame_id = "rear_camera"
     robot.wait_for(
         lambda: (
@@ -206,7 +206,7 @@ def test_detections_of_another_camera_are_refused(detector: Detector, robot: Any
         ),
         "refusal",
     )
-    assert robot.show(pixels=picture(CUP)).tracks == []
+    assert robot.show(pixels=render(CUP)).tracks == []
 
 
 @pytest.mark.parametrize(
@@ -220,18 +220,18 @@ def test_detections_of_another_camera_are_refused(detector: Detector, robot: Any
 def test_detections_without_their_image_are_refused_with_the_reason(
     detector: Detector, robot: Any, stamp: float, warning: str
 ) -> None:
-    header = robot.show(pixels=picture(CUP)).header
+    header = robot.show(pixels=render(CUP)).header
     header.stamp = nearest_time(stamp)
     robot.wait_for(
         lambda: detector.send(header, detection(CUP)) or warning in robot.diagnostics[-1].status[0].message,
         f"diagnosis of {warning!r}",
     )
-    assert robot.show(pixels=picture(CUP)).tracks == []
+    assert robot.show(pixels=render(CUP)).tracks == []
     assert int(detector.diagnostic("detections refused")) > 0
 
 
 def test_a_flood_of_detections_does_not_block_prompts(detector: Detector, robot: Any) -> None:
-    header = robot.show(pixels=picture(CUP, OTHER)).header
+    header = robot.show(pixels=render(CUP, OTHER)).header
     header.stamp = nearest_time(2e9)  # these wait until prompt_timeout
     for _ in range(200):
         detector.send(header, detection(CUP))
@@ -250,7 +250,7 @@ def test_two_detectors_on_one_topic_cause_a_warning(detector: Detector, robot: A
 
 
 def test_waiting_detections_do_not_block_deactivation(detector: Detector, robot: Any) -> None:
-    header = robot.show(pixels=picture(CUP)).header
+    header = robot.show(pixels=render(CUP)).header
     header.stamp = nearest_time(2e9)
     for _ in range(3):
         detector.send(header, detection(CUP))
