@@ -121,7 +121,7 @@ def test_a_precision_that_is_none(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_number_of_objects_that_is_none(objects: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["benchmark", "--objects", objects])
-    assert "expected a number from 1 on" in capsys.readouterr().err
+    assert "expected a whole number of at least 1" in capsys.readouterr().err
 
 
 def test_measures_lifting_without_a_model(capsys: pytest.CaptureFixture[str]) -> None:

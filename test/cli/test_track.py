@@ -372,7 +372,7 @@ def test_a_correction_changes_what_follows_and_nothing_before(track: Callable[..
 
 
 def test_no_prompt(complaint: Callable[..., str]) -> None:
-    assert "nothing to follow, expected a prompt" in complaint()
+    assert "no prompt, expected at least one" in complaint()
 
 
 def test_an_object_without_prompt(complaint: Callable[..., str]) -> None:
@@ -475,7 +475,7 @@ def test_a_device_that_is_not_there(complaint: Callable[..., str], device: str, 
         ("--at", "-1", "expected the number of a frame"),
         ("--fps", "0", "expected pictures per second"),
         ("--fps", "nan", "expected pictures per second"),
-        ("--max-frames", "0", "expected a number from 1 on"),
+        ("--max-frames", "0", "expected a whole number of at least 1"),
         ("--model", "huge", "invalid choice"),
     ],
 )
