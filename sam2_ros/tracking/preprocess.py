@@ -19,11 +19,22 @@ def preprocess(rgb: np.ndarray, image_size: int, device: torch.device) -> Tensor
     Raises TypeError for anything but an array, ValueError for any but a non-empty (H, W, 3) uint8 array.
     """
     check_frame(rgb)
-    pixels = upload(rgb, device).permute(2, 0, 1).unsqueeze(0)
-    if device.type != "cpu":  # only the CPU can resize uint8, several times faster than float
-        pixels = pixels.float()
+    pixels = upload(rgb, device)
+    # Only the CPU can resize uint8, several times faster than float.
+    return _normalised_square(pixels if device.type == "cpu" else pixels.float(), image_size)
+
+
+def preprocess_unrounded(rgb: np.ndarray, image_size: int, device: torch.device) -> Tensor:
+    """Like `preprocess`; on a CPU slower, and not rounded to whole colour values once it is resized."""
+    check_frame(rgb)
+    return _normalised_square(upload(rgb, device).float(), image_size)
+
+
+def _normalised_square(pixels: Tensor, image_size: int) -> Tensor:
+    """(H, W, 3) -> (1, 3, S, S)"""
+    pixels = pixels.permute(2, 0, 1).unsqueeze(0)
     square = F.interpolate(pixels, size=(image_size, image_size), mode="bilinear", antialias=True)
-    mean, deviation = _statistics(device)
+    mean, deviation = _statistics(pixels.device)
     return (square.float() - mean) / deviation
 
 

@@ -43,7 +43,7 @@ class Points:
         corners = [(box.x0, box.y0), (box.x1, box.y1)] if box else []
         labels = [PointLabel.BOX_TOP_LEFT, PointLabel.BOX_BOTTOM_RIGHT][: len(corners)]
         labels += [PointLabel.POSITIVE if click.positive else PointLabel.NEGATIVE for click in self.clicks]
-        pixels = np.array([corners + [(click.x, click.y) for click in self.clicks]], np.float32)
+        pixels = np.array(corners + [(click.x, click.y) for click in self.clicks], np.float32).reshape(1, -1, 2)
         points = pixels / np.array([size[1], size[0]], np.float32) * np.float32(image_size)
         return upload(points, device), upload(np.array([labels], np.int64), device)
 

@@ -74,7 +74,7 @@ class Parameters:
         "How much is saved for speed: quality (as the reference), balanced or fast. Sets the three parameters that "
         "follow, where they are 0.",
         choices=tuple(PRESETS),
-        section='quality for speed: README, "Speed for quality"',
+        section="quality for speed: see docs/guides/performance.md",
     )
     recent_memories: int = _parameter(
         0,
@@ -178,7 +178,7 @@ class Parameters:
     memory_policy: str = _parameter(
         TrackerConfig.memory_policy,
         "Which images enter an object's memory bank. reference: every image, as SAM 2 does; guarded: those on which"
-        ' it is surely in view; distractor_aware, motion_aware: see README, "Lost and reacquired".',
+        " it is surely in view; distractor_aware, motion_aware: see docs/guides/lost_and_reacquired.md.",
         choices=tuple(POLICIES),
     )
     detections: bool = _parameter(

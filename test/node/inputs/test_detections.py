@@ -19,8 +19,8 @@ from std_msgs.msg import Header
 from vision_msgs.msg import BoundingBox2D, Detection2D, Detection2DArray, ObjectHypothesisWithPose
 
 import sam2_ros
+from sam2_ros.detection.messages import read_boxes
 from sam2_ros.node.conversions.messages import nearest_time
-from sam2_ros.node.inputs.detections import read_boxes
 from sam2_ros.tracking.types import Box
 
 WEIGHTS = Path(sam2_ros.__file__).parent / "weights" / "nano.safetensors"
@@ -237,7 +237,11 @@ def test_boxes_of_another_camera_are_refused(detector: Detector, robot: Any) -> 
 
 @pytest.mark.parametrize(
     ("stamp", "complaint"),
-    [(0.0, "they have no stamp"), (1000.0, "no buffered frame is stamped 1000.000000"), (2e9, "did not come in time")],
+    [
+        (0.0, "they have no stamp"),
+        (1000.0, "no buffered frame is stamped 1000.000000"),
+        (2e9, "did not arrive within prompt_timeout"),
+    ],
 )
 def test_boxes_of_no_image_are_refused_with_the_reason(
     detector: Detector, robot: Any, stamp: float, complaint: str
