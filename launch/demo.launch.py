@@ -34,7 +34,7 @@ def generate_launch_description() -> LaunchDescription:
     return LaunchDescription(
         [
             DeclareLaunchArgument(
-                "video", default_value="", description="any file that OpenCV reads (empty: a clip of ours)"
+                "video", default_value="", description="any video file (empty: the bundled clip)"
             ),
             DeclareLaunchArgument(
                 "click",

@@ -1,4 +1,4 @@
-"""What the demo's recorder makes of what the tracker publishes."""
+"""The demo's recorder records the tracker's outputs and prints a summary."""
 
 import csv
 from collections.abc import Callable, Iterator
@@ -84,7 +84,7 @@ def test_console_and_table_count_seconds_from_the_first_image(
     assert "0.40 s object 1 started" in capsys.readouterr().out
 
 
-def test_the_overlay_video_shows_a_picture_until_the_next_one_came(tmp_path: Path) -> None:
+def test_the_overlay_video_shows_an_image_until_the_next_one(tmp_path: Path) -> None:
     video = OverlayVideo(tmp_path / "overlay.mp4", RATE)
     for stamp in (START, START + 0.1, START + 0.4, START + 0.5):
         video.add(np.zeros((48, 64, 3), np.uint8), stamp)
@@ -92,14 +92,14 @@ def test_the_overlay_video_shows_a_picture_until_the_next_one_came(tmp_path: Pat
     assert probe(tmp_path / "overlay.mp4").frames == 6
 
 
-def test_what_an_earlier_run_left_is_deleted(ros: None, tmp_path: Path) -> None:
+def test_files_of_an_earlier_run_are_deleted(ros: None, tmp_path: Path) -> None:
     for name in FILES:
         (tmp_path / name).write_text("old")
     Recorder(parameter_overrides=[Parameter("output", value=str(tmp_path))]).destroy_node()
     assert not list(tmp_path.iterdir())
 
 
-def test_a_rejected_click_ends_the_recording_and_says_how_to_pick_a_pixel(stage: Stage) -> None:
+def test_a_rejected_click_ends_the_recording_with_a_hint(stage: Stage) -> None:
     stage.show(0.0)
     stage.send_event(TrackEvent.PROMPT_REJECTED, 0.0, reason="there is nothing")
     stage.wait_for(lambda: stage.recorder.frames == 1 and stage.recorder.is_over)
@@ -108,7 +108,7 @@ def test_a_rejected_click_ends_the_recording_and_says_how_to_pick_a_pixel(stage:
     assert "the video has 64x48 pixels" in problem and "X,Y" in problem
 
 
-def test_a_rejected_click_beside_an_object_ends_nothing(stage: Stage) -> None:
+def test_a_rejected_click_does_not_end_the_recording_of_another_object(stage: Stage) -> None:
     stage.show(0.0, 1)
     stage.send_event(TrackEvent.STARTED, 0.0, object_id=1)
     stage.send_event(TrackEvent.PROMPT_REJECTED, 0.1, reason="there is nothing")
@@ -116,11 +116,11 @@ def test_a_rejected_click_beside_an_object_ends_nothing(stage: Stage) -> None:
     assert not stage.recorder.is_rejected and not stage.recorder.problem()
 
 
-def test_a_stream_without_results_is_a_problem(stage: Stage) -> None:
-    assert "no result came" in stage.recorder.problem()
+def test_a_recording_without_results_reports_why(stage: Stage) -> None:
+    assert "no result arrived" in stage.recorder.problem()
 
 
-def test_a_stream_without_objects_is_a_problem(stage: Stage) -> None:
+def test_a_recording_without_objects_reports_why(stage: Stage) -> None:
     stage.show(0.0)
     stage.wait_for(lambda: not stage.recorder.is_empty)
     assert "no object was started" in stage.recorder.problem()
