@@ -292,7 +292,7 @@ def test_an_object_retires_without_boxes(detector: Detector, robot: Any) -> None
     try:
         detector.see_until(bool, detection(CUP))
         detector.see_until(lambda tracks: not tracks)
-        assert "no detection for" in robot.wait_for_event(TrackEvent.REMOVED).reason
+        assert "no matching detection for" in robot.wait_for_event(TrackEvent.REMOVED).reason
     finally:
         robot.set_parameter("detection_retire_after", 0.0)
 
