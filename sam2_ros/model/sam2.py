@@ -12,7 +12,7 @@ from .chunked_attention import Chunkable
 from .config import ABSENT_LOGIT, NUM_MASKMEM, ModelConfig
 from .image_encoder import ImageEncoder, ImageFeatures
 from .layers import MLP, parameter, resize
-from .mask_decoder import MaskCandidates, MaskDecoder, choose_by_iou, choose_by_stability
+from .mask_decoder import MaskCandidates, MaskDecoder, TransformedPrompts, choose_by_iou, choose_by_stability
 from .memory import Memory, MemoryTokenizer
 from .memory_attention import MemoryAttention, RotaryProjection
 from .memory_encoder import MemoryEncoder
@@ -112,14 +112,18 @@ class Sam2(nn.Module):
 
     def candidates(self, conditioned: Tensor, features: ImageFeatures, prompts: PromptTensors | None) -> MaskCandidates:
         """The first half of `decode`: all masks of N objects."""
-        encoder = self.sam_prompt_encoder
-        if prompts is None:
-            tokens, token_mask = encoder.no_points(conditioned.shape[0]), None
-            dense = encoder.encode_mask(None)
-        else:
-            tokens, token_mask = encoder.encode_points(prompts), encoder.token_mask(prompts)
-            dense = encoder.encode_mask(prompts.mask_logits, prompts.mask_valid)
+        tokens, dense, token_mask = self._encode_prompts(prompts, conditioned.shape[0])
         return self._candidates(conditioned, features, tokens, dense, token_mask)
+
+    def transform(self, conditioned: Tensor, prompts: PromptTensors) -> TransformedPrompts:
+        """All that `candidates` says but the masks, so that only those of a good predicted IoU need be made."""
+        tokens, dense, token_mask = self._encode_prompts(prompts, conditioned.shape[0])
+        image_pe = self.sam_prompt_encoder.pe_layer.grid(conditioned.shape[-1])
+        return self.sam_mask_decoder.transform(conditioned, tokens, dense, image_pe, token_mask)
+
+    def predict_masks(self, features: ImageFeatures, transformed: TransformedPrompts) -> Tensor:
+        """(N, 4, S / 4, S / 4) logits of what `transform` gave."""
+        return self.sam_mask_decoder.predict_masks(transformed, features)
 
     def select_mask(self, candidates: MaskCandidates, multimask: bool, choose: Choice = choose_by_iou) -> Decoded:
         """The second half of `decode`: one mask of each object."""
@@ -162,6 +166,14 @@ class Sam2(nn.Module):
             absent = (occlusion_score <= 0).to(memory.dtype)
             memory = memory + (absent * self.no_obj_embed_spatial)[..., None, None]
         return memory.flatten(2).transpose(1, 2)
+
+    def _encode_prompts(self, prompts: PromptTensors | None, count: int) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Tokens, dense embedding and token mask of prompts, or of none for `count` objects."""
+        encoder = self.sam_prompt_encoder
+        if prompts is None:
+            return encoder.no_points(count), encoder.encode_mask(None), None
+        dense = encoder.encode_mask(prompts.mask_logits, prompts.mask_valid)
+        return encoder.encode_points(prompts), dense, encoder.token_mask(prompts)
 
     def _candidates(
         self,

@@ -1,4 +1,4 @@
-"""The network runs on the device that was asked for."""
+"""The network runs on the requested device, in the precision that suits it."""
 
 from pathlib import Path
 
