@@ -5,12 +5,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from sam2_ros.synthetic.clip import Clip
 from sam2_ros.synthetic.davis_writer import write_clip
+from sam2_ros.training.batches import TrainingBatch, training_batches
 from sam2_ros.training.data import Sample, SampleSpec, draw
 from sam2_ros.training.davis import DatasetError
 from sam2_ros.training.davis_clips import DavisClips
+from sam2_ros.training.recipe import BatchSpec, Recipe, Stage
 from sam2_ros.training.sources import Source, WeightedClips, open_data, parse_source
 from sam2_ros.training.still_clips import StillClips
 from sam2_ros.training.stills import read_stills
@@ -187,3 +190,20 @@ def test_whole_objects_are_cut_out_for_the_synthetic_generator(tmp_path: Path) -
         assert cut_out.shape == (128, 128, 4) and cut_out.dtype == np.uint8
         assert cut_out[64, 64, 3] == 255 and cut_out[0, 0, 3] == 0
         assert cut_out[cut_out[..., 3] == 255][:, 0].min() > 180  # red
+
+
+def test_worker_processes_and_resumed_trainings_draw_the_same_batches(tmp_path: Path) -> None:
+    write_stills(tmp_path / "stills")
+    write_recording(tmp_path / "recordings")
+    stage = Stage(4, 64, (BatchSpec(1, 2), BatchSpec(3, 1)), absence_rate=0.5)
+    recipe = Recipe("short", "nano", (stage,), learning_rate=1e-3)
+
+    def batches(step: int, workers: int) -> list[TrainingBatch]:
+        sources = [(open_data(tmp_path / name, 3, 64), weight) for name, weight in (("stills", 3), ("recordings", 1))]
+        return list(training_batches(recipe, WeightedClips(sources), step, num_workers=workers))
+
+    whole = batches(0, 0)
+    for others, expected in ((batches(0, 2), whole), (batches(2, 0), whole[2:])):
+        assert len(others) == len(expected)
+        for one, other in zip(others, expected):
+            assert all(torch.equal(*pair) for pair in zip(one.clips, other.clips))
