@@ -115,8 +115,30 @@ def test_the_pictures_of_a_coco_file_are_found_where_they_usually_are(pictures: 
 def test_without_its_pictures_a_coco_file_is_refused(tmp_path: Path) -> None:
     file = write_coco(tmp_path)
     (tmp_path / "val" / "000001.jpg").unlink()
-    with pytest.raises(DatasetError, match="000001.jpg of .*instances_val.json is in none of"):
+    with pytest.raises(DatasetError, match="the pictures of .*instances_val.json, as 000001.jpg, are in none of"):
         read_stills(file)
+
+
+def test_unusable_instances_of_a_coco_file_are_named_and_left_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    good = encoded(box_mask(BOXES[0]))
+    wrong: list[object] = ["text", [], [[1, 2]], 5, {"size": [5, 5], "counts": "11"}, {"counts": []}, None]
+    still = read_one(write_coco(tmp_path, [*wrong, good]))
+    assert [mask.tobytes() for mask in still.masks] == [box_mask(BOXES[0]).tobytes()]
+    assert caplog.text.count("skipped instance") == len(wrong)
+
+
+def test_a_coco_file_without_a_usable_instance_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="instances_val.json has no object with a segmentation"):
+        read_stills(write_coco(tmp_path, ["text"]))
+
+
+def test_pictures_without_a_mask_are_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write_indexed(tmp_path)
+    write_picture(tmp_path / "JPEGImages" / "two.jpg")
+    assert len(read_one(tmp_path).masks) == 2
+    assert "skipped 1 pictures" in caplog.text
 
 
 @pytest.mark.parametrize("content", ["", "[1]", "{}", '{"images": [], "annotations": []}', '{"images": 1}'])
