@@ -71,11 +71,16 @@ def _presets(text: str) -> list[str]:
 
 def utf8_path(text: str) -> Path:
     """A path for libraries (safetensors, PyTorch, ONNX Runtime) that take no other."""
+    return Path(utf8_text(text))
+
+
+def utf8_text(text: str) -> str:
+    """A name that can be written to files and screens."""
     try:
         text.encode()
     except UnicodeEncodeError:
         raise argparse.ArgumentTypeError(f"the name {ascii(text)} is not valid UTF-8, rename it") from None
-    return Path(text)
+    return text
 
 
 def whole_number(text: str) -> int:

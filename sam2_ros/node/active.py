@@ -99,7 +99,7 @@ class Active:
             return self._warn(reason)
         if self._statistics.failing:
             return Health(FAULTY, self._statistics.failing)
-        if reason := self._frame_ids.problem(self._camera.topic) or self._clock.problem:
+        if reason := self._frame_ids.problem(self._camera.topic) or self._clock.problem or self._camera.sharing_problem:
             return self._warn(reason)
         if self._depth is not None and (reason := self._depth.problem(timeout)):
             return self._warn(reason)

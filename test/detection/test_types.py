@@ -31,8 +31,9 @@ def sifted(*detections: Detection, **config: object) -> tuple[list[Detection], C
         (Detection(Box(0.0, 0.0, 1.0, 1.0), 0.9, "cup"), Ignored.NORMALISED),
         (Detection(BOX, 0.0, "cup"), Ignored.UNSCORED),
         (Detection(BOX, 0.49, "cup"), Ignored.SCORE),
-        (Detection(BOX, -1.0, "cup"), Ignored.SCORE),
+        (Detection(BOX, -1.0, "cup"), Ignored.UNSCORED),
         (Detection(BOX, 0.9, "person"), Ignored.CLASS),
+        (Detection(BOX, 0.9, "41"), Ignored.NUMBERED),
     ],
 )
 def test_a_box_that_cannot_be_used_is_counted_by_its_reason(detection: Detection, reason: Ignored) -> None:
@@ -46,7 +47,14 @@ def test_a_box_of_a_thin_or_tiny_object_is_in_pixels() -> None:
 
 
 def test_boxes_without_scores_count_where_no_score_is_asked_for() -> None:
-    assert len(sifted(Detection(BOX, 0.0, "cup"), min_score=0.0)[0]) == 1
+    for score in (0.0, -1.0):
+        assert len(sifted(Detection(BOX, score, "cup"), min_score=0.0)[0]) == 1
+
+
+def test_names_where_numbers_are_asked_for_are_counted_as_such() -> None:
+    assert sifted(Detection(BOX, 0.9, "cup"), classes=("41", "42"))[1] == {Ignored.NAMED: 1}
+    assert sifted(Detection(BOX, 0.9, "cup"), classes=("41", "bowl"))[1] == {Ignored.CLASS: 1}
+    assert sifted(Detection(BOX, 0.9, "43"), classes=("41", "bowl"))[1] == {Ignored.CLASS: 1}
 
 
 def test_boxes_are_clipped_to_the_image() -> None:

@@ -39,6 +39,8 @@ _FAULTS = (
     Ignored.OUTSIDE,
     Ignored.NORMALISED,
     Ignored.UNSCORED,
+    Ignored.NUMBERED,
+    Ignored.NAMED,
     Ignored.SURPLUS,
 )
 
@@ -129,7 +131,7 @@ class DetectionInput:
             self._complain(
                 f"of {report.boxes} boxes some are ignored: {', '.join(faults)}. Expected at most "
                 f"{DetectionConfig.max_boxes}, each with centre and size in pixels of the tracker's image and a score "
-                "above 0 (detection_min_score 0 takes boxes without)"
+                "above 0 (detection_min_score 0 takes boxes without), and of a class as detection_classes has it"
             )
         elif Ignored.TRACKER_FULL in report.ignored:
             self._complain(f"boxes are ignored: {Ignored.TRACKER_FULL.value}; remove some, or raise max_objects")
