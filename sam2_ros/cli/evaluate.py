@@ -41,8 +41,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "evaluate",
         help="score tracking on videos with ground truth",
         description="Tracks every object of the first frames of a data set in DAVIS' layout, and scores the masks: J "
-        "(region), F (boundary), presence, reacquisition, and J&F of every video. Writes scores.json and pictures of the "
-        "worst objects.",
+        "(region), F (boundary), presence, reacquisition, and J&F of every video. Writes scores.json and pictures of "
+        "the worst objects.",
     )
     parser.add_argument("dataset", metavar="DATASET", type=Path, help="folder with JPEGImages/ and Annotations/")
     parser.add_argument("--prompt", choices=PROMPTS, default="mask", help="prompt that starts objects (default: mask)")
