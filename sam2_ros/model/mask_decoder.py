@@ -173,7 +173,7 @@ class MaskDecoder(nn.Module):
     def _upscale(self, image: Tensor, features: ImageFeatures) -> Tensor:
         """(N, C, h, w) -> (N, C / 8, 4 h, 4 w), with the high-resolution features added on the way"""
         conv1, norm, gelu1, conv2, gelu2 = self.output_upscaling
-        return gelu2(conv2(gelu1(norm(conv1(image) + features.half))) + features.fine)
+        return gelu2(conv2(gelu1(norm(conv1(image) + features.stride8))) + features.stride4)
 
 
 def choose_by_iou(candidates: MaskCandidates) -> Tensor:
