@@ -1,4 +1,4 @@
-# make setup | demo | test | lint.  Variables: PYTHON, TORCH (see .ci/setup.sh), VIDEO, CLICK, MODEL, OUTPUT (demo).
+# make setup | demo | test | lint | docs.  Variables: PYTHON, TORCH (see .ci/setup.sh), VIDEO, CLICK, MODEL, OUTPUT (demo).
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
@@ -6,7 +6,7 @@ SHELL := /bin/bash
 # with it Fast DDS leaves the transport that camera images need.
 isolate := export ROS_DOMAIN_ID=$${ROS_DOMAIN_ID:-$$((RANDOM % 101 + 1))}
 
-.PHONY: setup demo test lint
+.PHONY: setup demo test lint docs
 .DEFAULT_GOAL := setup
 
 setup:
@@ -28,3 +28,7 @@ test: setup
 
 lint: setup
 	@source .ci/env.sh; ruff check . && ruff format --check . && mypy
+
+# Documentation, into build/docs/index.html; every warning is an error.
+docs: setup
+	@source .ci/env.sh; python -m sphinx -W --keep-going -q -b html docs build/docs

@@ -17,13 +17,14 @@ ALLOWED = {
     "detection": {"numpy", "scipy", "sam2_ros.tracking"},
     "depth": {"numpy", "cv2", "sam2_ros.tracking"},
     "media": {"numpy", "cv2", "av", "matplotlib", "PIL", "cv_bridge", "sam2_ros.tracking"},
+    "segmentation": {"torch", "numpy", "cv2", "sam2_ros.model", "sam2_ros.tracking"},
     "recordings": {
         *("numpy", "cv2", "yaml", "rosbags", "mcap", "pycocotools"),
         *("sam2_ros.tracking", "sam2_ros.detection", "sam2_ros.media"),
     },
     "export": {"torch", "onnxruntime", "sam2_ros.model"},
     "synthetic": {
-        *("numpy", "cv2", "tqdm", "skimage", "PIL", "mujoco"),
+        *("numpy", "cv2", "scipy", "tqdm", "skimage", "PIL", "mujoco"),
         *("sam2_ros.tracking", "sam2_ros.media"),
     },
     "training": {
@@ -96,6 +97,7 @@ def test_the_node_imports_neither_the_command_line_nor_the_training() -> None:
     [
         "sam2_ros.model",
         "sam2_ros.tracking",
+        "sam2_ros.segmentation",
         "sam2_ros.media",
         "sam2_ros.recordings.job",
         "sam2_ros.cli",

@@ -46,7 +46,7 @@ class CameraInfos:
 
 
 @dataclass
-class AwaitedDepth:
+class PendingDepth:
     """The depth of one image, which may come later than the image, or never."""
 
     header: Any  # of the image

@@ -16,8 +16,7 @@ from std_msgs.msg import Header
 from sam2_ros import msg
 from sam2_ros.depth.lifting import Surface
 from sam2_ros.media.ros_prompts import prompt_of
-from sam2_ros.node.outputs.lifter import Lifted
-from sam2_ros.node.session import PromptRequest
+from sam2_ros.node.types import LiftedObjects, PromptRequest
 from sam2_ros.tracking.types import (
     Click,
     Event,
@@ -116,7 +115,7 @@ def mask_message(mask: np.ndarray, header: Header) -> Image:
 
 
 def track_array(
-    result: FrameResult, header: Header, to_time: ToTime, cropped_masks: bool, lifted: Lifted | None = None
+    result: FrameResult, header: Header, to_time: ToTime, cropped_masks: bool, lifted: LiftedObjects | None = None
 ) -> msg.TrackArray:
     """Every object on the image of this header, in 3-D where it was lifted."""
     height, width = result.size

@@ -91,7 +91,7 @@ class DetectionInput:
             if not stamp:
                 raise PromptError("they have no stamp, expected that of their image: let the detector copy its header")
             report = await self._requests.execute(
-                lambda session: self._guide(session, message), stamp, keeps_frame=False
+                lambda session: self._guide(session, message), stamp, keeps_image=False
             )
         except (PromptError, StampRangeError, JobRefused) as error:
             self._statistics.detections.refused += 1
@@ -102,14 +102,14 @@ class DetectionInput:
     def _guide(self, session: Session, message: Detection2DArray) -> DetectionReport:
         """On the worker's thread."""
         started = time.perf_counter()
-        found, expected = message.header.frame_id, session.view.header.frame_id if session.view else ""
+        found, expected = message.header.frame_id, session.newest_image.header.frame_id if session.newest_image else ""
         if found and found != expected:  # some detectors leave it empty
             raise PromptError(
                 f"they are in the frame {found!r}, the images in {expected!r}: does the detector look at another "
                 "camera, or at an image that was rectified or resized?"
             )
         stamp = messages.seconds(message.header.stamp)
-        report = session.guide(read_boxes(message), stamp, config_of(self._node))
+        report = session.apply_detections(read_boxes(message), stamp, config_of(self._node))
         self._statistics.detections.count(report, time.perf_counter() - started)
         return report
 

@@ -61,7 +61,7 @@ class Parameters:
     precision: str = _parameter(
         "auto",
         "Number format of the network: auto (bfloat16 on a GPU of compute capability 8.0 or later and, for inputs from "
-        "384 pixels, on a CPU fast at it; else float32), float32 or bfloat16.",
+        "384 pixels, on a CPU with bfloat16 instructions; else float32), float32 or bfloat16.",
         choices=("auto", "float32", "bfloat16"),
     )
     compile: bool = _parameter(
@@ -74,7 +74,7 @@ class Parameters:
         "How much is saved for speed: quality (as the reference), balanced or fast. Sets the three parameters that "
         "follow, where they are 0.",
         choices=tuple(PRESETS),
-        section='quality for speed: README, "Speed for quality"',
+        section="quality for speed: see docs/guides/performance.md",
     )
     recent_memories: int = _parameter(
         0,
@@ -178,7 +178,7 @@ class Parameters:
     memory_policy: str = _parameter(
         TrackerConfig.memory_policy,
         "Which images enter an object's memory bank. reference: every image, as SAM 2 does; guarded: those on which"
-        ' it is surely in view; distractor_aware, motion_aware: see README, "Lost and reacquired".',
+        " it is surely in view; distractor_aware, motion_aware: see docs/guides/lost_and_reacquired.md.",
         choices=tuple(POLICIES),
     )
     detections: bool = _parameter(
