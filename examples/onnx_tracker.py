@@ -15,76 +15,78 @@ import onnxruntime
 
 
 class OnnxTracker:
-    """Remembers the prompted frame for good, and of the others the newest on which the object was surely seen."""
+    """Keeps the memory of the prompted frame, and of the newest frames on which the object is in view."""
 
     def __init__(self, folder):
-        self.facts = json.loads((Path(folder) / "model.json").read_text())
+        self.manifest = json.loads((Path(folder) / "model.json").read_text())
         self.networks = {
             name.removesuffix(".onnx"): onnxruntime.InferenceSession(Path(folder) / name)
-            for name in self.facts["files"]
+            for name in self.manifest["files"]
         }
-        self.prompted = None  # memory and pointer of the prompted frame
-        self.recent = []  # of frames since, the newest first
-        self.frame = 0  # since the prompt
+        self.prompted = None  # spatial memory and pointer of the prompted frame
+        self.recent = []  # likewise of tracked frames, the newest first
+        self.frame = 0  # frames since the prompt
 
     def start(self, rgb, x, y):
         """The mask (H, W) of a new object under a click in pixels of the frame."""
-        maps = self.encode(rgb)
-        size, (height, width) = self.facts["image_size"], rgb.shape[:2]
-        answer = self.run(
+        features = self.encode(rgb)
+        size, (height, width) = self.manifest["image_size"], rgb.shape[:2]
+        decoded = self.run(
             "prompt_decoder",
-            conditioned=maps["fresh"],
-            half=maps["half"],
-            fine=maps["fine"],
+            conditioned=features["without_memory"],
+            stride8=features["stride8"],
+            stride4=features["stride4"],
             points=np.array([[[x * size / width, y * size / height]]], np.float32),
             labels=np.array([[1]]),
-            point_valid=np.array([[True]]),
-            earlier=np.zeros((1, 1, size // 4, size // 4), np.float32),
-            earlier_valid=np.array([False]),
+            valid=np.array([[True]]),
+            mask_logits=np.zeros((1, 1, size // 4, size // 4), np.float32),
+            mask_valid=np.array([False]),
         )
-        self.prompted, self.recent, self.frame = self.remembered(maps, answer, True), [], 0
-        return self.mask(answer, rgb)
+        self.prompted, self.recent, self.frame = self.encode_memory(features, decoded, True), [], 0
+        return self.mask(decoded, rgb)
 
     def step(self, rgb):
         """The mask (H, W) on the next frame."""
         self.frame += 1
-        maps = self.encode(rgb)
-        memories = [self.prompted, *self.recent[: self.facts["recent_memories"]]]
-        pointers = [self.prompted, *self.recent[: self.facts["recent_pointers"]]]
+        features = self.encode(rgb)
+        memories = [self.prompted, *self.recent[: self.manifest["recent_memories"]]]
+        pointers = [self.prompted, *self.recent[: self.manifest["recent_pointers"]]]
         conditioned = self.run(
             "memory_attention",
-            coarse=maps["coarse"],
-            memories=np.stack([memory for memory, _ in memories], axis=1),
-            memory_rows=np.array([[self.facts["prompted_row"], *range(len(memories) - 1)]]),
-            memory_valid=np.ones((1, len(memories)), bool),
+            stride16=features["stride16"],
+            spatial=np.stack([memory for memory, _ in memories], axis=1),
+            spatial_row=np.array([[self.manifest["prompted_row"], *range(len(memories) - 1)]]),
+            spatial_valid=np.ones((1, len(memories)), bool),
             pointers=np.stack([pointer for _, pointer in pointers], axis=1),
-            pointer_ages=np.array([[self.frame, *range(1, len(pointers))]], np.float32),
+            pointer_age=np.array([[self.frame, *range(1, len(pointers))]], np.float32),
             pointer_valid=np.ones((1, len(pointers)), bool),
         )["conditioned"]
-        answer = self.run("tracking_decoder", conditioned=conditioned, half=maps["half"], fine=maps["fine"])
-        if answer["occlusion_score"][0, 0] > 0 and answer["predicted_iou"][0] >= 0.5:
-            self.recent.insert(0, self.remembered(maps, answer, False))
-            del self.recent[self.facts["recent_pointers"] :]
-        return self.mask(answer, rgb)
+        decoded = self.run(
+            "tracking_decoder", conditioned=conditioned, stride8=features["stride8"], stride4=features["stride4"]
+        )
+        if decoded["occlusion_score"][0, 0] > 0 and decoded["predicted_iou"][0] >= 0.5:
+            self.recent.insert(0, self.encode_memory(features, decoded, False))
+            del self.recent[self.manifest["recent_pointers"] :]
+        return self.mask(decoded, rgb)
 
     def encode(self, rgb):
-        """All maps of a frame (H, W, 3) uint8; the square does not keep its aspect ratio."""
-        size, (height, width) = self.facts["image_size"], rgb.shape[:2]
+        """Features of a frame (H, W, 3) uint8 RGB; the square input does not keep its aspect ratio."""
+        size, (height, width) = self.manifest["image_size"], rgb.shape[:2]
         shrinks = min(height, width) > size
         square = cv2.resize(rgb, (size, size), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
-        image = (square - np.float32(self.facts["mean"])) / np.float32(self.facts["std"])
+        image = (square - np.float32(self.manifest["mean"])) / np.float32(self.manifest["std"])
         return self.run("image_encoder", image=image.transpose(2, 0, 1)[None])
 
-    def remembered(self, maps, answer, is_prompted):
-        """What is kept of a frame: memory (1, h * w, 64) and pointer (1, C)."""
+    def encode_memory(self, features, decoded, is_prompted):
+        """Spatial memory (1, h * w, 64) and object pointer (1, C) of a frame."""
         memory = self.run(
             "memory_encoder",
-            coarse=maps["coarse"],
-            logits=answer["logits"],
-            occlusion_score=answer["occlusion_score"],
+            stride16=features["stride16"],
+            logits=decoded["logits"],
+            occlusion_score=decoded["occlusion_score"],
             is_prompted=np.array([is_prompted]),
         )["memory"]
-        return memory, answer["pointer"]
+        return memory, decoded["pointer"]
 
     def run(self, name, **inputs):
         """Outputs of a network by name."""
@@ -92,9 +94,9 @@ class OnnxTracker:
         return dict(zip([output.name for output in network.get_outputs()], network.run(None, inputs)))
 
     @staticmethod
-    def mask(answer, rgb):
+    def mask(decoded, rgb):
         """(H, W) bool"""
-        return cv2.resize(answer["logits"][0, 0], rgb.shape[1::-1], interpolation=cv2.INTER_LINEAR) > 0
+        return cv2.resize(decoded["logits"][0, 0], rgb.shape[1::-1], interpolation=cv2.INTER_LINEAR) > 0
 
 
 def describe(mask):

@@ -14,7 +14,7 @@ from rclpy.utilities import remove_ros_args
 from sensor_msgs.msg import Image
 from vision_msgs.msg import Detection2D, Detection2DArray, ObjectHypothesisWithPose
 
-from sam2_ros.node.conversions.images import to_rgb
+from sam2_ros.media.ros_images import to_rgb
 
 LEAST_AREA = 100  # pixels
 

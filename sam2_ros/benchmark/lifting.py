@@ -1,4 +1,4 @@
-"""What it takes to lift masks to 3-D, on a drawn scene."""
+"""Time to lift masks to 3-D, on a synthetic scene."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ _RADIUS = 100  # pixels
 
 
 def measure_lifting(frames: int) -> Speed:
-    """Points, centroid and extent of 3 balls at 640 x 480 pixels, a tenth of the image each, before a noisy wall."""
+    """Speed of points, centroid and extent of 3 balls, a tenth of the image each, in front of a noisy wall.
+
+    The depth image has 640 x 480 pixels, in millimetres.
+    """
     rng = np.random.default_rng(0)
     rows, columns = np.mgrid[:480, :640]
     metres = rng.normal(2.0, 0.02, rows.shape)

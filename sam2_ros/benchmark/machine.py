@@ -1,4 +1,4 @@
-"""What measurements were made on."""
+"""Names of the machine that measurements are made on."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def machine(device: torch.device) -> str:
 
 
 def processor() -> str:
-    """The name of the CPU, its architecture where it has none."""
+    """The CPU's name, or its architecture where the system gives no name."""
     file = Path("/proc/cpuinfo")
     lines = file.read_text().splitlines() if file.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]

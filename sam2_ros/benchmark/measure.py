@@ -1,4 +1,4 @@
-"""Runs variants on the same frames, interleaved frame by frame, so that the machine's load is the same for all."""
+"""Runs variants on the same frames, interleaved frame by frame, so that all run under the same load."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ..tracking.speed import Speed, speed_of
-from .agreement import Agreement, Agreements
+from .agreement import Agreement, AgreementMeter
 from .memory import MEGABYTE, MemoryGauge
 
 _CPU = torch.device("cpu")
@@ -31,34 +31,34 @@ Steps = Iterator[Step]  # each step takes one frame
 
 
 @dataclass(frozen=True)
-class Measurement:
-    """What each frame after warm-up took (N,)."""
+class VariantResult:
+    """Time and memory of each frame after warm-up (N,)."""
 
     latencies: np.ndarray  # seconds
-    memory: np.ndarray  # bytes held after the frame; what others take in between does not count
-    peak: int  # bytes that the whole process took during a frame
+    memory: np.ndarray  # bytes in use after the frame, without those of other variants
+    peak: int  # bytes of the whole process during a frame
     stages: dict[str, float]  # seconds, median
     agreement: Agreement | None = None  # with the baseline
 
     @property
     def speed(self) -> Speed:
-        """Median and 99th percentile."""
+        """Statistics of the latencies."""
         return speed_of(self.latencies)
 
     @property
     def worst(self) -> float:
-        """The slowest frame, in medians."""
+        """Latency of the slowest frame, relative to the median."""
         return float(self.latencies.max() / np.median(self.latencies))
 
     @property
     def growth(self) -> float:
-        """Megabytes from the first tenth of the frames to the last: what is allocated for a moment does not count."""
+        """Growth of memory in use from the first to the last tenth of the frames, by their medians (MB)."""
         tenth = math.ceil(len(self.memory) / 10)
         return float(np.median(self.memory[-tenth:]) - np.median(self.memory[:tenth])) / MEGABYTE
 
     @property
     def slope(self) -> float:
-        """Megabytes per 1000 frames, by a straight line through all of them."""
+        """Growth of memory in use per 1000 frames, by linear regression (MB)."""
         if len(self.memory) < 2:
             return 0.0
         return float(np.polyfit(np.arange(len(self.memory)), self.memory / MEGABYTE, 1)[0]) * 1000
@@ -71,28 +71,27 @@ def measure(
     device: torch.device = _CPU,
     baseline: str | None = None,
     progress: Callable[[range], Iterable[int]] = iter,
-) -> dict[str, Measurement]:
-    """Takes `frames` steps with each variant after `warm_up` steps that do not count.
+) -> dict[str, VariantResult]:
+    """Measure `frames` steps of each variant, after `warm_up` further steps.
 
     Masks are compared with those of the variant named `baseline`.
     """
     records = {name: _Record(steps, frames, device) for name, steps in variants.items()}
-    agreements = {name: Agreements() for name in records if baseline and name != baseline}
+    meters = {name: AgreementMeter() for name in records if baseline and name != baseline}
     for index in progress(range(-warm_up, frames)):
         if index == 0:
-            gc.collect()  # what others have left, so that it does not go during somebody's frame
+            gc.collect()  # so that no garbage from before is collected during a frame
         for record in records.values():
             record.take_step(index, starts=index == 0 or len(records) == 1)
-        for name in agreements if index >= 0 else ():
-            agreements[name].add(records[name].logits, records[baseline or name].logits)
+        for name in meters if index >= 0 else ():
+            meters[name].add(records[name].logits, records[baseline or name].logits)
     return {
-        name: record.measurement(agreements[name].so_far() if name in agreements else None)
-        for name, record in records.items()
+        name: record.result(meters[name].agreement() if name in meters else None) for name, record in records.items()
     }
 
 
 class _Record:
-    """One variant's numbers, in arrays that are written through at once: the record itself must not grow."""
+    """One variant's measurements, in arrays that are filled at the start: the record itself must not grow."""
 
     def __init__(self, steps: Steps, frames: int, device: torch.device) -> None:
         self._steps = steps
@@ -106,9 +105,12 @@ class _Record:
         self.logits = torch.empty(0)  # of the newest frame
 
     def take_step(self, index: int, starts: bool) -> None:
-        """The frame `index`; it counts from 0 on. `starts` from all that is held, else only its own steps add to it."""
+        """Measure a step; those with a negative index are warm-up.
+
+        With `starts`, memory is counted from all that is in use now; else only the step's own change is added.
+        """
         self._gauge.restart_peak()
-        before = self._gauge.held()
+        before = self._gauge.in_use()
         if starts:
             self._own = before
         self._wait()
@@ -116,8 +118,8 @@ class _Record:
         step = next(self._steps)
         self._wait()
         seconds = time.perf_counter() - start
-        self.logits = step.logits  # those of the last frame go here, where they came from
-        self._own += self._gauge.held() - before
+        self.logits = step.logits  # frees the previous ones, which are part of this variant's memory
+        self._own += self._gauge.in_use() - before
         if index >= 0:
             self._latencies[index] = seconds
             self._memory[index] = self._own
@@ -125,10 +127,10 @@ class _Record:
             for stage, spent in step.stages().items():
                 self._stages.setdefault(stage, np.full(len(self._latencies), 0.0))[index] = spent
 
-    def measurement(self, agreement: Agreement | None) -> Measurement:
-        """Once all steps have been taken."""
+    def result(self, agreement: Agreement | None) -> VariantResult:
+        """The result after all steps."""
         stages = {stage: float(np.median(values)) for stage, values in self._stages.items()}
-        return Measurement(self._latencies, self._memory, self._peak, stages, agreement)
+        return VariantResult(self._latencies, self._memory, self._peak, stages, agreement)
 
     def _wait(self) -> None:
         if self._device.type == "cuda":

@@ -1,4 +1,4 @@
-"""How much memory is held."""
+"""Memory in use."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ MEGABYTE = 2**20
 
 
 class MemoryGauge:
-    """Bytes of this process, or on a GPU of its tensors there."""
+    """Memory of this process, or of its tensors on a GPU (bytes)."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
 
-    def held(self) -> int:
-        """In use now, without the free memory that malloc keeps for later."""
+    def in_use(self) -> int:
+        """Memory in use now, without the free memory that malloc keeps."""
         if self._device.type == "cuda":
             return torch.cuda.memory_allocated(self._device)
         return resident_memory() - _kept_free()
 
     def restart_peak(self) -> None:
-        """Measures the peak from now on."""
+        """Measure the peak from now on."""
         if self._device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self._device)
         else:
-            with suppress(OSError):  # where /proc is read-only, the peak is that of the whole process
+            with suppress(OSError):  # where /proc is read-only, the peak is that since the start of the process
                 Path("/proc/self/clear_refs").write_text("5")
 
     def peak(self) -> int:
-        """The maximum since `restart_peak`, with the free memory that malloc keeps."""
+        """The maximum since `restart_peak`, including free memory that malloc keeps."""
         if self._device.type == "cuda":
             return torch.cuda.max_memory_allocated(self._device)
         kilobytes = re.search(r"VmHWM:\s*(\d+)", Path("/proc/self/status").read_text())
@@ -43,7 +43,7 @@ class MemoryGauge:
 
 
 def resident_memory() -> int:
-    """Bytes of this process that are in memory now, as Linux counts them."""
+    """The resident set size of this process (bytes)."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
@@ -68,5 +68,5 @@ _mallinfo = _find_mallinfo()
 
 
 def _kept_free() -> int:
-    """Bytes that malloc holds and that are not in use, where it reports them."""
+    """Free bytes that malloc keeps, 0 where it does not report them."""
     return int(_mallinfo().fordblks) if _mallinfo else 0

@@ -1,4 +1,4 @@
-"""Our tracker as a variant."""
+"""Our tracker as a variant of the benchmark."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _PERIOD = 1 / 30  # seconds between the stamps of two frames
 
 
 def our_steps(model: Sam2, work: Workload, precision: str, is_compiled: bool = False) -> Steps:
-    """The streaming tracker, from the camera's frame to masks of its size; endless."""
+    """Steps of the streaming tracker without end, from a frame to masks of its size."""
     config = TrackerConfig(
         max_objects=len(work.clicks),
-        memory_policy="reference",  # always reads a full memory
+        memory_policy="reference",  # reads a full memory on every frame
         precision=precision,
     )
     network: Network = model
@@ -29,7 +29,7 @@ def our_steps(model: Sam2, work: Workload, precision: str, is_compiled: bool = F
         network = compiled(model, config)
         for _ in warm_up(network, config):
             pass
-    tracker = _OpenTracker(network, config, stopwatch_for(model.device))
+    tracker = _LogitsTracker(network, config, stopwatch_for(model.device))
     for index in count():
         tracker.step(work.frames[index % len(work.frames)], index * _PERIOD)
         if index == 0:
@@ -38,8 +38,8 @@ def our_steps(model: Sam2, work: Workload, precision: str, is_compiled: bool = F
         yield Step(tracker.logits(), lambda: tracker.timings)
 
 
-class _OpenTracker(StreamingTracker):
-    """A tracker that exposes the network's logits."""
+class _LogitsTracker(StreamingTracker):
+    """A tracker that exposes its mask logits."""
 
     @torch.inference_mode()
     def logits(self) -> Tensor:

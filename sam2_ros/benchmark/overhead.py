@@ -1,4 +1,4 @@
-"""What the node adds to the network's time: from receiving an image to having published masks, tracks and overlay.
+"""The node's overhead: its time from an image to published masks, tracks and overlay, without the tracker's own.
 
 The node runs in a process of its own and times itself, see `Statistics`; this process is its camera and its subscriber.
 ROS is imported where it is needed, so that the rest of the benchmark runs without it.
@@ -15,15 +15,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from sam2_ros.benchmark.table import verdict
 from sam2_ros.model import save_weights, seeded_model
-
-if TYPE_CHECKING:
-    pass
 
 SIZES = ((640, 480), (1920, 1080))  # (width, height) pixels
 LIMITS = {(640, 480): 5.0, (1920, 1080): 20.0}  # milliseconds, median
@@ -36,7 +33,7 @@ _WARM_UP = 10  # frames
 
 @dataclass(frozen=True)
 class Overhead:
-    """Milliseconds per frame that were not spent in the tracker."""
+    """Time per frame outside the tracker (milliseconds)."""
 
     size: tuple[int, int]  # (width, height) pixels
     frames: int
@@ -45,16 +42,16 @@ class Overhead:
 
     def __str__(self) -> str:
         width, height = self.size
-        judged = f": {verdict(self.median, LIMITS[self.size])}" if self.size in LIMITS else ""
-        return f"node overhead at {width}x{height}: median {self.median:.1f} ms, p99 {self.p99:.1f} ms{judged}"
+        judgement = f": {verdict(self.median, LIMITS[self.size])}" if self.size in LIMITS else ""
+        return f"node overhead at {width}x{height}: median {self.median:.1f} ms, p99 {self.p99:.1f} ms{judgement}"
 
 
 def measure(sizes: Sequence[tuple[int, int]] = SIZES, frames: int = 100) -> list[Overhead]:
-    """Prints and returns what the node adds at each (width, height).
+    """Measure, print and return the node's overhead at each (width, height) in pixels.
 
     Raises RuntimeError where the node fails, ModuleNotFoundError without ROS.
     """
-    import rclpy  # noqa: F401  # before a node is started in vain
+    import rclpy  # noqa: F401  # raises before a node is started
 
     results = []
     for size in sizes:
@@ -66,7 +63,7 @@ def measure(sizes: Sequence[tuple[int, int]] = SIZES, frames: int = 100) -> list
 
 @contextmanager
 def _node() -> Iterator[subprocess.Popen[bytes]]:
-    """The tracker's process, with random weights: how good its masks are does not matter here."""
+    """The node's process, with random weights: the quality of masks does not matter."""
     with tempfile.TemporaryDirectory() as folder:
         weights = Path(folder) / "nano.safetensors"
         save_weights(seeded_model("nano"), weights)
@@ -82,7 +79,7 @@ def _node() -> Iterator[subprocess.Popen[bytes]]:
 
 
 class Client:
-    """Camera, user and subscriber in one; a context manager."""
+    """Camera, user and subscriber of the node; a context manager."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self._process = process
@@ -108,8 +105,8 @@ class Client:
         reliable = qos.profile("reliable", 5)
         self._camera = self._node.create_publisher(Image, "image", reliable)
         self._prompts = self._node.create_publisher(Prompt, f"{_NODE}/prompt", reliable)
-        for kind, topic in ((TrackArray, "tracks"), (Image, "masks"), (Image, "overlay")):
-            self._node.create_subscription(kind, f"{_NODE}/{topic}", self._keep_latest(topic), reliable)
+        for message_type, topic in ((TrackArray, "tracks"), (Image, "masks"), (Image, "overlay")):
+            self._node.create_subscription(message_type, f"{_NODE}/{topic}", self._keep_latest(topic), reliable)
         self._node.create_subscription(DiagnosticArray, "/diagnostics", self._keep_latest("diagnostics"), reliable)
         self._changes = self._node.create_client(ChangeState, f"{_NODE}/change_state")
         return self
@@ -119,7 +116,7 @@ class Client:
         self._context.try_shutdown()
 
     def measure(self, size: tuple[int, int], frames: int) -> Overhead:
-        """Brings the node up, lets it follow one object and asks what it took."""
+        """Activate the node, let it track one object and read its statistics."""
         from lifecycle_msgs.msg import Transition
         from lifecycle_msgs.srv import ChangeState
 
@@ -128,8 +125,8 @@ class Client:
         self._wait_for(self._changes.service_is_ready)
         self._pause(_CONNECTING)
         for transition in (Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE):
-            answer = self._changes.call_async(ChangeState.Request(transition=Transition(id=transition)))
-            self._wait_for(answer.done)
+            future = self._changes.call_async(ChangeState.Request(transition=Transition(id=transition)))
+            self._wait_for(future.done)
         self._wait_for(lambda: self._camera.get_subscription_count() and self._prompts.get_subscription_count())
         self._pause(_CONNECTING)
         picture = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), np.uint8)
@@ -145,7 +142,7 @@ class Client:
         return Overhead(size, frames, float(values["overhead median (ms)"]), float(values["overhead p99 (ms)"]))
 
     def _show(self, picture: np.ndarray) -> None:
-        """Sends an image and waits for all that the node makes of it."""
+        """Publish an image and wait for all of the node's outputs."""
         from std_msgs.msg import Header
 
         from sam2_ros.node.conversions.messages import image_message
@@ -167,7 +164,7 @@ class Client:
             if self._process.poll() is not None:
                 raise RuntimeError(f"the node ended with exit code {self._process.returncode}, see its log above")
             if time.monotonic() > deadline:
-                raise RuntimeError("the node does not answer: see its log above, and check that DDS works here")
+                raise RuntimeError("the node does not respond: see its log above, and check that DDS works here")
             self._executor.spin_once(timeout_sec=0.1)
 
     def _pause(self, seconds: float) -> None:

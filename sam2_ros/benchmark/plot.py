@@ -1,4 +1,4 @@
-"""Pictures of time and memory: against objects, against the size of the input, or from frame to frame."""
+"""Plots of time and memory: against objects, against the input size, or over the frames."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from .measure import Measurement
+from .measure import VariantResult
 from .memory import MEGABYTE
 from .table import Run
 
 _TITLE_WIDTH = 110  # characters
-_LONG = 1000  # frames from which on single ones cannot be told apart
+_LONG = 1000  # frames from which on single ones cannot be distinguished
 
 
 def write_plot(runs: Sequence[Run], path: Path, conditions: str) -> None:
-    """Writes a PNG: against objects where there are several counts, else against sizes, else over the frames.
+    """Write a PNG: against objects if there are several counts, else against several sizes, else over the frames.
 
-    Its title has the conditions (model and machine), the input sizes, and the variants' precisions in its legend.
+    The title states the conditions (model and machine) and input sizes, the legend the variants and their precisions.
     """
     several_sizes = len({run.image_size for run in runs}) > 1
     figure = Figure(figsize=(8, 5), layout="constrained")
@@ -46,48 +46,48 @@ def write_plot(runs: Sequence[Run], path: Path, conditions: str) -> None:
 
 
 def title(runs: Sequence[Run], conditions: str) -> str:
-    """What was measured, on what: all that does not vary within the plot."""
+    """The plot's title: everything that does not vary within the plot."""
     sizes = sorted({run.image_size for run in runs})
     objects = sorted({run.objects for run in runs})
     parts = [conditions, f"input {', '.join(f'{size} x {size}' for size in sizes)}"]
     if len(objects) == 1:
         parts.append(f"{objects[0]} object{'s' if objects[0] > 1 else ''}")
-    names = {name for run in runs for name in run.measurements}
+    names = {name for run in runs for name in run.results}
     if len(names) == 1:
         parts.append(names.pop())
     return ", ".join(parts)
 
 
 def _against(
-    runs: Sequence[Run], place: Callable[[Run], int], suffix: Callable[[Run], str], axes: Sequence[Axes]
+    runs: Sequence[Run], x_of: Callable[[Run], int], suffix: Callable[[Run], str], axes: Sequence[Axes]
 ) -> None:
-    """A line for each variant, and for each suffix."""
-    lines: dict[str, list[tuple[int, Measurement]]] = {}
+    """A line for each variant and suffix."""
+    lines: dict[str, list[tuple[int, VariantResult]]] = {}
     for run in runs:
-        for name, m in run.measurements.items():
-            lines.setdefault(name + suffix(run), []).append((place(run), m))
+        for name, result in run.results.items():
+            lines.setdefault(name + suffix(run), []).append((x_of(run), result))
     for label, points in lines.items():
         points.sort(key=lambda point: point[0])
-        where = [x for x, _ in points]
-        axes[0].plot(where, [1e3 * m.speed.median for _, m in points], "o-", markersize=4, label=label)
-        axes[1].plot(where, [m.peak / MEGABYTE for _, m in points], "o-", markersize=4)
-    axes[1].set_xticks(sorted({place(run) for run in runs}))
-    axes[1].set_ylabel("memory at its peak (MB)")
+        x = [x for x, _ in points]
+        axes[0].plot(x, [1e3 * result.speed.median for _, result in points], "o-", markersize=4, label=label)
+        axes[1].plot(x, [result.peak / MEGABYTE for _, result in points], "o-", markersize=4)
+    axes[1].set_xticks(sorted({x_of(run) for run in runs}))
+    axes[1].set_ylabel("peak memory (MB)")
 
 
 def _over_frames(run: Run, axes: Sequence[Axes]) -> None:
-    """Long runs by the medians of a hundred spans of frames."""
-    for name, m in run.measurements.items():
-        count = len(m.latencies)
+    """A line for each variant; long runs by the medians of a hundred spans of frames."""
+    for name, result in run.results.items():
+        count = len(result.latencies)
         span = count // 100 if count >= _LONG else 1
         frames = np.arange(count // span) * span
         label = name if span == 1 else f"{name}, medians of {span} frames"
-        axes[0].plot(frames, _medians(1e3 * m.latencies, span), linewidth=1.0, label=label)
-        axes[1].plot(frames, _medians(m.memory / MEGABYTE, span), linewidth=1.2)
+        axes[0].plot(frames, _medians(1e3 * result.latencies, span), linewidth=1.0, label=label)
+        axes[1].plot(frames, _medians(result.memory / MEGABYTE, span), linewidth=1.2)
     axes[1].set_ylabel("memory (MB)")
 
 
 def _medians(values: np.ndarray, span: int) -> np.ndarray:
-    """Of each `span` values; what is left over at the end does not count."""
+    """The median of each `span` values, without an incomplete span at the end."""
     count = len(values) // span
     return np.median(values[: count * span].reshape(count, span), axis=1)

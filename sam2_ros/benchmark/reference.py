@@ -1,4 +1,4 @@
-"""The reference implementation as a variant."""
+"""The reference implementation as a variant of the benchmark."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ _STAGES = {  # its methods, by the names of our stages
 
 
 class StreamingReference(Reference):
-    """The video predictor of a checkout, frame by frame; it takes all frames first, and keeps what it answers.
+    """The video predictor of a checkout, frame by frame; it needs all frames first, and keeps all its outputs.
 
-    In its favour, frames that are shown again share their memory: 12 MB per frame at 1024 pixels are not counted.
+    Repeated frames share their memory, in the reference's favour: 12 MB per frame at 1024 pixels are not counted.
     """
 
     def __init__(self, checkout: Path, model: Sam2) -> None:
-        """With the weights of our model, where that is; raises ValueError as `Reference` does."""
+        """With the weights and on the device of our model; raises ValueError like `Reference`."""
         super().__init__(checkout, model.config, str(model.device))
         self.load(model)
-        del self._model.forward_image  # its own again, which encodes every frame anew
+        del self._model.forward_image  # without the cache of `Reference`: every frame is encoded
         self._stopwatch = stopwatch_for(model.device)
         for method, stage in _STAGES.items():
             setattr(self._model, method, self._stopwatch.time(stage)(getattr(self._model, method)))
 
     def steps(self, work: Workload, precision: str, frames: int) -> Steps:
-        """Its video of so many frames; bringing them to the model's size beforehand is not counted."""
+        """Steps through a video of that many frames, whose preprocessing is not measured."""
         device, size = self._model.device, self._model.image_size
         images = [preprocess(frame, size, device)[0] for frame in work.frames]
         height, width = work.frames[0].shape[:2]
@@ -49,11 +49,11 @@ class StreamingReference(Reference):
             state = self._state([images[i % len(images)] for i in range(frames)], (height, width))
             for number, click in enumerate(work.clicks, start=1):
                 self._prompt(state, Action(0, number, Prompt(clicks=(click,))))
-        answers = self._model.propagate_in_video(state, 0, frames - 1)
+        outputs = self._model.propagate_in_video(state, 0, frames - 1)
         while True:
             self._stopwatch.restart()
             with autocast(device, precision):
-                answer = next(answers, None)
-            if answer is None:
+                output = next(outputs, None)
+            if output is None:
                 return
-            yield Step(answer[2], lambda: self._stopwatch.seconds)
+            yield Step(output[2], lambda: self._stopwatch.seconds)

@@ -1,4 +1,4 @@
-"""Time per stage on a GPU."""
+"""Times the stages of a step on a GPU."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from ..tracking.stopwatch import Stopwatch
 
 
 class DeviceStopwatch(Stopwatch):
-    """Marks begin and end of each stage in the GPU's own queue, so that nothing waits for it.
+    """Records CUDA events at the begin and end of each stage, so that the host does not wait.
 
-    `seconds` can be read once the GPU has finished the frame.
+    `seconds` can be read after the GPU has finished the frame.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -23,19 +23,19 @@ class DeviceStopwatch(Stopwatch):
 
     @property
     def seconds(self) -> dict[str, float]:
-        """Of each stage."""
+        """Seconds by stage."""
         seconds: dict[str, float] = {}
         for stage, begin, end in self._spans:
             seconds[stage] = seconds.get(stage, 0.0) + begin.elapsed_time(end) / 1000
         return seconds
 
     def restart(self) -> None:
-        """Clears all stages."""
+        """Start again from zero."""
         self._spans = []
 
     @contextmanager
     def time(self, stage: str) -> Iterator[None]:
-        """Times the work that is queued inside."""
+        """Time the GPU's work that is queued inside."""
         begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
         begin.record(self._stream)
         yield
@@ -44,5 +44,5 @@ class DeviceStopwatch(Stopwatch):
 
 
 def stopwatch_for(device: torch.device) -> Stopwatch:
-    """A clock on the device that does the work."""
+    """A stopwatch for the work of this device."""
     return DeviceStopwatch(device) if device.type == "cuda" else Stopwatch()

@@ -1,4 +1,4 @@
-"""Measurements as lines for people and as numbers for programs."""
+"""Results as lines of a table and as JSON."""
 
 from __future__ import annotations
 
@@ -6,69 +6,67 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from .measure import Measurement
+from .measure import VariantResult
 from .memory import MEGABYTE
 
 _LONG = 1000  # frames from which on the slope of memory is more than noise
 _INDENT = " " * 16
 HEADER = (
-    f"{'input':>5} {'objects':>7}  {'who':18} {'frames/s':>9} {'median':>10} {'p99':>10} {'worst':>7} {'memory':>8} "
-    f"{'peak':>8} {'growth':>10}"
+    f"{'input':>5} {'objects':>7}  {'variant':18} {'frames/s':>9} {'median':>10} {'p99':>10} {'worst':>7} "
+    f"{'memory':>8} {'peak':>8} {'growth':>10}"
 )
 
 
 @dataclass(frozen=True)
 class Run:
-    """Variants that were measured interleaved."""
+    """Variants that were measured interleaved, at one input size and number of objects."""
 
     image_size: int  # side of the model's input (pixels)
     objects: int
-    measurements: dict[str, Measurement]  # by the variant's name
+    results: dict[str, VariantResult]  # by the variant's name
     baseline: str | None  # the variant that the others are compared with
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A variant with the baseline of its run."""
+    """A variant compared with the baseline of its run."""
 
     baseline: str
-    times_as_fast: float  # medians
-    stages: dict[str, float]  # the same by stage
+    times_as_fast: float  # ratio of median latencies
+    stages: dict[str, float]  # the same for each stage
     growth_mb_per_frame: float
     baseline_growth_mb_per_frame: float
     mean_iou: float  # of the masks
-    least_iou: float
-    proves_nothing: bool  # most masks are empty or full
+    min_iou: float
+    is_trivial: bool  # most masks are empty or full
 
 
 def verdict(median: float, limit: float) -> str:
-    """Whether a median keeps to its limit (both in milliseconds), as text."""
+    """Whether a median is within its limit (both in milliseconds), as text."""
     return f"{'pass' if median <= limit else 'fail'} (limit: median of {limit:g} ms)"
 
 
 def compare(run: Run, name: str) -> Comparison | None:
-    """None for the baseline itself, and where there is none."""
-    m = run.measurements[name]
-    if run.baseline is None or m.agreement is None:
+    """A variant of the run compared with the baseline; None for the baseline itself, and without one."""
+    result = run.results[name]
+    if run.baseline is None or result.agreement is None:
         return None
-    baseline = run.measurements[run.baseline]
-    stages = {s: baseline.stages[s] / t for s, t in m.stages.items() if s in baseline.stages and t > 0}
-    agreement = m.agreement
+    baseline = run.results[run.baseline]
     return Comparison(
-        run.baseline,
-        baseline.speed.median / m.speed.median,
-        stages,
-        m.slope / 1000,
-        baseline.slope / 1000,
-        agreement.mean_iou,
-        agreement.least_iou,
-        agreement.is_trivial,
+        baseline=run.baseline,
+        times_as_fast=baseline.speed.median / result.speed.median,
+        stages={s: baseline.stages[s] / t for s, t in result.stages.items() if s in baseline.stages and t > 0},
+        growth_mb_per_frame=result.slope / 1000,
+        baseline_growth_mb_per_frame=baseline.slope / 1000,
+        mean_iou=result.agreement.mean_iou,
+        min_iou=result.agreement.min_iou,
+        is_trivial=result.agreement.is_trivial,
     )
 
 
 def lines(run: Run) -> Iterator[str]:
-    """For each variant its numbers, its stages, and how it compares."""
-    for name, m in run.measurements.items():
+    """For each variant a line of numbers, a line of stages, and its comparison with the baseline."""
+    for name, m in run.results.items():
         slope = f" ({m.slope:+.3f} MB per 1000 frames)" if len(m.latencies) >= _LONG else ""
         yield (
             f"{run.image_size:5} {run.objects:7}  {name:18} {m.speed.rate:9.2f} {1e3 * m.speed.median:7.1f} ms "
@@ -90,25 +88,25 @@ def lines(run: Run) -> Iterator[str]:
 
 
 def _sentence(c: Comparison) -> str:
-    nothing = ", but most masks are empty or full, which proves nothing" if c.proves_nothing else ""
+    warning = ", but most masks are empty or full, which proves nothing" if c.is_trivial else ""
     return (
-        f"{c.times_as_fast:.2f} times as fast as {c.baseline}; masks have an IoU of {c.mean_iou:.5f} with its, "
-        f"at least {c.least_iou:.5f}{nothing}; memory grows by {c.growth_mb_per_frame:.3f} MB per frame, its by "
+        f"{c.times_as_fast:.2f} times as fast as {c.baseline}; mean IoU of masks {c.mean_iou:.5f}, minimum "
+        f"{c.min_iou:.5f}{warning}; memory grows by {c.growth_mb_per_frame:.3f} MB per frame, the baseline's by "
         f"{c.baseline_growth_mb_per_frame:.3f}"
     )
 
 
 def as_json(run: Run) -> list[dict[str, Any]]:
-    """All numbers of each variant."""
-    return [_numbers(run, name) for name in run.measurements]
+    """The numbers of each variant."""
+    return [_numbers(run, name) for name in run.results]
 
 
 def _numbers(run: Run, name: str) -> dict[str, Any]:
-    m, comparison = run.measurements[name], compare(run, name)
+    m, comparison = run.results[name], compare(run, name)
     return {
         "image_size": run.image_size,
         "objects": run.objects,
-        "who": name,
+        "variant": name,
         "frames_per_second": m.speed.rate,
         "median_ms": 1e3 * m.speed.median,
         "p99_ms": 1e3 * m.speed.p99,

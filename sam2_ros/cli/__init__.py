@@ -12,7 +12,7 @@ from types import ModuleType
 
 from .interruption import Terminated, raise_terminated
 
-COMMANDS = ("track", "evaluate", "train", "parity", "benchmark", "export", "download")
+COMMANDS = ("track", "label", "evaluate", "train", "parity", "benchmark", "export", "download")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,4 +1,4 @@
-"""`sam2_ros benchmark`: frames per second, latency and memory, ours and the reference's."""
+"""`sam2_ros benchmark`: frames per second, latency and memory of our tracker and of the reference."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from sam2_ros.benchmark.ours import our_steps
 from sam2_ros.benchmark.overhead import measure as measure_overhead
 from sam2_ros.benchmark.plot import write_plot
 from sam2_ros.benchmark.table import Run
-from sam2_ros.benchmark.workload import Workload, drawn_frames, workload
+from sam2_ros.benchmark.workload import Workload, synthetic_frames, workload
 from sam2_ros.media.video import read_frames
 from sam2_ros.model import CheckpointError, Sam2, load_model, seeded_model
 from sam2_ros.model.config import named_config
@@ -29,7 +29,7 @@ from sam2_ros.tracking.device import PRECISIONS, choose_device, choose_precision
 
 from .options import add_model_options, whole_number, whole_numbers
 
-_VIDEO_FRAMES = 32  # of a video; they are shown over and over
+_VIDEO_FRAMES = 32  # of a video, which are repeated
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -37,13 +37,16 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = subparsers.add_parser(
         "benchmark",
         help="measure speed and memory",
-        description="Tracks objects on the same frames over and over and prints what a frame takes. Everything that "
-        "is compared takes turns, frame by frame. The long run `--frames 10000 --objects 3` shows that memory does "
-        "not grow.",
+        description="Tracks objects on repeated frames and prints time and memory per frame. Compared variants run "
+        "interleaved, frame by frame. `--frames 10000 --objects 3` shows that memory does not grow.",
     )
     add_model_options(parser, several_sizes=True)
     parser.add_argument(
-        "--objects", type=whole_numbers, default=[1, 3, 8], metavar="N,N,...", help="a run for each (default: 1,3,8)"
+        "--objects",
+        type=whole_numbers,
+        default=[1, 3, 8],
+        metavar="N,N,...",
+        help="numbers of objects, a run for each (default: 1,3,8)",
     )
     parser.add_argument(
         "--precision",
@@ -53,11 +56,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="auto, float32, bfloat16, or several",
     )
     parser.add_argument(
-        "--compile", action="store_true", help="besides, with the network compiled; takes minutes first"
+        "--compile", action="store_true", help="measure the compiled network, too; compiling takes minutes"
     )
-    parser.add_argument("--frames", type=whole_number, default=100, metavar="N", help="that count (default: 100)")
-    parser.add_argument("--warm-up", type=whole_number, default=20, metavar="N", help="frames before (default: 20)")
-    parser.add_argument("--video", type=Path, metavar="FILE", help="take its frames (default: drawn, 640 x 480)")
+    parser.add_argument("--frames", type=whole_number, default=100, metavar="N", help="measured frames (default: 100)")
+    parser.add_argument(
+        "--warm-up", type=whole_number, default=20, metavar="N", help="frames before the measured ones (default: 20)"
+    )
+    parser.add_argument("--video", type=Path, metavar="FILE", help="use its frames (default: synthetic, 640 x 480)")
     parser.add_argument(
         "--reference",
         type=Path,
@@ -69,18 +74,18 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         type=_precisions,
         default=["auto"],
         metavar="NAME,...",
-        help="of the reference; ratios are to the first (default: float32, on a GPU bfloat16)",
+        help="of the reference; the first one is the baseline (default: float32, on a GPU bfloat16)",
     )
-    parser.add_argument("--node", action="store_true", help="measure what the node adds to the model, instead")
-    parser.add_argument("--lifting", action="store_true", help="measure lifting masks to 3-D with depth, instead")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers")
+    parser.add_argument("--node", action="store_true", help="measure the node's overhead instead")
+    parser.add_argument("--lifting", action="store_true", help="measure lifting masks to 3-D instead")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers as JSON")
     parser.add_argument(
-        "--plot", type=Path, metavar="PNG", help="draw time and memory against objects, sizes, or from frame to frame"
+        "--plot", type=Path, metavar="PNG", help="plot time and memory against objects, sizes, or over the frames"
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measure and print. Raises ValueError, OSError or CheckpointError for what the user can put right."""
+    """Measure and print. Raises ValueError, OSError or CheckpointError for errors that the user can correct."""
     if args.node or args.lifting:
         if args.json or args.plot:
             raise ValueError("--json and --plot are for measurements of the model: leave out --node and --lifting")
@@ -95,7 +100,7 @@ def run(args: argparse.Namespace) -> int:
         if not runs:
             conditions = {
                 "model": f"{model.config.name}, {weights} weights",
-                "frames": f"{frames[0].shape[1]} x {frames[0].shape[0]}, {args.frames} after {args.warm_up} to warm up",
+                "frames": f"{frames[0].shape[1]} x {frames[0].shape[0]}, {args.frames} after {args.warm_up} of warm-up",
                 "machine": machine(device),
                 "torch": torch.__version__,
             }
@@ -141,8 +146,8 @@ def _measure(args: argparse.Namespace, model: Sam2, work: Workload) -> Run:
     variants = {**ours, **references}
     baseline = next(iter(references or ours))
     progress = partial(tqdm, desc=f"objects: {len(work.clicks)}", unit="frame", leave=False, disable=None)
-    measurements = measure(variants, args.frames, args.warm_up, model.device, baseline, progress)
-    return Run(model.config.image_size, len(work.clicks), measurements, baseline)
+    results = measure(variants, args.frames, args.warm_up, model.device, baseline, progress)
+    return Run(model.config.image_size, len(work.clicks), results, baseline)
 
 
 def _references(args: argparse.Namespace, model: Sam2, work: Workload) -> Iterator[tuple[str, Steps]]:
@@ -157,7 +162,7 @@ def _references(args: argparse.Namespace, model: Sam2, work: Workload) -> Iterat
 
 
 def _model(args: argparse.Namespace, image_size: int | None, device: torch.device) -> tuple[Sam2, str]:
-    """The model, and what its weights are: random ones are as fast, and need no download."""
+    """The model, and whether its weights are trained or random: random ones are as fast and need no download."""
     try:
         return load_model(args.model, args.checkpoint, image_size, device), "trained"
     except CheckpointError:
@@ -168,7 +173,7 @@ def _model(args: argparse.Namespace, image_size: int | None, device: torch.devic
 
 def _frames(video: Path | None) -> list[np.ndarray]:
     if video is None:
-        return drawn_frames()
+        return synthetic_frames()
     return [rgb for rgb, _ in islice(read_frames(video), _VIDEO_FRAMES)]
 
 

@@ -6,8 +6,8 @@ import argparse
 import json
 
 from sam2_ros.export.manifest import manifest, tensorrt_script
-from sam2_ros.export.networks import networks
-from sam2_ros.export.onnx_files import LIMIT, Comparison, check_packages, write
+from sam2_ros.export.networks import exported_networks
+from sam2_ros.export.onnx_files import LIMIT, OnnxComparison, check_packages, write
 from sam2_ros.model import load_model
 
 from .options import add_network_options, utf8_path
@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
     check_packages()
     model = load_model(args.model, args.checkpoint, args.image_size)
     args.out.mkdir(parents=True, exist_ok=True)
-    parts, comparison = networks(model), Comparison()
+    parts, comparison = exported_networks(model), OnnxComparison()
     differences: dict[str, float] = {}
     print(f"{'file':26} {'MB':>7} {'difference':>11}   limit {LIMIT:g} of an output's largest value")
     for network in parts:
@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     wrong = [name for name, difference in differences.items() if not difference <= LIMIT]
     if wrong:
         raise ValueError(
-            f"{', '.join(wrong)}: ONNX Runtime answers otherwise than PyTorch by more than {LIMIT:g}; do not use these "
-            "files, and try another version of torch or onnxscript"
+            f"{', '.join(wrong)}: ONNX Runtime and PyTorch differ by more than {LIMIT:g} of an output's largest value; "
+            "do not use these files, and try another version of torch or onnxscript"
         )
     return 0

@@ -1,4 +1,4 @@
-"""`sam2_ros parity`: runs the reference implementation and ours side by side and prints how far they are apart."""
+"""`sam2_ros parity`: runs the reference implementation and ours side by side and prints their differences."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from sam2_ros.parity.compare import (
 )
 from sam2_ros.parity.demo import demo_scenarios
 from sam2_ros.parity.reference import Reference
-from sam2_ros.parity.scenarios import Scenario, absence_scenario, drawn_frames, module_inputs, video_scenarios
+from sam2_ros.parity.scenarios import Scenario, absence_scenario, module_inputs, synthetic_frames, video_scenarios
 from sam2_ros.tracking.preprocess import preprocess
 
 from .options import whole_number
 
-_STRIDE = 3  # every third frame of a video: neighbours are too much alike
+_STRIDE = 3  # every third frame of a video: consecutive ones are too similar
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -43,7 +43,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "parity",
         help="compare with the reference implementation",
         description="Runs facebookresearch/sam2 and this package on the same weights, frames and prompts, in float32 "
-        "on the CPU. Fails where they differ, and where the answers are too plain for equality to mean anything.",
+        "on the CPU. Fails where they differ, and where outputs are so trivial that equality means nothing.",
     )
     parser.add_argument(
         "--reference", type=Path, required=True, metavar="DIR", help="a checkout of facebookresearch/sam2"
@@ -60,19 +60,24 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument("--frames", type=whole_number, default=18, metavar="N", help="default: 18")
     parser.add_argument(
-        "--video", type=Path, metavar="FILE", help="every third frame of it (default: drawn frames, or the demo clip)"
+        "--video",
+        type=Path,
+        metavar="FILE",
+        help="use every third frame of it (default: synthetic frames, or the demo clip)",
     )
     parser.add_argument("--seed", type=int, default=0, help="of the random weights, default: 0")
     parser.add_argument(
         "--weights",
         metavar="NAME|FILE",
-        help="trained ones, of the model NAME or of a checkpoint: follows the demo clip through its absences, too",
+        help="trained weights, of the model NAME or of a checkpoint: tracks the demo clip with its absences, too",
     )
-    parser.add_argument("--record", type=Path, metavar="NPZ", help="only write the numbers that the test suite holds")
+    parser.add_argument(
+        "--record", type=Path, metavar="NPZ", help="only write the outputs that the test suite compares"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Compare every model; 1 where one is not the reference's equal."""
+    """Compare every model; 1 where one differs from the reference."""
     if args.record:
         golden.record(args.reference, args.record)
         print(f"{args.record}: {args.record.stat().st_size / 1000:.0f} kB")
@@ -102,7 +107,7 @@ class _Report:
         return not self.problems and all(d.ok for d in self.modules) and all(d.within(self.limits) for d in self.frames)
 
     def line(self) -> str:
-        """The worst of everything."""
+        """The largest differences, as a line of the table."""
         present = sum(frame.score > 0 for frame in self.frames)
         return (
             f"{self.model:24} {max(d.difference for d in self.modules):10.1e} "
@@ -159,7 +164,7 @@ def _compare(model: Sam2, args: argparse.Namespace) -> _Report:
 
 def _images(video: Path | None, count: int, image_size: int) -> list[Tensor]:
     if video is None:
-        frames = drawn_frames(count, image_size)
+        frames = synthetic_frames(count, image_size)
     else:
         frames = [rgb for rgb, _ in islice(read_frames(video), 0, count * _STRIDE, _STRIDE)]
     return [preprocess(frame, image_size, torch.device("cpu")) for frame in frames]
@@ -175,7 +180,7 @@ def _compare_modules(model: Sam2, reference: Reference, image: Tensor) -> list[M
 
 
 class _Videos:
-    """Both sides' answers to whole videos, compared and printed as they come."""
+    """Compares whole videos of both implementations, and prints the differences frame by frame."""
 
     def __init__(self, model: Sam2, reference: Reference, limits: Limits) -> None:
         self._model = model
@@ -185,11 +190,11 @@ class _Videos:
         self.problems: list[str] = []
 
     def compare(self, scenario: Scenario, absence: bool = False) -> None:
-        """`absence` says that the object is to go out of view."""
+        """With `absence` the object must go out of view."""
         if not self.frames:
             print(f"\n  {'video':20} object frame   logits mask IoU     score reference   area")
-        answers = ours.track(self._model, scenario)
-        frames = compare_videos(answers, self._reference.track(scenario), scenario.image_size)
+        outputs = ours.track(self._model, scenario)
+        frames = compare_videos(outputs, self._reference.track(scenario), scenario.image_size)
         for f in frames:
             print(
                 f"  {scenario.name:20} {f.object:6} {f.frame:5} {f.difference:8.1e} {f.mask_iou:8.5f} "
@@ -201,7 +206,7 @@ class _Videos:
         self.frames += frames
 
     def note(self, problem: str) -> None:
-        """Why equality would prove nothing."""
+        """Record why equality would prove nothing."""
         print(f"  {problem}; this proves nothing, try another --seed, --video or --weights")
         self.problems.append(problem)
 

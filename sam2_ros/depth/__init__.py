@@ -1,4 +1,4 @@
-"""From masks and depth images to 3-D; no ROS."""
+"""Back-projection of masks with depth images to 3-D; no ROS."""
 
 from .lifting import DepthImage, Intrinsics, LiftingError, Surface, lift, project
 

@@ -1,4 +1,4 @@
-"""Which boxes and tracks belong together (Hungarian method)."""
+"""Assignment of boxes to tracks (Hungarian method)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from scipy.optimize import linear_sum_assignment
 
 
 def assign(scores: np.ndarray, threshold: float) -> list[tuple[int, int]]:
-    """Pairs (row, column) of (N, M) with the largest sum, each at most once, without those below `threshold`."""
+    """Pairs (row, column) of scores (N, M) with the largest sum; no row or column twice, no score below `threshold`."""
     possible = np.where(scores >= threshold, scores, 0.0)
     return [
         (i, j)

@@ -1,9 +1,9 @@
 """Associates a detector's boxes with tracks: boxes start objects, correct them, find them again and retire them.
 
-A box is compared with the masks on its own image. If it fits a mask of its class, both are the same object. A box that
-fits none is pending; once it was seen often enough, the network has to find an object in it that is not tracked yet.
-That is either an object that had vanished, or a new one. It counts as the vanished object only where no other
-explanation is left; in doubt it is a new object with a new id, so that no identity moves to a second object silently.
+A box is compared with the masks on its own image. If it matches a mask of its class, both are the same object. A box
+without a match is pending until enough arrays confirm it; then the network has to find an object in it that is not
+tracked yet. That object is an absent one only if nothing else explains the box; otherwise it is a new object with a new
+id, so that no id moves to another object silently.
 
 Each step first decides, then applies its decisions to the tracker.
 """
@@ -24,21 +24,21 @@ from .pending import PendingDetection, PendingDetections
 from .types import Detection, DetectionConfig, DetectionReport, Ignored, class_id_of, filter_detections
 
 _MIN_CONTAINMENT = 0.5  # of a corrected mask and the mask that it corrects
-_MIN_PREDICTED_IOU = 0.4  # for a box of nothing the network predicts less
-_AMBIGUOUS = 0.5  # a second best pair with this fraction of the best pair's IoU makes it ambiguous
-_MAX_AREA_RATIO = 4.0  # of a returning object to what it was, either way
-_MAX_ELAPSED = 1.0  # seconds between two arrays that count as observed; a longer gap proves no absence
+_MIN_PREDICTED_IOU = 0.4  # the network predicts less for a box without an object
+_AMBIGUOUS = 0.5  # a match is ambiguous if the second best has this fraction of its IoU
+_MAX_AREA_RATIO = 4.0  # of a returning object's box to its last one, either way
+_MAX_ELAPSED = 1.0  # seconds between two arrays that count as without a detection; a silent detector proves nothing
 
 
 @dataclass
 class _Support:
-    """What detections say about one track."""
+    """The detections of one track."""
 
     box: Box  # around its mask where it was last visible on an image with detections
     started_by_detection: bool = False
-    detection: Box | None = None  # its newest one
-    seconds_without: float = 0.0  # for which detections arrived, but none for this track
-    disagreements: int = 0  # arrays in a row in which the box and the mask differ
+    detection: Box | None = None  # the newest one
+    seconds_without: float = 0.0  # in which arrays came without a detection of this track
+    disagreements: int = 0  # arrays in a row in which box and mask disagree
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class _Match:
 
 @dataclass(frozen=True)
 class _Correction:
-    """A track's mask is to be replaced."""
+    """Replaces a track's mask."""
 
     track_id: int
     mask: np.ndarray  # (H, W) bool
@@ -59,19 +59,19 @@ class _Correction:
 
 @dataclass(frozen=True)
 class _Start:
-    """A new object, or one that had vanished and is found again."""
+    """Starts a new object, or finds an absent one again."""
 
     pending: PendingDetection
     mask: np.ndarray  # (H, W) bool
-    returned: int | None  # id of the object that had vanished
+    returned: int | None  # id of the absent object, None for a new one
 
 
 @dataclass
 class _Array:
-    """One array of detections on its image, and what came of it."""
+    """One array of detections on its image, and its outcome so far."""
 
     result: FrameResult  # of that image, before any change
-    detections: list[Detection]  # usable ones, best first
+    detections: list[Detection]  # usable ones, highest scores first
     ignored: Counter[Ignored]
     matches: list[_Match] = field(default_factory=list)
     started: list[int] = field(default_factory=list)
@@ -85,16 +85,16 @@ class DetectionAssociator:
 
     def __init__(self, tracker: StreamingTracker, config: DetectionConfig) -> None:
         self._tracker = tracker
-        self.config = config  # may be replaced between two calls
+        self.config = config  # may be replaced between calls
         self._pending = PendingDetections(config.max_boxes)
         self._support: dict[int, _Support] = {}  # by track id
         self._objects: set[int] = set()  # the tracker's ids after the last array
         self._newest: float | None = None  # stamp of the newest image with detections
 
     def apply(self, detections: Sequence[Detection], stamp: float) -> DetectionReport:
-        """Apply all detections of the image of this stamp; an empty array counts, too.
+        """Apply all detections of the image with this stamp (seconds); an empty array says that there are none.
 
-        Raises PromptError where that image is not buffered, or detections of a newer one were applied before.
+        Raises PromptError where that image is not buffered, or detections of a newer image were applied before.
         """
         result = self._tracker.result_at(stamp)
         elapsed = self._elapsed(result.stamp)
@@ -110,7 +110,7 @@ class DetectionAssociator:
             stamp=result.stamp,
             boxes=len(detections),
             matched=len(array.matches),
-            waiting=len(self._pending),
+            pending=len(self._pending),
             started=tuple(array.started),
             corrected=tuple(array.corrected),
             returned=tuple(array.returned),
@@ -126,7 +126,7 @@ class DetectionAssociator:
         self._newest = None
 
     def _elapsed(self, stamp: float) -> float:
-        """Seconds since the last array, as far as they were observed."""
+        """Seconds since the previous array, at most `_MAX_ELAPSED`."""
         covered = self._tracker.covered
         if self._newest is not None and covered is not None and covered[1] < self._newest:  # stamps jumped back
             self._newest = None
@@ -173,11 +173,11 @@ class DetectionAssociator:
             support.seconds_without += elapsed
 
     def _continues(self, previous: Box | None, box: Box) -> bool:
-        """Whether the detector still sees what it saw before, not something beside it."""
+        """Whether the detector's box has stayed on the same object."""
         return previous is None or box_iou(previous, box) >= self.config.drift_overlap
 
     def _decide_corrections(self, array: _Array) -> Iterator[_Correction]:
-        """For masks that differ from their boxes for several arrays, but only within the same object."""
+        """Of masks that disagree with their boxes for several arrays, if the new mask is on the same object."""
         for match in array.matches:
             track, support = match.track, self._support[match.track.id]
             if support.disagreements < self.config.min_hits or self._tracker.is_pending(track.id):
@@ -209,23 +209,23 @@ class DetectionAssociator:
     # ---- detections without a track
 
     def _decide_starts(self, array: _Array) -> list[_Start]:
-        """Which pending detections become objects; the others are counted as ignored, or wait."""
+        """Which pending detections become objects; the others stay pending or are counted as ignored."""
         confirmed = self._pending.confirmed(self.config.min_hits, array.result.stamp)
         starts: list[_Start] = []
         for pending in confirmed:
-            detection, vanished = pending.newest, self._vanished(pending, array.result)
+            detection, absent = pending.newest, self._absent_object(pending, array.result)
             if self._may_be_tracked(detection.class_id, array.result):
                 continue
-            if vanished is None and (reason := self._no_room(detection.class_id, starts)):
+            if absent is None and (reason := self._no_room(detection.class_id, starts)):
                 array.ignored[reason] += 1
                 continue
             mask = self._find(detection, array, self.config.match_overlap)
             known = [track.mask for track in array.result.tracks] + [start.mask for start in starts]
             if mask is None or self._is_duplicate(mask, known):
-                array.ignored[Ignored.NOTHING if mask is None else Ignored.FOLLOWED] += 1
+                array.ignored[Ignored.NO_OBJECT if mask is None else Ignored.ALREADY_TRACKED] += 1
                 self._pending.back_off(pending)
                 continue
-            starts.append(_Start(pending, mask, vanished))
+            starts.append(_Start(pending, mask, returned=absent))
         return starts
 
     def _apply_starts(self, array: _Array, starts: Sequence[_Start]) -> None:
@@ -243,11 +243,11 @@ class DetectionAssociator:
                 support.seconds_without, support.detection = 0.0, detection.box
                 array.returned.append(start.returned)
 
-    def _vanished(self, pending: PendingDetection, result: FrameResult) -> int | None:
-        """The one object that a pending detection must be: absent, of its class, without a rival on either side.
+    def _absent_object(self, pending: PendingDetection, result: FrameResult) -> int | None:
+        """Id of the absent object that a pending detection must be: the only one of its class, without a rival.
 
-        What was seen beside the object while that was in view is something else. Where the object was last seen there
-        may be others of its class elsewhere; further away there may be none.
+        A detection that was seen while the object was in view is another object. Near the object's last box, others of
+        its class may be in view elsewhere; further away there may be none.
         """
         latest = self._tracker.latest
         if latest is None or self._pending.has_rival(pending):
@@ -264,7 +264,7 @@ class DetectionAssociator:
         return absent[0].id if is_near or (len(same_class) == 1 and is_similar) else None
 
     def _may_be_tracked(self, class_id: str, result: FrameResult) -> bool:
-        """Whether it may be an object that has not caught up with this image, started later, or is back since."""
+        """Whether a detection may be an object that is pending, started after this image, or has returned since."""
         latest = self._tracker.latest
         visible = {track.id for track in latest.tracks if track.box is not None} if latest else set()
         settled = {track.id for track in result.tracks if track.box is not None or track.id not in visible}
@@ -275,7 +275,7 @@ class DetectionAssociator:
         )
 
     def _no_room(self, class_id: str, starts: Sequence[_Start]) -> Ignored | None:
-        """Why no further object of a class may start, None where it may."""
+        """Why no further object of a class may start; None where one may."""
         labels = self._tracker.labels
         new = [start.pending.newest.class_id for start in starts if start.returned is None]
         if len(labels) + len(new) >= self._tracker.config.max_objects:
@@ -287,13 +287,13 @@ class DetectionAssociator:
         return Ignored.CLASS_FULL if 0 < self.config.max_per_class <= classes.count(class_id) else None
 
     def _find(self, detection: Detection, array: _Array, min_iou: float) -> np.ndarray | None:
-        """The mask (H, W) bool that the network predicts for a box, if it fills the box and is likely an object."""
+        """The mask (H, W) bool that the network predicts for a box; None if unlikely or not filling it."""
         preview = self._tracker.preview(Prompt(box=detection.box), array.result.stamp)
         is_likely = preview.predicted_iou >= _MIN_PREDICTED_IOU
         return preview.mask if is_likely and mask_box_iou(preview.mask, detection.box) >= min_iou else None
 
     def _is_duplicate(self, mask: np.ndarray, others: Sequence[np.ndarray]) -> bool:
-        """Whether one of the other masks is largely the same."""
+        """Whether another mask is of the same object."""
         return any(mask_iou(mask, other) >= self.config.duplicate_overlap for other in others)
 
     def _is_started_by_detection(self, track_id: int) -> bool:
@@ -309,6 +309,6 @@ def _class_ious(detections: Sequence[Detection], tracks: Sequence[Track]) -> np.
 
 
 def _is_ambiguous(ious: np.ndarray, i: int, j: int) -> bool:
-    """Whether either side of a pair has another partner that is nearly as good."""
+    """Whether the detection or the track of a pair has a second match that is nearly as good."""
     others = np.concatenate((np.delete(ious[i], j), np.delete(ious[:, j], i)))
     return bool(others.size and others.max() >= _AMBIGUOUS * ious[i, j])

@@ -1,4 +1,4 @@
-"""Detections without a track, followed from one array of detections to the next."""
+"""Detections without a track, matched from one array of detections to the next."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ class PendingDetection:
     newest: Detection
     first_seen: float  # stamps, seconds
     last_seen: float
-    hits: int = 1  # arrays in which it was seen, less a penalty after it was backed off
+    hits: int = 1  # arrays in which it was seen, minus `_BACK_OFF` after each back-off
     misses: int = 0  # arrays since
 
     def updated(self, detection: Detection, stamp: float) -> PendingDetection:
-        """After one more box; a second one on the same image does not count."""
+        """With one more box; a second one on the same image is no further hit."""
         hits = self.hits + (stamp > self.last_seen)
         return replace(self, newest=detection, last_seen=stamp, hits=hits, misses=0)
 
 
 class PendingDetections:
-    """At most `max_pending` of them."""
+    """At most `max_pending` pending detections."""
 
     def __init__(self, max_pending: int) -> None:
         self._max_pending = max_pending
@@ -52,26 +52,26 @@ class PendingDetections:
         self._pending = sorted(remaining, key=lambda entry: (entry.misses, -entry.newest.score))[: self._max_pending]
 
     def confirmed(self, min_hits: int, stamp: float) -> list[PendingDetection]:
-        """Those on the image of this stamp that were seen at least `min_hits` times, best first."""
+        """Those on the image of this stamp with at least `min_hits` hits, highest scores first."""
         return [entry for entry in self._pending if entry.last_seen == stamp and entry.hits >= min_hits]
 
     def has_rival(self, entry: PendingDetection) -> bool:
         """Whether another pending detection has the same class."""
-        return any(c is not entry and c.newest.class_id == entry.newest.class_id for c in self._pending)
+        return any(other is not entry and other.newest.class_id == entry.newest.class_id for other in self._pending)
 
     def __len__(self) -> int:
         return len(self._pending)
 
     def drop(self, entry: PendingDetection) -> None:
-        """Remove it, because it is tracked now."""
+        """Remove a pending detection, which is tracked now."""
         self._pending.remove(entry)
 
     def back_off(self, entry: PendingDetection) -> None:
-        """It cannot be tracked, and is not confirmed again soon."""
+        """Confirm a pending detection, which cannot be tracked now, again after `_BACK_OFF` arrays."""
         self._pending[self._pending.index(entry)] = replace(entry, hits=entry.hits - _BACK_OFF)
 
     def retry(self) -> None:
-        """Those that were backed off start counting again, because their obstacle may be gone."""
+        """Count hits from 0 again after a back-off, whose reason may be gone."""
         self._pending = [replace(entry, hits=max(0, entry.hits)) for entry in self._pending]
 
     def clear(self) -> None:
@@ -82,7 +82,7 @@ class PendingDetections:
 def _proximity(pending: Sequence[PendingDetection], boxes: Sequence[Detection]) -> np.ndarray:
     """(N, M) proximity of pending detections and boxes of one class: 1 in the same place, 0 from one diagonal on.
 
-    Not IoU, because small objects move by more than their size between the arrays of a slow detector.
+    Not IoU: between two arrays of a slow detector, small objects move by more than their size.
     """
     a, b = (
         _centers_and_diagonals([entry.newest.box for entry in pending])[:, None],

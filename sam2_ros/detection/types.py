@@ -1,4 +1,4 @@
-"""What a detector says of an image, and which of its boxes can be used."""
+"""A detector's boxes, and which of them are used."""
 
 from __future__ import annotations
 
@@ -11,41 +11,41 @@ from enum import Enum
 from ..tracking.geometry import clip_box, pairwise_box_iou
 from ..tracking.types import Box
 
-_TOO_SMALL = 1.5  # pixels; a box in shares of the image has sides of at most 1
+_MIN_SIDE = 1.5  # pixels; a box in fractions of the image has sides of at most 1
 
 
 @dataclass(frozen=True)
 class Detection:
-    """What a detector found on an image."""
+    """One box of a detector."""
 
     box: Box  # pixels
     score: float  # 0..1
-    label: str  # its class, a name or whatever else the detector calls it
+    label: str  # its class: a name or an id, as the detector gives it
 
     @property
     def class_id(self) -> str:
-        """The class as it is compared: see `class_id_of`."""
+        """The normalised label, see `class_id_of`."""
         return class_id_of(self.label)
 
 
 def class_id_of(label: str) -> str:
-    """A label as it is compared with others: case-insensitive."""
+    """A label without case and surrounding blanks: equal for equal classes."""
     return label.strip().casefold()
 
 
 @dataclass(frozen=True)
 class DetectionConfig:
-    """What is made of a detector's boxes. Overlaps are intersections over unions, 0..1."""
+    """How boxes are filtered and associated. Overlaps are IoUs, 0..1. Raises ValueError."""
 
     min_score: float = 0.5
-    min_hits: int = 3  # arrays of detections in which an object, or a disagreement, has to be seen
-    classes: Collection[str] = ()  # that count, without regard to case; empty: all
-    max_per_class: int = 0  # objects of one class that are followed, lost ones not counted; 0: any number
-    retire_after: float = 0.0  # seconds without a box after which an object is removed that a box started; 0: never
-    match_overlap: float = 0.3  # of a box and the box around a mask from which both are one object
-    drift_overlap: float = 0.5  # below it a match is a disagreement
-    duplicate_overlap: float = 0.7  # of two boxes of a class, or two masks, from which they are one object
-    max_boxes: int = 100  # that are looked at per array, the best ones
+    min_hits: int = 3  # arrays of detections that confirm a new object, or a disagreement of box and mask
+    classes: Collection[str] = ()  # classes to track, case-insensitive; empty: all
+    max_per_class: int = 0  # tracked objects of one class, lost ones not counted; 0: no limit
+    retire_after: float = 0.0  # seconds without a box after which an object that a box started is removed; 0: never
+    match_overlap: float = 0.3  # of a box and the box around a mask, from which on both are one object
+    drift_overlap: float = 0.5  # of a match, below which box and mask disagree
+    duplicate_overlap: float = 0.7  # of two boxes of a class, or two masks, from which on they are one object
+    max_boxes: int = 100  # of an array, those with the highest scores
 
     def __post_init__(self) -> None:
         if self.min_hits < 1 or self.max_boxes < 1 or self.max_per_class < 0 or self.retire_after < 0:
@@ -62,34 +62,34 @@ class DetectionConfig:
 
 
 class Ignored(Enum):
-    """Why a box came to nothing."""
+    """Why a box was ignored; the value follows a count: "3 outside the image"."""
 
-    NOT_FINITE = "not a number"
+    NOT_FINITE = "not finite"
     EMPTY = "empty"
     OUTSIDE = "outside the image"
-    NORMALISED = "within one pixel, as if given in 0..1"
+    NORMALISED = "within one pixel (0..1 instead of pixels?)"
     UNSCORED = "with score 0"
-    SCORE = "score too low"
-    CLASS = "class not asked for"
-    SURPLUS = "too many boxes"
-    REPEATED = "repeats a better box"
-    NOTHING = "the model finds no object that fills the box, or is not sure of it"
-    FOLLOWED = "followed already"
-    CLASS_FULL = "max_per_class objects of its class are followed"
-    TRACKER_FULL = "max_objects objects are followed"
+    LOW_SCORE = "with a score below detection_min_score"
+    OTHER_CLASS = "of a class not in detection_classes"
+    SURPLUS = "beyond the limit of boxes per array"
+    DUPLICATE = "duplicates of a box with a higher score"
+    NO_OBJECT = "in which the model finds no object that fills it"
+    ALREADY_TRACKED = "on an object that is tracked already"
+    CLASS_FULL = "because detection_max_per_class objects of the class are tracked"
+    TRACKER_FULL = "because max_objects objects are tracked"
 
 
 @dataclass(frozen=True)
 class DetectionReport:
-    """What the detections of one image led to."""
+    """The outcome of one array of detections."""
 
-    stamp: float  # of that image, seconds
-    boxes: int  # as many as came
-    matched: int  # that fit an object
-    waiting: int  # things that were seen but not often enough
-    started: tuple[int, ...]  # ids
+    stamp: float  # of its image, seconds
+    boxes: int  # in the array
+    matched: int  # boxes that belong to a track
+    pending: int  # detected objects that are not confirmed yet
+    started: tuple[int, ...]  # track ids
     corrected: tuple[int, ...]
-    returned: tuple[int, ...]  # vanished, and found again by a box
+    returned: tuple[int, ...]  # absent objects that a box found again
     retired: tuple[int, ...]
     ignored: Mapping[Ignored, int]  # boxes by reason
 
@@ -97,20 +97,20 @@ class DetectionReport:
 def filter_detections(
     detections: Sequence[Detection], size: tuple[int, int], config: DetectionConfig, ignored: Counter[Ignored]
 ) -> list[Detection]:
-    """Those that can be used on an image of `size` (H, W), the best first, their boxes clipped to it.
+    """The usable detections on an image of `size` (H, W), highest scores first, boxes clipped to the image.
 
     The others are counted in `ignored`.
     """
-    wanted = {class_id_of(name) for name in config.classes}
+    classes = {class_id_of(name) for name in config.classes}
     usable = []
     for detection in detections:
         box = clip_box(detection.box, size)
         if reason := _fault(detection, box):
             ignored[reason] += 1
-        elif wanted and detection.class_id not in wanted:
-            ignored[Ignored.CLASS] += 1
+        elif classes and detection.class_id not in classes:
+            ignored[Ignored.OTHER_CLASS] += 1
         elif detection.score < config.min_score:
-            ignored[Ignored.SCORE if detection.score else Ignored.UNSCORED] += 1
+            ignored[Ignored.LOW_SCORE if detection.score else Ignored.UNSCORED] += 1
         else:
             usable.append(Detection(box, detection.score, detection.label))
     usable.sort(key=lambda detection: -detection.score)
@@ -118,9 +118,9 @@ def filter_detections(
         ignored[Ignored.SURPLUS] += len(usable) - config.max_boxes
     kept: list[Detection] = []
     for detection in usable[: config.max_boxes]:
-        rivals = [other.box for other in kept if other.class_id == detection.class_id]
-        if rivals and pairwise_box_iou([detection.box], rivals).max() >= config.duplicate_overlap:
-            ignored[Ignored.REPEATED] += 1
+        same_class = [other.box for other in kept if other.class_id == detection.class_id]
+        if same_class and pairwise_box_iou([detection.box], same_class).max() >= config.duplicate_overlap:
+            ignored[Ignored.DUPLICATE] += 1
         else:
             kept.append(detection)
     return kept
@@ -132,6 +132,6 @@ def _fault(detection: Detection, clipped: Box) -> Ignored | None:
         return Ignored.NOT_FINITE
     if box.x1 <= box.x0 or box.y1 <= box.y0:
         return Ignored.EMPTY
-    if max(box.x1 - box.x0, box.y1 - box.y0) < _TOO_SMALL:
+    if max(box.x1 - box.x0, box.y1 - box.y0) < _MIN_SIDE:
         return Ignored.NORMALISED
     return Ignored.OUTSIDE if clipped.x1 <= clipped.x0 or clipped.y1 <= clipped.y0 else None

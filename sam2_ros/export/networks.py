@@ -1,7 +1,8 @@
 """What is exported: the network's operations on plain tensors, with the name, shape and meaning of each tensor.
 
-S is the side of the square input in pixels, C the network's width. Sizes that may differ from call to call: N objects,
-K memories and P pointers of each object, L points of each prompt.
+Tensors have the names of the fields of `ImageFeatures`, `Memory`, `PromptTensors` and `Decoded`. S is the side of the
+square input in pixels, C the network's width. Dynamic sizes: N objects, K spatial memories and P pointers of each
+object, L points of each prompt.
 """
 
 from __future__ import annotations
@@ -18,23 +19,23 @@ from ..model.sam2 import as_logits
 
 
 @dataclass(frozen=True)
-class Port:
+class TensorSpec:
     """An input or output."""
 
     name: str
-    shape: tuple[int | str, ...]  # a letter where the size may differ from call to call
+    shape: tuple[int | str, ...]  # a letter where the size is dynamic
     meaning: str
     dtype: torch.dtype = torch.float32
 
 
 @dataclass(frozen=True)
-class Network:
+class ExportedNetwork:
     """One file."""
 
     name: str
     module: nn.Module
-    inputs: tuple[Port, ...]
-    outputs: tuple[Port, ...]
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
 
 
 class _Operation(nn.Module):
@@ -52,146 +53,159 @@ class _ImageEncoder(_Operation):
 class _MemoryAttention(_Operation):
     def forward(
         self,
-        coarse: Tensor,
-        memories: Tensor,
-        memory_rows: Tensor,
-        memory_valid: Tensor,
+        stride16: Tensor,
+        spatial: Tensor,
+        spatial_row: Tensor,
+        spatial_valid: Tensor,
         pointers: Tensor,
-        pointer_ages: Tensor,
+        pointer_age: Tensor,
         pointer_valid: Tensor,
     ) -> Tensor:
-        memory = Memory(memories, memory_rows, pointers, pointer_ages, memory_valid, pointer_valid)
-        return self.model.read_memory(ImageFeatures(coarse, coarse, coarse), memory)
+        memory = Memory(spatial, spatial_row, pointers, pointer_age, spatial_valid, pointer_valid)
+        return self.model.read_memory(_only_stride16(stride16), memory)
 
 
 class _TrackingDecoder(_Operation):
-    def forward(self, conditioned: Tensor, half: Tensor, fine: Tensor) -> tuple[Tensor, ...]:
-        return _answer(self.model.decode(conditioned, ImageFeatures(conditioned, half, fine), None, multimask=True))
+    def forward(self, conditioned: Tensor, stride8: Tensor, stride4: Tensor) -> tuple[Tensor, ...]:
+        features = ImageFeatures(conditioned, stride8, stride4)
+        return _outputs(self.model.decode(conditioned, features, None, multimask=True))
 
 
 class _PromptDecoder(_Operation):
     def forward(
         self,
         conditioned: Tensor,
-        half: Tensor,
-        fine: Tensor,
+        stride8: Tensor,
+        stride4: Tensor,
         points: Tensor,
         labels: Tensor,
-        point_valid: Tensor,
-        earlier: Tensor,
-        earlier_valid: Tensor,
+        valid: Tensor,
+        mask_logits: Tensor,
+        mask_valid: Tensor,
     ) -> tuple[Tensor, ...]:
-        prompts = PromptTensors(points, labels, earlier, point_valid, earlier_valid)
-        candidates = self.model.candidates(conditioned, ImageFeatures(conditioned, half, fine), prompts)
-        ambiguous, clear = (_answer(self.model.select_mask(candidates, multimask)) for multimask in (True, False))
-        is_ambiguous = point_valid.long().sum(dim=1) <= 1
-        return tuple(torch.where(_like(is_ambiguous, a), a, b) for a, b in zip(ambiguous, clear))
+        prompts = PromptTensors(points, labels, mask_logits, valid, mask_valid)
+        candidates = self.model.candidates(conditioned, ImageFeatures(conditioned, stride8, stride4), prompts)
+        multi, single = (_outputs(self.model.select_mask(candidates, multimask)) for multimask in (True, False))
+        is_ambiguous = valid.long().sum(dim=1) <= 1
+        return tuple(torch.where(_like(is_ambiguous, a), a, b) for a, b in zip(multi, single))
 
 
 class _MaskPromptDecoder(_Operation):
     def __init__(self, model: Sam2) -> None:
         super().__init__(model)
-        # The answer is the mask itself, a quarter of its size. TensorRT cannot resize with antialias; as a linear map
-        # of rows and of columns it is the same.
+        # The output is the mask itself at a quarter of its size. TensorRT cannot resize with antialiasing; a linear map
+        # of rows and of columns is the same.
         size = model.config.image_size
         rows = F.interpolate(torch.eye(size)[None, None], (size // 4, size), mode="bilinear", antialias=True)
         self.shrink: Tensor
         self.register_buffer("shrink", rows[0, 0], persistent=False)
 
-    def forward(self, coarse: Tensor, half: Tensor, fine: Tensor, mask: Tensor) -> tuple[Tensor, ...]:
-        decoded = self.model.decode_mask_prompt(ImageFeatures(coarse, half, fine), mask)
-        return as_logits(self.shrink @ mask @ self.shrink.T), *_answer(decoded)[1:]
+    def forward(self, stride16: Tensor, stride8: Tensor, stride4: Tensor, mask: Tensor) -> tuple[Tensor, ...]:
+        decoded = self.model.decode_mask_prompt(ImageFeatures(stride16, stride8, stride4), mask)
+        return as_logits(self.shrink @ mask @ self.shrink.T), *_outputs(decoded)[1:]
 
 
 class _MemoryEncoder(_Operation):
-    def forward(self, coarse: Tensor, logits: Tensor, occlusion_score: Tensor, is_prompted: Tensor) -> Tensor:
+    def forward(self, stride16: Tensor, logits: Tensor, occlusion_score: Tensor, is_prompted: Tensor) -> Tensor:
         full = resize(logits, self.model.config.image_size)
         probability = torch.where(_like(is_prompted, full), (full > 0).float(), full.sigmoid())
-        # The other two maps play no part in it.
-        return self.model.write_probability(ImageFeatures(coarse, coarse, coarse), probability, occlusion_score)
+        return self.model.write_probability(_only_stride16(stride16), probability, occlusion_score)
 
 
-def networks(model: Sam2) -> tuple[Network, ...]:
-    """All files of a model, in an order in which the inputs of each are outputs of those before it, or given."""
+def _only_stride16(stride16: Tensor) -> ImageFeatures:
+    """For operations that read no other map."""
+    return ImageFeatures(stride16, stride16, stride16)
+
+
+def exported_networks(model: Sam2) -> tuple[ExportedNetwork, ...]:
+    """All files of a model; the inputs of each are outputs of files before it, or come from outside."""
     config = model.config
-    image = Port("image", (1, 3, config.image_size, config.image_size), "RGB, resized and normalised by mean and std")
-    coarse, half, fine, fresh, conditioned = _feature_ports(config)
-    answer = _answer_ports(config)
-    logits, _, occlusion_score, _ = answer
-    memory = Port("memory", ("N", config.grid**2, config.memory_width), "one memory of each object")
+    image = TensorSpec(
+        "image", (1, 3, config.image_size, config.image_size), "RGB, resized and normalised by mean and std"
+    )
+    stride16, stride8, stride4, without_memory, conditioned = _feature_specs(config)
+    decoded = _decoded_specs(config)
+    logits, _, occlusion_score, _ = decoded
+    memory = TensorSpec("memory", ("N", config.grid**2, config.memory_width), "one spatial memory of each object")
     return (
-        Network("image_encoder", _ImageEncoder(model), (image,), (coarse, half, fine, fresh)),
-        Network("memory_attention", _MemoryAttention(model), (coarse, *_memory_ports(config)), (conditioned,)),
-        Network("tracking_decoder", _TrackingDecoder(model), (conditioned, half, fine), answer),
-        Network("prompt_decoder", _PromptDecoder(model), (conditioned, half, fine, *_prompt_ports(config)), answer),
-        Network("mask_prompt_decoder", _MaskPromptDecoder(model), (coarse, half, fine, _mask_port(config)), answer),
-        Network(
+        ExportedNetwork("image_encoder", _ImageEncoder(model), (image,), (stride16, stride8, stride4, without_memory)),
+        ExportedNetwork(
+            "memory_attention", _MemoryAttention(model), (stride16, *_memory_specs(config)), (conditioned,)
+        ),
+        ExportedNetwork("tracking_decoder", _TrackingDecoder(model), (conditioned, stride8, stride4), decoded),
+        ExportedNetwork(
+            "prompt_decoder", _PromptDecoder(model), (conditioned, stride8, stride4, *_prompt_specs(config)), decoded
+        ),
+        ExportedNetwork(
+            "mask_prompt_decoder", _MaskPromptDecoder(model), (stride16, stride8, stride4, _mask_spec(config)), decoded
+        ),
+        ExportedNetwork(
             "memory_encoder",
             _MemoryEncoder(model),
             (
-                coarse,
+                stride16,
                 logits,
                 occlusion_score,
-                Port("is_prompted", ("N",), "whether the mask answers a prompt", torch.bool),
+                TensorSpec("is_prompted", ("N",), "whether the mask is the output for a prompt", torch.bool),
             ),
             (memory,),
         ),
     )
 
 
-def _feature_ports(config: ModelConfig) -> tuple[Port, ...]:
+def _feature_specs(config: ModelConfig) -> tuple[TensorSpec, ...]:
     grid, width = config.grid, config.width
     return (
-        Port("coarse", (1, width, grid, grid), "features at stride 16"),
-        Port("half", (1, width // 4, 2 * grid, 2 * grid), "features at stride 8"),
-        Port("fine", (1, width // 8, 4 * grid, 4 * grid), "features at stride 4"),
-        Port("fresh", (1, width, grid, grid), "`conditioned` for an object of which nothing is remembered"),
-        Port("conditioned", ("N", width, grid, grid), "features conditioned on each object's memory"),
+        TensorSpec("stride16", (1, width, grid, grid), "features at stride 16"),
+        TensorSpec("stride8", (1, width // 4, 2 * grid, 2 * grid), "features at stride 8"),
+        TensorSpec("stride4", (1, width // 8, 4 * grid, 4 * grid), "features at stride 4"),
+        TensorSpec("without_memory", (1, width, grid, grid), "`conditioned` for an object without memory"),
+        TensorSpec("conditioned", ("N", width, grid, grid), "features conditioned on each object's memory"),
     )
 
 
-def _memory_ports(config: ModelConfig) -> tuple[Port, ...]:
+def _memory_specs(config: ModelConfig) -> tuple[TensorSpec, ...]:
     return (
-        Port("memories", ("N", "K", config.grid**2, config.memory_width), "`memory` of remembered frames"),
-        Port("memory_rows", ("N", "K"), "0 for the last remembered frame, 5 for six ago, 6 if prompted", torch.int64),
-        Port("memory_valid", ("N", "K"), "false where an object has fewer memories", torch.bool),
-        Port("pointers", ("N", "P", config.width), "`pointer` of remembered frames"),
-        Port("pointer_ages", ("N", "P"), "how many frames ago, 1 for the last one"),
-        Port("pointer_valid", ("N", "P"), "false where an object has fewer pointers", torch.bool),
+        TensorSpec("spatial", ("N", "K", config.grid**2, config.memory_width), "`memory` of earlier frames"),
+        TensorSpec("spatial_row", ("N", "K"), "0 for the previous frame, 5 for six ago, 6 if prompted", torch.int64),
+        TensorSpec("spatial_valid", ("N", "K"), "false where an object has fewer memories", torch.bool),
+        TensorSpec("pointers", ("N", "P", config.width), "`pointer` of earlier frames"),
+        TensorSpec("pointer_age", ("N", "P"), "how many frames ago, 1 for the previous one"),
+        TensorSpec("pointer_valid", ("N", "P"), "false where an object has fewer pointers", torch.bool),
     )
 
 
-def _prompt_ports(config: ModelConfig) -> tuple[Port, ...]:
+def _prompt_specs(config: ModelConfig) -> tuple[TensorSpec, ...]:
     side = 4 * config.grid
     return (
-        Port("points", ("N", "L", 2), "x, y in pixels of the square input; the corners of a box first"),
-        Port(
+        TensorSpec("points", ("N", "L", 2), "x, y in pixels of the square input; the corners of a box first"),
+        TensorSpec(
             "labels",
             ("N", "L"),
             "0 background, 1 object, 2 top left and 3 bottom right corner of a box",
             torch.int64,
         ),
-        Port("point_valid", ("N", "L"), "false where an object has fewer points", torch.bool),
-        Port("earlier", ("N", 1, side, side), "`logits` that this corrects, clipped to -32..32, else anything"),
-        Port("earlier_valid", ("N",), "whether `earlier` is to be corrected", torch.bool),
+        TensorSpec("valid", ("N", "L"), "false where an object has fewer points", torch.bool),
+        TensorSpec("mask_logits", ("N", 1, side, side), "`logits` to correct, clipped to -32..32, else anything"),
+        TensorSpec("mask_valid", ("N",), "whether `mask_logits` is to be corrected", torch.bool),
     )
 
 
-def _mask_port(config: ModelConfig) -> Port:
-    return Port("mask", ("N", 1, config.image_size, config.image_size), "1 on the object, else 0")
+def _mask_spec(config: ModelConfig) -> TensorSpec:
+    return TensorSpec("mask", ("N", 1, config.image_size, config.image_size), "1 on the object, else 0")
 
 
-def _answer_ports(config: ModelConfig) -> tuple[Port, ...]:
+def _decoded_specs(config: ModelConfig) -> tuple[TensorSpec, ...]:
     side = 4 * config.grid
     return (
-        Port("logits", ("N", 1, side, side), "positive on the object; resize bilinearly, then compare with 0"),
-        Port("predicted_iou", ("N",), "how good the network thinks its mask is, 0..1"),
-        Port("occlusion_score", ("N", 1), "logit, positive where the object is in view"),
-        Port("pointer", ("N", config.width), "object pointer, to be remembered beside the memory"),
+        TensorSpec("logits", ("N", 1, side, side), "positive on the object; resize bilinearly, then compare with 0"),
+        TensorSpec("predicted_iou", ("N",), "predicted IoU of the mask with the object, 0..1"),
+        TensorSpec("occlusion_score", ("N", 1), "logit, positive where the object is in view"),
+        TensorSpec("pointer", ("N", config.width), "object pointer, to be kept with the memory"),
     )
 
 
-def _answer(decoded: Decoded) -> tuple[Tensor, ...]:
+def _outputs(decoded: Decoded) -> tuple[Tensor, ...]:
     return decoded.logits, decoded.predicted_iou, decoded.occlusion_score, decoded.pointer
 
 

@@ -11,28 +11,28 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from .networks import Network, Port
+from .networks import ExportedNetwork, TensorSpec
 
 OPSET = 18  # TensorRT 10 reads up to 20
-LIMIT = 1e-3  # of a difference, as a share of the output's largest value
+LIMIT = 1e-3  # of a difference, relative to the output's largest absolute value
 
-# Sizes while a network is traced, and those that it is compared at.
+# Dynamic sizes while a network is traced, and those at which it is compared.
 _TRACED = {"N": 2, "K": 3, "P": 5, "L": 4}
 _COMPARED = ({"N": 1, "K": 1, "P": 1, "L": 1}, {"N": 3, "K": 2, "P": 7, "L": 3})
 
 
 def check_packages() -> None:
-    """Raises ValueError naming what is missing."""
+    """Raises ValueError that names the missing packages."""
     missing = [name for name in ("onnx", "onnxruntime", "onnxscript") if importlib.util.find_spec(name) is None]
     if missing:
         raise ValueError(f"missing: {', '.join(missing)}; install with: pip install -e '.[export]'")
 
 
-def write(network: Network, path: Path) -> None:
-    """Write one file."""
+def write(network: ExportedNetwork, path: Path) -> None:
+    """Export a network to an ONNX file."""
     values = _values(network, _TRACED, {})
-    sizes = {size: torch.export.Dim(size, min=1) for port in network.inputs for size in _letters(port)}
-    shapes = tuple({i: sizes[size] for i, size in enumerate(port.shape) if size in sizes} for port in network.inputs)
+    sizes = {size: torch.export.Dim(size, min=1) for spec in network.inputs for size in _dynamic_sizes(spec)}
+    shapes = tuple({i: sizes[size] for i, size in enumerate(spec.shape) if size in sizes} for spec in network.inputs)
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
@@ -42,22 +42,22 @@ def write(network: Network, path: Path) -> None:
             path,
             dynamo=True,
             opset_version=OPSET,
-            input_names=[port.name for port in network.inputs],
-            output_names=[port.name for port in network.outputs],
+            input_names=[spec.name for spec in network.inputs],
+            output_names=[spec.name for spec in network.outputs],
             dynamic_shapes=shapes,
             external_data=False,
             verbose=False,
         )
 
 
-class Comparison:
-    """ONNX Runtime beside PyTorch: the outputs of a network are the inputs of those after it."""
+class OnnxComparison:
+    """Compares files with PyTorch under ONNX Runtime; outputs of a network are inputs of those after it."""
 
     def __init__(self) -> None:
         self._known: list[dict[str, Tensor]] = [{} for _ in _COMPARED]
 
-    def difference(self, network: Network, path: Path) -> float:
-        """The largest difference of any output, as a share of that output's largest value."""
+    def difference(self, network: ExportedNetwork, path: Path) -> float:
+        """The largest difference of any output, relative to that output's largest absolute value."""
         import onnxruntime
 
         session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
@@ -67,34 +67,34 @@ class Comparison:
             with torch.no_grad():
                 expected = network.module(*values)
             expected = (expected,) if isinstance(expected, Tensor) else expected
-            feed = {port.name: value.numpy() for port, value in zip(network.inputs, values)}
-            actual = session.run([port.name for port in network.outputs], feed)
-            for port, ours, theirs in zip(network.outputs, expected, actual):
-                known[port.name] = ours
+            feed = {spec.name: value.numpy() for spec, value in zip(network.inputs, values)}
+            actual = session.run([spec.name for spec in network.outputs], feed)
+            for spec, ours, theirs in zip(network.outputs, expected, actual):
+                known[spec.name] = ours
                 distance = (ours - torch.from_numpy(theirs)).abs().max() / ours.abs().max().clamp(min=1e-9)
                 worst = max(worst, float(distance))
         return worst
 
 
-def _letters(port: Port) -> list[str]:
-    return [size for size in port.shape if isinstance(size, str)]
+def _dynamic_sizes(spec: TensorSpec) -> list[str]:
+    return [size for size in spec.shape if isinstance(size, str)]
 
 
-def _values(network: Network, sizes: Mapping[str, int], known: Mapping[str, Tensor]) -> tuple[Tensor, ...]:
+def _values(network: ExportedNetwork, sizes: Mapping[str, int], known: Mapping[str, Tensor]) -> tuple[Tensor, ...]:
     generator = torch.Generator().manual_seed(0)
-    return tuple(known[port.name] if port.name in known else _drawn(port, sizes, generator) for port in network.inputs)
+    return tuple(known[spec.name] if spec.name in known else _random(spec, sizes, generator) for spec in network.inputs)
 
 
-def _drawn(port: Port, sizes: Mapping[str, int], generator: torch.Generator) -> Tensor:
-    shape = [sizes[size] if isinstance(size, str) else size for size in port.shape]
-    if port.dtype is torch.int64:
+def _random(spec: TensorSpec, sizes: Mapping[str, int], generator: torch.Generator) -> Tensor:
+    shape = [sizes[size] if isinstance(size, str) else size for size in spec.shape]
+    if spec.dtype is torch.int64:
         return torch.randint(0, 4, shape, generator=generator)
     x = torch.randn(shape, generator=generator)
-    if port.dtype is torch.bool:
+    if spec.dtype is torch.bool:
         valid = x > 0
         if valid.dim() > 1:
-            valid[:, 0] = True  # as it is in use: every object has something
+            valid[:, 0] = True  # every object has at least one entry
         return valid
-    if port.name == "mask":
+    if spec.name == "mask":
         return (x > 0).float()
     return x

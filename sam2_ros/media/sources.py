@@ -40,7 +40,7 @@ def open_source(name: str, rate: float) -> Source:
     webcam = re.fullmatch(r"(?:/dev/video)?([0-9]+)", name)
     if webcam and not path.is_file() and not path.is_dir():
         return _webcam(int(webcam[1]))
-    if _is_bag(path):
+    if is_bag(path):
         raise SourceError(
             f"{name} is a ROS 2 bag, not a video; play it into the node: start "
             "`ros2 launch sam2_ros track.launch.py image:=IMAGE_TOPIC`, then `ros2 bag play " + f"{name}`"
@@ -55,7 +55,8 @@ def open_source(name: str, rate: float) -> Source:
     return Source(probe(path), read_frames(path))
 
 
-def _is_bag(path: Path) -> bool:
+def is_bag(path: Path) -> bool:
+    """Whether this is a ROS 2 recording: a file of one, or its folder."""
     if path.is_dir():
         return (path / "metadata.yaml").is_file() or any(_BAGS & {*file.suffixes} for file in path.iterdir())
     return bool(_BAGS & {*path.suffixes})

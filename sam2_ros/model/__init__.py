@@ -5,6 +5,7 @@ from .checkpoint_files import CheckpointError
 from .compiled import CompiledSam2, MemorySize, Network
 from .config import CONFIGS, ModelConfig
 from .image_encoder import ImageFeatures
+from .mask_decoder import TransformedPrompts
 from .memory import Memory, PooledMemory, pool
 from .prompt_encoder import PointLabel, PromptTensors
 from .sam2 import Decoded, Sam2
@@ -24,6 +25,7 @@ __all__ = [
     "PooledMemory",
     "PromptTensors",
     "Sam2",
+    "TransformedPrompts",
     "load_model",
     "pool",
     "save_weights",

@@ -59,11 +59,24 @@ def load_weights(model: Sam2, weights: dict[str, Tensor], origin: object) -> Non
     found = {name: tuple(value.shape) for name, value in weights.items()}
     if found != expected:
         raise CheckpointError(_mismatch(model.config, expected, found, origin))
+    for name, value in weights.items():
+        if not value.is_floating_point() or value.layout is not torch.strided or value.is_meta:
+            raise CheckpointError(
+                f"checkpoint {origin} holds {name} as {_form(value)}, expected floating-point numbers, one for each "
+                "weight: save the model in float32 or float16"
+            )
     weights = {name: value.float() for name, value in weights.items()}
     broken = [name for name, value in weights.items() if not value.isfinite().all()]
     if broken:
         raise CheckpointError(f"checkpoint {origin} has values that are not finite, in {', '.join(broken[:3])}")
     model.load_state_dict(weights)
+
+
+def _form(weight: Tensor) -> str:
+    kind = str(weight.dtype).removeprefix("torch.")
+    if weight.is_meta:
+        return "a shape without values (device meta)"
+    return kind if weight.layout is torch.strided else f"a sparse tensor of {kind}"
 
 
 def _mismatch(config: ModelConfig, expected: _Shapes, found: _Shapes, origin: object) -> str:

@@ -45,7 +45,7 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
     found = next((weights for weights in _state_dicts(content) if is_sam2(weights)), None)
     if found is None:
         raise CheckpointError(f"checkpoint {path} has no weights of SAM 2: {_description(content)}")
-    return official_names({name: value for name, value in found.items() if isinstance(value, Tensor)})
+    return official_names(dict(_tensors(found)))
 
 
 def _check_file(path: Path) -> None:
@@ -145,6 +145,15 @@ def _state_dicts(content: object) -> Iterator[Mapping[Any, Any]]:
         dicts = [value for value in level if isinstance(value, Mapping)]
         yield from dicts
         level = [value for found in dicts for value in _usual_first(found)]
+
+
+def _tensors(found: Mapping[Any, Any]) -> Iterator[tuple[str, Tensor]]:
+    """Arrays of NumPy are weights, too."""
+    for name, value in found.items():
+        if isinstance(value, Tensor):
+            yield name, value
+        elif isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
+            yield name, torch.from_numpy(np.ascontiguousarray(value.astype(value.dtype.newbyteorder("="))))
 
 
 def _usual_first(found: Mapping[Any, Any]) -> list[Any]:

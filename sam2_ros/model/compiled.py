@@ -140,9 +140,9 @@ class CompiledSam2:
             _padded(memory.spatial, size.spatial),
             _padded(memory.spatial_row, size.spatial),
             _padded(memory.pointers, size.pointers),
-            _padded(memory.pointer_distance, size.pointers),
+            _padded(memory.pointer_age, size.pointers),
             _valid(memory.spatial_valid, memory.spatial_row, size.spatial),
-            _valid(memory.pointer_valid, memory.pointer_distance, size.pointers),
+            _valid(memory.pointer_valid, memory.pointer_age, size.pointers),
             self._padded_pooled(pooled, memory, size.pooled) if size.pooled else None,
         )
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from numbers import Integral
 
 NUM_RECENT = 6  # tracked frames whose spatial memory is attended to
-NUM_MEMORY_ROWS = NUM_RECENT + 1  # rows of the temporal table; the last one marks prompted frames
-POINTER_REACH = 15  # tracked frames whose object pointer is attended to, and the unit of their distance
+NUM_MASKMEM = NUM_RECENT + 1  # rows of the temporal table; the last one marks prompted frames
+NUM_RECENT_POINTERS = 15  # tracked frames whose object pointer is attended to, and the unit of their age
 ABSENT_LOGIT = -1024.0  # mask logits of an object that is not in view
-STRIDE = 16  # pixels per token of the coarse feature map
+STRIDE = 16  # pixels per token of the feature map at stride 16
 
 # Of ImageNet, RGB from 0 to 1: images are normalised by mean and standard deviation.
 IMAGE_MEAN = (0.485, 0.456, 0.406)
@@ -52,7 +52,7 @@ class ModelConfig:
 
     @property
     def grid(self) -> int:
-        """Side of the coarse feature map in tokens."""
+        """Side of the feature map at stride 16 (tokens)."""
         return self.image_size // STRIDE
 
     @property

@@ -15,9 +15,9 @@ from .hiera import Hiera
 class ImageFeatures(NamedTuple):
     """One encoded image; the batch may be 1 where several objects share it."""
 
-    coarse: Tensor  # (B, C, S / 16, S / 16)
-    half: Tensor  # (B, C / 4, S / 8, S / 8), for the mask decoder
-    fine: Tensor  # (B, C / 8, S / 4, S / 4), for the mask decoder
+    stride16: Tensor  # (B, C, S / 16, S / 16)
+    stride8: Tensor  # (B, C / 4, S / 8, S / 8), for the mask decoder
+    stride4: Tensor  # (B, C / 8, S / 4, S / 4), for the mask decoder
 
 
 class FpnNeck(nn.Module):

@@ -49,12 +49,18 @@ class Attention(Chunkable):
         self.out_proj = nn.Linear(inner_width, width)
 
     def forward(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> Tensor:
-        """(B, L, width), (B, M, kv_width), (B, M, kv_width) -> (B, L, width); `mask` as in `attend`"""
+        """(B, L, width), (B, M, kv_width), (B, M, kv_width) -> (B, L, width); `mask` as in `attend`
+
+        A batch of 1 on one side is projected once, for all of the other side.
+        """
         return self.attend(self.q_proj(query), self.k_proj(key), self.v_proj(value), mask)
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> Tensor:
         """The same from projected inputs; `mask` (B, 1, 1, M) is False for keys that are ignored."""
-        query, key, value = (x.unflatten(-1, (self.heads, -1)).transpose(1, 2) for x in (query, key, value))
+        batch = max(query.shape[0], key.shape[0])
+        query, key, value = (
+            x.expand(batch, -1, -1).unflatten(-1, (self.heads, -1)).transpose(1, 2) for x in (query, key, value)
+        )
         if mask is None:
             mixed = attend(query, key, value, self.works_in_chunks(query))
         else:

@@ -30,6 +30,19 @@ class MaskCandidates(NamedTuple):
     occlusion_score: Tensor  # (N, 1) logit, positive where the object is in view
 
 
+class TransformedPrompts(NamedTuple):
+    """What the decoder's transformer says of N objects; masks are predicted from it."""
+
+    image: Tensor  # (N, C, h, w)
+    tokens: Tensor  # (N, 4, C) output token of each mask
+    predicted_iou: Tensor  # (N, 4) in 0..1
+    occlusion_score: Tensor  # (N, 1) logit, positive where the object is in view
+
+    def of(self, rows: Tensor) -> TransformedPrompts:
+        """That of some objects: `rows` are their indices, or (N,) bool."""
+        return TransformedPrompts(*(x[rows] for x in self))
+
+
 class TwoWayAttentionBlock(nn.Module):
     """Token self-attention, token-to-image attention, an MLP on tokens, image-to-token attention."""
 
@@ -48,7 +61,7 @@ class TwoWayAttentionBlock(nn.Module):
     def forward(
         self, tokens: Tensor, image: Tensor, query_pe: Tensor, key_pe: Tensor, mask: Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        """Tokens (N, L, C) and image (N, hw, C), to which `query_pe` and `key_pe` are added as queries and keys.
+        """Tokens (N, L, C) and image (N or 1, hw, C), to which `query_pe` and `key_pe` are added as queries and keys.
 
         `mask` (N, 1, 1, L) is False for tokens that nothing attends to.
         """
@@ -74,7 +87,10 @@ class TwoWayTransformer(nn.Module):
         self.norm_final_attn = nn.LayerNorm(width)
 
     def forward(self, tokens: Tensor, image: Tensor, key_pe: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Tokens (N, L, C), image (N, hw, C) with its position encoding (hw, C), mask as in `TwoWayAttentionBlock`."""
+        """Tokens (N, L, C), image (N or 1, hw, C) and its position encoding (hw, C), mask as in `TwoWayAttentionBlock`.
+
+        An image that all objects share is projected once in the first layer.
+        """
         query_pe = tokens
         for layer in self.layers:
             tokens, image = layer(tokens, image, query_pe, key_pe, mask)
@@ -117,7 +133,20 @@ class MaskDecoder(nn.Module):
         image_pe: Tensor,
         token_mask: Tensor | None = None,
     ) -> MaskCandidates:
-        """All masks of N objects.
+        """All masks of N objects; the inputs are those of `transform` and `predict_masks`."""
+        transformed = self.transform(conditioned, prompt_tokens, dense, image_pe, token_mask)
+        logits = self.predict_masks(transformed, features)
+        return MaskCandidates(logits, transformed.predicted_iou, transformed.tokens, transformed.occlusion_score)
+
+    def transform(
+        self,
+        conditioned: Tensor,
+        prompt_tokens: Tensor,
+        dense: Tensor,
+        image_pe: Tensor,
+        token_mask: Tensor | None = None,
+    ) -> TransformedPrompts:
+        """Everything but the masks.
 
         conditioned (N or 1, C, h, w), prompt_tokens (N, L, C), dense (N or 1, C, h, w), image_pe (h * w, C);
         token_mask (N, L) bool is False for prompt tokens that are ignored, None where there are none.
@@ -125,27 +154,26 @@ class MaskDecoder(nn.Module):
         output_tokens = torch.cat((self.obj_score_token.weight, self.iou_token.weight, self.mask_tokens.weight))
         tokens = torch.cat((output_tokens.expand(prompt_tokens.shape[0], -1, -1), prompt_tokens), dim=1)
         embedding = conditioned + dense
-        height, width = embedding.shape[-2:]
-        image = embedding.flatten(2).transpose(1, 2).expand(tokens.shape[0], -1, -1)
+        image = embedding.flatten(2).transpose(1, 2)
         mask = None if token_mask is None else F.pad(token_mask, (len(output_tokens), 0), value=True)[:, None, None]
-
         tokens, image = self.transformer(tokens, image, image_pe, mask)
-
-        mask_tokens = tokens[:, 2 : 2 + _MASKS]
-        upscaled = self._upscale(image.transpose(1, 2).unflatten(2, (height, width)), features)
-        weights = [mlp(mask_tokens[:, i]) for i, mlp in enumerate(self.output_hypernetworks_mlps)]
-        logits = (torch.stack(weights, dim=1) @ upscaled.flatten(2)).unflatten(2, upscaled.shape[-2:])
-        return MaskCandidates(
-            logits,
+        return TransformedPrompts(
+            image.transpose(1, 2).unflatten(2, embedding.shape[-2:]),
+            tokens[:, 2 : 2 + _MASKS],
             self.iou_prediction_head(tokens[:, 1]).sigmoid(),
-            mask_tokens,
             self.pred_obj_score_head(tokens[:, 0]),
         )
+
+    def predict_masks(self, transformed: TransformedPrompts, features: ImageFeatures) -> Tensor:
+        """(N, 4, 4 h, 4 w) mask logits"""
+        upscaled = self._upscale(transformed.image, features)
+        weights = [mlp(transformed.tokens[:, i]) for i, mlp in enumerate(self.output_hypernetworks_mlps)]
+        return (torch.stack(weights, dim=1) @ upscaled.flatten(2)).unflatten(2, upscaled.shape[-2:])
 
     def _upscale(self, image: Tensor, features: ImageFeatures) -> Tensor:
         """(N, C, h, w) -> (N, C / 8, 4 h, 4 w), with the high-resolution features added on the way"""
         conv1, norm, gelu1, conv2, gelu2 = self.output_upscaling
-        return gelu2(conv2(gelu1(norm(conv1(image) + features.half))) + features.fine)
+        return gelu2(conv2(gelu1(norm(conv1(image) + features.stride8))) + features.stride4)
 
 
 def choose_by_iou(candidates: MaskCandidates) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .config import POINTER_REACH, ModelConfig
+from .config import NUM_RECENT_POINTERS, ModelConfig
 from .position_encoding import sine_1d, sine_grid
 
 
@@ -28,7 +28,7 @@ class Memory(NamedTuple):
     # Row of the temporal table: k - 1 for k frames ago, the last one for prompted frames.
     spatial_row: Tensor  # (N, K) long
     pointers: Tensor  # (N, P, C)
-    pointer_distance: Tensor  # (N, P) frames ago
+    pointer_age: Tensor  # (N, P) frames ago
     spatial_valid: Tensor | None = None  # (N, K) bool, None where all are valid
     pointer_valid: Tensor | None = None  # (N, P) bool, likewise
     pooled: PooledMemory | None = None  # further spatial memories
@@ -86,13 +86,13 @@ class MemoryTokenizer(nn.Module):
     def _pointer_encoding(self, memory: Memory, obj_ptr_tpos_proj: nn.Linear | None) -> Tensor:
         """(N, P, 64) encoding of the age of each pointer, zeros in SAM 2.0."""
         if obj_ptr_tpos_proj is None:
-            return memory.pointers.new_zeros(*memory.pointer_distance.shape, self.config.memory_width)
-        return obj_ptr_tpos_proj(sine_1d(memory.pointer_distance / POINTER_REACH, self.config.width))
+            return memory.pointers.new_zeros(*memory.pointer_age.shape, self.config.memory_width)
+        return obj_ptr_tpos_proj(sine_1d(memory.pointer_age / NUM_RECENT_POINTERS, self.config.width))
 
     def _mask(self, memory: Memory) -> Tensor | None:
         groups = [
             (memory.spatial_valid, memory.spatial_row, memory.spatial.shape[2]),
-            (memory.pointer_valid, memory.pointer_distance, self.config.pointer_tokens),
+            (memory.pointer_valid, memory.pointer_age, self.config.pointer_tokens),
         ]
         if memory.pooled:
             groups.insert(1, (memory.pooled.valid, memory.pooled.row, memory.pooled.tokens.shape[2]))

@@ -174,10 +174,10 @@ class MemoryAttention(nn.Module):
         self.register_buffer("pooled_cos", table.cos, persistent=False)
         self.register_buffer("pooled_sin", table.sin, persistent=False)
 
-    def forward(self, coarse: Tensor, memory: MemoryTokens) -> Tensor:
-        """coarse (N or 1, C, h, w) -> (N, C, h, w)"""
-        height, width = coarse.shape[-2:]
-        x = coarse.flatten(2).transpose(1, 2) + _POSITION_WEIGHT * self.image_pe
+    def forward(self, image: Tensor, memory: MemoryTokens) -> Tensor:
+        """image (N or 1, C, h, w) -> (N, C, h, w)"""
+        height, width = image.shape[-2:]
+        x = image.flatten(2).transpose(1, 2) + _POSITION_WEIGHT * self.image_pe
         tables = RotaryTables(
             RotaryTable(self.rotary_cos, self.rotary_sin), RotaryTable(self.pooled_cos, self.pooled_sin)
         )

@@ -73,13 +73,13 @@ class MemoryEncoder(Chunkable):
         self.fuser = Fuser(width)
         self.out_proj = nn.Conv2d(width, config.memory_width, kernel_size=1)
 
-    def forward(self, coarse: Tensor, mask: Tensor) -> Tensor:
-        """coarse (N or 1, C, h, w), mask (N, 1, S, S) in -10..10 -> (N, 64, h, w)"""
-        projected = self.pix_feat_proj(coarse).expand(mask.shape[0], -1, -1, -1)
+    def forward(self, image: Tensor, mask: Tensor) -> Tensor:
+        """image (N or 1, C, h, w), mask (N, 1, S, S) in -10..10 -> (N, 64, h, w)"""
+        projected = self.pix_feat_proj(image).expand(mask.shape[0], -1, -1, -1)
         if not self.works_in_chunks(mask):
             return self._fuse(projected, mask)
         # The fuser's blocks are four times as wide inside.
-        return in_batches(self._fuse, (projected, mask), numbers=4 * coarse.shape[1:].numel())
+        return in_batches(self._fuse, (projected, mask), numbers=4 * image.shape[1:].numel())
 
     def _fuse(self, projected: Tensor, mask: Tensor) -> Tensor:
         return self.out_proj(self.fuser(projected + self.mask_downsampler(mask)))

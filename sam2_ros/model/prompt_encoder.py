@@ -56,12 +56,17 @@ class PromptEncoder(nn.Module):
         )
 
     def encode_points(self, prompts: PromptTensors) -> Tensor:
-        """(N, L + 1, C): one token per point, and a padding token, with which the network was trained."""
+        """(N, L + 1, C): one token per point, and a padding token, with which the network was trained.
+
+        Of prompts without points, which are masks alone, (N, 0, C).
+        """
         # A click means the centre of its pixel.
         position = self.pe_layer((prompts.points.float() + 0.5) / self.image_size)
         labels = prompts.labels.unsqueeze(-1)
         table = torch.cat([embedding.get_parameter("weight") for embedding in self.point_embeddings])
         padding = self.not_a_point_embed.weight
+        if not prompts.points.shape[1]:
+            return position
         tokens = torch.where(labels >= 0, position + table[prompts.labels.clamp(min=0)], padding)
         return torch.cat((tokens, padding.expand(tokens.shape[0], 1, -1)), dim=1)
 

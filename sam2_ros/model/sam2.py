@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from .chunked_attention import Chunkable
-from .config import ABSENT_LOGIT, NUM_MEMORY_ROWS, ModelConfig
+from .config import ABSENT_LOGIT, NUM_MASKMEM, ModelConfig
 from .image_encoder import ImageEncoder, ImageFeatures
 from .layers import MLP, parameter, resize
-from .mask_decoder import MaskCandidates, MaskDecoder, choose_by_iou, choose_by_stability
+from .mask_decoder import MaskCandidates, MaskDecoder, TransformedPrompts, choose_by_iou, choose_by_stability
 from .memory import Memory, MemoryTokenizer
 from .memory_attention import MemoryAttention, RotaryProjection
 from .memory_encoder import MemoryEncoder
@@ -46,7 +46,7 @@ class Sam2(nn.Module):
         conv_s1 = nn.Conv2d(width, width // 4, 1)
         conv_s0 = nn.Conv2d(width, width // 8, 1)
         self.memory_tokenizer = MemoryTokenizer(config)
-        self.maskmem_tpos_enc = parameter(NUM_MEMORY_ROWS, 1, 1, config.memory_width)
+        self.maskmem_tpos_enc = parameter(NUM_MASKMEM, 1, 1, config.memory_width)
         self.memory_attention = MemoryAttention(config)
         # SAM 2.0 does not encode the age of object pointers.
         self.obj_ptr_tpos_proj = nn.Linear(width, config.memory_width) if config.version == "2.1" else None
@@ -88,12 +88,12 @@ class Sam2(nn.Module):
 
     def without_memory(self, features: ImageFeatures) -> Tensor:
         """(B, C, h, w) features of a frame on which an object is first prompted by points."""
-        return features.coarse + self.no_mem_embed[..., None].transpose(1, 2)
+        return features.stride16 + self.no_mem_embed[..., None].transpose(1, 2)
 
     def read_memory(self, features: ImageFeatures, memory: Memory) -> Tensor:
         """(N, C, h, w) features conditioned on the memory of N objects."""
         tokens = self.memory_tokenizer(memory, self.maskmem_tpos_enc, self.obj_ptr_tpos_proj)
-        return self.memory_attention(features.coarse, tokens)
+        return self.memory_attention(features.stride16, tokens)
 
     def decode(
         self,
@@ -112,14 +112,18 @@ class Sam2(nn.Module):
 
     def candidates(self, conditioned: Tensor, features: ImageFeatures, prompts: PromptTensors | None) -> MaskCandidates:
         """The first half of `decode`: all masks of N objects."""
-        encoder = self.sam_prompt_encoder
-        if prompts is None:
-            tokens, token_mask = encoder.no_points(conditioned.shape[0]), None
-            dense = encoder.encode_mask(None)
-        else:
-            tokens, token_mask = encoder.encode_points(prompts), encoder.token_mask(prompts)
-            dense = encoder.encode_mask(prompts.mask_logits, prompts.mask_valid)
+        tokens, dense, token_mask = self._encode_prompts(prompts, conditioned.shape[0])
         return self._candidates(conditioned, features, tokens, dense, token_mask)
+
+    def transform(self, conditioned: Tensor, prompts: PromptTensors) -> TransformedPrompts:
+        """All that `candidates` says but the masks, so that only those of a good predicted IoU need be made."""
+        tokens, dense, token_mask = self._encode_prompts(prompts, conditioned.shape[0])
+        image_pe = self.sam_prompt_encoder.pe_layer.grid(conditioned.shape[-1])
+        return self.sam_mask_decoder.transform(conditioned, tokens, dense, image_pe, token_mask)
+
+    def predict_masks(self, features: ImageFeatures, transformed: TransformedPrompts) -> Tensor:
+        """(N, 4, S / 4, S / 4) logits of what `transform` gave."""
+        return self.sam_mask_decoder.predict_masks(transformed, features)
 
     def select_mask(self, candidates: MaskCandidates, multimask: bool, choose: Choice = choose_by_iou) -> Decoded:
         """The second half of `decode`: one mask of each object."""
@@ -141,7 +145,7 @@ class Sam2(nn.Module):
         """The mask (N, 1, S, S) of zeros and ones is the output; the decoder only provides its pointer."""
         tokens = self.sam_prompt_encoder.no_points(mask.shape[0])
         dense = self.sam_prompt_encoder.encode_mask(self.mask_downsample(mask))
-        candidates = self._candidates(features.coarse, features, tokens, dense)
+        candidates = self._candidates(features.stride16, features, tokens, dense)
         not_empty = mask.flatten(1).any(dim=1, keepdim=True)
         present = not_empty & (candidates.occlusion_score > 0)
         logits = resize(as_logits(mask), mask.shape[-1] // 4, antialias=True)
@@ -157,11 +161,19 @@ class Sam2(nn.Module):
 
     def write_probability(self, features: ImageFeatures, probability: Tensor, occlusion_score: Tensor) -> Tensor:
         """(N, h * w, 64) memories of masks (N, 1, S, S) in 0..1."""
-        memory = self.memory_encoder(features.coarse, as_logits(probability))
+        memory = self.memory_encoder(features.stride16, as_logits(probability))
         if self.no_obj_embed_spatial is not None:
             absent = (occlusion_score <= 0).to(memory.dtype)
             memory = memory + (absent * self.no_obj_embed_spatial)[..., None, None]
         return memory.flatten(2).transpose(1, 2)
+
+    def _encode_prompts(self, prompts: PromptTensors | None, count: int) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Tokens, dense embedding and token mask of prompts, or of none for `count` objects."""
+        encoder = self.sam_prompt_encoder
+        if prompts is None:
+            return encoder.no_points(count), encoder.encode_mask(None), None
+        dense = encoder.encode_mask(prompts.mask_logits, prompts.mask_valid)
+        return encoder.encode_points(prompts), dense, encoder.token_mask(prompts)
 
     def _candidates(
         self,

@@ -26,7 +26,8 @@ from sam2_ros.node.parameters import Parameters
 from sam2_ros.node.requests import PublishEvent, Requests
 from sam2_ros.node.session import Session
 from sam2_ros.node.statistics import Statistics
-from sam2_ros.node.worker import Frame, Worker
+from sam2_ros.node.types import ReceivedImage
+from sam2_ros.node.worker import Worker
 
 
 class Input(Protocol):
@@ -72,7 +73,7 @@ class Active:
             self._transforms.open()
         self._inputs.append(PromptTopics(node, self.requests))
         if parameters.depth and not features.problem_with("message_filters"):
-            self._depth = DepthInput(node, parameters, self._worker.offer)
+            self._depth = DepthInput(node, parameters, self._worker.put_image)
             self._inputs.append(self._depth)
         self._camera = Camera(node, parameters, self._on_image)
         self._inputs.append(self._camera)
@@ -83,12 +84,12 @@ class Active:
 
             self._inputs.append(DetectionInput(node, self.requests, self._statistics))
 
-    def close(self, patience: float | None = None) -> None:
-        """Unsubscribes and waits for the worker, at most for `patience` seconds (None: however long it takes)."""
+    def close(self, timeout: float | None = None) -> None:
+        """Unsubscribes and waits for the worker, at most for `timeout` seconds (None: however long it takes)."""
         for entry in self._inputs:
             entry.close()
         self._transforms.close()
-        self._worker.close(patience)
+        self._worker.close(timeout)
 
     def health(self) -> Health:
         """How the stream is doing; what is wrong with an input is logged, too."""
@@ -132,11 +133,11 @@ class Active:
             return
         if self._clock.jump is not jump:
             self._restart_inputs()
-        frame = Frame(stamp, message, received, jump=self._clock.jump)
+        frame = ReceivedImage(stamp, message, received, jump=self._clock.jump)
         if self._depth is not None:
-            self._depth.take(frame)
+            self._depth.put_image(frame)
         else:
-            self._worker.offer(frame)
+            self._worker.put_image(frame)
 
     def _restart_inputs(self) -> None:
         self._transforms.restart()
@@ -144,7 +145,7 @@ class Active:
             self._depth.restart()
 
     def _refuse(self, error: StampRangeError) -> None:
-        reason = f"an image cannot be used: {error}"
+        reason = f"cannot read an image: {error}"
         self._statistics.count_unusable(reason)
         self._node.get_logger().error(reason, throttle_duration_sec=REPEAT)
 

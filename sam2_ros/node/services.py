@@ -13,7 +13,7 @@ from sam2_ros.node import qos
 from sam2_ros.node.conversions import messages
 from sam2_ros.node.requests import Requests
 from sam2_ros.node.session import Session
-from sam2_ros.node.worker import AT_ONCE, JobRefused
+from sam2_ros.node.worker import NO_IMAGE, JobRefused
 from sam2_ros.srv import AddObject, RemoveObject, SelectObject
 from sam2_ros.tracking.mask_prompts import cover_warning
 from sam2_ros.tracking.types import PromptError
@@ -39,7 +39,7 @@ class Services:
     async def _on_add_object(self, request: AddObject.Request, response: AddObject.Response) -> AddObject.Response:
         try:
             wanted = messages.prompt_request(request.prompt)
-            outcome = await self._requests().apply_and_wait(wanted)
+            outcome = await self._requests().apply_prompt_and_wait(wanted)
         except (PromptError, JobRefused) as error:
             return self._refuse(response, error)
         response.success = True
@@ -72,7 +72,7 @@ class Services:
 
     async def _respond(self, response: Any, action: Callable[[Session], None]) -> Any:
         try:
-            await self._requests().execute(action, AT_ONCE)
+            await self._requests().execute(action, NO_IMAGE)
         except (PromptError, JobRefused) as error:
             return self._refuse(response, error)
         response.success = True

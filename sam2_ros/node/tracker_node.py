@@ -151,14 +151,14 @@ class TrackerNode(LifecycleNode):
         self._free()
         return TransitionCallbackReturn.SUCCESS
 
-    def stop(self, patience: float | None = None) -> None:
+    def stop(self, timeout: float | None = None) -> None:
         """Unsubscribes and waits for the worker; to be called before the node is destroyed.
 
-        `patience` (seconds) is for a process that ends: it does not wait longer for the frame in hand.
+        `timeout` (seconds) is for a process that ends: it does not wait longer for the frame in hand.
         """
         if self._active is not None:
             active, self._active = self._active, None
-            active.close(patience)
+            active.close(timeout)
 
     def _free(self) -> None:
         if self._outputs is not None:

@@ -1,9 +1,9 @@
-"""One thread that runs the model: always on the newest frame, and on every job.
+"""The worker thread, which runs the model: on the newest image, and on every job.
 
-Frames are replaced while they wait, for a camera does not wait either. Jobs (prompts and other requests) are
-never lost: each one runs, or is refused with a reason, and never both. A job may belong to a frame; then it runs once
-that frame or a newer one has been processed. A job that has run may owe a reply, which comes later and keeps the
-job's place in the queue until then. What takes long is done in pieces, one after each frame.
+Latest image wins: an image that waits is replaced by a newer one and counted as dropped. Jobs (prompts and other
+requests) are never lost: each one runs, or is refused with a reason. A job may wait for an image; it runs once that
+image or a newer one is processed. A job that has run may return a deferred response, which keeps the job's place in
+the queue until it is sent. Late prompts catch up in short steps between images.
 """
 
 from __future__ import annotations
@@ -15,34 +15,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from sam2_ros.node.conversions.depth import AwaitedDepth
-from sam2_ros.node.inputs.image_clock import Jump
 from sam2_ros.node.statistics import Statistics
+from sam2_ros.node.types import ReceivedImage
 
-MAX_JOBS = 64  # that wait at a time
+MAX_JOBS = 64  # queued at a time
 
-AT_ONCE = None  # the frame of a job that needs none
-ANY_FRAME = float("-inf")  # the frame of a job that is content with whichever is newest
+NO_IMAGE = None  # Job.image_stamp of a job that needs no image
+ANY_IMAGE = float("-inf")  # Job.image_stamp of a job that runs on the newest image
 
 
 class JobRefused(RuntimeError):
-    """A job that will not run; the message says why."""
-
-
-@dataclass(frozen=True)
-class Frame:
-    """An image as it arrived."""
-
-    stamp: float  # seconds on the clock of the images
-    message: Any
-    received: float  # seconds on the steady clock
-    depth: AwaitedDepth | None = None  # where depth is asked for
-    jump: Jump | None = None  # the last time that the stamps of images were set back
+    """A job that does not run; the message says why."""
 
 
 @dataclass(frozen=True, eq=False)
-class Reply:
-    """What a job that has run has yet to say; it is sent for certain."""
+class DeferredResponse:
+    """The response of a job that has run; it is sent in any case."""
 
     is_ready: Callable[[], bool]
     send: Callable[[], None]  # called once, when it is ready or when the worker closes
@@ -50,83 +38,83 @@ class Reply:
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """Something to be done between two frames: it runs, or it is refused."""
+    """Work between two images: it runs, or it is refused."""
 
-    run: Callable[[], Reply | None]
+    run: Callable[[], DeferredResponse | None]
     refuse: Callable[[JobRefused], None]
-    frame: float | None = AT_ONCE  # stamp of the frame that it waits for
-    deadline: float = float("inf")  # seconds on the steady clock
-    keeps_frame: bool = True  # whether that frame waits for its turn, however many newer ones there are
+    image_stamp: float | None = NO_IMAGE  # of the image that it waits for, seconds
+    deadline: float = float("inf")  # for the image, seconds on the steady clock
+    keeps_image: bool = True  # the image that it waits for is never dropped for a newer one
 
-    def is_due(self, newest: float | None) -> bool:
-        """Whether it can run after the frame of this stamp (None: there has been no frame)."""
-        return self.frame is AT_ONCE or (newest is not None and newest >= self.frame)
+    def is_due(self, newest_stamp: float | None) -> bool:
+        """Whether it can run after the image of this stamp (None: no image was processed)."""
+        return self.image_stamp is NO_IMAGE or (newest_stamp is not None and newest_stamp >= self.image_stamp)
 
 
-class FrameProcessor(Protocol):
-    """What the thread calls; never called by two threads at a time."""
-
-    @property
-    def newest(self) -> float | None:
-        """Stamp of the newest frame that was processed, None where there is none."""
-
-    def process(self, frame: Frame) -> None:
-        """Takes the next frame."""
+class ImageProcessor(Protocol):
+    """What the worker thread calls; never called by two threads at a time."""
 
     @property
-    def pending(self) -> bool:
-        """Whether there is work for `catch_up`."""
+    def newest_stamp(self) -> float | None:
+        """Stamp of the newest processed image, None where there is none."""
+
+    def process(self, image: ReceivedImage) -> None:
+        """Process the next image."""
+
+    @property
+    def is_catching_up(self) -> bool:
+        """Whether `catch_up` has work to do."""
 
     def catch_up(self) -> None:
-        """Does a piece of the pending work, so short that a frame can wait."""
+        """Propagate late prompts by a few buffered frames, so short that the next image can wait."""
 
     def flush(self) -> None:
-        """Called after a frame, and after the jobs that became due."""
+        """Publish; called after each image and after the jobs that became due."""
 
     def fail(self, error: Exception) -> None:
-        """Receives what any of these raised; the thread continues."""
+        """Report what any of these raised; the thread continues."""
 
 
 class Worker:
-    """Starts at once; `close` ends it."""
+    """Runs from construction to `close`."""
 
-    def __init__(self, processor: FrameProcessor, statistics: Statistics) -> None:
+    def __init__(self, processor: ImageProcessor, statistics: Statistics) -> None:
         self._processor = processor
         self._statistics = statistics
         self._changed = threading.Condition()
-        self._frames: deque[Frame] = deque()  # all but the last are awaited by a job
+        self._images: deque[ReceivedImage] = deque()  # a job waits for each of them but the last
         self._jobs: list[Job] = []  # that have not run
-        self._replies: list[Reply] = []  # of jobs that have run
+        self._responses: list[DeferredResponse] = []  # of jobs that have run
         self._paused = False
         self._closed = False
         self._abandoned = False
         self._thread = threading.Thread(target=self._work, name="tracker", daemon=True)
         self._thread.start()
 
-    def offer(self, frame: Frame) -> None:
-        """Takes a frame in place of the one that waits, unless a job waits for exactly that one."""
+    def put_image(self, image: ReceivedImage) -> None:
+        """Queue an image in place of the one that waits, unless a job waits for that one."""
         with self._changed:
             if self._paused:
                 return
-            if self._frames and not self._is_awaited(self._frames[-1]):
-                self._frames.pop()
+            if self._images and not self._is_awaited(self._images[-1]):
+                self._images.pop()
                 self._statistics.dropped += 1
-            self._frames.append(frame)
+            self._images.append(image)
             self._changed.notify()
 
     def submit(self, job: Job) -> None:
-        """Queues a job. Raises JobRefused where too many are queued or unanswered, or the worker is closed."""
+        """Queue a job. Raises JobRefused where the queue is full or the worker is closed."""
         with self._changed:
             if self._closed:
                 raise JobRefused("the node is inactive: activate it")
-            if len(self._jobs) + len(self._replies) >= MAX_JOBS:
+            if len(self._jobs) + len(self._responses) >= MAX_JOBS:
                 raise JobRefused(f"{MAX_JOBS} prompts and requests are waiting already: send them more slowly")
             self._jobs.append(job)
             self._changed.notify()
 
     @property
     def paused(self) -> bool:
-        """While paused, frames are ignored; jobs still run."""
+        """While paused, images are dropped; jobs still run."""
         return self._paused
 
     @paused.setter
@@ -134,38 +122,38 @@ class Worker:
         with self._changed:
             self._paused = paused
             if paused:
-                self._frames.clear()
+                self._images.clear()
 
-    def close(self, patience: float | None = None) -> None:
-        """Waits for the frame in hand, refuses the jobs that have not run and replies to those that have.
+    def close(self, timeout: float | None = None) -> None:
+        """Wait for the image in process, refuse the jobs that have not run and send the pending responses.
 
-        After `patience` seconds (None: however long it takes) the thread is left to itself; then it publishes nothing
-        more, and the process has to end.
+        After `timeout` seconds (None: never) the thread is abandoned; it publishes nothing more, and the process has
+        to exit.
         """
         with self._changed:
             self._closed = True
             self._changed.notify()
-        self._thread.join(patience)
+        self._thread.join(timeout)
         self._abandoned = self._thread.is_alive()
         for job in self._take_jobs(lambda job: True):
             job.refuse(JobRefused("the node was deactivated before the image of this prompt arrived: send it again"))
         if not self._abandoned:
-            for reply in self._replies:
-                reply.send()
+            for response in self._responses:
+                response.send()
 
     def _work(self) -> None:
         while self._wait():
-            frame = self._next_frame()
-            if frame is not None:
-                self._attempt(self._processor.process, frame)
+            image = self._next_image()
+            if image is not None:
+                self._attempt(self._processor.process, image)
             for job in self._take_due():
                 self._attempt(self._run, job)
-            if self._processor.pending:
+            if self._processor.is_catching_up:
                 self._attempt(self._processor.catch_up)
-            for reply in self._take_ready():
-                self._attempt(reply.send)
-            for job in self._take_late():
-                self._attempt(job.refuse, JobRefused(self._why_late(job)))
+            for response in self._take_ready():
+                self._attempt(response.send)
+            for job in self._take_expired():
+                self._attempt(job.refuse, JobRefused(self._timeout_reason(job)))
             self._attempt(self._processor.flush)
 
     def _attempt(self, work: Callable[..., None], *arguments: Any) -> None:
@@ -174,22 +162,22 @@ class Worker:
         try:
             work(*arguments)
         except Exception as error:
-            if not self._abandoned:  # else ROS is shut down meanwhile
+            if not self._abandoned:  # else ROS may be shut down already
                 self._processor.fail(error)
 
     def _run(self, job: Job) -> None:
-        if reply := job.run():
+        if response := job.run():
             with self._changed:
-                self._replies.append(reply)
+                self._responses.append(response)
 
     def _wait(self) -> bool:
-        """Until there is something to do. False: the worker is closed."""
+        """Wait until there is something to do; False once the worker is closed."""
         with self._changed:
             while not self._closed:
-                newest, now = self._processor.newest, time.monotonic()
+                newest, now = self._processor.newest_stamp, time.monotonic()
                 if (
-                    self._frames
-                    or self._processor.pending
+                    self._images
+                    or self._processor.is_catching_up
                     or any(job.is_due(newest) or job.deadline <= now for job in self._jobs)
                 ):
                     return True
@@ -197,40 +185,40 @@ class Worker:
                 self._changed.wait(None if deadline == float("inf") else deadline - now)
             return False
 
-    def _next_frame(self) -> Frame | None:
+    def _next_image(self) -> ReceivedImage | None:
         with self._changed:
-            return self._frames.popleft() if self._frames else None
+            return self._images.popleft() if self._images else None
 
     def _take_due(self) -> list[Job]:
-        newest = self._processor.newest
+        newest = self._processor.newest_stamp
         return self._take_jobs(lambda job: job.is_due(newest))
 
-    def _take_late(self) -> list[Job]:
-        """Those that wait for a frame; what can run does so however late it is."""
-        newest, now = self._processor.newest, time.monotonic()
+    def _take_expired(self) -> list[Job]:
+        """Jobs whose image did not come before the deadline; a job that is due runs after its deadline, too."""
+        newest, now = self._processor.newest_stamp, time.monotonic()
         return self._take_jobs(lambda job: job.deadline <= now and not job.is_due(newest))
 
-    def _take_jobs(self, wanted: Callable[[Job], bool]) -> list[Job]:
-        """Removes jobs from the queue, in the order in which they came."""
+    def _take_jobs(self, is_taken: Callable[[Job], bool]) -> list[Job]:
+        """Remove jobs from the queue, in the order in which they were submitted."""
         with self._changed:
-            taken = [job for job in self._jobs if wanted(job)]
+            taken = [job for job in self._jobs if is_taken(job)]
             self._jobs = [job for job in self._jobs if job not in taken]
             return taken
 
-    def _take_ready(self) -> list[Reply]:
-        ready = [reply for reply in self._replies if reply.is_ready()]
+    def _take_ready(self) -> list[DeferredResponse]:
+        ready = [response for response in self._responses if response.is_ready()]
         with self._changed:
-            self._replies = [reply for reply in self._replies if reply not in ready]
+            self._responses = [response for response in self._responses if response not in ready]
         return ready
 
-    def _is_awaited(self, frame: Frame) -> bool:
-        return any(job.keeps_frame and job.frame == frame.stamp for job in self._jobs)
+    def _is_awaited(self, image: ReceivedImage) -> bool:
+        return any(job.keeps_image and job.image_stamp == image.stamp for job in self._jobs)
 
-    def _why_late(self, job: Job) -> str:
+    def _timeout_reason(self, job: Job) -> str:
         if self._paused:
             return "its image was not processed because the tracker is paused: call ~/enable with true"
-        newest = self._processor.newest
-        seen = "none has been processed yet" if newest is None else f"the newest processed one is of {newest:.6f}"
-        wanted = "an image" if job.frame == ANY_FRAME else f"the image of {job.frame:.6f}"
-        advice = "check the camera, and that the prompt carries the stamp of its image"
-        return f"{wanted} did not come in time ({seen}): {advice}"
+        newest = self._processor.newest_stamp
+        processed = "no image has been processed yet" if newest is None else f"the newest processed is {newest:.6f}"
+        expected = "an image" if job.image_stamp == ANY_IMAGE else f"the image stamped {job.image_stamp:.6f}"
+        advice = "check the camera, and that the prompt has the stamp of its image"
+        return f"{expected} did not arrive within prompt_timeout ({processed}): {advice}"

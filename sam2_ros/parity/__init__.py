@@ -1,5 +1,5 @@
-"""Is our network the reference's? The same weights, frames and prompts through both, and every number compared.
+"""Parity with the reference: the same weights, frames and prompts through both implementations, all outputs compared.
 
-`scenarios` says what is asked, `ours` and `reference` answer, `compare` judges the answers. `golden` keeps a few of the
-reference's numbers, so that the test suite can ask the same without it.
+`scenarios` defines the inputs, `ours` and `reference` run them, `compare` compares the outputs. `golden` records
+samples of the reference's outputs, which the test suite compares with ours.
 """

@@ -1,4 +1,4 @@
-"""A few of the reference's numbers in a small file, so that the test suite can hold equality without the reference."""
+"""Samples of the reference's outputs in a small file, for parity tests without the reference."""
 
 from __future__ import annotations
 
@@ -13,47 +13,58 @@ from ..model import CONFIGS, ModelConfig, Sam2, seeded_model
 from ..tracking.preprocess import preprocess
 from .ours import balance_occlusion
 from .reference import Reference
-from .scenarios import Answers, ModuleInputs, Scenario, absence_scenario, drawn_frames, module_inputs, video_scenarios
+from .scenarios import (
+    ModuleInputs,
+    Scenario,
+    VideoOutputs,
+    absence_scenario,
+    module_inputs,
+    synthetic_frames,
+    video_scenarios,
+)
 
-_FRAMES = 18  # one more than the object pointers reach, and then some
+_FRAMES = 18  # more than there are recent object pointers
 _IMAGE_SIZE = 128
 _SAMPLES = 64  # of every tensor
 
-# Both releases of the architecture, at a size that a test can run.
+# Both releases of the architecture, small enough for tests.
 SMALL = {version: replace(CONFIGS["nano"].resized(_IMAGE_SIZE), version=version) for version in ("2.0", "2.1")}
 
 
 @dataclass(frozen=True)
-class Questions:
-    """What a seeded model is asked."""
+class GoldenInputs:
+    """A seeded model and the inputs that both implementations run."""
 
     model: Sam2
-    inputs: ModuleInputs
+    modules: ModuleInputs
     videos: list[Scenario]
     absence: Scenario
 
 
-def questions(config: ModelConfig) -> Questions:
+def golden_inputs(config: ModelConfig) -> GoldenInputs:
     """The same on every machine."""
-    frames = drawn_frames(_FRAMES, config.image_size)
+    frames = synthetic_frames(_FRAMES, config.image_size)
     images = [preprocess(frame, config.image_size, torch.device("cpu")) for frame in frames]
-    return Questions(
-        seeded_model(config), module_inputs(config, images[0]), video_scenarios(images), absence_scenario(images)
+    return GoldenInputs(
+        model=seeded_model(config),
+        modules=module_inputs(config, images[0]),
+        videos=video_scenarios(images),
+        absence=absence_scenario(images),
     )
 
 
 def record(checkout: Path, path: Path) -> None:
-    """Ask the reference, and write its answers and the names of its parameters."""
+    """Run the reference; write samples of its outputs, and the names and shapes of its parameters."""
     numbers: dict[str, np.ndarray] = {}
     for version, config in SMALL.items():
-        reference, asked = Reference(checkout, config), questions(config)
-        reference.load(asked.model)
-        numbers |= {f"{version}/{name}": sample(x) for name, x in reference.modules(asked.inputs).items()}
-        for scenario in asked.videos:
+        reference, inputs = Reference(checkout, config), golden_inputs(config)
+        reference.load(inputs.model)
+        numbers |= {f"{version}/{name}": sample(x) for name, x in reference.modules(inputs.modules).items()}
+        for scenario in inputs.videos:
             numbers[f"{version}/{scenario.name}"] = sample_video(reference.track(scenario))
-        numbers[f"{version}/shift"] = np.array(balance_occlusion(asked.model, asked.absence))
-        reference.load(asked.model)
-        numbers[f"{version}/{asked.absence.name}"] = sample_video(reference.track(asked.absence))
+        numbers[f"{version}/shift"] = np.array(balance_occlusion(inputs.model, inputs.absence))
+        reference.load(inputs.model)
+        numbers[f"{version}/{inputs.absence.name}"] = sample_video(reference.track(inputs.absence))
     for name, config in CONFIGS.items():
         if name != "nano":
             shapes = Reference(checkout, config).shapes()
@@ -62,12 +73,12 @@ def record(checkout: Path, path: Path) -> None:
 
 
 def sample(x: Tensor) -> np.ndarray:
-    """(1 + 64,) float32: the largest absolute value, then values spread evenly over the tensor."""
+    """(1 + 64,) float32: the largest absolute value, then evenly spaced values of the tensor."""
     flat = x.float().flatten()
     index = torch.linspace(0, len(flat) - 1, _SAMPLES).round().long()
     return torch.cat((flat.abs().max()[None], flat[index])).numpy()
 
 
-def sample_video(answers: Answers) -> np.ndarray:
+def sample_video(outputs: VideoOutputs) -> np.ndarray:
     """(F, 2 + 64) float32, by object and frame: the occlusion score, then a sample of the logits."""
-    return np.stack([np.append(np.float32(a.occlusion_score), sample(a.logits)) for _, a in sorted(answers.items())])
+    return np.stack([np.append(np.float32(o.occlusion_score), sample(o.logits)) for _, o in sorted(outputs.items())])

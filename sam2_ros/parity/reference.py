@@ -1,4 +1,4 @@
-"""The reference's side: a checkout of facebookresearch/sam2, driven through its own builder and video predictor."""
+"""The reference on the scenarios: a checkout of facebookresearch/sam2, run by its own builder and video predictor."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from torch import Tensor
 from ..model import ModelConfig, PromptTensors, Sam2
 from ..model.checkpoint_names import UNUSED
 from .ours import EncodeOnce
-from .scenarios import MODULE_FRAME, Action, Answer, Answers, ModuleInputs, Scenario
+from .scenarios import MODULE_FRAME, Action, FrameOutput, ModuleInputs, Scenario, VideoOutputs
 
 _LETTERS = {"tiny": "t", "small": "s", "base_plus": "b+", "large": "l"}
-# What its builder adds for the video predictor, without the filling of holes: we fill none.
+# What its builder adds for the video predictor, except for filling holes in masks, which we do not.
 _POSTPROCESSING = (
     "++model.sam_mask_decoder_extra_args.dynamic_multimask_via_stability=true",
     "++model.sam_mask_decoder_extra_args.dynamic_multimask_stability_delta=0.05",
@@ -28,10 +28,10 @@ _POSTPROCESSING = (
 
 
 class Reference:
-    """One model of the reference; on a GPU as its builder's `vos_optimized` makes it, which compiles at first use."""
+    """One model of the reference; on a GPU built with `vos_optimized`, which compiles at first use."""
 
     def __init__(self, checkout: Path, config: ModelConfig, device: str = "cpu") -> None:
-        """Raises ValueError where there is no checkout, or something that it needs is not installed."""
+        """Raises ValueError where there is no checkout, or a library that it needs is missing."""
         overrides = [*_POSTPROCESSING, f"++model.image_size={config.image_size}"]
         size = config.name.rpartition("hiera_")[2]
         if size not in _LETTERS:
@@ -49,15 +49,15 @@ class Reference:
         self._model.requires_grad_(False)
 
     def load(self, model: Sam2) -> None:
-        """Take over the weights of our model, all of them."""
+        """Load all weights of our model."""
         self._model.load_state_dict({**model.state_dict(), UNUSED: self._model.state_dict()[UNUSED]})
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Every key of its state dict."""
+        """Shapes by the keys of its state dict."""
         return {key: tuple(value.shape) for key, value in self._model.state_dict().items()}
 
     @torch.inference_mode()
-    def track(self, scenario: Scenario) -> Answers:
+    def track(self, scenario: Scenario) -> VideoOutputs:
         """Run a scenario through the video predictor."""
         state = self._state([image[0] for image in scenario.images], (scenario.image_size, scenario.image_size))
         self._model.add_all_frames_to_correct_as_cond = scenario.corrections_are_prompted
@@ -65,20 +65,20 @@ class Reference:
         for moment in sorted({action.moment for action in scenario.actions}):
             if moment > 0:
                 self._propagate(state, following, moment)
-                following = min(action.frame for action in scenario.given_at(moment)) + 1
-            for action in scenario.given_at(moment):
+                following = min(action.frame for action in scenario.applied_at(moment)) + 1
+            for action in scenario.applied_at(moment):
                 self._prompt(state, action)
         self._propagate(state, following, len(scenario.images) - 1)
-        return _answers(state)
+        return _outputs(state)
 
     def _state(self, images: Sequence[Tensor], size: tuple[int, int]) -> dict[str, Any]:
         """Before the first prompt, from images (3, S, S) of frames of `size` (H, W)."""
         module: Any = importlib.import_module("sam2.sam2_video_predictor")
-        # Frames come from us, not from a folder of JPEG files; and its progress bars would hide ours.
+        # Frames are given, not read from a folder of JPEG files; and its progress bars would hide ours.
         module.load_video_frames = lambda **_: (images, *size)
         module.tqdm = _quiet
         state = self._model.init_state("")
-        # Short videos shrink the unit of its pointers' age; a stream has no end.
+        # In short videos, the reference scales the age of pointers by their length; a stream has no length.
         state["num_frames"] = len(images) + self._model.max_obj_ptrs_in_encoder
         return state
 
@@ -103,43 +103,43 @@ class Reference:
 
     @torch.inference_mode()
     def modules(self, inputs: ModuleInputs) -> dict[str, Tensor]:
-        """Every module's answer, by our names."""
+        """The outputs of every module, by the same names as `ours.modules`."""
         model = self._model
         encoded = model.forward_image(inputs.image)
-        fine, half, coarse = encoded["backbone_fpn"]
+        stride4, stride8, stride16 = encoded["backbone_fpn"]
         first = self._read_memory(encoded, 1, None)
         later = self._read_memory(encoded, inputs.pointers.shape[1], _output_dict(inputs, model))
-        answers = {f"trunk stride {4 << i}": m for i, m in enumerate(model.image_encoder.trunk(inputs.image))}
-        answers |= {"neck stride 16": coarse, "neck stride 8": half, "neck stride 4": fine}
-        answers["position of the grid"] = model.sam_prompt_encoder.get_dense_pe()[0].flatten(1).T
-        answers |= {"no memory": first, "memory attention": later}
+        outputs = {f"trunk stride {4 << i}": m for i, m in enumerate(model.image_encoder.trunk(inputs.image))}
+        outputs |= {"neck stride 16": stride16, "neck stride 8": stride8, "neck stride 4": stride4}
+        outputs["position of the grid"] = model.sam_prompt_encoder.get_dense_pe()[0].flatten(1).T
+        outputs |= {"no memory": first, "memory attention": later}
 
         for name, prompts in inputs.prompts.items():
-            answers |= self._decoder(name, prompts, first, [fine, half])
+            outputs |= self._decoder(name, prompts, first, [stride4, stride8])
         correction = inputs.prompts["correction"]
-        answers["prompt map, correction"] = model.sam_prompt_encoder(
+        outputs["prompt map, correction"] = model.sam_prompt_encoder(
             points=_points(correction), boxes=None, masks=correction.mask_logits
         )[1]
         count = len(later)
-        high_res = [fine.expand(count, -1, -1, -1), half.expand(count, -1, -1, -1)]
+        high_res = [stride4.expand(count, -1, -1, -1), stride8.expand(count, -1, -1, -1)]
         _, _, _, logits, full, pointer, score = model._forward_sam_heads(
             later, high_res_features=high_res, multimask_output=True
         )
-        answers |= {
+        outputs |= {
             "decoder choice, tracking": logits,
             "occlusion score, tracking": score,
             "pointer, tracking": pointer,
         }
-        _, _, _, given, _, given_pointer, _ = model._use_mask_as_output(coarse, [fine, half], inputs.mask)
-        answers |= {"mask prompt logits": given, "mask prompt pointer": given_pointer}
+        _, _, _, prompted, _, prompted_pointer, _ = model._use_mask_as_output(stride16, [stride4, stride8], inputs.mask)
+        outputs |= {"mask prompt logits": prompted, "mask prompt pointer": prompted_pointer}
 
-        seen = torch.ones(count, 1)
-        answers |= {
-            "memory encoder, tracked": self._write_memory(encoded, full, seen, False),
-            "memory encoder, prompted": self._write_memory(encoded, full, seen, True),
-            "memory encoder, absent": self._write_memory(encoded, full, -seen, False),
+        in_view = torch.ones(count, 1)
+        outputs |= {
+            "memory encoder, tracked": self._write_memory(encoded, full, in_view, False),
+            "memory encoder, prompted": self._write_memory(encoded, full, in_view, True),
+            "memory encoder, absent": self._write_memory(encoded, full, -in_view, False),
         }
-        return answers
+        return outputs
 
     def _decoder(
         self, name: str, prompts: PromptTensors, conditioned: Tensor, high_res: list[Tensor]
@@ -172,7 +172,7 @@ class Reference:
         }
 
     def _features(self, encoded: dict[str, Any], count: int) -> tuple[list[Tensor], list[Tensor], list[Any]]:
-        """The image's features as its tracking code takes them, for `count` objects."""
+        """Image features in the layout of its tracking code, for `count` objects."""
         expanded = {
             key: [x.expand(count, -1, -1, -1) for x in encoded[key]] for key in ("backbone_fpn", "vision_pos_enc")
         }
@@ -197,7 +197,7 @@ class Reference:
 
 
 def _import(checkout: Path) -> Any:
-    """Its module `build_sam`."""
+    """The checkout's module `build_sam`."""
     if not (checkout / "sam2" / "build_sam.py").is_file():
         raise ValueError(f"{checkout} is no checkout of facebookresearch/sam2: it has no sam2/build_sam.py")
     sys.path.insert(0, str(checkout.resolve()))
@@ -217,7 +217,7 @@ def _yaml(version: str, size: str) -> str:
 
 
 def _dimensions(config: ModelConfig) -> list[str]:
-    """Overrides that turn its tiny model into one of our own size."""
+    """Overrides that turn its tiny model into this configuration."""
     trunk, attention = config.trunk, "model.memory_attention.layer"
     values: dict[str, object] = {
         "model.image_encoder.trunk.embed_dim": trunk.width,
@@ -250,7 +250,7 @@ def _points(prompts: PromptTensors) -> tuple[Tensor, Tensor]:
 
 
 def _output_dict(inputs: ModuleInputs, model: Any) -> dict[str, Any]:
-    """The memory as its tracking code keeps it: frame 0 is prompted, the others are tracked."""
+    """The memory in the layout of its tracking code: frame 0 is prompted, the others are tracked."""
     grid = model.sam_image_embedding_size
     spatial = inputs.spatial.transpose(2, 3).unflatten(3, (grid, grid))
     position = model.memory_encoder.position_encoding(spatial[0])
@@ -261,9 +261,9 @@ def _output_dict(inputs: ModuleInputs, model: Any) -> dict[str, Any]:
     return {"cond_frame_outputs": {0: entries[0]}, "non_cond_frame_outputs": dict(enumerate(entries[1:], start=1))}
 
 
-def _answers(state: dict[str, Any]) -> Answers:
+def _outputs(state: dict[str, Any]) -> VideoOutputs:
     return {
-        (object_, frame): Answer(out["pred_masks"][0, 0], float(out["object_score_logits"]))
+        (object_, frame): FrameOutput(out["pred_masks"][0, 0], float(out["object_score_logits"]))
         for object_, index in state["obj_id_to_idx"].items()
         for outputs in state["output_dict_per_obj"][index].values()
         for frame, out in outputs.items()

@@ -1,4 +1,4 @@
-"""What both implementations are asked: single modules on one image, and videos with prompts."""
+"""Inputs for both implementations: single modules on one image, and videos with prompts."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from torch import Tensor
 from ..model import ModelConfig, PointLabel, PromptTensors
 from ..tracking import Box, Click, Prompt
 
-SHORTEST = 8  # frames that a video needs for every scenario to happen
-BLANK = slice(3, 6)  # frames of the absence scenario on which nothing is to be seen
-MODULE_FRAME = 8  # the frame on which the memory is read; 0 is prompted, all in between are tracked
+MIN_FRAMES = 8  # of a video, for all scenarios
+BLANK = slice(3, 6)  # blank frames of the absence scenario
+MODULE_FRAME = 8  # the frame on which the memory is read; frame 0 is prompted, the frames between are tracked
 _OBJECTS = 2  # in the memory that is read
 
 
 class Action(NamedTuple):
-    """A prompt for an object on a frame; several are given one after the other."""
+    """A prompt for an object on a frame."""
 
     frame: int
     object: int
     prompt: Prompt
-    delay: int = 0  # frames that have been tracked meanwhile, and are to be tracked anew
+    delay: int = 0  # frames that were tracked since, and have to be tracked again
 
     @property
     def moment(self) -> int:
-        """The newest frame when the prompt is given."""
+        """The newest frame when the prompt is applied."""
         return self.frame + self.delay
 
 
@@ -40,31 +40,31 @@ class Scenario:
     name: str
     images: Sequence[Tensor]  # (1, 3, S, S) normalised
     actions: tuple[Action, ...]
-    corrections_are_prompted: bool = False  # whether a corrected frame is remembered like the first
+    corrections_are_prompted: bool = False  # whether a corrected frame is written to memory as a prompted one
 
     @property
     def image_size(self) -> int:
         """Side of the square images (pixels)."""
         return self.images[0].shape[-1]
 
-    def given_at(self, moment: int) -> list[Action]:
-        """The prompts that are given when a frame has just been tracked."""
+    def applied_at(self, moment: int) -> list[Action]:
+        """The prompts that are applied after a frame was tracked."""
         return [action for action in self.actions if action.moment == moment]
 
 
-class Answer(NamedTuple):
-    """What an implementation says of one object on one frame."""
+class FrameOutput(NamedTuple):
+    """An implementation's output for one object on one frame."""
 
     logits: Tensor  # (S / 4, S / 4)
     occlusion_score: float
 
 
-Answers = dict[tuple[int, int], Answer]  # by object and frame
+VideoOutputs = dict[tuple[int, int], FrameOutput]  # by object and frame
 
 
 @dataclass(frozen=True)
 class ModuleInputs:
-    """What the modules are given, beside the weights."""
+    """Inputs of the modules."""
 
     image: Tensor  # (1, 3, S, S) normalised
     prompts: dict[str, PromptTensors]
@@ -74,9 +74,9 @@ class ModuleInputs:
 
 
 def video_scenarios(images: Sequence[Tensor]) -> list[Scenario]:
-    """All that are tracked with the objects in view; raises ValueError for too short a video."""
-    if len(images) < SHORTEST:
-        raise ValueError(f"the video has {len(images)} frames, expected at least {SHORTEST}")
+    """Scenarios with the objects in view; raises ValueError for a video of fewer than `MIN_FRAMES`."""
+    if len(images) < MIN_FRAMES:
+        raise ValueError(f"the video has {len(images)} frames, expected at least {MIN_FRAMES}")
     size = images[0].shape[-1]
     click, second = Click(0.5 * size, 0.45 * size), Click(0.6 * size, 0.6 * size)
     beside = Click(0.15 * size, 0.2 * size, positive=False)
@@ -107,7 +107,7 @@ def video_scenarios(images: Sequence[Tensor]) -> list[Scenario]:
 
 
 def absence_scenario(images: Sequence[Tensor]) -> Scenario:
-    """The object is gone for a few frames, for these are blank."""
+    """The object is out of view for a few frames, which are blank."""
     size = images[0].shape[-1]
     blank = torch.zeros_like(images[0])
     frames = [*images]
@@ -116,7 +116,7 @@ def absence_scenario(images: Sequence[Tensor]) -> Scenario:
 
 
 def module_inputs(config: ModelConfig, image: Tensor) -> ModuleInputs:
-    """Every kind of prompt, and a memory of random numbers."""
+    """Every type of prompt, and a random memory."""
     size = config.image_size
     random = torch.Generator().manual_seed(0)
     spatial = torch.randn(MODULE_FRAME, _OBJECTS, config.grid**2, config.memory_width, generator=random)
@@ -125,9 +125,9 @@ def module_inputs(config: ModelConfig, image: Tensor) -> ModuleInputs:
     positive, negative = PointLabel.POSITIVE, PointLabel.NEGATIVE
     corners = PointLabel.BOX_TOP_LEFT, PointLabel.BOX_BOTTOM_RIGHT
 
-    def points(*placed: tuple[PointLabel, float, float], mask: Tensor | None = None) -> PromptTensors:
-        where = torch.tensor([[(x * size, y * size) for _, x, y in placed]])
-        return PromptTensors(where, torch.tensor([[int(label) for label, _, _ in placed]]), mask)
+    def points(*labelled: tuple[PointLabel, float, float], mask: Tensor | None = None) -> PromptTensors:
+        pixels = torch.tensor([[(x * size, y * size) for _, x, y in labelled]])
+        return PromptTensors(pixels, torch.tensor([[int(label) for label, _, _ in labelled]]), mask)
 
     prompts = {
         "click": points((positive, 0.5, 0.45)),
@@ -135,11 +135,17 @@ def module_inputs(config: ModelConfig, image: Tensor) -> ModuleInputs:
         "box": points((corners[0], 0.3, 0.25), (corners[1], 0.7, 0.8)),
         "correction": points((positive, 0.5, 0.45), (negative, 0.15, 0.2), mask=earlier),
     }
-    return ModuleInputs(image, prompts, _disc(size)[None, None], spatial.bfloat16().float(), pointers)
+    return ModuleInputs(
+        image=image,
+        prompts=prompts,
+        mask=_disc(size)[None, None],
+        spatial=spatial.bfloat16().float(),
+        pointers=pointers,
+    )
 
 
-def drawn_frames(count: int, size: int) -> list[np.ndarray]:
-    """(size, size, 3) uint8 each: discs that move over a pattern, from integers alone, the same on every machine."""
+def synthetic_frames(count: int, size: int) -> list[np.ndarray]:
+    """(size, size, 3) uint8 each: discs that move over a pattern, by integer arithmetic: the same on every machine."""
     y, x = np.mgrid[:size, :size]
     frames = []
     for t in range(count):

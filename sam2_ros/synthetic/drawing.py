@@ -9,17 +9,23 @@ import numpy as np
 
 from sam2_ros.synthetic.motion import Trajectory
 from sam2_ros.synthetic.shapes import SPRITE, Part, similarity
+from sam2_ros.synthetic.warps import perspective, thin_plate_warp
 
 
 @dataclass(frozen=True)
 class Actor:
-    """A drawn object. `label` 0 is scenery; `wobble`: amplitude of its deformation, `shadow`: the shadow's opacity."""
+    """A drawn object. `label` 0 is scenery; `wobble`: amplitude of its deformation, `shadow`: the shadow's opacity.
+
+    `bends` (T, POINTS, 2) deform its sprites by thin-plate splines, `tilt` (T, 2) turns it out of the image plane.
+    """
 
     parts: tuple[Part, ...]
     trajectory: Trajectory
     label: int
     wobble: float = 0.0
     shadow: float = 0.0
+    bends: np.ndarray | None = None
+    tilt: np.ndarray | None = None
 
 
 def fit_sprites(actor: Actor, size: int) -> Actor:
@@ -28,9 +34,9 @@ def fit_sprites(actor: Actor, size: int) -> Actor:
     parts = []
     for part in actor.parts:
         drawn = 2 * half_side * np.abs(np.linalg.svd(part.transform[:2, :2], compute_uv=False)).max()
-        side = int(np.clip(drawn * 1.2, 8, SPRITE))
+        side = int(np.clip(drawn * 1.2, 8, max(SPRITE, part.side)))
         sprite = part.sprite
-        if side < min(0.8 * SPRITE, part.side):
+        if side < min(0.8 * max(SPRITE, part.side), part.side):
             count = len(sprite) // part.side
             sprite = cv2.resize(sprite, (side, count * side), interpolation=cv2.INTER_AREA)
         parts.append(replace(part, sprite=sprite))
@@ -83,16 +89,23 @@ def draw(actor: Actor, t: int, view: np.ndarray, shutter: float, picture: np.nda
         return
     layer = np.zeros((lower - upper, right - left, 4), np.float32)
     to_window = similarity(0, (1, 1), (-left, -upper)) @ to_pixels
+    if actor.tilt is not None:
+        to_window = to_window @ perspective(actor.tilt[t])
     for part in actor.parts:
         sprite = part.sprite_at(t)
         if actor.wobble:
             sprite = _bend(sprite, actor.wobble, t)
-        matrix = (to_window @ _sprite_to_object(part, t))[:2]
-        drawn = cv2.warpAffine(sprite, matrix, (right - left, lower - upper), flags=cv2.INTER_LINEAR)
+        if actor.bends is not None:
+            sprite = thin_plate_warp(sprite, actor.bends[t])
+        matrix = to_window @ _sprite_to_object(part, t)
+        if actor.tilt is None:
+            drawn = cv2.warpAffine(sprite, matrix[:2], (right - left, lower - upper), flags=cv2.INTER_LINEAR)
+        else:
+            drawn = cv2.warpPerspective(sprite, matrix, (right - left, lower - upper), flags=cv2.INTER_LINEAR)
         layer = drawn + layer * (1 - drawn[..., 3:])
     labels[upper:lower, left:right][layer[..., 3] > 0.5] = actor.label
     if np.hypot(*motion) > 1.5:
-        layer = cv2.filter2D(layer, -1, _motion_blur_kernel(motion))
+        layer = cv2.filter2D(layer, -1, motion_blur_kernel(motion))
     window = picture[upper:lower, left:right]
     if actor.shadow:
         spread = max(3, (lower - upper) // 8) | 1
@@ -104,7 +117,7 @@ def draw(actor: Actor, t: int, view: np.ndarray, shutter: float, picture: np.nda
     window += layer[..., :3]
 
 
-def _motion_blur_kernel(motion: np.ndarray) -> np.ndarray:
+def motion_blur_kernel(motion: np.ndarray) -> np.ndarray:
     """The blur kernel of a displacement by `motion` (pixels)."""
     length = int(np.clip(np.hypot(*motion), 2, 40))
     kernel = np.zeros((length | 1, length | 1), np.float32)

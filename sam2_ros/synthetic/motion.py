@@ -19,6 +19,10 @@ class Trajectory:
     scale: np.ndarray
     is_drawn: np.ndarray
 
+    def at(self, frames: np.ndarray) -> Trajectory:
+        """The poses of these frames."""
+        return Trajectory(self.position[frames], self.angle[frames], self.scale[frames], self.is_drawn[frames])
+
 
 def random_walk(rng: np.random.Generator, frames: int, step: float) -> np.ndarray:
     """(T,) a random walk of `step` per frame whose speed changes slowly; starts at 0."""
@@ -47,13 +51,15 @@ def _absence_profile(rng: np.random.Generator, frames: int) -> np.ndarray:
     return share**2 * (3 - 2 * share)
 
 
-def random_trajectory(rng: np.random.Generator, frames: int, size: float, absence: float) -> Trajectory:
+def random_trajectory(
+    rng: np.random.Generator, frames: int, size: float, absence: float, home: np.ndarray | None = None
+) -> Trajectory:
     """A course of an object whose half side is about `size`; with probability `absence` it is absent for a while.
 
-    An absent object has left the image, or is not drawn.
+    It starts at `home`, or else anywhere. An absent object has left the image, or is not drawn.
     """
     step = 0.0 if rng.random() < 0.15 else np.exp(rng.uniform(np.log(0.002), np.log(0.06)))
-    home = rng.uniform(0.12, 0.88, 2)
+    home = rng.uniform(0.12, 0.88, 2) if home is None else home
     walk = np.stack([random_walk(rng, frames, step), random_walk(rng, frames, step)], -1)
     if rng.random() < 0.12:
         jump = int(rng.integers(1, max(2, frames)))

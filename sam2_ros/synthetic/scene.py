@@ -6,14 +6,15 @@ photograph: a segment has no drawn border that a network could recognise.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import cv2
 import numpy as np
 
+from sam2_ros.synthetic.camera_effects import apply_camera_effects, random_camera_effects
 from sam2_ros.synthetic.clip import Clip
 from sam2_ros.synthetic.drawing import Actor, draw, fit_sprites
-from sam2_ros.synthetic.motion import Trajectory, camera_motion, crossing_trajectory, random_trajectory, random_walk
+from sam2_ros.synthetic.motion import Trajectory, camera_motion, crossing_trajectory, random_trajectory
 from sam2_ros.synthetic.objects import random_object
 from sam2_ros.synthetic.pictures import Pictures
 from sam2_ros.synthetic.shapes import Part, blend_towards, look_alike, similarity
@@ -23,17 +24,6 @@ from sam2_ros.synthetic.textures import noise_texture, photograph_crop, random_s
 MARGIN = 0.2
 
 
-@dataclass(frozen=True)
-class _CameraEffects:
-    """Effects of the camera. `light` (T, 3) gains; `shutter`: share of a frame's motion that is blurred."""
-
-    light: np.ndarray
-    shutter: float
-    blur: float
-    noise: float
-    quality: int | None
-
-
 def render_clip(seed: int, index: int, pictures: Pictures, frames: int = 8, size: int = 192) -> Clip:
     """Clip number `index` of series `seed`: `frames` images of `size` x `size` pixels."""
     rng = np.random.default_rng((seed, index))
@@ -41,7 +31,7 @@ def render_clip(seed: int, index: int, pictures: Pictures, frames: int = 8, size
     view = camera_motion(rng, frames)
     actors, look_alikes, segment_labels = _compose(rng, pictures, background, segments, frames)
     actors = [fit_sprites(actor, size) for actor in actors]
-    effects = _random_camera_effects(rng, frames)
+    effects = random_camera_effects(rng, frames)
     shown = np.empty((frames, size, size, 3), np.uint8)
     labels = np.empty((frames, size, size), np.uint8)
     for t in range(frames):
@@ -49,7 +39,7 @@ def render_clip(seed: int, index: int, pictures: Pictures, frames: int = 8, size
         for actor in actors:
             if actor.trajectory.is_drawn[t]:
                 draw(actor, t, view, effects.shutter, picture, labels[t])
-        shown[t] = _apply_camera_effects(rng, picture, effects, t)
+        shown[t] = apply_camera_effects(rng, picture, effects, t)
     return Clip(shown, labels, look_alikes)
 
 
@@ -135,22 +125,6 @@ def _still_trajectory(rng: np.random.Generator, frames: int) -> Trajectory:
     return Trajectory(position, np.full(frames, rng.uniform(0, 6)), scale, np.ones(frames, bool))
 
 
-def _random_camera_effects(rng: np.random.Generator, frames: int) -> _CameraEffects:
-    drift = rng.choice((0.0, 0.01, 0.05), p=(0.4, 0.4, 0.2))
-    light = np.stack([random_walk(rng, frames, drift)] * 3, -1) + random_walk(rng, frames, drift / 3)[
-        :, None
-    ] * rng.normal(0, 1, 3)
-    if rng.random() < 0.08:
-        light[int(rng.integers(frames)) :] += rng.uniform(-0.5, 0.5)
-    return _CameraEffects(
-        light=np.exp(np.clip(light, -0.8, 0.6)).astype(np.float32),
-        shutter=rng.uniform(0.2, 1.0) if rng.random() < 0.5 else 0.0,
-        blur=rng.uniform(0.3, 1.3) if rng.random() < 0.35 else 0.0,
-        noise=rng.uniform(1, 10) if rng.random() < 0.5 else 0.0,
-        quality=int(rng.integers(25, 90)) if rng.random() < 0.5 else None,
-    )
-
-
 def _render_background(
     background: np.ndarray, segment_labels: np.ndarray, view: np.ndarray, size: int
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -161,17 +135,3 @@ def _render_background(
     if not segment_labels.any():
         return picture, np.zeros((size, size), np.uint8)
     return picture, cv2.warpAffine(segment_labels, matrix, (size, size), flags=cv2.INTER_NEAREST)
-
-
-def _apply_camera_effects(rng: np.random.Generator, picture: np.ndarray, effects: _CameraEffects, t: int) -> np.ndarray:
-    """The final frame (S, S, 3) uint8: light, lens blur, sensor noise, JPEG compression."""
-    picture = picture * effects.light[t]
-    if effects.blur:
-        picture = cv2.GaussianBlur(picture, (0, 0), effects.blur)
-    if effects.noise:
-        picture = picture + effects.noise * rng.standard_normal(picture.shape, np.float32)
-    frame = np.clip(picture, 0, 255).astype(np.uint8)
-    if effects.quality is None:
-        return frame
-    encoded = cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, effects.quality])[1]
-    return np.asarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR))

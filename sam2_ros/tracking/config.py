@@ -10,29 +10,29 @@ from .device import PRECISIONS
 from .memory_policy import POLICIES, MemoryPolicy
 from .track_state import TrackStateConfig
 
-_MAX_OBJECTS = 254  # values of a label image
+_MAX_OBJECTS = 254  # values 1..254 of the label image
 
 
 @dataclass(frozen=True)
 class TrackerConfig:
-    """Memory use grows with the first three fields and with nothing else. Raises ValueError."""
+    """Options of the tracker. Memory use depends on the first three only. Raises TypeError and ValueError."""
 
     max_objects: int = 16
     max_prompted: int = 4  # prompted frames per object in the memory bank
-    history: int = 16  # buffered frames that a late prompt can be applied to
+    history: int = 16  # buffered frames, to which late prompts can be applied
     stamp_tolerance: float = 0.0  # seconds by which a prompt's stamp may differ from its frame's
     track_state: TrackStateConfig = TrackStateConfig()
     memory_policy: str = "guarded"
-    # The reference does not write a correction as a prompted frame, though its training does.
+    # Whether corrected frames are written to memory as prompted ones: the reference trains so, but does not track so.
     corrections_are_prompted: bool = True
-    # A late prompt is propagated at once, or by calls of `catch_up`, between which new frames can be tracked.
+    # Whether late prompts are propagated at once; else by calls of `catch_up`, between which new frames can be tracked.
     catch_up_at_once: bool = True
     precision: str = "float32"
-    # Quality for speed, see presets.py
-    recent_memories: int = NUM_RECENT  # spatial memories that are read, besides those of prompted frames
-    memory_pooling: int = 1  # 2: means of 2 x 2 tokens
-    encode_every: int = 1  # encode one frame out of so many, see frame_skipping.py
-    target_fps: float = 0.0  # skip frames to keep up this rate; 0: no target
+    # Quality against speed, see presets.py
+    recent_memories: int = NUM_RECENT  # spatial memories of tracked frames that are read
+    memory_pooling: int = 1  # 2: spatial memories of tracked frames are averaged over 2 x 2 tokens
+    encode_every: int = 1  # encode every N-th frame, see frame_skipping.py
+    target_fps: float = 0.0  # skip frames to reach this rate; 0: no target
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -57,5 +57,5 @@ class TrackerConfig:
 
     @property
     def policy(self) -> MemoryPolicy:
-        """The memory policy of that name."""
+        """The policy named `memory_policy`."""
         return POLICIES[self.memory_policy]

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from itertools import pairwise
+from pathlib import Path
 
 import torch
 
 _BFLOAT16_CAPABILITY = (8, 0)  # of CUDA devices: Ampere
+_BFLOAT16_FLAGS = frozenset(("avx512_bf16", "amx_bf16"))  # of x86 processors
 _LARGE = 384  # pixels; for smaller images conversions cost what matrix products gain
-_WORTHWHILE = 1.5  # times as fast
-_SIDE = 1024  # of the matrices
-_PRODUCTS = 5
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
@@ -53,51 +49,52 @@ class Precision:
 def choose_precision(name: str, device: torch.device, image_size: int, large: int = _LARGE) -> Precision:
     """`auto`, `bfloat16` or `float32` for a network on a device, see `decide_precision`."""
     capability = torch.cuda.get_device_capability(device) if device.type == "cuda" else None
-    return decide_precision(name, capability, image_size, _gain_of_bfloat16, large)
+    return decide_precision(name, capability, image_size, has_bfloat16(_cpuinfo()), large)
 
 
 def decide_precision(
     name: str,
     capability: tuple[int, int] | None,
     image_size: int,
-    cpu_gain: Callable[[], float],
+    cpu_has_bfloat16: bool,
     large: int = _LARGE,
 ) -> Precision:
-    """`auto` is bfloat16 where that is fast: on GPUs that have it, and on some CPUs for images from `large` pixels on.
+    """`auto` is bfloat16 on GPUs that compute in it, and on CPUs that do for images of at least `large` pixels.
 
-    `capability` is that of a CUDA device, None on a CPU; `cpu_gain` measures how much faster this CPU is in bfloat16.
-    GPUs before Ampere compute in float32: they emulate bfloat16, and whether the released weights stay within the
-    range of float16 was never verified. Raises ValueError for bfloat16 on such a GPU.
+    `capability` is the compute capability of a CUDA device, None on a CPU. GPUs before Ampere compute in float32: they
+    emulate bfloat16, and whether the released weights stay within the range of float16 was never verified.
+    Raises ValueError for bfloat16 on such a GPU.
     """
     if capability is not None and capability < _BFLOAT16_CAPABILITY:
         number = ".".join(map(str, capability))
         lacks = f"the GPU's compute capability is {number}, and bfloat16 needs 8.0 or later"
         if name == "bfloat16":
             raise ValueError(f"precision is bfloat16, but {lacks}: set it to auto or float32")
-        return Precision("float32", "as asked for" if name != "auto" else lacks)
+        return Precision("float32", "requested" if name != "auto" else lacks)
     if name != "auto":
-        return Precision(name, "as asked for")
+        return Precision(name, "requested")
     if capability is not None:
-        return Precision("bfloat16", "the GPU computes in it, and it is faster")
+        return Precision("bfloat16", f"the GPU computes in it (compute capability {'.'.join(map(str, capability))})")
+    if not cpu_has_bfloat16:
+        return Precision(
+            "float32", f"the CPU reports no bfloat16 instructions ({' or '.join(sorted(_BFLOAT16_FLAGS))})"
+        )
     if image_size < large:
-        return Precision("float32", f"on a CPU, bfloat16 pays for images of {large} pixels or more")
-    if cpu_gain() < _WORTHWHILE:
-        return Precision("float32", "this CPU is not much faster in bfloat16")
-    return Precision("bfloat16", "this CPU is faster in it")
+        return Precision("float32", f"on a CPU, bfloat16 is faster only for images of {large} pixels or more")
+    return Precision("bfloat16", "the CPU has bfloat16 instructions")
+
+
+def has_bfloat16(cpuinfo: str) -> bool:
+    """Whether every processor in the text of /proc/cpuinfo has bfloat16 instructions; False where it lists no flags."""
+    flags = [set(line.partition(":")[2].split()) for line in cpuinfo.splitlines() if line.startswith("flags")]
+    return bool(flags) and all(_BFLOAT16_FLAGS & processor for processor in flags)
 
 
 @cache
-def _gain_of_bfloat16() -> float:
-    """How much faster this CPU multiplies matrices."""
-    seconds = []
-    for dtype in (torch.float32, torch.bfloat16):
-        matrix = torch.ones(_SIDE, _SIDE, dtype=dtype)
-        times = [time.perf_counter()]
-        for _ in range(_PRODUCTS):
-            matrix @ matrix
-            times.append(time.perf_counter())
-        seconds.append(min(b - a for a, b in pairwise(times)))
-    return seconds[0] / seconds[1]
+def _cpuinfo() -> str:
+    """Empty on systems other than Linux."""
+    file = Path("/proc/cpuinfo")
+    return file.read_text() if file.exists() else ""
 
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:

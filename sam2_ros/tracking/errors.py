@@ -1,4 +1,4 @@
-"""What is raised for input that cannot be used."""
+"""Errors for input that cannot be used."""
 
 from __future__ import annotations
 
@@ -8,4 +8,4 @@ class PromptError(ValueError):
 
 
 class StampError(ValueError):
-    """A frame that is not newer than the one before it."""
+    """A frame that is not newer than the previous one; the message says what to do."""

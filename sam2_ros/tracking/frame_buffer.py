@@ -19,10 +19,11 @@ from .types import PromptError, StampError
 
 
 def check_stamp(stamp: float) -> None:
-    """Raises TypeError for what is no number, such as a stamp of ROS."""
+    """Raises TypeError for anything but a number, such as a ROS stamp."""
     if not isinstance(stamp, Real):
         raise TypeError(
-            f"stamp is {shown(stamp)}, expected seconds as a float; of a ROS stamp: stamp.sec + 1e-9 * stamp.nanosec"
+            f"stamp is {shown(stamp)}, expected seconds as a float: convert a ROS stamp by "
+            "stamp.sec + 1e-9 * stamp.nanosec"
         )
 
 
@@ -38,7 +39,7 @@ class ObjectOutput:
 
 @dataclass
 class Frame:
-    """A frame that prompts can still be applied to. A skipped frame is encoded only when a prompt needs it."""
+    """A buffered frame. A skipped frame is encoded only when a prompt needs it."""
 
     index: int  # from 0
     stamp: float  # seconds
@@ -88,7 +89,7 @@ class FrameBuffer:
 
     @property
     def next_to_drop(self) -> Frame | None:
-        """The frame that the next one replaces, None while there is room."""
+        """The frame that the next one replaces, None while the buffer is not full."""
         return self._frames[0] if len(self._frames) == self._frames.maxlen else None
 
     def following(self, index: int) -> Frame:
@@ -96,7 +97,7 @@ class FrameBuffer:
         return next(frame for frame in self._frames if frame.index > index)
 
     def check_next(self, stamp: float) -> None:
-        """Raises StampError unless a frame of this stamp may come next, TypeError for what is no number."""
+        """Raises StampError unless the stamp is newer than the newest frame's, TypeError for anything but a number."""
         check_stamp(stamp)
         if not math.isfinite(stamp):
             raise StampError(f"stamp is {stamp}, expected seconds")
@@ -111,7 +112,7 @@ class FrameBuffer:
         if stamp is not None:
             check_stamp(stamp)
         if not self.newest:
-            raise PromptError("there is no frame to apply the prompt to yet; give the tracker a frame first")
+            raise PromptError("there is no frame yet to apply the prompt to: give the tracker a frame first")
         if stamp is None:
             return self.newest
         nearest = min(self._frames, key=lambda frame: abs(frame.stamp - stamp))

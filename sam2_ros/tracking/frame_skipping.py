@@ -1,4 +1,4 @@
-"""Frames that the network does not see: which ones are skipped, and how optical flow warps masks to them.
+"""Frame skipping: which frames are not encoded, and how optical flow warps masks to them.
 
 A skipped frame is never written to memory and never changes a track's state.
 """
@@ -43,7 +43,7 @@ class FrameSkipping:
 
     @property
     def encode_every(self) -> int:
-        """One frame out of so many is encoded."""
+        """N where every N-th frame is encoded."""
         encode, skip = self._encode_seconds, self._skip_seconds
         if encode <= self._period:
             return self._min_encode_every

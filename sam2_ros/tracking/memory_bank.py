@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from ..model import Memory, ModelConfig, PooledMemory, pool
-from ..model.config import NUM_MEMORY_ROWS, NUM_RECENT, POINTER_REACH
+from ..model.config import NUM_MASKMEM, NUM_RECENT, NUM_RECENT_POINTERS
 from .transfer import upload
 
 _EMPTY = -1
@@ -44,7 +44,7 @@ class _Entry(NamedTuple):
 
     slot: int
     age: int
-    is_lasting: bool  # prompted or long-term: read whatever its age
+    is_prompted: bool  # or long-term: read whatever its age, in the temporal row of prompted frames
 
 
 class MemoryBank:
@@ -61,11 +61,11 @@ class MemoryBank:
         self._prompted_slots = slice(0, size.prompted)
         self._long_term_slots = slice(size.prompted, size.prompted + size.long_term_slots)
         self._recent_slots = slice(size.prompted + size.long_term_slots, None)
-        lasting_slots = size.prompted + size.long_term_slots
-        spatial_slots = lasting_slots + size.recent + size.history
+        kept_slots = size.prompted + size.long_term_slots
+        spatial_slots = kept_slots + size.recent + size.history
         pooled_slots = size.recent + size.history if size.is_pooled else 0
         self._whole_slots = spatial_slots - pooled_slots
-        pointer_slots = lasting_slots + POINTER_REACH + size.history
+        pointer_slots = kept_slots + NUM_RECENT_POINTERS + size.history
         # bfloat16 as in the reference, whatever the precision of the network.
         shape = (size.objects, self._whole_slots, config.grid**2, config.memory_width)
         self._spatial = torch.zeros(shape, dtype=torch.bfloat16, device=device)
@@ -170,7 +170,7 @@ class MemoryBank:
         return [
             *(entry for entry in self._prompted_entries(frames, frame) if entry.age >= 0),
             *self._long_term_entries(frames, frame),
-            *self._recent_entries(frames, frame, POINTER_REACH),
+            *self._recent_entries(frames, frame, NUM_RECENT_POINTERS),
         ]
 
     def _prompted_entries(self, frames: np.ndarray, frame: int) -> list[_Entry]:
@@ -203,7 +203,7 @@ def _newest(frames: np.ndarray, place: slice, before: int) -> list[int]:
 
 
 def _time_row(entry: _Entry) -> int:
-    return NUM_MEMORY_ROWS - 1 if entry.is_lasting else entry.age - 1
+    return NUM_MASKMEM - 1 if entry.is_prompted else entry.age - 1
 
 
 def _tables(entries: list[list[_Entry]], time_of: Callable[[_Entry], int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

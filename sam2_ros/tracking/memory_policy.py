@@ -75,7 +75,7 @@ class MemoryPolicy:
         )
 
     def long_term_slots(self, history: int) -> int:
-        """So many that `long_term` entries are left after a correction drops those of `history` frames."""
+        """Slots of which `long_term` entries remain after a correction drops those of `history` frames."""
         return self.long_term + -(-history // _LONG_TERM_INTERVAL) if self.long_term else 0
 
 

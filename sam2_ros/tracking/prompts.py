@@ -22,7 +22,7 @@ MAX_CLICKS = 64  # on one frame of one object
 
 @dataclass(frozen=True)
 class Points:
-    """Every click and the box that an object was given on one frame (pixels)."""
+    """All clicks and the box of an object on one frame (pixels)."""
 
     clicks: tuple[Click, ...] = ()
     box: Box | None = None
@@ -31,7 +31,7 @@ class Points:
         return len(self.clicks) + 2 * (self.box is not None)
 
     def joined(self, prompt: Prompt) -> Points:
-        """These points and those of another prompt on the same frame; raises PromptError when they are too many."""
+        """With the points of another prompt on the same frame; raises PromptError when there are too many."""
         clicks = (*self.clicks, *prompt.clicks)
         if len(clicks) > MAX_CLICKS:
             raise PromptError(f"{len(clicks)} clicks on one frame, expected at most {MAX_CLICKS}")
@@ -43,15 +43,15 @@ class Points:
         corners = [(box.x0, box.y0), (box.x1, box.y1)] if box else []
         labels = [PointLabel.BOX_TOP_LEFT, PointLabel.BOX_BOTTOM_RIGHT][: len(corners)]
         labels += [PointLabel.POSITIVE if click.positive else PointLabel.NEGATIVE for click in self.clicks]
-        pixels = np.array([corners + [(click.x, click.y) for click in self.clicks]], np.float32)
+        pixels = np.array(corners + [(click.x, click.y) for click in self.clicks], np.float32).reshape(1, -1, 2)
         points = pixels / np.array([size[1], size[0]], np.float32) * np.float32(image_size)
         return upload(points, device), upload(np.array([labels], np.int64), device)
 
 
 def check_prompt(prompt: Prompt, size: tuple[int, int]) -> Prompt:
-    """The prompt, its box clipped to a frame of `size` (H, W); raises PromptError saying what is wrong with it.
+    """The prompt, with its box clipped to a frame of `size` (H, W).
 
-    Raises TypeError for anything but a Prompt.
+    Raises PromptError for one that cannot be used, TypeError for anything but a Prompt.
     """
     if not isinstance(prompt, Prompt):
         raise TypeError(
@@ -70,7 +70,7 @@ def check_prompt(prompt: Prompt, size: tuple[int, int]) -> Prompt:
 
 
 def check_first_prompt(prompt: Prompt, size: tuple[int, int]) -> Prompt:
-    """`check_prompt` for a new object: something has to say where it is, not only where it is not."""
+    """`check_prompt` for a new object, which needs a positive click, a box or a mask."""
     prompt = check_prompt(prompt, size)
     if prompt.mask is None and prompt.box is None and not any(click.positive for click in prompt.clicks):
         raise PromptError("all clicks are negative; a new object needs at least one positive click or a box")
@@ -78,7 +78,7 @@ def check_first_prompt(prompt: Prompt, size: tuple[int, int]) -> Prompt:
 
 
 def mask_tensor(mask: np.ndarray, image_size: int, device: torch.device) -> Tensor:
-    """(H, W) bool -> (1, 1, S, S) of zeros and ones; raises PromptError when nothing of it is left at that size."""
+    """(H, W) bool -> (1, 1, S, S) of zeros and ones; raises PromptError when it is empty at that size."""
     full = upload(mask, device).float()[None, None]
     if full.shape[-2:] != (image_size, image_size):
         size = (image_size, image_size)
@@ -94,7 +94,7 @@ def _check_clicks(clicks: Sequence[Click], size: tuple[int, int]) -> None:
     for click in clicks:
         if not (math.isfinite(click.x) and math.isfinite(click.y)):
             raise PromptError(f"click ({click.x}, {click.y}) is not finite, expected pixels")
-        # A pixel reaches half a pixel to either side of its centre.
+        # A pixel extends half a pixel to either side of its centre.
         if not (-0.5 <= click.x <= width - 0.5 and -0.5 <= click.y <= height - 0.5):
             raise PromptError(
                 f"click ({click.x:g}, {click.y:g}) is outside the image, expected x in 0..{width - 1} and y in "

@@ -1,4 +1,4 @@
-"""How objects get from frame to frame: read memory, decode, measure, write memory; all objects in one batch."""
+"""Propagates objects to the next frame: read memory, decode, measure, write memory; all objects in one batch."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ class Propagation:
         self._store_prompted(object_, frame, decoded.logits[0], measured, before)
 
     def preview(self, prompt: Prompt, frame: Frame) -> Decoded:
-        """What a new object of this prompt would be."""
+        """The output for a new object of this prompt, which is not started."""
         with self._autocast():
             return self._decode_prompt(prompt, _points(None, prompt, frame), frame, None)
 
@@ -168,7 +168,7 @@ class Propagation:
     def _measure(
         self, decoded: Decoded, frame: Frame
     ) -> tuple[Sequence[Measurement], Sequence[np.ndarray] | Sequence[None]]:
-        """Measurements, and on the newest frame masks at frame size, for these are published at once."""
+        """Measurements, and on the newest frame also masks (H, W), which are in its result."""
         compare = self._policy.long_term > 0
         if frame.masks is not None:
             return measure_with_masks(decoded, compare, frame.size)
@@ -176,7 +176,7 @@ class Propagation:
         return measurements, [None] * len(measurements)
 
     def _write_memory(self, objects: Sequence[TrackedObject], frame: Frame, decoded: Decoded) -> None:
-        """Write what the policy keeps of a tracked frame."""
+        """Write the memories of a tracked frame that the policy keeps."""
         outputs = [frame.outputs[object_.id] for object_ in objects]
         kept = [i for i, output in enumerate(outputs) if self._policy.keeps(output, frame.stamp)]
         if not kept:
@@ -203,7 +203,7 @@ class Propagation:
         _store(object_, frame, ObjectOutput(mask_logits, measured, before, status))
 
     def _decode_prompt(self, prompt: Prompt, points: Points, frame: Frame, object_: TrackedObject | None) -> Decoded:
-        """The output for a prompt on an object, or on something that is not tracked yet (None)."""
+        """The output for a prompt on an object, or on a new one (None)."""
         model, device, features = self._model, self._model.device, self.encode(frame)
         if prompt.mask is not None:
             mask = mask_tensor(prompt.mask, model.config.image_size, device)
@@ -225,7 +225,7 @@ class Propagation:
 
 
 def _points(object_: TrackedObject | None, prompt: Prompt, frame: Frame) -> Points:
-    """All that the object has been given on the frame. Raises PromptError where these are too many."""
+    """All points of the object on the frame. Raises PromptError where there are too many."""
     earlier = object_.points if object_ and object_.points_frame == frame.index else Points()
     return earlier.joined(prompt)
 

@@ -39,7 +39,7 @@ def _masks(frame: Frame, track_ids: list[int]) -> list[np.ndarray]:
 
 
 def _is_visible(output: ObjectOutput) -> bool:
-    """Unconfirmed masks are suppressed: somebody may want to grasp the object."""
+    """Unconfirmed masks are suppressed: a robot may grasp the object."""
     return output.status.state is TrackState.VISIBLE
 
 

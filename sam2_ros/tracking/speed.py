@@ -1,4 +1,4 @@
-"""How fast frames were processed."""
+"""Statistics of latencies."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Speed:
-    """How fast frames were processed, one after another."""
+    """Latency and rate of frames that were processed one after another."""
 
     frames: int
-    mean: float  # seconds per frame
+    mean: float  # seconds per frame, as the following
     median: float
     p99: float
 
     @property
     def rate(self) -> float:
-        """Frames per second, 0 where there was none."""
+        """Frames per second, 0 without frames."""
         return 1 / self.mean if self.mean else 0.0
 
     def __str__(self) -> str:
@@ -27,7 +27,7 @@ class Speed:
 
 
 def speed_of(latencies: Sequence[float] | np.ndarray) -> Speed:
-    """Of the seconds that each frame took; zeros where there was none."""
+    """The statistics of latencies (seconds); zeros without frames."""
     if not len(latencies):
         return Speed(0, 0.0, 0.0, 0.0)
     median, p99 = np.percentile(latencies, (50, 99))

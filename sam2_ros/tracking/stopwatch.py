@@ -1,4 +1,4 @@
-"""How long the stages of a step take."""
+"""Times the stages of a step."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from contextlib import contextmanager
 
 
 class Stopwatch:
-    """Adds up the seconds of each stage."""
+    """Sums the seconds of each stage."""
 
     def __init__(self) -> None:
         self._seconds: dict[str, float] = {}
 
     @property
     def seconds(self) -> dict[str, float]:
-        """Of each stage."""
+        """Seconds by stage."""
         return self._seconds
 
     def restart(self) -> None:
-        """Begin anew; what was read before stays as it was."""
+        """Start again from zero; dictionaries that were read before do not change."""
         self._seconds = {}
 
     @contextmanager
     def time(self, stage: str) -> Iterator[None]:
-        """Counts what is done inside."""
+        """Add the time that is spent inside."""
         start = time.perf_counter()
         yield
         self._seconds[stage] = self._seconds.get(stage, 0.0) + time.perf_counter() - start

@@ -57,8 +57,8 @@ class StreamingTracker:
     def step(self, rgb: np.ndarray, stamp: float) -> FrameResult:
         """Track every object on the next frame, (H, W, 3) uint8 RGB, stamped in seconds.
 
-        Raises TypeError or ValueError for something that is no image, StampError for a stamp that is not newer than
-        the last one; nothing changes then.
+        Raises TypeError or ValueError for anything but an image, StampError for a stamp that is not newer than the
+        last one; the tracker does not change then.
         """
         self._frames.check_next(stamp)
         self._stopwatch.restart()
@@ -68,7 +68,7 @@ class StreamingTracker:
 
     @torch.inference_mode()
     def step_tensor(self, image: Tensor, size: tuple[int, int], stamp: float) -> FrameResult:
-        """`step` for a frame of `size` (H, W) that is resized to (1, 3, S, S) and normalised already."""
+        """`step` for a preprocessed frame: (1, 3, S, S), normalised, of original `size` (H, W)."""
         self._frames.check_next(stamp)
         start = time.perf_counter()
         frame = self._next_frame(image, size, stamp)
@@ -137,10 +137,10 @@ class StreamingTracker:
 
     @torch.inference_mode()
     def catch_up(self, frames: int | None = None) -> bool:
-        """Propagate late prompts by so many buffered frames (None: to the newest); returns whether any is pending.
+        """Propagate late prompts by that many buffered frames (None: to the newest); returns whether any is pending.
 
-        Where that fails (a full GPU), these prompts are dropped: new objects are removed, corrected ones as they were,
-        which an event says of each.
+        Where that raises (out of GPU memory), these prompts are dropped: new objects are removed, corrected ones stay
+        as they were, and an event reports each.
         """
         while self._pending and (frames is None or frames > 0):
             start = min(object_.newest_frame for object_ in self._pending.values())
@@ -172,7 +172,7 @@ class StreamingTracker:
         self._events.append(Event(EventKind.REMOVED, track_id, stamp, max(0.0, stamp - last_seen), reason))
 
     def reset(self, reason: str = "") -> None:
-        """Drop all objects and frames; ids continue, so that none is ever given twice."""
+        """Drop all objects and frames; ids continue, so that none is used twice."""
         newest = self._frames.newest
         for object_ in self._all_objects():
             self._propagation.drop(object_)
@@ -233,7 +233,7 @@ class StreamingTracker:
     # ---- internals
 
     def _next_frame(self, image: Tensor, size: tuple[int, int], stamp: float) -> Frame:
-        """With the flow from the previous frame where this one is skipped."""
+        """The next frame, with optical flow from the previous one if it is skipped."""
         newest = self._frames.newest
         frame = Frame(newest.index + 1 if newest else 0, stamp, size, image)
         is_encoded = self._skipping.next_is_encoded()
@@ -281,7 +281,7 @@ class StreamingTracker:
             self._events.append(Event(kind, object_.id, stamp, reason=reason))
 
     def _catch_up_to(self, frame: Frame) -> None:
-        """Before the frame leaves the buffer, no pending object may be on an earlier one."""
+        """Propagate pending objects to this frame, which is about to leave the buffer."""
         while any(object_.newest_frame < frame.index for object_ in self._pending.values()):
             self.catch_up(1)
 
@@ -289,14 +289,14 @@ class StreamingTracker:
         self._events += object_.events.emit(object_.status, stamp, self.config.track_state, reason)
 
     def _remove_if_expired(self, object_: TrackedObject, stamp: float) -> None:
-        """Unless a pending correction may find it."""
+        """Not while a correction is pending, which may find it."""
         if object_.status.is_expired(stamp, self.config.track_state) and object_.id not in self._pending:
             limit = self.config.track_state.remove_after
             self.remove(object_.id, f"lost: not seen for longer than remove_after ({limit:g} s)")
 
     def _object(self, track_id: int) -> TrackedObject:
         if not isinstance(track_id, Integral):
-            raise TypeError(f"the object's id is {shown(track_id)}, expected an int, as `add` returned it")
+            raise TypeError(f"the object's id is {shown(track_id)}, expected an int that `add` returned")
         object_ = self._objects.get(track_id) or self._pending.get(track_id)
         if object_ is None:
             known = ", ".join(map(str, sorted({*self._objects, *self._pending}))) or "none"
@@ -304,12 +304,12 @@ class StreamingTracker:
         return object_
 
     def _current_objects(self) -> list[TrackedObject]:
-        """One per id, in order of id; a corrected object is still its earlier self."""
+        """One per id, in order of id; of an object with a pending correction the one without."""
         current = {**self._pending, **self._objects}
         return [current[track_id] for track_id in sorted(current)]
 
     def _all_objects(self) -> list[TrackedObject]:
-        """The copies of corrected objects included."""
+        """Including the copies of corrected objects."""
         return [*self._objects.values(), *self._pending.values()]
 
     def _free_row(self) -> int:
@@ -322,7 +322,7 @@ class StreamingTracker:
 
 
 def check_arguments(model: Network, config: TrackerConfig | None) -> None:
-    """Raises TypeError unless a tracker can be made of them."""
+    """Raises TypeError for arguments of other types."""
     if not isinstance(model, Network):
         raise TypeError(f"model is {shown(model)}, expected what load_model returns")
     if config is not None and not isinstance(config, TrackerConfig):

@@ -1,4 +1,4 @@
-"""What goes into the tracker and what comes out of it.
+"""Inputs and outputs of the tracker.
 
 Pixels are those of the frame that was given to the tracker: x to the right, y down, (0, 0) the centre of the
 top left pixel. Stamps are seconds on the clock of the images.
@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .arguments import is_sequence, number, numbers, shown
+from .arguments import elements, is_sequence, number, shown
 from .errors import PromptError, StampError
 from .mask_prompts import to_mask
 
@@ -35,7 +35,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Click:
-    """A point on the object, or beside it if not positive (pixels). Raises TypeError for what is no number."""
+    """A point on the object, or beside it if not positive (pixels). Raises TypeError for anything but numbers."""
 
     x: float
     y: float
@@ -52,7 +52,7 @@ class Click:
 
 @dataclass(frozen=True)
 class Box:
-    """Left, top, right and bottom edge (pixels). Raises TypeError for what is no number."""
+    """Left, top, right and bottom edge (pixels). Raises TypeError for anything but numbers."""
 
     x0: float
     y0: float
@@ -66,11 +66,11 @@ class Box:
 
 @dataclass(frozen=True)
 class Prompt:
-    """Says which object is meant: clicks, a box, both, or a mask of the frame's size, alone.
+    """Selects an object: by clicks, a box, both, or a mask alone, of the frame's size.
 
     Clicks may be given as (x, y) or (x, y, positive), a box as (x0, y0, x1, y1), both also as rows of an array. A mask
-    is kept as (H, W) bool; `to_mask` says which images and arrays it may be given as. Raises TypeError for what is none
-    of these, PromptError for a mask of values that have no meaning.
+    may be any image or array that `to_mask` converts, and is stored as (H, W) bool. Raises TypeError for anything else,
+    PromptError for a mask of other values.
     """
 
     clicks: Sequence[Click] = ()
@@ -92,7 +92,7 @@ def _clicks(given: Any) -> tuple[Click, ...]:
     if not is_sequence(given):
         raise TypeError(f"clicks is {shown(given)}, {expected}")
     return tuple(
-        click if isinstance(click, Click) else Click(*numbers(click, (2, 3), f"a click is {shown(click)}, {expected}"))
+        click if isinstance(click, Click) else Click(*elements(click, (2, 3), f"a click is {shown(click)}, {expected}"))
         for click in given
     )
 
@@ -102,7 +102,7 @@ def _box(given: Any) -> Box:
     if isinstance(given, Box):
         return given
     expected = "expected Box(x0, y0, x1, y1) or these four numbers: left, top, right and bottom edge"
-    return Box(*numbers(given, (4,), f"box is {shown(given)}, {expected}"))
+    return Box(*elements(given, (4,), f"box is {shown(given)}, {expected}"))
 
 
 class TrackState(Enum):
@@ -118,27 +118,27 @@ class Track:
     """One object on one frame."""
 
     id: int  # never given twice
-    mask_value: int  # 1..254 in the label image; free again once the object is removed
+    mask_value: int  # 1..254 in the label image; reused after the object is removed
     label: str
     state: TrackState
     presence: float  # sigmoid of the occlusion score, 0..1
     predicted_iou: float
-    mask: np.ndarray  # (H, W) bool, all False unless VISIBLE: also while a return is doubtful
+    mask: np.ndarray  # (H, W) bool, all False unless VISIBLE: unconfirmed masks are suppressed
     box: Box | None  # around the mask, None where it is empty
     area: int  # pixels
-    last_seen: float  # stamp of the last frame on which the network saw it, seconds
+    last_seen: float  # stamp of the last frame on which it was visible, seconds
 
 
 @dataclass(frozen=True)
 class Preview:
-    """What a prompt would start."""
+    """The object that a prompt would start."""
 
     mask: np.ndarray  # (H, W) bool
     predicted_iou: float
 
 
 class EventKind(Enum):
-    """What happened to an object, or to all of them."""
+    """What happened to an object, or to all objects."""
 
     STARTED = "started"
     OCCLUDED = "occluded"
@@ -151,7 +151,7 @@ class EventKind(Enum):
 
 @dataclass(frozen=True)
 class Event:
-    """A change worth telling; `track_id` is 0 where it concerns no single object."""
+    """A change of an object; `track_id` is 0 where all objects changed."""
 
     kind: EventKind
     track_id: int
@@ -173,7 +173,7 @@ class FrameResult:
 
     @cached_property
     def label_image(self) -> np.ndarray:
-        """(H, W) uint8: 0 background, else `mask_value`, of the surer one where masks overlap. Drawn when asked for."""
+        """(H, W) uint8: 0 background, else `mask_value`; in overlaps that of the highest logit. Computed once."""
         if self.draw_labels is None:
             return np.zeros(self.size, np.uint8)
         return self.draw_labels()

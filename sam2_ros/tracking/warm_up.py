@@ -1,4 +1,4 @@
-"""What a tracker does once before its first frame, so that no frame waits for kernels to be loaded or compiled."""
+"""Runs the network once in every shape, so that no frame waits for kernels to be loaded or compiled."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from itertools import count
 import numpy as np
 
 from ..model import CompiledSam2, MemorySize, Network, Sam2
-from ..model.config import NUM_RECENT, POINTER_REACH
+from ..model.config import NUM_RECENT, NUM_RECENT_POINTERS
 from .config import TrackerConfig
 from .prompts import MAX_CLICKS
 from .tracker import StreamingTracker
@@ -25,25 +25,25 @@ _CLICK = Prompt(clicks=(Click(32, 32),))
 def compiled(model: Sam2, config: TrackerConfig, backend: str = "inductor") -> CompiledSam2:
     """The network for trackers of this configuration; nothing is compiled before `warm_up`."""
     policy = config.policy
-    lasting = config.max_prompted + policy.long_term
+    max_prompted = config.max_prompted + policy.long_term
     pooled = config.recent_memories if config.memory_pooling > 1 else 0
     sizes = (
-        MemorySize(prompted + config.recent_memories - pooled, pooled, prompted + POINTER_REACH)
-        for prompted in sorted({1, lasting})  # most objects are prompted once
+        MemorySize(prompted + config.recent_memories - pooled, pooled, prompted + NUM_RECENT_POINTERS)
+        for prompted in sorted({1, max_prompted})  # most objects are prompted once
     )
     return CompiledSam2(model, tuple(sizes), MAX_CLICKS + 2, config.max_objects + 1, backend)
 
 
 def warm_up(network: Network, config: TrackerConfig) -> Iterator[str]:
-    """Follows something as every tracker of this configuration may have to; says each time what comes next."""
+    """Tracks with every batch size and memory size of this configuration; yields what comes next, for the log."""
     batches = network.batches if isinstance(network, CompiledSam2) else (1,)
     for objects in batches:
         yield f"{objects} object{'s' * (objects > 1)}"
-        _follow(network, config, objects)
+        _track(network, config, objects)
 
 
-def _follow(network: Network, config: TrackerConfig, objects: int) -> None:
-    """Prompts of every kind, a memory that fills up, and a correction with which it grows beyond the usual."""
+def _track(network: Network, config: TrackerConfig, objects: int) -> None:
+    """All types of prompts, a memory that fills up, and a correction that makes it one entry larger."""
     config = replace(
         config,
         max_objects=objects,
@@ -51,16 +51,16 @@ def _follow(network: Network, config: TrackerConfig, objects: int) -> None:
         encode_every=1,
         target_fps=0.0,
         catch_up_at_once=True,
-        memory_policy="reference",  # else nothing would be remembered of frames without an object
+        memory_policy="reference",  # the others write no memory of frames without an object
     )
     tracker = StreamingTracker(network, config)
     frames = ((np.zeros((_SIDE, _SIDE, 3), np.uint8), number * _PERIOD) for number in count())
     tracker.step(*next(frames))
     ids = [tracker.add(prompt) for prompt in [_MASK, *[_BOX] * (objects - 1)]]
     tracker.preview(_CLICK)
-    fills_up = isinstance(network, CompiledSam2) and network.reads_compiled
-    for _ in range(POINTER_REACH + 1 if fills_up else 1):
+    fill_memory = isinstance(network, CompiledSam2) and network.reads_compiled
+    for _ in range(NUM_RECENT_POINTERS + 1 if fill_memory else 1):
         tracker.step(*next(frames))
     tracker.refine(ids[0], _CLICK)
-    for _ in range(NUM_RECENT + 1 if fills_up else 1):
+    for _ in range(NUM_RECENT + 1 if fill_memory else 1):
         tracker.step(*next(frames))

@@ -20,7 +20,7 @@ from PIL import Image
 from sam2_ros.media import pictures as media
 from sam2_ros.synthetic.davis_writer import ANNOTATIONS, IMAGES, LOOK_ALIKES
 
-_ENDINGS = {".jpg", ".jpeg", ".png"}
+ENDINGS = {".jpg", ".jpeg", ".png"}
 _VOID = 255  # "ignore" in most data sets
 _LAYOUT = f"a data set in DAVIS' layout: {IMAGES}/<sequence>/00000.jpg and {ANNOTATIONS}/<sequence>/00000.png"
 
@@ -50,16 +50,21 @@ class Sequence:
 
     def labels(self) -> np.ndarray:
         """(T, H, W) uint8 of the annotated frames. Raises DatasetError for sizes that do not fit and for no object."""
-        labels = [_read_labels(file) for file in self.annotations]
+        labels = [read_labels(file) for file in self.annotations]
         frame = read_picture(self.images[0])
         for file, label in zip(self.annotations, labels):
             if label.shape != frame.shape[:2]:
                 raise DatasetError(f"{file} is {_size_of(label)}, its frames are {_size_of(frame)}")
-        stacked = np.stack(labels)
-        stacked[stacked == _VOID] = 1 if set(np.unique(stacked)) <= {0, _VOID} else 0
+        stacked = without_void(np.stack(labels))
         if not stacked[0].any():
             raise DatasetError(f"{self.annotations[0]} is empty; expected an object on the first frame")
         return stacked
+
+
+def without_void(labels: np.ndarray) -> np.ndarray:
+    """The labels without 255: it is object 1 if it is the only number, as in DAVIS 2016, else it is ignored."""
+    only_void = set(np.unique(labels)) <= {0, _VOID}
+    return np.where(labels == _VOID, np.uint8(only_void), labels)
 
 
 def read_picture(file: Path) -> np.ndarray:
@@ -81,7 +86,7 @@ def read_dataset(folder: Path) -> list[Sequence]:
     alike = _read_look_alikes(folder / LOOK_ALIKES)
     sequences = []
     for name in sorted(images.keys() & annotations.keys()):
-        pictures = tuple(file for file in sorted(images[name].iterdir()) if file.suffix.lower() in _ENDINGS)
+        pictures = tuple(file for file in sorted(images[name].iterdir()) if file.suffix.lower() in ENDINGS)
         masks = {file.stem: file for file in annotations[name].glob("*.png")}
         matched = tuple(masks[picture.stem] for picture in pictures if picture.stem in masks)
         if pictures and matched and matched[0].stem == pictures[0].stem:
@@ -108,8 +113,8 @@ def _read_look_alikes(file: Path) -> dict[str, tuple[tuple[int, int], ...]]:
         raise DatasetError(f'{file} cannot be read ({error}); expected {{"<sequence>": [[1, 2], ...], ...}}') from error
 
 
-def _read_labels(file: Path) -> np.ndarray:
-    """(H, W) uint8: the numbers of a grey or palette PNG, not its colours."""
+def read_labels(file: Path) -> np.ndarray:
+    """(H, W) uint8: the numbers of a grey or palette PNG, not its colours. Raises DatasetError for another file."""
     try:
         with Image.open(file) as image:
             labels = np.array(image)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from sam2_ros.model import Decoded, ImageFeatures, Memory, PromptTensors, Sam2
-from sam2_ros.model.config import IMAGE_MEAN, IMAGE_STD, NUM_RECENT, POINTER_REACH
+from sam2_ros.model.config import IMAGE_MEAN, IMAGE_STD, NUM_RECENT, NUM_RECENT_POINTERS
 from sam2_ros.training.data import Sample
 from sam2_ros.training.losses import Losses, PixelLoss, prediction_losses
 from sam2_ros.training.prompts import corrected
@@ -59,7 +59,7 @@ class _MemoryState:
         """The memories that the next frame attends to."""
         now = len(self.spatial)
         recent = [t for t in range(now - 1, max(-1, now - 1 - NUM_RECENT), -1) if t not in self.prompted]
-        earlier = [t for t in range(now - 1, max(-1, now - 1 - POINTER_REACH), -1) if t not in self.prompted]
+        earlier = [t for t in range(now - 1, max(-1, now - 1 - NUM_RECENT_POINTERS), -1) if t not in self.prompted]
         frames = self.prompted + recent
         device = self.pointers[0].device
         rows = torch.tensor([NUM_RECENT] * len(self.prompted) + [now - t - 1 for t in recent], device=device)
@@ -69,7 +69,7 @@ class _MemoryState:
             spatial=torch.stack([self.spatial[t] for t in frames], dim=1),
             spatial_row=rows.expand(count, -1),
             pointers=torch.stack([self.pointers[t] for t in pointer_frames], dim=1),
-            pointer_distance=torch.tensor([float(now - t) for t in pointer_frames], device=device).expand(count, -1),
+            pointer_age=torch.tensor([float(now - t) for t in pointer_frames], device=device).expand(count, -1),
         )
 
 
@@ -134,7 +134,7 @@ def _track(
 
 
 def _features_of(encoded: ImageFeatures, rows: Tensor) -> ImageFeatures:
-    return ImageFeatures(encoded.coarse[rows], encoded.half[rows], encoded.fine[rows])
+    return ImageFeatures(encoded.stride16[rows], encoded.stride8[rows], encoded.stride4[rows])
 
 
 def _full_size_masks(prediction: Decoded, mask: Tensor) -> tuple[np.ndarray, np.ndarray]:

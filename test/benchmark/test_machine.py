@@ -1,4 +1,4 @@
-"""What measurements were made on, by name."""
+"""The machine of a benchmark is named."""
 
 from pathlib import Path
 
@@ -7,11 +7,11 @@ import torch
 from sam2_ros.benchmark.machine import machine, processor
 
 
-def test_the_processor_is_named_as_the_system_names_it() -> None:
+def test_the_processor_has_the_system_s_name() -> None:
     assert processor()
     assert processor() in Path("/proc/cpuinfo").read_text() or processor() in ("x86_64", "aarch64")
 
 
-def test_a_machine_is_a_device_and_its_processor() -> None:
+def test_a_machine_is_named_by_device_and_processor() -> None:
     count = torch.get_num_threads()
     assert machine(torch.device("cpu")) == f"cpu ({processor()}, {count} thread{'s' * (count > 1)})"

@@ -1,4 +1,4 @@
-"""Measuring variants."""
+"""Variants are measured interleaved: latency, stages, memory, agreement."""
 
 import time
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from sam2_ros.benchmark.measure import Measurement, Step, measure
+from sam2_ros.benchmark.measure import Step, VariantResult, measure
 from sam2_ros.benchmark.memory import MEGABYTE
 
 MASK = torch.tensor([1.0, 1.0, -1.0, -1.0]).reshape(1, 1, 2, 2)
@@ -22,21 +22,21 @@ def sleeper(seconds: float, order: list[str], name: str) -> Iterator[Step]:
         yield Step(MASK, lambda: {"sleep": seconds})
 
 
-def test_variants_take_turns_and_the_warm_up_does_not_count() -> None:
+def test_variants_run_interleaved_and_warm_up_is_not_measured() -> None:
     order: list[str] = []
     measured = measure({name: sleeper(0.0, order, name) for name in ("a", "b")}, frames=3, warm_up=2)
     assert order == ["a", "b"] * 5
     assert all(len(m.latencies) == len(m.memory) == 3 for m in measured.values())
 
 
-def test_latencies_and_stages_are_those_of_each() -> None:
+def test_each_variant_has_its_own_latencies_and_stages() -> None:
     measured = measure({"slow": sleeper(0.02, [], ""), "fast": sleeper(0.001, [], "")}, frames=5, warm_up=1)
     assert measured["slow"].speed.median == pytest.approx(0.02, rel=0.5)
     assert measured["fast"].speed.median < 0.5 * measured["slow"].speed.median
     assert measured["slow"].stages == {"sleep": 0.02}
 
 
-def test_a_stage_that_most_frames_do_without_takes_nothing_at_the_median() -> None:
+def test_a_stage_that_most_frames_skip_has_a_median_of_zero() -> None:
     def now_and_then() -> Iterator[Step]:
         while True:
             yield Step(MASK, lambda: {"always": 1.0, "rarely": 1.0})
@@ -46,7 +46,7 @@ def test_a_stage_that_most_frames_do_without_takes_nothing_at_the_median() -> No
     assert measure({"a": now_and_then()}, frames=6, warm_up=1)["a"].stages == {"always": 1.0, "rarely": 0.0}
 
 
-def test_masks_are_compared_with_the_baselines() -> None:
+def test_masks_are_compared_with_the_baseline() -> None:
     def other() -> Iterator[Step]:
         while True:
             yield Step(-MASK)
@@ -57,11 +57,11 @@ def test_masks_are_compared_with_the_baselines() -> None:
     assert agreements == {"same": 1.0, "base": None, "other": 0.0}
 
 
-def test_the_worst_frame_is_told_in_medians() -> None:
-    assert Measurement(np.array([1.0, 1.0, 3.0]), np.ones(3), 0, {}).worst == 3.0
+def test_the_worst_frame_is_relative_to_the_median() -> None:
+    assert VariantResult(np.array([1.0, 1.0, 3.0]), np.ones(3), 0, {}).worst == 3.0
 
 
-def test_memory_that_a_step_keeps_is_its_own() -> None:
+def test_memory_that_a_variant_keeps_is_its_growth_alone() -> None:
     kept = [np.ones(64 * MEGABYTE, np.uint8)]
     kept.clear()  # what was free before must not hide it
 
@@ -76,17 +76,17 @@ def test_memory_that_a_step_keeps_is_its_own() -> None:
     assert abs(measured["other"].growth) < 1
 
 
-def test_an_answer_that_gives_way_to_the_next_is_no_growth() -> None:
-    def answers() -> Iterator[Step]:
+def test_logits_that_are_replaced_are_no_growth() -> None:
+    def logits() -> Iterator[Step]:
         while True:
             yield Step(torch.ones(1, 1, 512, 512))
 
-    measured = measure({name: answers() for name in ("a", "b")}, frames=40, warm_up=2, baseline="b")
-    # 36 MB had they been kept. What malloc calls free may not have been in memory yet: a few megabytes are in doubt.
+    measured = measure({name: logits() for name in ("a", "b")}, frames=40, warm_up=2, baseline="b")
+    # 36 MB if they were kept. Some memory that malloc reports as free was never resident: a few megabytes of tolerance.
     assert {name: m.growth for name, m in measured.items()} == pytest.approx({"a": 0, "b": 0}, abs=8)
 
 
-def test_memory_that_a_step_takes_for_a_moment_shows_in_its_peak() -> None:
+def test_temporary_memory_is_in_the_peak() -> None:
     def spender() -> Iterator[Step]:
         while True:
             with mmap(-1, 64 * MEGABYTE) as pages:  # new to the process, whatever malloc keeps
@@ -97,13 +97,13 @@ def test_memory_that_a_step_takes_for_a_moment_shows_in_its_peak() -> None:
     assert measured["spender"].peak - measured["other"].peak > 60 * MEGABYTE
 
 
-def test_what_is_freed_at_once_is_no_growth() -> None:
+def test_memory_in_use_on_a_single_frame_is_no_growth() -> None:
     memory = np.full(100, 300 * MEGABYTE)
     memory[-1] += 50 * MEGABYTE
-    assert Measurement(np.ones(100), memory, 0, {}).growth == 0
+    assert VariantResult(np.ones(100), memory, 0, {}).growth == 0
 
 
-def test_what_malloc_keeps_is_nobodys_growth() -> None:
+def test_free_memory_that_malloc_keeps_is_no_growth() -> None:
     def litterer() -> Iterator[Step]:
         for frame in count():
             if frame == 100:

@@ -1,4 +1,4 @@
-"""Bytes of this process."""
+"""Memory in use by this process."""
 
 from mmap import mmap
 
@@ -10,15 +10,15 @@ from sam2_ros.benchmark.memory import MEGABYTE, MemoryGauge, resident_memory
 GAUGE = MemoryGauge(torch.device("cpu"))
 
 
-def test_what_is_kept_counts_and_what_is_freed_does_not() -> None:
-    before = GAUGE.held()
+def test_allocated_memory_is_in_use_and_freed_memory_is_not() -> None:
+    before = GAUGE.in_use()
     kept = np.ones(64 * MEGABYTE, np.uint8)
-    assert GAUGE.held() - before > 60 * MEGABYTE
+    assert GAUGE.in_use() - before > 60 * MEGABYTE
     del kept
-    assert GAUGE.held() - before < 8 * MEGABYTE
+    assert GAUGE.in_use() - before < 8 * MEGABYTE
 
 
-def test_the_peak_is_that_since_it_was_restarted() -> None:
+def test_the_peak_is_the_maximum_since_restart_peak() -> None:
     GAUGE.restart_peak()
     before = resident_memory()
     with mmap(-1, 64 * MEGABYTE) as pages:  # new to the process, whatever malloc keeps

@@ -1,4 +1,4 @@
-"""Our tracker as a variant."""
+"""Our tracker as a variant of the benchmark."""
 
 import time
 
@@ -6,23 +6,23 @@ import pytest
 import torch
 
 from sam2_ros.benchmark.ours import our_steps
-from sam2_ros.benchmark.workload import drawn_frames, workload
+from sam2_ros.benchmark.workload import synthetic_frames, workload
 from sam2_ros.model import seeded_model
 from sam2_ros.model.config import named_config
 
 STAGES = {"preprocess", "encode", "read_memory", "decode", "write_memory", "masks"}
 
 
-def test_tells_the_logits_of_every_object_and_the_stages() -> None:
-    steps = our_steps(seeded_model(named_config("nano", 64)), workload(drawn_frames((48, 64), 2), 2), "float32")
+def test_a_step_has_the_logits_of_every_object_and_the_stages() -> None:
+    steps = our_steps(seeded_model(named_config("nano", 64)), workload(synthetic_frames((48, 64), 2), 2), "float32")
     next(steps)
     step = next(steps)
     assert step.logits.shape == (2, 1, 16, 16)
     assert STAGES <= step.stages().keys()
 
 
-def test_the_stages_are_what_a_frame_takes() -> None:
-    steps = our_steps(seeded_model(named_config("nano", 64)), workload(drawn_frames((48, 64), 2), 1), "float32")
+def test_the_stages_add_up_to_the_latency() -> None:
+    steps = our_steps(seeded_model(named_config("nano", 64)), workload(synthetic_frames((48, 64), 2), 1), "float32")
     shares = []
     for _ in range(20):
         start = time.perf_counter()
@@ -33,9 +33,9 @@ def test_the_stages_are_what_a_frame_takes() -> None:
 
 
 @pytest.mark.parametrize("precision, expected", [("float32", True), ("bfloat16", False)])
-def test_runs_in_the_precision_that_is_asked_for(precision: str, expected: bool) -> None:
+def test_runs_in_the_requested_precision(precision: str, expected: bool) -> None:
     def logits(name: str) -> torch.Tensor:
-        steps = our_steps(seeded_model(named_config("nano", 64)), workload(drawn_frames((48, 64), 2), 1), name)
+        steps = our_steps(seeded_model(named_config("nano", 64)), workload(synthetic_frames((48, 64), 2), 1), name)
         next(steps)
         return next(steps).logits
 

@@ -24,10 +24,10 @@ def test_the_overhead_is_measured_and_printed(isolated_ros: None, capsys: pytest
 
 
 @pytest.mark.parametrize(("median", "verdict"), [(3.21, "pass"), (5.0, "pass"), (5.1, "fail")])
-def test_a_result_is_judged_by_the_limit_of_its_size(median: float, verdict: str) -> None:
+def test_a_result_passes_or_fails_by_the_limit_of_its_size(median: float, verdict: str) -> None:
     text = str(Overhead((640, 480), 100, median, 7.0))
     assert text == f"node overhead at 640x480: median {median:.1f} ms, p99 7.0 ms: {verdict} (limit: median of 5 ms)"
 
 
-def test_a_size_without_a_limit_is_not_judged() -> None:
+def test_a_size_without_a_limit_neither_passes_nor_fails() -> None:
     assert str(Overhead((160, 120), 100, 3.21, 7.0)) == "node overhead at 160x120: median 3.2 ms, p99 7.0 ms"

@@ -1,4 +1,4 @@
-"""Pictures of measurements."""
+"""Plots of results."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from sam2_ros.benchmark.measure import Measurement
+from sam2_ros.benchmark.measure import VariantResult
 from sam2_ros.benchmark.memory import MEGABYTE
 from sam2_ros.benchmark.plot import title, write_plot
 from sam2_ros.benchmark.table import Run
@@ -15,7 +15,7 @@ from sam2_ros.benchmark.table import Run
 def run(image_size: int, objects: int, frames: int = 30) -> Run:
     latencies = np.full(frames, 1e-6 * image_size * objects)
     memory = np.full(frames, 300 * MEGABYTE)
-    return Run(image_size, objects, {"sam2_ros float32": Measurement(latencies, memory, 0, {})}, None)
+    return Run(image_size, objects, {"sam2_ros float32": VariantResult(latencies, memory, 0, {})}, None)
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ def run(image_size: int, objects: int, frames: int = 30) -> Run:
     ],
     ids=["objects", "sizes", "objects and sizes", "frames", "many frames"],
 )
-def test_draws_what_varies(runs: list[Run], tmp_path: Path) -> None:
+def test_plots_against_what_varies(runs: list[Run], tmp_path: Path) -> None:
     write_plot(runs, tmp_path / "plot.png", "nano, trained weights, on cpu (a processor)")
     picture = cv2.imread(str(tmp_path / "plot.png"))
     assert picture.shape == (500, 800, 3)

@@ -1,4 +1,4 @@
-"""The reference as a variant; runs where there is a checkout of it."""
+"""The reference as a variant; runs where SAM2_REFERENCE names a checkout."""
 
 import os
 from pathlib import Path
@@ -7,17 +7,17 @@ import pytest
 
 from sam2_ros.benchmark.measure import measure
 from sam2_ros.benchmark.ours import our_steps
-from sam2_ros.benchmark.workload import drawn_frames, workload
+from sam2_ros.benchmark.workload import synthetic_frames, workload
 from sam2_ros.model import seeded_model
 from sam2_ros.model.config import named_config
 
 CHECKOUT = os.environ.get("SAM2_REFERENCE")
 pytestmark = pytest.mark.skipif(not CHECKOUT, reason="SAM2_REFERENCE names no checkout of facebookresearch/sam2")
 
-WORK = workload(drawn_frames((96, 128), 4), objects=2)
+WORK = workload(synthetic_frames((96, 128), 4), objects=2)
 
 
-def test_answers_as_we_do_by_the_same_stages() -> None:
+def test_masks_and_stages_are_the_same_as_ours() -> None:
     from sam2_ros.benchmark.reference import StreamingReference
 
     model = seeded_model(named_config("nano", 128))
@@ -26,13 +26,13 @@ def test_answers_as_we_do_by_the_same_stages() -> None:
     measured = measure(variants, frames=18, warm_up=2, baseline="theirs")
     agreement = measured["ours"].agreement
     assert agreement is not None and not agreement.is_trivial
-    assert agreement.mean_iou > 0.999 and agreement.least_iou > 0.99
+    assert agreement.mean_iou > 0.999 and agreement.min_iou > 0.99
     stages = measured["theirs"].stages
     assert stages.keys() == {"encode", "read_memory", "decode", "write_memory", "masks"}
     assert stages.keys() <= measured["ours"].stages.keys()
 
 
-def test_its_video_has_an_end_and_its_masks_the_size_of_the_frame() -> None:
+def test_the_video_ends_and_masks_have_the_size_of_the_frame() -> None:
     from sam2_ros.benchmark.reference import StreamingReference
 
     reference = StreamingReference(Path(str(CHECKOUT)), seeded_model(named_config("nano", 64)))

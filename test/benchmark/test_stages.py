@@ -1,4 +1,4 @@
-"""Stages on a GPU."""
+"""Stages are timed on the device that does the work."""
 
 import pytest
 import torch
@@ -7,12 +7,12 @@ from sam2_ros.benchmark.stages import DeviceStopwatch, stopwatch_for
 from sam2_ros.tracking.stopwatch import Stopwatch
 
 
-def test_a_processor_keeps_the_trackers_own_time() -> None:
+def test_a_cpu_is_timed_by_the_tracker_s_stopwatch() -> None:
     assert type(stopwatch_for(torch.device("cpu"))) is Stopwatch
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
-def test_tells_what_the_gpu_takes_and_waits_for_nothing() -> None:
+def test_a_gpu_is_timed_by_its_own_events_without_waiting() -> None:
     device = torch.device("cuda:0")
     watch = stopwatch_for(device)
     assert isinstance(watch, DeviceStopwatch)

@@ -1,4 +1,4 @@
-"""Lines and numbers."""
+"""Results as lines of a table and as JSON."""
 
 import dataclasses
 
@@ -6,24 +6,24 @@ import numpy as np
 import pytest
 
 from sam2_ros.benchmark.agreement import Agreement
-from sam2_ros.benchmark.measure import Measurement
+from sam2_ros.benchmark.measure import VariantResult
 from sam2_ros.benchmark.memory import MEGABYTE
 from sam2_ros.benchmark.table import HEADER, Run, as_json, compare, lines
 
 
-def measurement(seconds: float, megabytes_per_frame: float, **stages: float) -> Measurement:
+def measurement(seconds: float, megabytes_per_frame: float, **stages: float) -> VariantResult:
     memory = (300 + megabytes_per_frame * np.arange(40)) * MEGABYTE
-    return Measurement(np.full(40, seconds), memory, 500 * MEGABYTE, stages)
+    return VariantResult(np.full(40, seconds), memory, 500 * MEGABYTE, stages)
 
 
 OURS = dataclasses.replace(
-    measurement(0.2, 0.0, encode=0.1, preprocess=0.01), agreement=Agreement(0.9999, 0.998, shaped=0.9)
+    measurement(0.2, 0.0, encode=0.1, preprocess=0.01), agreement=Agreement(0.9999, 0.998, non_trivial=0.9)
 )
 THEIRS = measurement(0.3, 2.0, encode=0.12, masks=0.01)
 RUN = Run(512, 3, {"sam2_ros float32": OURS, "reference float32": THEIRS}, "reference float32")
 
 
-def test_ratios_are_to_the_baseline_and_by_stage_where_both_have_it() -> None:
+def test_ratios_are_to_the_baseline_and_by_common_stage() -> None:
     comparison = compare(RUN, "sam2_ros float32")
     assert comparison is not None
     assert comparison.times_as_fast == pytest.approx(1.5)
@@ -33,24 +33,24 @@ def test_ratios_are_to_the_baseline_and_by_stage_where_both_have_it() -> None:
     assert compare(RUN, "reference float32") is None
 
 
-def test_a_speed_is_told_with_whether_the_masks_are_the_same() -> None:
+def test_a_speed_is_printed_with_the_agreement_of_masks() -> None:
     first, stages, sentence, second, _ = lines(RUN)
     assert first.split()[:4] == ["512", "3", "sam2_ros", "float32"]
     assert len(first) == len(HEADER) == len(second)
     assert stages.split(": ")[1] == "encode 100.0 ms (1.20x), preprocess 10.0 ms"
     assert "1.50 times as fast as reference float32" in sentence
-    assert "IoU of 0.99990 with its, at least 0.99800" in sentence and "proves nothing" not in sentence
+    assert "mean IoU of masks 0.99990, minimum 0.99800" in sentence and "proves nothing" not in sentence
 
 
-def test_says_where_equal_masks_prove_nothing() -> None:
-    empty = dataclasses.replace(OURS, agreement=Agreement(1.0, 1.0, shaped=0.2))
-    run = dataclasses.replace(RUN, measurements={**RUN.measurements, "sam2_ros float32": empty})
+def test_trivial_agreement_is_marked() -> None:
+    empty = dataclasses.replace(OURS, agreement=Agreement(1.0, 1.0, non_trivial=0.2))
+    run = dataclasses.replace(RUN, results={**RUN.results, "sam2_ros float32": empty})
     assert any("proves nothing" in line for line in lines(run))
 
 
 def test_json_has_the_same_numbers() -> None:
     ours, theirs = as_json(RUN)
-    assert (ours["who"], ours["image_size"], ours["objects"]) == ("sam2_ros float32", 512, 3)
+    assert (ours["variant"], ours["image_size"], ours["objects"]) == ("sam2_ros float32", 512, 3)
     assert ours["median_ms"] == pytest.approx(200) and ours["worst_in_medians"] == pytest.approx(1)
     assert ours["comparison"]["baseline"] == "reference float32"
     assert ours["comparison"]["times_as_fast"] == pytest.approx(theirs["median_ms"] / ours["median_ms"])

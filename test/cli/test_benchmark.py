@@ -48,7 +48,7 @@ def test_writes_the_numbers_as_json(tmp_path: Path) -> None:
     numbers = json.loads((tmp_path / "numbers.json").read_text())
     assert {"model", "frames", "machine", "torch", "results"} == numbers.keys()
     (result,) = numbers["results"]
-    assert (result["objects"], result["who"]) == (2, "sam2_ros float32")
+    assert (result["objects"], result["variant"]) == (2, "sam2_ros float32")
     assert 0 < result["median_ms"] <= result["p99_ms"]
     assert result["memory_end_mb"] > 50 and result["frames_per_second"] > 0
     assert result["stages_ms"]["encode"] > 0
@@ -81,7 +81,7 @@ def test_runs_the_reference_on_the_same_frames(tmp_path: Path) -> None:
     precisions = ["--precision", "float32,bfloat16", "--reference-precision", "float32,bfloat16"]
     options = ["--objects", "2", *precisions, "--reference", str(CHECKOUT), "--json", str(numbers)]
     assert main(["benchmark", *SHORT, *options]) == 0
-    results = {result["who"]: result for result in json.loads(numbers.read_text())["results"]}
+    results = {result["variant"]: result for result in json.loads(numbers.read_text())["results"]}
     assert list(results) == [f"{who} {p}" for who in ("sam2_ros", "reference") for p in ("float32", "bfloat16")]
     assert results["sam2_ros float32"]["comparison"]["mean_iou"] > 0.99
     assert results["reference bfloat16"]["comparison"]["baseline"] == "reference float32"

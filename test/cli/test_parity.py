@@ -1,7 +1,7 @@
-"""`sam2_ros parity`: what it prints and when it fails.
+"""`sam2_ros parity` prints differences and fails where there are any.
 
-The reference is not on the package index. Where SAM2_REFERENCE names a checkout the command runs against it; otherwise
-our own network stands in for it, whole or with something changed. test/parity holds equality with recorded numbers.
+Where SAM2_REFERENCE names a checkout of the reference, the command runs against it; otherwise our own network takes its
+place, unchanged or with a changed weight. test/parity compares with recorded outputs of the reference.
 """
 
 import os
@@ -20,14 +20,14 @@ from sam2_ros.media.video import VideoWriter
 from sam2_ros.model import ModelConfig, Sam2, save_weights, seeded_model
 from sam2_ros.parity import ours
 from sam2_ros.parity.demo import demo_scenarios
-from sam2_ros.parity.scenarios import Answers, ModuleInputs, Scenario
+from sam2_ros.parity.scenarios import ModuleInputs, Scenario, VideoOutputs
 
 CHECKOUT = os.environ.get("SAM2_REFERENCE")
 QUICK = ["--models", "nano", "--image-size", "64", "--frames", "8"]
 
 
 class Twin:
-    """Answers as the reference would, by our own means."""
+    """Our own network in place of the reference."""
 
     noise = 0.0  # added to one weight
 
@@ -42,7 +42,7 @@ class Twin:
     def modules(self, inputs: ModuleInputs) -> dict[str, Tensor]:
         return ours.modules(self.model, inputs)
 
-    def track(self, scenario: Scenario) -> Answers:
+    def track(self, scenario: Scenario) -> VideoOutputs:
         return ours.track(self.model, scenario)
 
 
@@ -75,7 +75,7 @@ def test_equal_networks_pass(twin: type[Twin], capsys: pytest.CaptureFixture[str
     assert printed.splitlines()[-2].startswith("nano") and printed.splitlines()[-2].endswith(" equal")
 
 
-def test_a_small_difference_fails_and_is_shown(twin: type[Twin], capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_small_difference_fails_and_is_printed(twin: type[Twin], capsys: pytest.CaptureFixture[str]) -> None:
     twin.noise = 0.01
     assert run() == 1
     printed = capsys.readouterr().out
@@ -85,7 +85,7 @@ def test_a_small_difference_fails_and_is_shown(twin: type[Twin], capsys: pytest.
 
 
 def shorten_demo(monkeypatch: pytest.MonkeyPatch, scenarios: int, frames: int) -> None:
-    """Fewer scenarios and frames of the demo clip, for the sake of time."""
+    """Uses fewer scenarios and frames of the demo clip, to save time."""
     monkeypatch.setattr(
         parity,
         "demo_scenarios",
@@ -93,7 +93,7 @@ def shorten_demo(monkeypatch: pytest.MonkeyPatch, scenarios: int, frames: int) -
     )
 
 
-def test_equal_masks_that_are_empty_fail(
+def test_equal_but_empty_masks_fail(
     twin: type[Twin], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shorten_demo(monkeypatch, scenarios=3, frames=8)
@@ -104,11 +104,11 @@ def test_equal_masks_that_are_empty_fail(
     save_weights(model, tmp_path / "empty.safetensors")
     assert run("--weights", str(tmp_path / "empty.safetensors")) == 1
     printed = capsys.readouterr().out
-    assert "demo, click: most masks are empty, or full; this proves nothing" in printed
+    assert "demo, click: most masks are empty or full; this proves nothing" in printed
     assert "DIFFERS" not in printed
 
 
-def test_bundled_weights_follow_the_demo_clip_through_its_absences(
+def test_bundled_weights_track_the_demo_clip_through_its_absences(
     twin: type[Twin], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shorten_demo(monkeypatch, scenarios=1, frames=150)
@@ -121,9 +121,7 @@ def test_bundled_weights_follow_the_demo_clip_through_its_absences(
     assert printed.splitlines()[-1].split() == ["limits", "1e-04", "inf", "0.990"]
 
 
-def test_real_frames_are_taken_from_a_video(
-    twin: type[Twin], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_frames_are_read_from_a_video(twin: type[Twin], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "clip.mp4"
     with VideoWriter(path, rate=10.0) as writer:
         for i in range(24):
@@ -131,17 +129,17 @@ def test_real_frames_are_taken_from_a_video(
     assert run("--video", str(path)) == 0
 
 
-def test_a_video_that_is_too_short_is_told(twin: type[Twin], capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_video_that_is_too_short_is_refused(twin: type[Twin], capsys: pytest.CaptureFixture[str]) -> None:
     assert run("--frames", "3") == 1
     assert "has 3 frames, expected at least 8" in capsys.readouterr().err
 
 
-def test_a_folder_without_the_reference_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_without_the_reference_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["parity", "--reference", str(tmp_path), *QUICK]) == 1
     assert f"{tmp_path} is no checkout of facebookresearch/sam2" in capsys.readouterr().err
 
 
-def test_what_the_reference_lacks_is_told(tmp_path: Path) -> None:
+def test_libraries_that_the_reference_needs_are_named(tmp_path: Path) -> None:
     (tmp_path / "sam2").mkdir()
     (tmp_path / "sam2" / "__init__.py").touch()
     (tmp_path / "sam2" / "build_sam.py").write_text("import hydra.that_is_not_there")

@@ -1,4 +1,4 @@
-"""Pairs of boxes and tracks."""
+"""Assignment of boxes to tracks."""
 
 import numpy as np
 
@@ -10,6 +10,6 @@ def test_assignment_takes_the_largest_sum_not_the_largest_pair() -> None:
     assert assign(overlaps, 0.0) == [(0, 1), (1, 0)]
 
 
-def test_pairs_below_the_least_overlap_are_none() -> None:
+def test_scores_below_the_threshold_are_not_assigned() -> None:
     assert assign(np.array([[0.29, 0.0], [0.0, 0.3]]), 0.3) == [(1, 1)]
     assert assign(np.zeros((0, 3)), 0.3) == assign(np.zeros((2, 2)), 0.0) == []

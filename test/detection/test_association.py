@@ -1,4 +1,4 @@
-"""What a detector's boxes do to the tracker, with the bundled weights."""
+"""A detector's boxes start, correct, find again and retire objects; with the bundled weights."""
 
 from collections.abc import Callable, Sequence
 
@@ -26,8 +26,8 @@ PERIOD = 0.1  # seconds between frames
 Square = tuple[str, int, int, int]
 
 SOON_LOST = TrackerConfig(track_state=TrackStateConfig(lost_after=0.2))
-# What is lost stays so for the network, whatever it sees, and is found by boxes alone.
-LOST_FOR_GOOD = TrackerConfig(track_state=TrackStateConfig(lost_after=0.2, return_frames=1000))
+# The network confirms no return, so that lost objects are found by boxes alone.
+FOUND_BY_BOXES = TrackerConfig(track_state=TrackStateConfig(lost_after=0.2, return_frames=1000))
 
 RED, BLUE = ("red", 80, 100, 30), ("blue", 220, 100, 30)
 
@@ -89,7 +89,7 @@ def stage(nano: Sam2, picture: Callable[..., np.ndarray]) -> Callable[..., Stage
 # ---- late boxes
 
 
-def test_a_late_box_starts_the_object_where_it_was_and_not_what_is_there_now(stage: Callable[..., Stage]) -> None:
+def test_a_late_box_starts_the_object_of_its_own_image(stage: Callable[..., Stage]) -> None:
     late, wrong = stage(), stage()
     course = [(("red", 60 + 12 * i, 100, 22), ("blue", 60 + 12 * (i - 10), 100, 22)) for i in range(11)]
     for squares in course:
@@ -105,7 +105,7 @@ def test_a_late_box_starts_the_object_where_it_was_and_not_what_is_there_now(sta
     assert wrong.is_on(report.started[0], blue)
 
 
-def test_late_boxes_go_on_supporting_the_object_that_the_first_one_started(stage: Callable[..., Stage]) -> None:
+def test_late_boxes_match_the_object_that_the_first_one_started(stage: Callable[..., Stage]) -> None:
     s = stage(min_hits=2)
     course = [("red", 60 + 8 * i, 100, 25) for i in range(16)]
     reports = []
@@ -118,7 +118,7 @@ def test_late_boxes_go_on_supporting_the_object_that_the_first_one_started(stage
     assert len(s.tracks) == 1 and s.is_on(1, course[-1])
 
 
-def test_a_late_box_waits_while_an_object_travels_that_could_be_the_same(stage: Callable[..., Stage]) -> None:
+def test_a_late_box_starts_nothing_while_an_object_that_may_be_the_same_is_pending(stage: Callable[..., Stage]) -> None:
     s = stage(TrackerConfig(catch_up_at_once=False))
     for _ in range(6):
         s.show(RED)
@@ -129,7 +129,7 @@ def test_a_late_box_waits_while_an_object_travels_that_could_be_the_same(stage: 
     assert s.tracker.labels == {1: "cup"}
 
 
-def test_a_box_of_an_image_that_is_gone_is_an_error_that_changes_nothing(stage: Callable[..., Stage]) -> None:
+def test_a_box_of_an_image_outside_the_buffer_is_refused_and_changes_nothing(stage: Callable[..., Stage]) -> None:
     s = stage(TrackerConfig(history=2))
     for _ in range(4):
         s.show(RED)
@@ -138,7 +138,7 @@ def test_a_box_of_an_image_that_is_gone_is_an_error_that_changes_nothing(stage: 
     assert s.associator.apply([cup(RED)], 3 * PERIOD).started == (1,)
 
 
-def test_detections_of_an_older_image_than_before_are_an_error_that_asks_for_a_second_detector(
+def test_detections_of_an_older_image_are_refused_with_a_hint_at_a_second_detector(
     stage: Callable[..., Stage],
 ) -> None:
     s = stage()
@@ -149,7 +149,7 @@ def test_detections_of_an_older_image_than_before_are_an_error_that_asks_for_a_s
     assert s.detect([RED], cup(RED)).matched == 1
 
 
-def test_after_the_clock_was_set_back_everything_starts_again(stage: Callable[..., Stage]) -> None:
+def test_after_stamps_jump_back_objects_start_again(stage: Callable[..., Stage]) -> None:
     s = stage()
     for _ in range(3):
         s.detect([RED], cup(RED))
@@ -162,22 +162,22 @@ def test_after_the_clock_was_set_back_everything_starts_again(stage: Callable[..
 # ---- starting
 
 
-def test_an_object_starts_once_it_was_seen_min_hits_times(stage: Callable[..., Stage]) -> None:
+def test_an_object_starts_after_min_hits_arrays(stage: Callable[..., Stage]) -> None:
     s = stage(min_hits=3)
     reports = [s.detect([RED], cup(RED)) for _ in range(4)]
     assert [report.started for report in reports] == [(), (), (1,), ()]
-    assert [report.waiting for report in reports] == [1, 1, 0, 0]
+    assert [report.pending for report in reports] == [1, 1, 0, 0]
     assert s.is_on(1, RED) and s.tracks[1].label == "cup"
 
 
-def test_one_array_can_start_several(stage: Callable[..., Stage]) -> None:
+def test_one_array_can_start_several_objects(stage: Callable[..., Stage]) -> None:
     s = stage()
     report = s.detect([RED, BLUE], cup(RED), cup(BLUE))
     assert report.started == (1, 2)
     assert s.is_on(1, RED) and s.is_on(2, BLUE)
 
 
-def test_what_is_followed_is_not_started_again_by_its_own_boxes(stage: Callable[..., Stage]) -> None:
+def test_boxes_of_a_tracked_object_start_nothing(stage: Callable[..., Stage]) -> None:
     s = stage()
     for i in range(4):
         moved = ("red", 80 + 4 * i, 100, 30)
@@ -186,31 +186,33 @@ def test_what_is_followed_is_not_started_again_by_its_own_boxes(stage: Callable[
     assert list(s.tracks) == [1]
 
 
-def test_nor_by_a_box_of_another_class_nor_where_a_user_began_it(stage: Callable[..., Stage]) -> None:
+def test_boxes_of_another_class_start_nothing_on_a_tracked_object_nor_on_one_that_a_user_started(
+    stage: Callable[..., Stage],
+) -> None:
     s = stage()
     s.show(RED, BLUE)
     s.tracker.add(Prompt([Click(220, 100)], box_of(BLUE)))
     s.detect([RED, BLUE], cup(RED))
     report = s.detect([RED, BLUE], cup(RED), cup(RED, 0.8, "bowl"), cup(BLUE))
-    assert report.started == () and report.ignored == {Ignored.FOLLOWED: 2}
+    assert report.started == () and report.ignored == {Ignored.ALREADY_TRACKED: 2}
     assert list(s.tracks) == [1, 2]
 
 
-def test_of_two_classes_for_one_object_the_better_box_starts_it(stage: Callable[..., Stage]) -> None:
+def test_of_two_classes_for_one_object_the_higher_score_starts_it(stage: Callable[..., Stage]) -> None:
     s = stage()
     report = s.detect([RED], cup(RED, 0.8, "bowl"), cup(RED, 0.9, "cup"))
-    assert report.started == (1,) and report.ignored == {Ignored.FOLLOWED: 1}
+    assert report.started == (1,) and report.ignored == {Ignored.ALREADY_TRACKED: 1}
     assert s.tracks[1].label == "cup"
 
 
 @pytest.mark.parametrize("place", [("", 230, 170, 6), ("", 230, 100, 12), ("", 200, 180, 20), ("", 230, 100, 30)])
-def test_an_empty_place_starts_nothing(stage: Callable[..., Stage], place: Square) -> None:
+def test_a_box_without_an_object_starts_nothing(stage: Callable[..., Stage], place: Square) -> None:
     s = stage()
     report = s.detect([RED], cup(place))
-    assert report.started == () and report.ignored == {Ignored.NOTHING: 1}
+    assert report.started == () and report.ignored == {Ignored.NO_OBJECT: 1}
 
 
-def test_a_class_may_be_limited_and_what_is_lost_makes_room(stage: Callable[..., Stage]) -> None:
+def test_max_per_class_limits_a_class_and_does_not_count_lost_objects(stage: Callable[..., Stage]) -> None:
     s = stage(SOON_LOST, max_per_class=1)
     report = s.detect([RED, BLUE], cup(RED), cup(BLUE, 0.8))
     assert report.started == (1,) and report.ignored == {Ignored.CLASS_FULL: 1}
@@ -220,7 +222,7 @@ def test_a_class_may_be_limited_and_what_is_lost_makes_room(stage: Callable[...,
     assert list(s.tracks) == [1, 2] and s.is_on(2, BLUE)
 
 
-def test_a_full_tracker_says_so_and_keeps_what_it_has(stage: Callable[..., Stage]) -> None:
+def test_a_full_tracker_ignores_boxes_and_keeps_its_objects(stage: Callable[..., Stage]) -> None:
     s = stage(TrackerConfig(max_objects=1))
     report = s.detect([RED, BLUE], cup(RED), cup(BLUE, 0.8))
     assert report.started == (1,) and report.ignored == {Ignored.TRACKER_FULL: 1}
@@ -237,7 +239,7 @@ def part_of(square: Square) -> np.ndarray:
     return mask
 
 
-def test_a_mask_that_has_left_its_box_is_corrected_on_the_image_of_the_box(stage: Callable[..., Stage]) -> None:
+def test_a_mask_that_disagrees_with_its_box_is_corrected_on_the_image_of_the_box(stage: Callable[..., Stage]) -> None:
     s = stage()
     stamp = s.show(RED)
     track_id = s.tracker.add(Prompt(mask=part_of(RED), label="cup"))
@@ -247,7 +249,7 @@ def test_a_mask_that_has_left_its_box_is_corrected_on_the_image_of_the_box(stage
     assert s.is_on(track_id, RED)
 
 
-def test_a_single_disagreement_proves_nothing(stage: Callable[..., Stage]) -> None:
+def test_a_single_disagreement_corrects_nothing(stage: Callable[..., Stage]) -> None:
     s = stage(min_hits=2)
     s.detect([RED], cup(RED))
     s.detect([RED], cup(RED))
@@ -255,7 +257,7 @@ def test_a_single_disagreement_proves_nothing(stage: Callable[..., Stage]) -> No
     assert [s.detect([RED], box).corrected for box in (wide, cup(RED), wide, cup(RED))] == [()] * 4
 
 
-def test_boxes_leave_a_user_s_object_of_another_label_alone(stage: Callable[..., Stage]) -> None:
+def test_boxes_do_not_change_an_object_of_another_label(stage: Callable[..., Stage]) -> None:
     s = stage()
     stamp = s.show(RED)
     track_id = s.tracker.add(Prompt(mask=part_of(RED), label="handle"))
@@ -265,7 +267,7 @@ def test_boxes_leave_a_user_s_object_of_another_label_alone(stage: Callable[...,
     assert np.array_equal(s.tracks[track_id].mask, before)
 
 
-def test_a_box_beside_the_one_before_corrects_nothing_though_it_overlaps(stage: Callable[..., Stage]) -> None:
+def test_a_box_that_has_moved_to_another_object_corrects_nothing(stage: Callable[..., Stage]) -> None:
     s = stage()
     stamp = s.show(RED)
     track_id = s.tracker.add(Prompt(mask=part_of(RED), label="cup"))
@@ -276,7 +278,7 @@ def test_a_box_beside_the_one_before_corrects_nothing_though_it_overlaps(stage: 
     assert np.array_equal(s.tracks[track_id].mask, before)
 
 
-def test_two_boxes_for_one_mask_correct_nothing(stage: Callable[..., Stage]) -> None:
+def test_an_ambiguous_match_corrects_nothing(stage: Callable[..., Stage]) -> None:
     s = stage()
     stamp = s.show(RED)
     s.tracker.add(Prompt(mask=part_of(RED), label="cup"))
@@ -301,7 +303,7 @@ GREEN = ("green", 250, 50, 30)
 
 
 def test_the_only_object_of_its_class_is_found_again_by_its_box(stage: Callable[..., Stage]) -> None:
-    s = stage(LOST_FOR_GOOD, min_hits=2)
+    s = stage(FOUND_BY_BOXES, min_hits=2)
     s.detect([ORANGE], cup(ORANGE))
     lose(s, ORANGE)
     assert s.detect([REPAINTED], cup(REPAINTED)).returned == ()
@@ -312,15 +314,15 @@ def test_the_only_object_of_its_class_is_found_again_by_its_box(stage: Callable[
     assert EventKind.REACQUIRED in s.events
 
 
-def test_where_two_of_a_class_are_lost_a_box_is_a_new_object(stage: Callable[..., Stage]) -> None:
-    s = stage(LOST_FOR_GOOD)
+def test_with_two_lost_objects_of_a_class_a_box_is_a_new_object(stage: Callable[..., Stage]) -> None:
+    s = stage(FOUND_BY_BOXES)
     lose(s, ORANGE, ("green", 220, 180, 30))
     report = s.detect([REPAINTED], cup(REPAINTED))
     assert (report.returned, report.started) == ((), (3,))
 
 
-def test_where_two_boxes_come_for_one_lost_object_both_are_new(stage: Callable[..., Stage]) -> None:
-    s = stage(LOST_FOR_GOOD)
+def test_with_two_boxes_for_one_lost_object_both_are_new_objects(stage: Callable[..., Stage]) -> None:
+    s = stage(FOUND_BY_BOXES)
     lose(s, ORANGE)
     other = ("blue", 80, 180, 30)
     report = s.detect([REPAINTED, other], cup(REPAINTED), cup(other, 0.8))
@@ -328,14 +330,14 @@ def test_where_two_boxes_come_for_one_lost_object_both_are_new(stage: Callable[.
 
 
 def test_a_box_of_another_class_is_not_the_lost_object(stage: Callable[..., Stage]) -> None:
-    s = stage(LOST_FOR_GOOD)
+    s = stage(FOUND_BY_BOXES)
     lose(s, ORANGE)
     report = s.detect([REPAINTED], cup(REPAINTED, label="bowl"))
     assert (report.returned, report.started) == ((), (2,))
 
 
-def test_what_was_seen_beside_an_object_is_not_that_object(stage: Callable[..., Stage]) -> None:
-    s = stage(LOST_FOR_GOOD, min_hits=4)
+def test_a_detection_seen_while_the_object_was_in_view_is_a_new_object(stage: Callable[..., Stage]) -> None:
+    s = stage(FOUND_BY_BOXES, min_hits=4)
     for _ in range(4):
         s.detect([ORANGE], cup(ORANGE))
     s.detect([ORANGE, REPAINTED], cup(ORANGE), cup(REPAINTED))
@@ -347,10 +349,10 @@ def test_what_was_seen_beside_an_object_is_not_that_object(stage: Callable[..., 
 
 
 @pytest.mark.parametrize(("x", "returned", "started"), [(80, (1,), ()), (200, (), (3,))])
-def test_beside_another_of_its_class_an_object_is_found_again_only_where_it_was(
+def test_with_another_of_its_class_in_view_an_object_is_found_again_only_near_its_last_box(
     stage: Callable[..., Stage], x: int, returned: tuple[int, ...], started: tuple[int, ...]
 ) -> None:
-    s = stage(LOST_FOR_GOOD)
+    s = stage(FOUND_BY_BOXES)
     s.detect([ORANGE, GREEN], cup(ORANGE), cup(GREEN))
     for _ in range(4):
         s.detect([GREEN], cup(GREEN))
@@ -361,7 +363,7 @@ def test_beside_another_of_its_class_an_object_is_found_again_only_where_it_was(
     assert s.is_on(2, GREEN)
 
 
-def test_a_late_box_of_an_object_that_is_back_by_now_starts_no_second_one(stage: Callable[..., Stage]) -> None:
+def test_a_late_box_of_an_object_that_has_returned_since_starts_nothing(stage: Callable[..., Stage]) -> None:
     s = stage(SOON_LOST)
     lose(s, ORANGE, GREEN)
     stamp = s.show(ORANGE)
@@ -369,16 +371,16 @@ def test_a_late_box_of_an_object_that_is_back_by_now_starts_no_second_one(stage:
         s.show(ORANGE)
     assert s.is_on(1, ORANGE)
     before = s.tracker.result_at(stamp)
-    assert before.tracks[0].box is None  # a return is believed after a few images only
+    assert before.tracks[0].box is None  # a return is confirmed after a few images only
     report = s.associator.apply([cup(ORANGE)], stamp)
     assert (report.returned, report.started) == ((), ())
     assert s.associator.apply([cup(ORANGE)], stamp + 4 * PERIOD).matched == 1
 
 
-# ---- letting go
+# ---- retiring
 
 
-def test_an_object_that_a_box_started_retires_without_boxes(stage: Callable[..., Stage]) -> None:
+def test_an_object_that_a_box_started_is_retired_without_boxes(stage: Callable[..., Stage]) -> None:
     s = stage(retire_after=0.25)
     s.detect([RED, BLUE], cup(RED))
     s.tracker.add(Prompt(box=box_of(BLUE)))
@@ -389,7 +391,7 @@ def test_an_object_that_a_box_started_retires_without_boxes(stage: Callable[...,
     assert EventKind.REMOVED in s.events
 
 
-def test_a_box_in_time_keeps_it_and_so_does_a_detector_that_is_silent(stage: Callable[..., Stage]) -> None:
+def test_an_object_is_not_retired_while_the_detector_is_silent(stage: Callable[..., Stage]) -> None:
     s = stage(retire_after=2.5)
     s.detect([RED], cup(RED))
     for _ in range(40):
@@ -398,15 +400,15 @@ def test_a_box_in_time_keeps_it_and_so_does_a_detector_that_is_silent(stage: Cal
     assert s.detect([RED], cup(RED)).matched == 1
 
 
-# ---- boxes that were put off
+# ---- back-off
 
 
-def put_off(s: Stage) -> int:
-    """An object whose boxes call it something else: they are put off, for it is followed already. Its id."""
+def back_off(s: Stage) -> int:
+    """Tracks an object whose boxes have another class, so that they are backed off; its id."""
     s.show(RED)
     track_id = s.tracker.add(Prompt(box=box_of(RED), label="mug"))
     reports = [s.detect([RED], cup(RED)) for _ in range(5)]
-    assert {Ignored.FOLLOWED: 1} in [report.ignored for report in reports]
+    assert {Ignored.ALREADY_TRACKED: 1} in [report.ignored for report in reports]
     assert not any(report.started for report in reports)
     return track_id
 
@@ -427,19 +429,19 @@ def retire(s: Stage, track_id: int) -> None:
 
 
 @pytest.mark.parametrize("end", [remove, reset, retire])
-def test_once_an_object_is_gone_its_boxes_start_one_after_the_usual_number_of_arrays(
+def test_after_an_object_is_removed_backed_off_boxes_start_one_after_min_hits_arrays(
     stage: Callable[..., Stage], end: Callable[[Stage, int], None]
 ) -> None:
     s = stage(min_hits=3)
-    end(s, put_off(s))
+    end(s, back_off(s))
     s.associator.config = DetectionConfig(min_hits=3)
     assert [len(s.detect([RED], cup(RED)).started) for _ in range(3)] == [0, 0, 1]
 
 
-def test_a_reset_forgets_the_boxes_in_which_nothing_was_found(stage: Callable[..., Stage]) -> None:
+def test_a_reset_drops_boxes_without_an_object(stage: Callable[..., Stage]) -> None:
     s = stage(min_hits=2)
     reports = [s.detect([], cup(RED)) for _ in range(4)]
-    assert {Ignored.NOTHING: 1} in [report.ignored for report in reports]
+    assert {Ignored.NO_OBJECT: 1} in [report.ignored for report in reports]
     s.tracker.reset()
     s.associator.reset()
     assert [len(s.detect([RED], cup(RED)).started) for _ in range(2)] == [0, 1]

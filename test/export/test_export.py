@@ -1,4 +1,4 @@
-"""What `sam2_ros export` writes, and that it is enough to track with."""
+"""`sam2_ros export` writes files that equal the network, and that suffice to track."""
 
 import importlib.util
 import json
@@ -11,9 +11,17 @@ import pytest
 import torch
 
 from sam2_ros.cli import main
-from sam2_ros.export.networks import networks
-from sam2_ros.export.onnx_files import LIMIT, Comparison, check_packages, write
-from sam2_ros.model import CONFIGS, load_model, seeded_model
+from sam2_ros.export.networks import exported_networks
+from sam2_ros.export.onnx_files import LIMIT, OnnxComparison, check_packages, write
+from sam2_ros.model import (
+    CONFIGS,
+    Decoded,
+    ImageFeatures,
+    Memory,
+    PromptTensors,
+    load_model,
+    seeded_model,
+)
 from sam2_ros.tracking import Click, Prompt, StreamingTracker
 
 onnx = pytest.importorskip("onnx")
@@ -62,8 +70,8 @@ def test_every_file_is_described_as_it_is(folder: Path, graphs: dict[str, Any]) 
     described = json.loads((folder / "model.json").read_text())["files"]
     assert described.keys() == graphs.keys()
     for name, graph in graphs.items():
-        assert {port["name"]: port["shape"] for port in described[name]["inputs"]} == shapes(graph.input)
-        assert {port["name"]: port["shape"] for port in described[name]["outputs"]} == shapes(graph.output)
+        assert {spec["name"]: spec["shape"] for spec in described[name]["inputs"]} == shapes(graph.input)
+        assert {spec["name"]: spec["shape"] for spec in described[name]["outputs"]} == shapes(graph.output)
         assert described[name]["difference_from_pytorch"] <= LIMIT
 
 
@@ -86,7 +94,7 @@ def test_shapes_for_tensorrt_fit_the_files(folder: Path, graphs: dict[str, Any])
         options = dict(word[2:].split("=", 1) for word in command.split() if word.startswith("--") and "=" in word)
         inputs = shapes(graphs[options["onnx"]].input)
         dynamic = {name for name, shape in inputs.items() if any(isinstance(size, str) for size in shape)}
-        ranges = [options[kind] for kind in ("minShapes", "optShapes", "maxShapes")] if dynamic else []
+        ranges = [options[name] for name in ("minShapes", "optShapes", "maxShapes")] if dynamic else []
         for given in (dict(item.split(":") for item in text.split(",")) for text in ranges):
             assert given.keys() == dynamic
             for name, text in given.items():
@@ -122,24 +130,34 @@ def test_the_example_labels_what_it_prints() -> None:
 def test_sam_2_0_has_the_same_inputs(name: str, tmp_path: Path) -> None:
     path = tmp_path / "network.onnx"
     model = seeded_model(CONFIGS["sam2_hiera_tiny"].resized(64))
-    (network,) = (network for network in networks(model) if network.name == name)
+    (network,) = (network for network in exported_networks(model) if network.name == name)
     write(network, path)
-    assert list(shapes(onnx.load(path).graph.input)) == [port.name for port in network.inputs]
-    assert Comparison().difference(network, path) <= LIMIT
+    assert list(shapes(onnx.load(path).graph.input)) == [spec.name for spec in network.inputs]
+    assert OnnxComparison().difference(network, path) <= LIMIT
 
 
-def test_a_file_of_other_weights_is_found_out(folder: Path) -> None:
-    (network,) = (network for network in networks(seeded_model("nano")) if network.name == "memory_encoder")
-    assert Comparison().difference(network, folder / "memory_encoder.onnx") > LIMIT
+def test_a_file_with_other_weights_exceeds_the_limit(folder: Path) -> None:
+    (network,) = (network for network in exported_networks(seeded_model("nano")) if network.name == "memory_encoder")
+    assert OnnxComparison().difference(network, folder / "memory_encoder.onnx") > LIMIT
 
 
-def test_a_mask_prompt_is_shrunk_as_by_the_network() -> None:
+def test_a_mask_prompt_is_downsampled_as_by_the_network() -> None:
     model = seeded_model(CONFIGS["nano"].resized(64))
-    (network,) = (network for network in networks(model) if network.name == "mask_prompt_decoder")
+    (network,) = (network for network in exported_networks(model) if network.name == "mask_prompt_decoder")
     mask = (torch.rand(2, 1, 64, 64, generator=torch.Generator().manual_seed(0)) > 0.5).float()
     features = model.encode_image(torch.zeros(1, 3, 64, 64))
     logits = network.module(*features, mask)[0]
     assert torch.allclose(logits, model.decode_mask_prompt(features, mask).logits, atol=1e-4)
+
+
+def test_tensors_are_named_as_the_fields_of_the_model() -> None:
+    networks = {network.name: network for network in exported_networks(seeded_model(CONFIGS["nano"].resized(64)))}
+    names = {name: [spec.name for spec in network.inputs] for name, network in networks.items()}
+    features, memory, prompts = ImageFeatures._fields, Memory._fields, PromptTensors._fields
+    assert [spec.name for spec in networks["image_encoder"].outputs] == [*features, "without_memory"]
+    assert set(names["memory_attention"]) == {"stride16", *memory} - {"pooled"}
+    assert set(names["prompt_decoder"]) == {"conditioned", "stride8", "stride4", *prompts}
+    assert [spec.name for spec in networks["tracking_decoder"].outputs] == list(Decoded._fields[:-1])
 
 
 def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -243,19 +243,23 @@ def wait_until_active(timeout: float) -> set[str]:
     import rclpy
     from lifecycle_msgs.msg import State
     from lifecycle_msgs.srv import GetState
+    from rclpy.executors import SingleThreadedExecutor
 
     deadline = time.monotonic() + timeout
-    rclpy.init()
+    context = rclpy.Context()  # of its own: tests of the node share the default one
+    context.init()
     try:
-        node = rclpy.create_node("observer")
+        node = rclpy.create_node("observer", context=context)
+        executor = SingleThreadedExecutor(context=context)
+        executor.add_node(node)
         client = node.create_client(GetState, "/robot/sam2_tracker/get_state")
         while time.monotonic() < deadline:
             answer = client.call_async(GetState.Request())
-            rclpy.spin_until_future_complete(node, answer, timeout_sec=1.0)
+            executor.spin_until_future_complete(answer, timeout_sec=1.0)
             if answer.done() and answer.result().current_state.id == State.PRIMARY_STATE_ACTIVE:
                 return {name for name, _ in node.get_topic_names_and_types()}
     finally:
-        rclpy.try_shutdown()
+        context.try_shutdown()
     pytest.fail(f"the node is not active after {timeout} s")
 
 

@@ -87,9 +87,10 @@ def launched(files: list[str], environment: dict[str, str]) -> Iterator[subproce
 def test_both_read_the_camera_and_the_tracker_reads_the_detector(launched: subprocess.Popen) -> None:
     import rclpy
 
-    rclpy.init()
+    context = rclpy.Context()  # of its own: tests of the node share the default one
+    context.init()
     try:
-        node = rclpy.create_node("observer")
+        node = rclpy.create_node("observer", context=context)
         deadline = time.monotonic() + 120
         while time.monotonic() < deadline:
             readers = {
@@ -100,7 +101,7 @@ def test_both_read_the_camera_and_the_tracker_reads_the_detector(launched: subpr
                 return
             time.sleep(0.2)
     finally:
-        rclpy.try_shutdown()
+        context.try_shutdown()
     pytest.fail(f"after two minutes the topics are read by {readers}")
 
 

@@ -102,6 +102,7 @@ CONTENTS: dict[str, Callable[[Weights], Any]] = {
         "args": argparse.Namespace(lr=0.1),
         "folder": pathlib.PosixPath("/tmp"),
     },
+    "numpy": lambda weights: {"model": {name: value.numpy() for name, value in weights.items()}},
     "parameters": lambda weights: {"model": {name: nn.Parameter(value) for name, value in weights.items()}},
 }
 
@@ -295,6 +296,22 @@ def test_values_that_are_not_finite_are_refused(weights: Weights, tmp_path: Path
     weights["no_mem_embed"] = torch.full_like(weights["no_mem_embed"], float("nan"))
     torch.save(weights, tmp_path / "nan.pt")
     assert "values that are not finite, in no_mem_embed" in refusal(tmp_path / "nan.pt")
+
+
+@pytest.mark.parametrize(
+    ("changed", "form"),
+    [
+        (lambda weight: (100 * weight).to(torch.int8), "int8"),
+        (lambda weight: weight.to_sparse(), "a sparse tensor of float32"),
+        (lambda weight: weight.to("meta"), "a shape without values"),
+    ],
+)
+def test_weights_that_are_no_plain_floating_point_numbers_are_refused(
+    changed: Callable[[Tensor], Tensor], form: str, weights: Weights, tmp_path: Path
+) -> None:
+    weights["no_mem_embed"] = changed(weights["no_mem_embed"])
+    torch.save(weights, tmp_path / "other.pt")
+    assert f"holds no_mem_embed as {form}" in refusal(tmp_path / "other.pt")
 
 
 def test_what_is_saved_may_be_read_by_others(nano: Sam2, tmp_path: Path) -> None:

@@ -131,24 +131,24 @@ def a_memory(objects: int) -> Memory:
 
 @pytest.mark.parametrize("factor", [1, 300], ids=["plain", "overflowing"])
 def test_memories_are_read_the_same(small_chunks: None, model: Sam2, factor: int) -> None:
-    memory, coarse = a_memory(objects=2), random(1, 128, 4, 4, seed=3)
+    memory, image = a_memory(objects=2), random(1, 128, 4, 4, seed=3)
     memory = memory._replace(spatial=factor * memory.spatial)
-    chunked = model.read_memory(ImageFeatures(coarse, coarse, coarse), memory)
-    whole = plain(model).read_memory(ImageFeatures(coarse, coarse, coarse), memory)
+    chunked = model.read_memory(ImageFeatures(image, image, image), memory)
+    whole = plain(model).read_memory(ImageFeatures(image, image, image), memory)
     assert torch.allclose(whole, chunked, atol=1e-4)
 
 
 def test_memories_are_written_the_same(small_chunks: None, model: Sam2) -> None:
-    coarse, masks = random(1, 128, 4, 4), random(5, 1, 64, 64, seed=1)
-    chunked = model.memory_encoder(coarse, masks)
-    whole = plain(model).memory_encoder(coarse, masks)
+    image, masks = random(1, 128, 4, 4), random(5, 1, 64, 64, seed=1)
+    chunked = model.memory_encoder(image, masks)
+    whole = plain(model).memory_encoder(image, masks)
     assert torch.allclose(whole, chunked, atol=1e-5)
 
 
 def test_an_overflow_is_reported_once(small_chunks: None, model: Sam2, caplog: pytest.LogCaptureFixture) -> None:
-    memory, coarse = a_memory(objects=1), random(1, 128, 4, 4, seed=3)
+    memory, image = a_memory(objects=1), random(1, 128, 4, 4, seed=3)
     memory_attention_module._warn_of_overflow.cache_clear()
     for _ in range(2):
-        model.read_memory(ImageFeatures(coarse, coarse, coarse), memory._replace(spatial=300 * memory.spatial))
+        model.read_memory(ImageFeatures(image, image, image), memory._replace(spatial=300 * memory.spatial))
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert "overflowed" in caplog.text

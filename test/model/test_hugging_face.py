@@ -18,7 +18,7 @@ from torch import Tensor
 from sam2_ros.model import CONFIGS, CheckpointError, Sam2, load_model
 from sam2_ros.model.checkpoint_names import official_names
 from sam2_ros.parity import ours
-from sam2_ros.parity.scenarios import Scenario, drawn_frames, video_scenarios
+from sam2_ros.parity.scenarios import Scenario, synthetic_frames, video_scenarios
 from sam2_ros.tracking.preprocess import preprocess
 
 FRAMES = 18
@@ -139,7 +139,7 @@ def test_a_saved_model_tracks_as_transformers_does(safe: bool, tmp_path: Path) -
         file = tmp_path / "pytorch_model.bin"
 
     model = load_model("nano", file)
-    images = [preprocess(frame, 384, torch.device("cpu")) for frame in drawn_frames(FRAMES if safe else 8, 384)]
+    images = [preprocess(frame, 384, torch.device("cpu")) for frame in synthetic_frames(FRAMES if safe else 8, 384)]
     scenario = video_scenarios(images)[0]
     expected = track(theirs, scenario)
     found = ours.track(model, scenario)

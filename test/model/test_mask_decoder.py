@@ -24,7 +24,7 @@ def outline(sure: int, unsure: int) -> torch.Tensor:
 def decode(model: Sam2, features: ImageFeatures, tokens: torch.Tensor) -> MaskCandidates:
     encoder = model.sam_prompt_encoder
     image_pe = encoder.pe_layer.grid(model.config.grid)
-    return model.sam_mask_decoder(features.coarse, features, tokens, encoder.encode_mask(None), image_pe)
+    return model.sam_mask_decoder(features.stride16, features, tokens, encoder.encode_mask(None), image_pe)
 
 
 def test_an_ambiguous_prompt_gets_the_best_predicted_iou_of_the_last_three() -> None:

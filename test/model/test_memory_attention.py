@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from sam2_ros.model import CONFIGS, ImageFeatures, Memory, PooledMemory, Sam2, load_model, pool, seeded_model
-from sam2_ros.model.config import NUM_MEMORY_ROWS
+from sam2_ros.model.config import NUM_MASKMEM
 from sam2_ros.model.memory_attention import RotaryProjection
 from sam2_ros.model.position_encoding import axial_rotary_table
 
@@ -27,8 +27,8 @@ def memory(objects: int = 1) -> Memory:
 
 
 def read(model: Sam2, memory: Memory) -> torch.Tensor:
-    coarse = random(1, 128, 4, 4, seed=2)
-    return model.read_memory(ImageFeatures(coarse, coarse, coarse), memory)
+    image = random(1, 128, 4, 4, seed=2)
+    return model.read_memory(ImageFeatures(image, image, image), memory)
 
 
 def test_every_object_gets_its_own_features(model: Sam2) -> None:
@@ -43,7 +43,7 @@ def test_the_order_of_entries_does_not_matter(model: Sam2) -> None:
     m = memory()
     spatial, pointers = [2, 0, 1], [3, 1, 0, 2]
     shuffled = Memory(
-        m.spatial[:, spatial], m.spatial_row[:, spatial], m.pointers[:, pointers], m.pointer_distance[:, pointers]
+        m.spatial[:, spatial], m.spatial_row[:, spatial], m.pointers[:, pointers], m.pointer_age[:, pointers]
     )
     assert torch.allclose(read(model, m), read(model, shuffled), atol=1e-5)
 
@@ -53,7 +53,7 @@ def test_invalid_entries_are_ignored(model: Sam2) -> None:
     spatial_valid, pointer_valid = torch.tensor([[True, False, True]]), torch.tensor([[True, True, False, True]])
     masked = m._replace(spatial_valid=spatial_valid, pointer_valid=pointer_valid)
     left_out = Memory(
-        m.spatial[:, [0, 2]], m.spatial_row[:, [0, 2]], m.pointers[:, [0, 1, 3]], m.pointer_distance[:, [0, 1, 3]]
+        m.spatial[:, [0, 2]], m.spatial_row[:, [0, 2]], m.pointers[:, [0, 1, 3]], m.pointer_age[:, [0, 1, 3]]
     )
     assert torch.allclose(read(model, masked), read(model, left_out), atol=1e-5)
     assert not torch.allclose(read(model, m), read(model, left_out), atol=1e-3)
@@ -70,7 +70,7 @@ def test_all_entries_are_valid_by_default(model: Sam2, valid: dict[str, torch.Te
     assert torch.allclose(read(model, memory()._replace(**valid)), read(model, memory()), atol=1e-5)
 
 
-@pytest.mark.parametrize("row", range(NUM_MEMORY_ROWS - 1))
+@pytest.mark.parametrize("row", range(NUM_MASKMEM - 1))
 def test_the_age_of_a_spatial_memory_matters(model: Sam2, row: int) -> None:
     m = memory()
     aged = m._replace(spatial_row=torch.tensor([[row, 1, 0]]))
@@ -79,7 +79,7 @@ def test_the_age_of_a_spatial_memory_matters(model: Sam2, row: int) -> None:
 
 def test_the_age_of_a_pointer_matters_since_2_1(model: Sam2, older_model: Sam2) -> None:
     m = memory()
-    aged = m._replace(pointer_distance=m.pointer_distance + 1)
+    aged = m._replace(pointer_age=m.pointer_age + 1)
     assert not torch.allclose(read(model, m), read(model, aged), atol=1e-6)
     assert torch.equal(read(older_model, m), read(older_model, aged))
 

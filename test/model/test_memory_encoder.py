@@ -6,14 +6,14 @@ from sam2_ros.model import ImageFeatures, Sam2
 
 
 def test_a_memory_has_a_token_for_every_token_of_the_image(model: Sam2, features: ImageFeatures) -> None:
-    assert model.memory_encoder(features.coarse, torch.zeros(3, 1, 64, 64)).shape == (3, 64, 4, 4)
+    assert model.memory_encoder(features.stride16, torch.zeros(3, 1, 64, 64)).shape == (3, 64, 4, 4)
 
 
 def test_image_and_mask_both_matter(model: Sam2, features: ImageFeatures) -> None:
     full, empty = torch.full((1, 1, 64, 64), 10.0), torch.full((1, 1, 64, 64), -10.0)
-    memory = model.memory_encoder(features.coarse, full)
-    assert not torch.allclose(memory, model.memory_encoder(features.coarse, empty), atol=1e-3)
-    assert not torch.allclose(memory, model.memory_encoder(features.coarse.flip(-1), full), atol=1e-3)
+    memory = model.memory_encoder(features.stride16, full)
+    assert not torch.allclose(memory, model.memory_encoder(features.stride16, empty), atol=1e-3)
+    assert not torch.allclose(memory, model.memory_encoder(features.stride16.flip(-1), full), atol=1e-3)
 
 
 def test_a_fresh_block_of_the_fuser_changes_little(model: Sam2) -> None:

@@ -29,7 +29,7 @@ def test_an_image_is_encoded_at_three_strides(features: ImageFeatures) -> None:
 
 
 def test_without_memory_the_same_embedding_is_added_everywhere(model: Sam2, features: ImageFeatures) -> None:
-    added = model.without_memory(features) - features.coarse
+    added = model.without_memory(features) - features.stride16
     assert torch.allclose(added, model.no_mem_embed[0, 0][:, None, None].expand_as(added), atol=1e-5)
 
 
@@ -131,7 +131,7 @@ def test_memories_without_the_object_are_marked_since_2_1(
 
 
 def test_objects_in_a_batch_are_independent(model: Sam2, features: ImageFeatures) -> None:
-    conditioned = torch.cat((features.coarse, features.coarse.flip(-1)))
+    conditioned = torch.cat((features.stride16, features.stride16.flip(-1)))
     together = model.decode(conditioned, features, None, multimask=True)
     for i in range(2):
         alone = model.decode(conditioned[i : i + 1], features, None, multimask=True)

@@ -28,6 +28,7 @@ from rcl_interfaces.srv import SetParameters  # noqa: E402
 from rclpy.client import Client  # noqa: E402
 from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 from rclpy.parameter import Parameter  # noqa: E402
+from rclpy.signals import SignalHandlerOptions  # noqa: E402
 from sam2_ros.msg import Click, Prompt, TrackArray, TrackEvent  # noqa: E402
 from sam2_ros.srv import AddObject, RemoveObject, SelectObject  # noqa: E402
 from sensor_msgs.msg import CompressedImage, Image  # noqa: E402
@@ -63,8 +64,8 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def ros() -> Iterator[None]:
-    """This process's connection to ROS."""
-    rclpy.init()
+    """This process's connection to ROS. A signal that another test raises does not close it."""
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     yield
     rclpy.try_shutdown()
 

@@ -1,4 +1,4 @@
-"""Differences are found, and answers that are too plain are not taken for equality."""
+"""Differences of outputs are found, and trivial outputs do not pass as equal."""
 
 from dataclasses import replace
 
@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from sam2_ros.parity.compare import SEEDED, TRAINED, FrameDifference, compare_modules, compare_videos, trivialities
-from sam2_ros.parity.scenarios import Answer
+from sam2_ros.parity.scenarios import FrameOutput
 
 FRAME = FrameDifference(object=1, frame=0, difference=1e-6, mask_iou=1.0, our_score=2.0, score=2.0, area=0.3)
 
@@ -16,31 +16,31 @@ def ramp(size: int = 8) -> Tensor:
     return torch.linspace(-1, 1, size * size).view(size, size)
 
 
-def compare_one(ours: Answer, theirs: Answer) -> FrameDifference:
+def compare_one(ours: FrameOutput, theirs: FrameOutput) -> FrameDifference:
     (difference,) = compare_videos({(1, 0): ours}, {(1, 0): theirs}, image_size=32)
     return difference
 
 
-def test_a_module_differs_by_the_share_of_its_largest_value() -> None:
+def test_a_module_s_difference_is_relative_to_its_largest_value() -> None:
     (difference,) = compare_modules({"neck": torch.tensor([1.0, -10.002])}, {"neck": torch.tensor([1.0, -10.0])})
     assert difference.difference == pytest.approx(2e-4, rel=1e-2)
     assert not difference.ok
 
 
-def test_a_module_in_another_shape_is_no_answer() -> None:
+def test_outputs_of_different_shapes_are_refused() -> None:
     with pytest.raises(ValueError, match=r"neck is \(2,\), the reference's is \(3,\)"):
         compare_modules({"neck": torch.zeros(2)}, {"neck": torch.zeros(3)})
 
 
-def test_a_question_answered_by_one_side_only_is_named() -> None:
+def test_outputs_of_one_implementation_alone_are_named() -> None:
     with pytest.raises(ValueError, match="trunk"):
         compare_modules({"neck": torch.zeros(2)}, {"neck": torch.zeros(2), "trunk": torch.zeros(2)})
     with pytest.raises(ValueError, match=r"\(1, 0\)"):
-        compare_videos({}, {(1, 0): Answer(ramp(), 1.0)}, image_size=32)
+        compare_videos({}, {(1, 0): FrameOutput(ramp(), 1.0)}, image_size=32)
 
 
-def test_equal_frames_are_equal() -> None:
-    difference = compare_one(Answer(ramp(), 1.0), Answer(ramp(), 1.0))
+def test_equal_outputs_are_within_the_limits() -> None:
+    difference = compare_one(FrameOutput(ramp(), 1.0), FrameOutput(ramp(), 1.0))
     assert difference.within(SEEDED) and difference.within(TRAINED)
     assert difference.area == pytest.approx(0.5, abs=0.05)
 
@@ -48,13 +48,13 @@ def test_equal_frames_are_equal() -> None:
 @pytest.mark.parametrize(
     "ours",
     [
-        pytest.param(Answer(ramp() + 0.01, 1.0), id="logits"),
-        pytest.param(Answer(ramp(), -1.0), id="presence"),
-        pytest.param(Answer(torch.full((8, 8), -1024.0), -1.0), id="absence"),
+        pytest.param(FrameOutput(ramp() + 0.01, 1.0), id="logits"),
+        pytest.param(FrameOutput(ramp(), -1.0), id="presence"),
+        pytest.param(FrameOutput(torch.full((8, 8), -1024.0), -1.0), id="absence"),
     ],
 )
-def test_a_difference_on_a_frame_is_found(ours: Answer) -> None:
-    assert not compare_one(ours, Answer(ramp(), 1.0)).within(SEEDED)
+def test_a_difference_on_a_frame_is_found(ours: FrameOutput) -> None:
+    assert not compare_one(ours, FrameOutput(ramp(), 1.0)).within(SEEDED)
 
 
 @pytest.mark.parametrize(
@@ -65,18 +65,18 @@ def test_a_difference_on_a_frame_is_found(ours: Answer) -> None:
         pytest.param(replace(FRAME, our_score=-0.1, score=0.1), False, id="presence"),
     ],
 )
-def test_of_trained_weights_masks_and_presence_count(ours: FrameDifference, equal: bool) -> None:
+def test_with_trained_weights_masks_and_presence_are_compared(ours: FrameDifference, equal: bool) -> None:
     assert ours.within(TRAINED) is equal
 
 
-def test_masks_differ_by_their_overlap() -> None:
+def test_masks_are_compared_by_iou() -> None:
     left, right = torch.full((8, 8), -1.0), torch.full((8, 8), -1.0)
     left[:, :4] = 1
     right[:, 4:] = 1
-    assert compare_one(Answer(left, 1.0), Answer(right, 1.0)).mask_iou < 0.1
+    assert compare_one(FrameOutput(left, 1.0), FrameOutput(right, 1.0)).mask_iou < 0.1
 
 
-def test_masks_that_change_are_worth_comparing() -> None:
+def test_changing_masks_are_not_trivial() -> None:
     assert not trivialities([FRAME, replace(FRAME, frame=1, area=0.31)], absence=False)
 
 
@@ -85,9 +85,9 @@ def test_masks_that_change_are_worth_comparing() -> None:
     [
         ([replace(FRAME, score=-1.0)], False, "never in view"),
         ([FRAME, replace(FRAME, area=0.31)], True, "always in view"),
-        ([replace(FRAME, area=0.0), replace(FRAME, area=1.0)], False, "empty, or full"),
+        ([replace(FRAME, area=0.0), replace(FRAME, area=1.0)], False, "empty or full"),
         ([FRAME, FRAME], False, "never changes"),
     ],
 )
-def test_plain_answers_prove_nothing(frames: list[FrameDifference], absence: bool, problem: str) -> None:
+def test_trivial_outputs_are_reported(frames: list[FrameDifference], absence: bool, problem: str) -> None:
     assert any(problem in found for found in trivialities(frames, absence))

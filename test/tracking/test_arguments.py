@@ -26,7 +26,7 @@ def tracker() -> StreamingTracker:
 
 PROMPT = Prompt(clicks=[(30, 20)])
 ROS_STAMP = SimpleNamespace(sec=2, nanosec=5)
-SECONDS = "expected seconds as a float; of a ROS stamp: stamp.sec"
+SECONDS = "expected seconds as a float: convert a ROS stamp by stamp.sec"
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ SECONDS = "expected seconds as a float; of a ROS stamp: stamp.sec"
         (lambda tracker: tracker.preview(None), "prompt is None .*, expected Prompt"),
         (lambda tracker: tracker.refine(1, (30, 20)), "expected Prompt"),
         (lambda tracker: tracker.refine("1", PROMPT), r"the object's id is '1' \(str\), expected an int"),
-        (lambda tracker: tracker.refine(PROMPT, 1), "the object's id is .*, expected an int, as `add` returned it"),
+        (lambda tracker: tracker.refine(PROMPT, 1), "the object's id is .*, expected an int that `add` returned"),
         (lambda tracker: tracker.refine([1], PROMPT), "the object's id is .*, expected an int"),
         (lambda tracker: tracker.remove("1"), "the object's id is .*, expected an int"),
         (lambda tracker: StreamingTracker("nano"), r"model is 'nano' \(str\), expected what load_model returns"),

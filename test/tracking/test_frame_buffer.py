@@ -39,7 +39,7 @@ def test_the_nearest_frame_within_the_tolerance_is_meant() -> None:
 
 def test_without_frames_there_is_none_to_be_meant() -> None:
     assert buffer().covered is None and buffer().newest is None
-    with pytest.raises(PromptError, match="no frame to apply the prompt to yet"):
+    with pytest.raises(PromptError, match="there is no frame yet to apply the prompt to"):
         buffer().at(None)
 
 

@@ -162,7 +162,7 @@ def test_shapes_that_are_no_image_are_refused(shape: tuple[int, ...]) -> None:
 
 def test_logits_are_refused_with_what_to_pass() -> None:
     with pytest.raises(
-        PromptError, match=r"values from -8 to 6, expected 0..1, or 0 and 255: of logits, pass logits > 0"
+        PromptError, match=r"values from -8 to 6, expected 0..1, or 0 and 255: pass logits > 0 for logits"
     ):
         to_mask(np.where(OBJECT, 6.0, -8.0))
 

@@ -85,7 +85,7 @@ def test_pointers_reach_fifteen_frames_and_every_prompted_one(bank: MemoryBank) 
     bank.write_prompted([0], 0, *marked(0))
     track(bank, 0, range(1, 30))
     memory = bank.read([0], 30)
-    assert memory.pointer_distance[0].tolist() == [30.0, *map(float, range(1, 16))]
+    assert memory.pointer_age[0].tolist() == [30.0, *map(float, range(1, 16))]
     assert memory.pointers[0, :, 0].tolist() == [0.0, *map(float, range(29, 14, -1))]
 
 
@@ -93,7 +93,7 @@ def test_pointers_of_prompted_frames_ahead_are_not_read_but_their_masks_are(bank
     bank.write_prompted([0], 0, *marked(0))
     bank.write_prompted([0], 9, *marked(9))
     memory = bank.read([0], 5)
-    assert memory.pointer_distance[0].tolist() == [5.0]
+    assert memory.pointer_age[0].tolist() == [5.0]
     assert sorted(frames_by_row(bank, 0, 5)[PROMPTED_ROW]) == [0, 9]
 
 
@@ -112,7 +112,7 @@ def test_an_object_that_was_not_remembered_for_long_is_read_as_if_that_had_not_b
     track(gapless, 0, range(108, 110))
     found = frames_by_row(gapless, 0, 110)
     assert found == {PROMPTED_ROW: [0], 0: [109], 1: [108], 2: [7], 3: [6], 4: [5], 5: [4]}
-    assert gapless.read([0], 110).pointer_distance[0].tolist() == [110.0, *map(float, range(1, 10))]
+    assert gapless.read([0], 110).pointer_age[0].tolist() == [110.0, *map(float, range(1, 10))]
 
 
 def test_where_gaps_count_only_the_last_frames_are_read(bank: MemoryBank) -> None:
@@ -129,7 +129,7 @@ def test_the_newest_long_terms_are_read_like_prompted_frames(gapless: MemoryBank
         gapless.write_long_term([0], frame, *marked(frame))
     assert gapless.newest_long_term(0) == 15
     assert sorted(frames_by_row(gapless, 0, 20)[PROMPTED_ROW]) == [0, 10, 15]
-    assert gapless.read([0], 20).pointer_distance[0].tolist() == [20.0, 5.0, 10.0]
+    assert gapless.read([0], 20).pointer_age[0].tolist() == [20.0, 5.0, 10.0]
 
 
 def test_long_term_entries_are_dropped_with_their_frames(gapless: MemoryBank) -> None:
@@ -179,7 +179,7 @@ def test_fewer_recent_masks_are_kept_and_read_while_pointers_stay() -> None:
     track(bank, 0, range(1, 30))
     assert bank._spatial.shape[1] == 2 + 2 + 4
     assert frames_by_row(bank, 0, 30) == {PROMPTED_ROW: [0], 0: [29], 1: [28]}
-    assert bank.read([0], 30).pointer_distance[0].tolist() == [30.0, *map(float, range(1, 16))]
+    assert bank.read([0], 30).pointer_age[0].tolist() == [30.0, *map(float, range(1, 16))]
     bank.drop_from(0, 26)  # by as many frames as history says
     assert frames_by_row(bank, 0, 26) == {PROMPTED_ROW: [0], 0: [25], 1: [24]}
 

@@ -14,11 +14,11 @@ TRACK = """
 import ctypes
 from sam2_ros.benchmark.memory import resident_memory
 from sam2_ros.benchmark.ours import our_steps
-from sam2_ros.benchmark.workload import drawn_frames, workload
+from sam2_ros.benchmark.workload import synthetic_frames, workload
 from sam2_ros.model import seeded_model
 from sam2_ros.model.config import named_config
 
-steps = our_steps(seeded_model(named_config("nano", 64), seed=1), workload(drawn_frames(), objects=3), "float32")
+steps = our_steps(seeded_model(named_config("nano", 64), seed=1), workload(synthetic_frames(), objects=3), "float32")
 for frame in range(900):
     next(steps)
     if frame in (300, 899):

@@ -46,10 +46,10 @@ EXPECTED = r"expected non-empty uint8 \(H, W, 3\), RGB"
 @pytest.mark.parametrize(
     ("frame", "reason"),
     [
-        (np.zeros((4, 5), np.uint8), rf"uint8 \(4, 5\), {EXPECTED}: make three channels of grey by np.dstack"),
-        (np.zeros((4, 5, 4), np.uint8), rf"uint8 \(4, 5, 4\), {EXPECTED}: leave alpha out by frame\[..., :3\]"),
-        (np.zeros((3, 40, 50), np.uint8), rf"{EXPECTED}: put the channels last by frame.transpose\(1, 2, 0\)"),
-        (np.zeros((4, 5, 3), np.float32), rf"float32 \(4, 5, 3\), {EXPECTED}: make bytes of 0..1 by \(255 \* frame\)"),
+        (np.zeros((4, 5), np.uint8), rf"uint8 \(4, 5\), {EXPECTED}: repeat grey in three channels by np.dstack"),
+        (np.zeros((4, 5, 4), np.uint8), rf"uint8 \(4, 5, 4\), {EXPECTED}: drop alpha by frame\[..., :3\]"),
+        (np.zeros((3, 40, 50), np.uint8), rf"{EXPECTED}: move the channels last by frame.transpose\(1, 2, 0\)"),
+        (np.zeros((4, 5, 3), np.float32), rf"float32 \(4, 5, 3\), {EXPECTED}: scale 0..1 by \(255 \* frame\)"),
         (np.zeros((4, 5, 3), np.uint16), rf"uint16 \(4, 5, 3\), {EXPECTED}: scale it to 0..255"),
         (np.zeros((4, 5, 3), bool), f"bool .*{EXPECTED}"),
         (np.zeros((0, 4, 3), np.uint8), rf"uint8 \(0, 4, 3\), {EXPECTED}"),

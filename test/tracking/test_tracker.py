@@ -1,4 +1,4 @@
-"""The streaming tracker, with random weights that answer with real masks."""
+"""The streaming tracker, with random weights that give non-trivial masks."""
 
 from collections.abc import Iterator
 
@@ -93,7 +93,7 @@ def test_a_track_describes_its_mask_in_pixels_of_the_frame(model: Sam2) -> None:
 
 
 @pytest.mark.parametrize("stamp", [0.2, 0.1, float("nan"), float("inf")])
-def test_a_stamp_that_is_not_newer_is_rejected_and_nothing_is_lost(model: Sam2, stamp: float) -> None:
+def test_a_stamp_that_is_not_newer_is_rejected_and_objects_are_kept(model: Sam2, stamp: float) -> None:
     tracker = StreamingTracker(model)
     run(tracker, 3)
     track_id = tracker.add(CLICK)
@@ -121,10 +121,10 @@ def test_timings_name_the_stages_of_the_last_step(model: Sam2) -> None:
     assert {"preprocess", "encode", "read_memory", "decode", "write_memory", "masks"} <= tracker.timings.keys()
 
 
-# ---- objects are independent of one another
+# ---- objects are independent
 
 
-def test_objects_in_one_batch_get_what_each_gets_alone(model: Sam2) -> None:
+def test_objects_in_one_batch_get_the_same_masks_as_alone(model: Sam2) -> None:
     together = StreamingTracker(model)
     run(together, 2)
     first = together.add(CLICK)
@@ -141,8 +141,8 @@ def test_objects_in_one_batch_get_what_each_gets_alone(model: Sam2) -> None:
     assert not torch.allclose(logits_of(together, first), logits_of(together, second), atol=1e-2)
 
 
-def test_removing_an_object_leaves_the_others_as_they_were(model: Sam2) -> None:
-    def third_frame_on(remove: bool) -> torch.Tensor:
+def test_removing_an_object_does_not_change_the_others(model: Sam2) -> None:
+    def last_logits(remove: bool) -> torch.Tensor:
         tracker = StreamingTracker(model)
         run(tracker, 1)
         first, second = tracker.add(CLICK), tracker.add(OTHER)
@@ -152,10 +152,10 @@ def test_removing_an_object_leaves_the_others_as_they_were(model: Sam2) -> None:
         run(tracker, 2, start=3)
         return logits_of(tracker, second)
 
-    torch.testing.assert_close(third_frame_on(True), third_frame_on(False), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(last_logits(True), last_logits(False), rtol=1e-4, atol=1e-4)
 
 
-def test_ids_are_never_given_twice_and_mask_values_return_to_use(model: Sam2) -> None:
+def test_ids_are_unique_and_mask_values_are_reused(model: Sam2) -> None:
     tracker = StreamingTracker(model)
     run(tracker, 1)
     first, second = tracker.add(CLICK), tracker.add(OTHER)
@@ -168,7 +168,7 @@ def test_ids_are_never_given_twice_and_mask_values_return_to_use(model: Sam2) ->
     assert set(np.unique(result.label_image)) <= {0, 1, 2}
 
 
-def test_no_more_objects_than_allowed(model: Sam2) -> None:
+def test_objects_beyond_max_objects_are_rejected(model: Sam2) -> None:
     tracker = StreamingTracker(model, TrackerConfig(max_objects=2))
     run(tracker, 1)
     first, _ = tracker.add(CLICK), tracker.add(OTHER)
@@ -178,10 +178,10 @@ def test_no_more_objects_than_allowed(model: Sam2) -> None:
     tracker.add(CLICK)
 
 
-# ---- prompts in their own time
+# ---- late prompts
 
 
-def test_a_late_prompt_gives_what_it_would_have_given_in_time(model: Sam2) -> None:
+def test_a_late_prompt_has_the_same_result_as_one_in_time(model: Sam2) -> None:
     in_time = StreamingTracker(model)
     run(in_time, 4)
     one = in_time.add(CLICK)
@@ -193,7 +193,7 @@ def test_a_late_prompt_gives_what_it_would_have_given_in_time(model: Sam2) -> No
     torch.testing.assert_close(logits_of(late, other), logits_of(in_time, one), rtol=1e-4, atol=1e-4)
 
 
-def test_a_late_correction_gives_what_it_would_have_given_in_time(model: Sam2) -> None:
+def test_a_late_correction_has_the_same_result_as_one_in_time(model: Sam2) -> None:
     correction = Prompt([Click(10, 10, positive=False)])
     in_time = StreamingTracker(model)
     run(in_time, 1)
@@ -210,7 +210,7 @@ def test_a_late_correction_gives_what_it_would_have_given_in_time(model: Sam2) -
     torch.testing.assert_close(logits_of(late, other), logits_of(in_time, one), rtol=1e-4, atol=1e-4)
 
 
-def test_a_prompt_for_a_frame_that_is_gone_says_what_is_covered(model: Sam2) -> None:
+def test_a_prompt_for_a_dropped_frame_is_rejected_with_the_buffered_times(model: Sam2) -> None:
     tracker = StreamingTracker(model, TrackerConfig(history=4))
     run(tracker, 10)
     assert tracker.covered == pytest.approx((6 * PERIOD, 9 * PERIOD))
@@ -218,7 +218,7 @@ def test_a_prompt_for_a_frame_that_is_gone_says_what_is_covered(model: Sam2) -> 
         tracker.add(CLICK, stamp=2 * PERIOD)
 
 
-def test_a_prompt_may_miss_its_frame_by_the_tolerance(model: Sam2) -> None:
+def test_a_prompt_s_stamp_may_differ_from_its_frame_s_by_the_tolerance(model: Sam2) -> None:
     with pytest.raises(PromptError):
         strict = StreamingTracker(model)
         run(strict, 3)
@@ -243,7 +243,7 @@ def test_an_object_cannot_be_corrected_before_it_started(model: Sam2) -> None:
 
 
 @pytest.mark.parametrize("change", ["refine", "remove"])
-def test_an_unknown_object_is_named_with_those_that_are_known(model: Sam2, change: str) -> None:
+def test_an_unknown_object_is_rejected_with_the_known_ones(model: Sam2, change: str) -> None:
     tracker = StreamingTracker(model)
     run(tracker, 1)
     track_id = tracker.add(CLICK)
@@ -251,18 +251,18 @@ def test_an_unknown_object_is_named_with_those_that_are_known(model: Sam2, chang
         tracker.refine(99, OTHER) if change == "refine" else tracker.remove(99)
 
 
-# ---- what was found on an earlier frame
+# ---- results of earlier frames
 
 
-def test_any_buffered_frame_tells_its_tracks(model: Sam2) -> None:
+def test_a_buffered_frame_has_its_tracks(model: Sam2) -> None:
     tracker = StreamingTracker(model, TrackerConfig(stamp_tolerance=0.02))
     run(tracker, 1)
     tracker.add(CLICK)
     results = [tracker.step(rgb, stamp) for rgb, stamp in frames(4, start=1)]
     (then,) = results[1].tracks
-    (told,) = tracker.result_at(2 * PERIOD + 0.01).tracks
-    assert np.array_equal(told.mask, then.mask)
-    assert (told.state, told.presence, told.last_seen) == (then.state, then.presence, then.last_seen)
+    (now,) = tracker.result_at(2 * PERIOD + 0.01).tracks
+    assert np.array_equal(now.mask, then.mask)
+    assert (now.state, now.presence, now.last_seen) == (then.state, then.presence, then.last_seen)
     assert tracker.result_at(2 * PERIOD).index == 2
 
 
@@ -274,7 +274,7 @@ def test_an_object_is_not_on_frames_before_its_own(model: Sam2) -> None:
     assert [track.id for track in tracker.result_at(3 * PERIOD).tracks] == [track_id]
 
 
-def test_a_frame_that_is_gone_tells_nothing_but_what_is_covered(model: Sam2) -> None:
+def test_a_result_of_a_dropped_frame_is_refused_with_the_buffered_times(model: Sam2) -> None:
     tracker = StreamingTracker(model, TrackerConfig(history=2))
     run(tracker, 4)
     with pytest.raises(PromptError, match=r"cover 0\.200000 to 0\.300000 s"):
@@ -295,7 +295,7 @@ def test_clicks_on_the_same_frame_add_up(model: Sam2) -> None:
     assert not torch.allclose(logits_of(step_by_step, track_id), before)
 
 
-def test_a_mask_prompt_is_the_answer_of_its_frame(model: Sam2) -> None:
+def test_a_mask_prompt_is_the_mask_of_its_frame(model: Sam2) -> None:
     tracker = StreamingTracker(model)
     run(tracker, 1)
     mask = np.zeros(SIZE, bool)
@@ -320,7 +320,7 @@ def test_a_mask_may_correct_an_object(model: Sam2) -> None:
 
 
 @pytest.mark.parametrize("prompted", [True, False])
-def test_corrections_are_remembered_as_prompted_frames_by_choice(model: Sam2, prompted: bool) -> None:
+def test_corrections_are_written_as_prompted_frames_if_configured(model: Sam2, prompted: bool) -> None:
     tracker = StreamingTracker(model, TrackerConfig(corrections_are_prompted=prompted))
     run(tracker, 1)
     track_id = tracker.add(CLICK)
@@ -329,7 +329,7 @@ def test_corrections_are_remembered_as_prompted_frames_by_choice(model: Sam2, pr
     assert tracker._propagation.is_prompted(tracker._objects[track_id], tracker._frames.at(None)) is prompted
 
 
-def test_a_preview_is_what_the_prompt_would_start_and_starts_nothing(model: Sam2) -> None:
+def test_a_preview_is_the_mask_that_the_prompt_would_start_and_starts_nothing(model: Sam2) -> None:
     tracker = StreamingTracker(model)
     run(tracker, 3)
     preview = tracker.preview(OTHER, stamp=PERIOD)
@@ -355,7 +355,7 @@ def test_negative_clicks_alone_correct_an_object_but_start_none(model: Sam2) -> 
         assert not torch.equal(logits_of(tracker, track_id), before)
 
 
-def test_labels_are_known_of_every_object(model: Sam2) -> None:
+def test_labels_include_pending_objects(model: Sam2) -> None:
     tracker = StreamingTracker(model, TrackerConfig(catch_up_at_once=False))
     run(tracker, 3)
     one = tracker.add(Prompt([Click(30, 20)], label="cup"))
@@ -379,12 +379,12 @@ def test_a_rejected_prompt_changes_nothing(model: Sam2) -> None:
     assert len(run(tracker, 1, start=3).tracks) == 1
 
 
-# ---- carrying late prompts forward between frames
+# ---- catching up in steps
 
 
 @pytest.fixture
-def patient(model: Sam2) -> StreamingTracker:
-    """A tracker that carries late prompts forward when it is told to, after ten frames."""
+def stepwise(model: Sam2) -> StreamingTracker:
+    """A tracker after ten frames, whose late prompts catch up by calls of `catch_up`."""
     tracker = StreamingTracker(model, TrackerConfig(catch_up_at_once=False))
     run(tracker, 10)
     return tracker
@@ -395,54 +395,54 @@ def ids(result: FrameResult | None) -> list[int]:
     return [track.id for track in result.tracks]
 
 
-def test_a_late_prompt_is_carried_forward_by_as_many_frames_as_asked(patient: StreamingTracker) -> None:
-    track_id = patient.add(CLICK, stamp=3 * PERIOD)
-    assert patient.catch_up(4)
-    assert patient.is_pending(track_id) and ids(patient.latest) == []
-    assert not patient.catch_up(2)
-    assert not patient.is_pending(track_id) and ids(patient.latest) == [track_id]
+def test_a_late_prompt_is_propagated_by_the_requested_number_of_frames(stepwise: StreamingTracker) -> None:
+    track_id = stepwise.add(CLICK, stamp=3 * PERIOD)
+    assert stepwise.catch_up(4)
+    assert stepwise.is_pending(track_id) and ids(stepwise.latest) == []
+    assert not stepwise.catch_up(2)
+    assert not stepwise.is_pending(track_id) and ids(stepwise.latest) == [track_id]
 
 
-def test_frames_that_come_meanwhile_are_caught_up_with(model: Sam2, patient: StreamingTracker) -> None:
-    track_id = patient.add(CLICK, stamp=3 * PERIOD)
+def test_a_late_prompt_catches_up_with_frames_that_arrive_meanwhile(model: Sam2, stepwise: StreamingTracker) -> None:
+    track_id = stepwise.add(CLICK, stamp=3 * PERIOD)
     start = 10
-    while patient.catch_up(3):
-        run(patient, 1, start)
+    while stepwise.catch_up(3):
+        run(stepwise, 1, start)
         start += 1
     in_time = StreamingTracker(model)
     run(in_time, 4)
     one = in_time.add(CLICK)
     run(in_time, start - 4, start=4)
-    torch.testing.assert_close(logits_of(patient, track_id), logits_of(in_time, one), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(logits_of(stepwise, track_id), logits_of(in_time, one), rtol=1e-4, atol=1e-4)
 
 
-def test_late_prompts_for_one_frame_travel_together(patient: StreamingTracker) -> None:
-    one, two = patient.add(CLICK, stamp=3 * PERIOD), patient.add(OTHER, stamp=3 * PERIOD)
-    assert not patient.catch_up(6)
-    assert ids(patient.latest) == [one, two]
+def test_late_prompts_for_one_frame_catch_up_together(stepwise: StreamingTracker) -> None:
+    one, two = stepwise.add(CLICK, stamp=3 * PERIOD), stepwise.add(OTHER, stamp=3 * PERIOD)
+    assert not stepwise.catch_up(6)
+    assert ids(stepwise.latest) == [one, two]
 
 
-def test_a_prompt_for_the_newest_frame_need_not_travel(patient: StreamingTracker) -> None:
-    track_id = patient.add(CLICK)
-    assert not patient.is_pending(track_id) and ids(patient.latest) == [track_id]
+def test_a_prompt_for_the_newest_frame_is_not_pending(stepwise: StreamingTracker) -> None:
+    track_id = stepwise.add(CLICK)
+    assert not stepwise.is_pending(track_id) and ids(stepwise.latest) == [track_id]
 
 
-def test_an_object_is_tracked_as_before_until_its_correction_arrives(patient: StreamingTracker) -> None:
-    track_id = patient.add(CLICK)
-    run(patient, 6, start=10)
-    before = logits_of(patient, track_id).clone()
-    patient.refine(track_id, OTHER, stamp=10 * PERIOD)
-    assert ids(patient.latest) == [track_id]
-    assert torch.equal(logits_of(patient, track_id), before)
-    assert ids(run(patient, 1, start=16)) == [track_id]
-    before = logits_of(patient, track_id).clone()
-    while patient.catch_up(1):
+def test_an_object_is_tracked_as_before_until_its_correction_has_caught_up(stepwise: StreamingTracker) -> None:
+    track_id = stepwise.add(CLICK)
+    run(stepwise, 6, start=10)
+    before = logits_of(stepwise, track_id).clone()
+    stepwise.refine(track_id, OTHER, stamp=10 * PERIOD)
+    assert ids(stepwise.latest) == [track_id]
+    assert torch.equal(logits_of(stepwise, track_id), before)
+    assert ids(run(stepwise, 1, start=16)) == [track_id]
+    before = logits_of(stepwise, track_id).clone()
+    while stepwise.catch_up(1):
         pass
-    assert ids(patient.latest) == [track_id]
-    assert not torch.equal(logits_of(patient, track_id), before)
+    assert ids(stepwise.latest) == [track_id]
+    assert not torch.equal(logits_of(stepwise, track_id), before)
 
 
-def test_a_prompt_that_does_not_get_ahead_is_not_overtaken_by_forgetting(model: Sam2) -> None:
+def test_a_pending_prompt_survives_the_end_of_the_buffer(model: Sam2) -> None:
     tracker = StreamingTracker(model, TrackerConfig(catch_up_at_once=False, history=4))
     run(tracker, 4)
     track_id = tracker.add(CLICK, stamp=0.0)
@@ -452,64 +452,64 @@ def test_a_prompt_that_does_not_get_ahead_is_not_overtaken_by_forgetting(model: 
     assert ids(tracker.latest) == [track_id]
 
 
-def test_an_object_on_its_way_counts_and_can_be_corrected_and_removed(patient: StreamingTracker) -> None:
-    track_id = patient.add(CLICK, stamp=3 * PERIOD)
-    patient.refine(track_id, OTHER, stamp=4 * PERIOD)
-    patient.remove(track_id)
-    assert not patient.catch_up() and ids(patient.latest) == []
+def test_a_pending_object_counts_and_can_be_corrected_and_removed(stepwise: StreamingTracker) -> None:
+    track_id = stepwise.add(CLICK, stamp=3 * PERIOD)
+    stepwise.refine(track_id, OTHER, stamp=4 * PERIOD)
+    stepwise.remove(track_id)
+    assert not stepwise.catch_up() and ids(stepwise.latest) == []
     for _ in range(TrackerConfig.max_objects):
-        patient.add(CLICK, stamp=3 * PERIOD)
+        stepwise.add(CLICK, stamp=3 * PERIOD)
     with pytest.raises(PromptError, match="there are 16 objects already"):
-        patient.add(CLICK)
+        stepwise.add(CLICK)
 
 
-def test_several_corrections_at_a_time_do_not_need_more_memory(patient: StreamingTracker) -> None:
-    known = [patient.add(CLICK, stamp=3 * PERIOD) for _ in range(TrackerConfig.max_objects)]
-    patient.catch_up()
+def test_several_pending_corrections_need_no_more_rows_of_memory(stepwise: StreamingTracker) -> None:
+    known = [stepwise.add(CLICK, stamp=3 * PERIOD) for _ in range(TrackerConfig.max_objects)]
+    stepwise.catch_up()
     for track_id in known[:3]:
-        patient.refine(track_id, OTHER, stamp=4 * PERIOD)
-    assert ids(patient.latest) == known
-    patient.catch_up()
-    assert sorted(ids(patient.latest)) == known
+        stepwise.refine(track_id, OTHER, stamp=4 * PERIOD)
+    assert ids(stepwise.latest) == known
+    stepwise.catch_up()
+    assert sorted(ids(stepwise.latest)) == known
 
 
-def test_a_correction_that_fails_on_its_way_leaves_the_object_as_it_was(
-    patient: StreamingTracker, monkeypatch: pytest.MonkeyPatch
+def test_a_correction_that_fails_while_catching_up_does_not_change_the_object(
+    stepwise: StreamingTracker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    track_id = patient.add(CLICK)
-    run(patient, 3, start=10)
-    before = logits_of(patient, track_id).clone()
-    patient.refine(track_id, OTHER, stamp=10 * PERIOD)
+    track_id = stepwise.add(CLICK)
+    run(stepwise, 3, start=10)
+    before = logits_of(stepwise, track_id).clone()
+    stepwise.refine(track_id, OTHER, stamp=10 * PERIOD)
     with monkeypatch.context() as patch:
-        patch.setattr(patient.model, "read_memory", lambda *_: (_ for _ in ()).throw(torch.cuda.OutOfMemoryError()))
+        patch.setattr(stepwise.model, "read_memory", lambda *_: (_ for _ in ()).throw(torch.cuda.OutOfMemoryError()))
         with pytest.raises(torch.cuda.OutOfMemoryError):
-            patient.catch_up()
-    assert not patient.catch_up()
-    assert torch.equal(logits_of(patient, track_id), before)
-    result = run(patient, 1, start=13)
+            stepwise.catch_up()
+    assert not stepwise.catch_up()
+    assert torch.equal(logits_of(stepwise, track_id), before)
+    result = run(stepwise, 1, start=13)
     assert ids(result) == [track_id]
     (event,) = result.events
     assert (event.kind, event.track_id) == (EventKind.PROMPT_REJECTED, track_id)
     assert "could not be propagated to the newest frame: OutOfMemoryError" in event.reason
 
 
-def test_a_new_object_whose_prompt_fails_on_its_way_is_removed_with_a_reason(
-    patient: StreamingTracker, monkeypatch: pytest.MonkeyPatch
+def test_a_new_object_that_fails_while_catching_up_is_removed_with_a_reason(
+    stepwise: StreamingTracker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    track_id = patient.add(CLICK, stamp=3 * PERIOD)
+    track_id = stepwise.add(CLICK, stamp=3 * PERIOD)
     with monkeypatch.context() as patch:
-        patch.setattr(patient.model, "read_memory", lambda *_: (_ for _ in ()).throw(torch.cuda.OutOfMemoryError()))
+        patch.setattr(stepwise.model, "read_memory", lambda *_: (_ for _ in ()).throw(torch.cuda.OutOfMemoryError()))
         with pytest.raises(torch.cuda.OutOfMemoryError):
-            patient.catch_up()
-    kinds = [(event.kind, event.track_id) for event in patient.drain_events()]
+            stepwise.catch_up()
+    kinds = [(event.kind, event.track_id) for event in stepwise.drain_events()]
     assert kinds == [(EventKind.STARTED, track_id), (EventKind.REMOVED, track_id)]
-    assert patient.labels == {}
+    assert stepwise.labels == {}
 
 
 # ---- events
 
 
-def test_events_come_with_the_next_result_once(model: Sam2) -> None:
+def test_events_are_in_the_next_result_once(model: Sam2) -> None:
     tracker = StreamingTracker(model)
     run(tracker, 1)
     track_id = tracker.add(CLICK)
@@ -528,18 +528,18 @@ def test_an_absent_object_is_occluded_then_lost_and_has_an_empty_mask(blind_mode
     tracker.add(SQUARE)
     kinds = [EventKind.STARTED]
     assert [event.kind for event in tracker.drain_events()] == kinds
-    told = {}
+    events = {}
     for rgb, stamp in frames(8, start=1):
         result = tracker.step(rgb, stamp)
-        told.update({event.kind: event for event in result.events})
-    assert told[EventKind.OCCLUDED].stamp == pytest.approx(PERIOD)
-    assert told[EventKind.LOST].absence == pytest.approx(0.5)
+        events.update({event.kind: event for event in result.events})
+    assert events[EventKind.OCCLUDED].stamp == pytest.approx(PERIOD)
+    assert events[EventKind.LOST].absence == pytest.approx(0.5)
     (track,) = result.tracks
     assert track.state is TrackState.LOST and track.area == 0 and track.box is None and not track.mask.any()
     assert track.presence < 0.01 and track.last_seen == 0.0
 
 
-def test_a_mask_prompt_brings_a_lost_object_back(blind_model: Sam2) -> None:
+def test_a_mask_prompt_reacquires_a_lost_object(blind_model: Sam2) -> None:
     tracker = StreamingTracker(blind_model, absences(occluded_after=0.0, lost_after=0.15))
     run(tracker, 1)
     track_id = tracker.add(SQUARE)
@@ -553,17 +553,17 @@ def test_a_mask_prompt_brings_a_lost_object_back(blind_model: Sam2) -> None:
     assert track.state is TrackState.VISIBLE and track.area > 0
 
 
-def test_frames_that_are_tracked_anew_tell_nothing_twice(blind_model: Sam2) -> None:
+def test_frames_that_are_tracked_again_emit_no_event_twice(blind_model: Sam2) -> None:
     tracker = StreamingTracker(blind_model, absences(occluded_after=0.0, lost_after=0.35))
     run(tracker, 1)
     track_id = tracker.add(SQUARE)
-    told = [event.kind for rgb, stamp in frames(6, start=1) for event in tracker.step(rgb, stamp).events]
-    assert told == [EventKind.STARTED, EventKind.OCCLUDED, EventKind.LOST]
+    kinds = [event.kind for rgb, stamp in frames(6, start=1) for event in tracker.step(rgb, stamp).events]
+    assert kinds == [EventKind.STARTED, EventKind.OCCLUDED, EventKind.LOST]
     tracker.refine(track_id, SQUARE, stamp=0.0)  # absent ever since, as before
     assert tracker.drain_events() == ()
 
 
-def test_a_late_prompt_takes_back_a_loss_and_tells_what_came_after_it(blind_model: Sam2) -> None:
+def test_a_late_prompt_reacquires_a_lost_object_and_emits_the_events_since(blind_model: Sam2) -> None:
     tracker = StreamingTracker(blind_model, absences(occluded_after=0.0, lost_after=0.35))
     run(tracker, 1)
     track_id = tracker.add(SQUARE)
@@ -577,7 +577,7 @@ def test_a_late_prompt_takes_back_a_loss_and_tells_what_came_after_it(blind_mode
     assert [event.kind for event in run(tracker, 2, start=7).events] == [EventKind.LOST]
 
 
-def test_a_late_start_tells_what_has_become_of_the_object_since(blind_model: Sam2) -> None:
+def test_a_late_start_emits_the_events_since(blind_model: Sam2) -> None:
     tracker = StreamingTracker(blind_model, absences(occluded_after=0.0, lost_after=0.35))
     run(tracker, 8)
     tracker.add(SQUARE, stamp=PERIOD)
@@ -586,7 +586,7 @@ def test_a_late_start_tells_what_has_become_of_the_object_since(blind_model: Sam
     assert [event.stamp for event in events] == pytest.approx([PERIOD, 7 * PERIOD, 7 * PERIOD])
 
 
-def test_an_object_that_stays_lost_is_removed_and_its_mask_value_is_free(blind_model: Sam2) -> None:
+def test_an_object_that_stays_lost_is_removed_and_its_mask_value_is_reused(blind_model: Sam2) -> None:
     tracker = StreamingTracker(blind_model, absences(lost_after=0.35, remove_after=0.65))
     run(tracker, 1)
     track_id = tracker.add(SQUARE)
@@ -608,8 +608,8 @@ def test_a_prompted_object_is_not_removed_before_the_next_frame(blind_model: Sam
     assert run(tracker, 1, start=4).tracks == ()
 
 
-def test_a_doubtful_return_has_no_mask(model: Sam2) -> None:
-    """The network sees it, the rules want to be surer than it can be."""
+def test_an_unconfirmed_mask_is_suppressed(model: Sam2) -> None:
+    """The network sees the object, but its presence cannot reach the thresholds."""
     tracker = StreamingTracker(model, absences(vanish_below=0.9999999, appear_above=0.9999999))
     run(tracker, 1)
     tracker.add(CLICK)
@@ -619,7 +619,7 @@ def test_a_doubtful_return_has_no_mask(model: Sam2) -> None:
     assert track.area == 0 and track.box is None and not track.mask.any()
 
 
-def test_reset_forgets_objects_and_frames_but_not_which_ids_were_given(model: Sam2) -> None:
+def test_reset_drops_objects_and_frames_and_continues_the_ids(model: Sam2) -> None:
     tracker = StreamingTracker(model)
     run(tracker, 3)
     first = tracker.add(CLICK)
@@ -639,8 +639,8 @@ def make_blind(model: Sam2) -> None:
     model.sam_mask_decoder.pred_obj_score_head.layers[-1].get_parameter("bias").data -= 100.0
 
 
-def remembered(policy: str, absent: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """What is read of an object that was seen on twelve frames, before and after so many frames of absence."""
+def memories(policy: str, absent: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """The spatial memories that are read of an object after twelve frames in view, and after `absent` frames more."""
     model = seeded_model(named_config("nano", 64), seed=4)
     tracker = StreamingTracker(model, TrackerConfig(memory_policy=policy))
     run(tracker, 1)
@@ -654,19 +654,19 @@ def remembered(policy: str, absent: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 @pytest.mark.parametrize("policy", ["guarded", "distractor_aware", "motion_aware"])
-def test_good_memories_survive_a_hundred_frames_of_absence(policy: str) -> None:
-    before, after = remembered(policy, absent=100)
+def test_memories_of_visible_frames_survive_a_hundred_frames_of_absence(policy: str) -> None:
+    before, after = memories(policy, absent=100)
     assert before.shape[1] == 7 and torch.equal(before, after)
 
 
-def test_the_reference_forgets_all_but_the_prompt() -> None:
-    before, after = remembered("reference", absent=100)
+def test_the_reference_policy_keeps_the_prompted_memory_only() -> None:
+    before, after = memories("reference", absent=100)
     assert torch.equal(before[:, 0], after[:, 0])
     assert not any(torch.equal(before[:, i], after[:, j]) for i in range(1, 7) for j in range(1, 7))
 
 
 @pytest.mark.parametrize("policy", POLICIES)
-def test_a_late_correction_gives_the_same_as_in_time_with_every_policy(model: Sam2, policy: str) -> None:
+def test_a_late_correction_has_the_same_result_as_one_in_time_with_every_policy(model: Sam2, policy: str) -> None:
     def follow(late: bool) -> torch.Tensor:
         tracker = StreamingTracker(model, TrackerConfig(memory_policy=policy))
         run(tracker, 1)

@@ -61,11 +61,13 @@ def test_stages_follow_one_another() -> None:
     assert [RECIPE.stage_at(step).image_size for step in range(4)] == [64, 64, 96, 96]
 
 
-@pytest.mark.parametrize(("gain", "image_size", "is_low"), [(2.3, 256, True), (2.3, 128, False), (0.6, 256, False)])
-def test_a_cpu_trains_on_large_images_in_bfloat16_where_that_is_faster(
-    gain: float, image_size: int, is_low: bool, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("cpu_has_bfloat16", "image_size", "is_low"), [(True, 256, True), (True, 128, False), (False, 256, False)]
+)
+def test_a_cpu_with_bfloat16_instructions_trains_on_large_images_in_bfloat16(
+    cpu_has_bfloat16: bool, image_size: int, is_low: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(device_module, "_gain_of_bfloat16", lambda: gain)
+    monkeypatch.setattr(device_module, "has_bfloat16", lambda cpuinfo: cpu_has_bfloat16)
     with engine._precision(CPU, image_size):
         product = torch.ones(2, 2) @ torch.ones(2, 2)
     assert product.dtype is (torch.bfloat16 if is_low else torch.float32)

@@ -26,7 +26,7 @@ def cloud_message(surfaces: Mapping[int, Surface], rgb: np.ndarray, header: Head
     for track_id, surface in surfaces.items():
         part = points[start : start + len(surface.points)]
         part["x"], part["y"], part["z"] = surface.points.T
-        red, green, blue = rgb[surface.window][surface.seen].astype(np.uint32).T
+        red, green, blue = rgb[surface.window][surface.valid].astype(np.uint32).T
         part["rgb"] = red << 16 | green << 8 | blue
         part["label"] = track_id
         start += len(part)

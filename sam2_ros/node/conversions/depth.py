@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sam2_ros.depth.lifting import DepthImage, Intrinsics, LiftingError
-from sam2_ros.node.conversions.images import Layout, view_of
+from sam2_ros.media.ros_images import Layout, view_of
 
 _REGISTERED = "remap `depth` to depth that is registered (aligned) to the image"
 _MILLIMETRES = Layout("u2", 1)
@@ -46,7 +46,7 @@ class CameraInfos:
 
 
 @dataclass
-class AwaitedDepth:
+class PendingDepth:
     """The depth of one image, which may come later than the image, or never."""
 
     header: Any  # of the image

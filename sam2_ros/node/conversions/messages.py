@@ -15,12 +15,9 @@ from std_msgs.msg import Header
 
 from sam2_ros import msg
 from sam2_ros.depth.lifting import Surface
-from sam2_ros.node.conversions.images import ImageError, samples_of
-from sam2_ros.node.outputs.lifter import Lifted
-from sam2_ros.node.session import PromptRequest
-from sam2_ros.tracking.mask_prompts import to_mask
+from sam2_ros.media.ros_prompts import prompt_of
+from sam2_ros.node.types import LiftedObjects, PromptRequest
 from sam2_ros.tracking.types import (
-    Box,
     Click,
     Event,
     EventKind,
@@ -85,14 +82,7 @@ def nearest_time(stamp: float) -> Time:
 
 def prompt_request(message: msg.Prompt) -> PromptRequest:
     """Raises PromptError for a mask image that cannot be read, and for a stamp out of range."""
-    clicks = tuple(Click(click.x, click.y, click.positive) for click in message.clicks)
-    prompt = Prompt(
-        clicks=clicks,
-        box=box_of(message.box) if message.has_box else None,
-        mask=_mask(message.mask) if message.mask.height else None,
-        label=message.label,
-    )
-    return PromptRequest(prompt, message.object_id, _stamp_or_newest(message.header.stamp))
+    return PromptRequest(prompt_of(message), message.object_id, _stamp_or_newest(message.header.stamp))
 
 
 def click_request(message: PointStamped) -> PromptRequest:
@@ -125,7 +115,7 @@ def mask_message(mask: np.ndarray, header: Header) -> Image:
 
 
 def track_array(
-    result: FrameResult, header: Header, to_time: ToTime, cropped_masks: bool, lifted: Lifted | None = None
+    result: FrameResult, header: Header, to_time: ToTime, cropped_masks: bool, lifted: LiftedObjects | None = None
 ) -> msg.TrackArray:
     """Every object on the image of this header, in 3-D where it was lifted."""
     height, width = result.size
@@ -153,11 +143,6 @@ def event_message(event: Event, frame_id: str, label: str, to_time: ToTime) -> m
 def state_of(message: msg.Track) -> TrackState:
     """The state that was published."""
     return _inverse(_STATES)[message.state]
-
-
-def box_of(message: msg.Box) -> Box:
-    """The box that was published."""
-    return Box(message.x_min, message.y_min, message.x_max, message.y_max)
 
 
 def event_of(message: msg.TrackEvent) -> Event:
@@ -195,13 +180,6 @@ def _place(message: msg.Track, surface: Surface | None) -> None:
     message.has_position = True
     message.position = Point(**dict(zip("xyz", surface.centroid.tolist())))
     message.extent = Vector3(**dict(zip("xyz", surface.extent.tolist())))
-
-
-def _mask(message: Image) -> np.ndarray:
-    try:
-        return to_mask(samples_of(message))
-    except ImageError as error:
-        raise PromptError(f"the prompt's mask cannot be read: {error}") from error
 
 
 def _stamp_or_newest(stamp: Time) -> float | None:

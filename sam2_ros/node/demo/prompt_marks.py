@@ -8,6 +8,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from sam2_ros.media.ros_prompts import box_of
 from sam2_ros.msg import Prompt
 from sam2_ros.node.conversions import messages
 
@@ -40,7 +41,7 @@ class PromptMarks:
         for click in message.clicks:
             self._waiting.append(Mark(start, (click.x, click.y), "click" if click.positive else "not this"))
         if message.has_box:
-            box = messages.box_of(message.box)
+            box = box_of(message.box)
             self._waiting.append(Mark(start, (box.x0, box.y0, box.x1, box.y1), "box"))
 
     def add_detections(self, message: Any, now: float) -> None:

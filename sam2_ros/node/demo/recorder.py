@@ -28,13 +28,14 @@ from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image
 
 from sam2_ros.media.colours import Colour, drawn_colour
+from sam2_ros.media.ros_images import to_rgb
+from sam2_ros.media.ros_prompts import box_of
 from sam2_ros.media.table import TrackRow, describe, write_csv
 from sam2_ros.media.timeline import write_timeline
 from sam2_ros.media.video import VideoWriter
 from sam2_ros.msg import Prompt, TrackArray, TrackEvent
 from sam2_ros.node import qos
 from sam2_ros.node.conversions import messages
-from sam2_ros.node.conversions.images import to_rgb
 from sam2_ros.node.demo.progress import FrameProgress, say
 from sam2_ros.node.demo.prompt_marks import PromptMarks
 from sam2_ros.node.features import problem_with
@@ -239,7 +240,7 @@ def _rows(message: TrackArray, frame: int) -> list[TrackRow]:
             presence=track.presence,
             predicted_iou=track.predicted_iou,
             area=track.area,
-            box=messages.box_of(track.box) if track.area else None,
+            box=box_of(track.box) if track.area else None,
         )
         for track in message.tracks
     ]

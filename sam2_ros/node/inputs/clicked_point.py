@@ -27,10 +27,10 @@ from sam2_ros.depth.lifting import LiftingError, project
 from sam2_ros.node import qos
 from sam2_ros.node.conversions.depth import CameraInfos, intrinsics_of
 from sam2_ros.node.inputs.camera_info import CameraInfoInput
-from sam2_ros.node.inputs.double_click import object_of
+from sam2_ros.node.inputs.double_click import object_id_of
 from sam2_ros.node.inputs.transforms import Transforms, TransformUnavailable
 from sam2_ros.node.requests import Requests
-from sam2_ros.node.session import PromptRequest
+from sam2_ros.node.types import PromptRequest
 from sam2_ros.node.worker import JobRefused
 from sam2_ros.tracking.types import Click, Prompt, PromptError
 
@@ -115,12 +115,12 @@ class ClickedPoint:
             self._reject(error)
         else:
             if request is not None:
-                self._requests.apply(request, self._reject)
+                self._requests.apply_prompt(request, self._reject)
         finally:
             self._clicks -= 1
 
     def _reject(self, error: Exception) -> None:
-        self._requests.reject(f"clicked point: {error}", Header(), object_of(error))
+        self._requests.reject(f"clicked point: {error}", Header(), object_id_of(error))
 
     def _listen(self) -> None:
         self._transforms.open()
@@ -144,9 +144,9 @@ class ClickedPoint:
         return None
 
     def _add_newest(self, shots: deque[Shot]) -> None:
-        view = self._requests.view
-        if view is not None and (not shots or shots[-1].header is not view.header):
-            shots.append(Shot(view.header, view.stamp, view.rgb.shape[:2]))
+        image = self._requests.newest_image
+        if image is not None and (not shots or shots[-1].header is not image.header):
+            shots.append(Shot(image.header, image.stamp, image.rgb.shape[:2]))
 
     def _seen(self, message: PointStamped, shots: Sequence[Shot]) -> PromptRequest:
         """Raises NotYet, and PromptError or LiftingError where it is of no use to wait."""

@@ -17,14 +17,14 @@ from rclpy.subscription import Subscription
 from sensor_msgs.msg import Image
 
 from sam2_ros.node import qos
-from sam2_ros.node.conversions.depth import AwaitedDepth
+from sam2_ros.node.conversions.depth import PendingDepth
 from sam2_ros.node.conversions.messages import StampRangeError, seconds
 from sam2_ros.node.inputs.camera_info import CameraInfoInput
 from sam2_ros.node.inputs.depth_watch import DepthWatch
 from sam2_ros.node.inputs.subscriptions import explain_silence
 from sam2_ros.node.log import REPEAT
 from sam2_ros.node.parameters import Parameters
-from sam2_ros.node.worker import Frame
+from sam2_ros.node.types import ReceivedImage
 
 _KEPT = 8  # messages of each topic that may still match
 _FARTHEST = 60.0  # seconds between a depth and the newest image: with a stray stamp it would wait for ever
@@ -36,13 +36,13 @@ _GIVEN_UP_IMAGES = 3  # images in a row: then the next ones do not wait
 class DepthInput:
     """Takes images from the camera and hands them on in the same order; subscribed from construction to `close`."""
 
-    def __init__(self, node: Node, parameters: Parameters, offer: Callable[[Frame], None]) -> None:
+    def __init__(self, node: Node, parameters: Parameters, put_image: Callable[[ReceivedImage], None]) -> None:
         import message_filters
 
         self._node = node
-        self._offer = offer
-        self._waiting: Frame | None = None
-        self._newest: AwaitedDepth | None = None  # of the newest image
+        self._put_image = put_image
+        self._waiting: ReceivedImage | None = None
+        self._newest: PendingDepth | None = None  # of the newest image
         self._taken = 0.0  # when the newest image came, seconds on the steady clock
         self._unmatched = 0  # images since the last whose depth came before the next image
         self._matched = time.monotonic()  # when that was
@@ -68,13 +68,13 @@ class DepthInput:
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._timer = node.create_timer(_PATIENCE / 2, self._on_timer, clock=steady)
 
-    def take(self, frame: Frame) -> None:
+    def put_image(self, frame: ReceivedImage) -> None:
         """Hands the image on once its depth is there, or cannot be waited for."""
         self._release()
         self._taken = time.monotonic()
         self._stamp = frame.stamp
         self._watch.receive("image", frame.stamp)
-        self._newest = AwaitedDepth(frame.message.header, self._camera_info.infos)
+        self._newest = PendingDepth(frame.message.header, self._camera_info.infos)
         self._waiting = replace(frame, depth=self._newest)
         self._unmatched += 1
         self._images.signalMessage(self._newest)
@@ -125,18 +125,18 @@ class DepthInput:
         if self._stamp is None or abs(stamp - self._stamp) <= _FARTHEST:
             self._usable_depth.signalMessage(message)
 
-    def _on_exact(self, awaited: AwaitedDepth, depth: Image) -> None:
+    def _on_exact(self, awaited: PendingDepth, depth: Image) -> None:
         awaited.depth = depth
         self._match(awaited)
 
-    def _on_close(self, awaited: AwaitedDepth, depth: Image) -> None:
+    def _on_close(self, awaited: PendingDepth, depth: Image) -> None:
         if awaited.depth is not None:
             return
         awaited.depth = depth
         if not self._is_exact:  # else better depth is to be expected as long as the image waits
             self._match(awaited)
 
-    def _match(self, awaited: AwaitedDepth) -> None:
+    def _match(self, awaited: PendingDepth) -> None:
         if awaited is self._newest:
             self._unmatched, self._matched = 0, time.monotonic()
         if self._waiting is not None and self._waiting.depth is awaited:
@@ -155,7 +155,7 @@ class DepthInput:
             self._is_exact = frame.depth.is_exact
         else:
             self._watch.miss()
-        self._offer(frame)
+        self._put_image(frame)
 
     def _on_timer(self) -> None:
         if time.monotonic() - self._taken > _PATIENCE:

@@ -6,10 +6,8 @@ detections win, as images do, and never keep an image or a prompt waiting.
 
 from __future__ import annotations
 
-import math
 import time
 from collections import deque
-from typing import Any
 
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.lifecycle import LifecycleNode
@@ -19,7 +17,8 @@ from rclpy.subscription import Subscription
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection2D, Detection2DArray, ObjectHypothesisWithPose
 
-from sam2_ros.detection.types import Detection, DetectionConfig, DetectionReport, Ignored
+from sam2_ros.detection.messages import read_boxes
+from sam2_ros.detection.types import DetectionConfig, DetectionReport, Ignored
 from sam2_ros.node import qos
 from sam2_ros.node.conversions import messages
 from sam2_ros.node.conversions.messages import StampRangeError
@@ -28,7 +27,7 @@ from sam2_ros.node.requests import Requests
 from sam2_ros.node.session import Session
 from sam2_ros.node.statistics import Statistics
 from sam2_ros.node.worker import JobRefused
-from sam2_ros.tracking.types import Box, FrameResult, PromptError
+from sam2_ros.tracking.types import FrameResult, PromptError
 
 _WAITING = 4  # arrays of detections that wait at a time
 
@@ -92,7 +91,7 @@ class DetectionInput:
             if not stamp:
                 raise PromptError("they have no stamp, expected that of their image: let the detector copy its header")
             report = await self._requests.execute(
-                lambda session: self._guide(session, message), stamp, keeps_frame=False
+                lambda session: self._guide(session, message), stamp, keeps_image=False
             )
         except (PromptError, StampRangeError, JobRefused) as error:
             self._statistics.detections.refused += 1
@@ -103,14 +102,14 @@ class DetectionInput:
     def _guide(self, session: Session, message: Detection2DArray) -> DetectionReport:
         """On the worker's thread."""
         started = time.perf_counter()
-        found, expected = message.header.frame_id, session.view.header.frame_id if session.view else ""
+        found, expected = message.header.frame_id, session.newest_image.header.frame_id if session.newest_image else ""
         if found and found != expected:  # some detectors leave it empty
             raise PromptError(
                 f"they are in the frame {found!r}, the images in {expected!r}: does the detector look at another "
                 "camera, or at an image that was rectified or resized?"
             )
         stamp = messages.seconds(message.header.stamp)
-        report = session.guide(read_boxes(message), stamp, config_of(self._node))
+        report = session.apply_detections(read_boxes(message), stamp, config_of(self._node))
         self._statistics.detections.count(report, time.perf_counter() - started)
         return report
 
@@ -178,17 +177,6 @@ def config_of(node: Node) -> DetectionConfig:
 _PARAMETERS = ("classes", "min_score", "min_hits", "max_per_class", "retire_after")
 
 
-def read_boxes(message: Any) -> list[Detection]:
-    """The detections of a Detection2DArray, each with its surest class; where there is none the score is NaN."""
-    detections = []
-    for detection in message.detections:
-        hypotheses = [result.hypothesis for result in detection.results]
-        best = max(hypotheses, key=lambda h: h.score if math.isfinite(h.score) else -math.inf, default=None)
-        score, label = (best.score, best.class_id) if best else (math.nan, "")
-        detections.append(Detection(_upright(detection.bbox), score, label))
-    return detections
-
-
 def detection_array(result: FrameResult, header: Header) -> Detection2DArray:
     """The visible tracks; the score is their presence, 0..1."""
     array = Detection2DArray(header=header)
@@ -204,13 +192,3 @@ def detection_array(result: FrameResult, header: Header) -> Detection2DArray:
         bbox.size_x, bbox.size_y = float(box.x1 - box.x0), float(box.y1 - box.y0)
         array.detections.append(detection)
     return array
-
-
-def _upright(bbox: Any) -> Box:
-    """The upright box around one that may be rotated."""
-    x, y, theta = bbox.center.position.x, bbox.center.position.y, bbox.center.theta
-    width, height = bbox.size_x, bbox.size_y
-    if theta and math.isfinite(theta):
-        cosine, sine = abs(math.cos(theta)), abs(math.sin(theta))
-        width, height = width * cosine + height * sine, width * sine + height * cosine
-    return Box(x - width / 2, y - height / 2, x + width / 2, y + height / 2)

@@ -13,9 +13,9 @@ from std_msgs.msg import Header
 from sam2_ros.msg import Prompt
 from sam2_ros.node import qos
 from sam2_ros.node.conversions import messages
-from sam2_ros.node.inputs.double_click import object_of
+from sam2_ros.node.inputs.double_click import object_id_of
 from sam2_ros.node.requests import Requests
-from sam2_ros.node.session import PromptRequest
+from sam2_ros.node.types import PromptRequest
 from sam2_ros.tracking.types import PromptError
 
 
@@ -58,7 +58,7 @@ class PromptTopics:
 
         def reject(error: Exception) -> None:
             header = getattr(message, "header", Header())
-            object_id, label = getattr(message, "object_id", object_of(error)), getattr(message, "label", "")
+            object_id, label = getattr(message, "object_id", object_id_of(error)), getattr(message, "label", "")
             self._requests.reject(str(error), header, object_id, label)
 
         try:
@@ -66,4 +66,4 @@ class PromptTopics:
         except PromptError as error:
             reject(error)
         else:
-            self._requests.apply(request, reject)
+            self._requests.apply_prompt(request, reject)

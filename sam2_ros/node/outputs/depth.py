@@ -12,9 +12,9 @@ from sam2_ros.media.colours import ObjectColours
 from sam2_ros.node import qos
 from sam2_ros.node.conversions import messages
 from sam2_ros.node.conversions.clouds import cloud_message
-from sam2_ros.node.outputs.lifter import Lifted, Lifter
+from sam2_ros.node.outputs.lifter import Lifter
 from sam2_ros.node.outputs.markers import Markers
-from sam2_ros.node.session import Publication
+from sam2_ros.node.types import LiftedObjects, TrackingOutput
 
 
 class DepthOutputs:
@@ -29,32 +29,32 @@ class DepthOutputs:
         self._colours = colours
         self._drawing = Markers(colours)
 
-    def publish(self, publication: Publication, with_positions: bool) -> Lifted | None:
+    def publish(self, output: TrackingOutput, with_positions: bool) -> LiftedObjects | None:
         """Returns the lifted objects if `with_positions`, or if they had to be lifted anyway."""
         is_drawn = qos.is_wanted(self._markers)
-        lifted = self._lifted(publication, with_positions or is_drawn)
+        lifted = self._lifted(output, with_positions or is_drawn)
         if is_drawn:
-            self._colours.update(publication.view.rgb, publication.result)
-            message = self._drawing.update(publication.result, publication.view.header, lifted)
+            self._colours.update(output.image.rgb, output.result)
+            message = self._drawing.update(output.result, output.image.header, lifted)
             if message.markers:
                 self._markers.publish(message)
         return lifted
 
-    def _lifted(self, publication: Publication, with_positions: bool) -> Lifted | None:
+    def _lifted(self, output: TrackingOutput, with_positions: bool) -> LiftedObjects | None:
         is_lifted = with_positions or qos.is_wanted(self._points)
         if not is_lifted and not qos.is_wanted(self._target_depth):
             return None
-        depth = self._lifter.depth(publication)
+        depth = self._lifter.depth(output)
         if depth is None:
             return None
         if qos.is_wanted(self._target_depth):
-            target, header = publication.target, publication.view.header
-            pixels = depth.only(np.zeros(publication.result.size, bool) if target is None else target.mask)
+            target, header = output.target, output.image.header
+            pixels = depth.only(np.zeros(output.result.size, bool) if target is None else target.mask)
             encoding = "32FC1" if pixels.dtype.kind == "f" else "16UC1"
             self._target_depth.publish(messages.image_message(pixels, encoding, header))
-        lifted = self._lifter.lift(publication, depth) if is_lifted else None
+        lifted = self._lifter.lift(output, depth) if is_lifted else None
         if lifted is not None and qos.is_wanted(self._points):
-            self._points.publish(cloud_message(lifted.surfaces, publication.view.rgb, lifted.header))
+            self._points.publish(cloud_message(lifted.surfaces, output.image.rgb, lifted.header))
         return lifted
 
     def destroy(self) -> None:

@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from std_msgs.msg import Header
 
-from sam2_ros.depth.lifting import DepthImage, LiftingError, Surface, lift
-from sam2_ros.node.conversions.images import ImageError
+from sam2_ros.depth.lifting import DepthImage, LiftingError, lift
+from sam2_ros.media.ros_images import ImageError
 from sam2_ros.node.inputs.transforms import Transforms, TransformUnavailable
 from sam2_ros.node.log import REPEAT
-from sam2_ros.node.session import Publication
 from sam2_ros.node.statistics import Statistics
-
-
-@dataclass(frozen=True)
-class Lifted:
-    """The objects that depth shows on one image, by track id."""
-
-    header: Header  # the image's stamp, and the frame of reference of the surfaces
-    surfaces: Mapping[int, Surface]
+from sam2_ros.node.types import LiftedObjects, TrackingOutput
 
 
 class Lifter:
@@ -33,33 +23,33 @@ class Lifter:
         self._statistics = statistics
         self._logger = logger
 
-    def depth(self, publication: Publication) -> DepthImage | None:
+    def depth(self, output: TrackingOutput) -> DepthImage | None:
         """The depth of an image; None where there is none, or none that can be used."""
-        awaited = publication.view.depth
+        awaited = output.image.depth
         if awaited is None:
             return None
         try:
-            depth = awaited.read(publication.result.size)
+            depth = awaited.read(output.result.size)
         except (ImageError, LiftingError) as error:
             self._complain(f"depth cannot be used, tracking continues in 2-D: {error}")
             return None
         self._statistics.depth_problem = ""
         return depth
 
-    def lift(self, publication: Publication, depth: DepthImage) -> Lifted | None:
+    def lift(self, output: TrackingOutput, depth: DepthImage) -> LiftedObjects | None:
         """The visible objects' surfaces; None where it is unknown how `target_frame` lay at the image's stamp."""
-        header = publication.view.header
+        header = output.image.header
         frame_id = self._target_frame or header.frame_id
         try:
             matrix = self._transforms.lookup(frame_id, header.frame_id, header.stamp)
         except TransformUnavailable as error:
             self._complain(f"no positions for an image: {error}")
             return None
-        found = {track.id: lift(track.mask, depth) for track in publication.result.tracks}
+        found = {track.id: lift(track.mask, depth) for track in output.result.tracks}
         surfaces = {track_id: surface for track_id, surface in found.items() if surface is not None}
         if frame_id != header.frame_id:
             surfaces = {track_id: surface.transformed(matrix) for track_id, surface in surfaces.items()}
-        return Lifted(Header(stamp=header.stamp, frame_id=frame_id), surfaces)
+        return LiftedObjects(Header(stamp=header.stamp, frame_id=frame_id), surfaces)
 
     def _complain(self, reason: str) -> None:
         self._statistics.depth_problem = reason

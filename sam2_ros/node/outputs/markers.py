@@ -13,7 +13,7 @@ from visualization_msgs.msg import Marker, MarkerArray
 from sam2_ros.depth.lifting import Surface
 from sam2_ros.media.colours import Colour
 from sam2_ros.media.overlay import describe
-from sam2_ros.node.outputs.lifter import Lifted
+from sam2_ros.node.types import LiftedObjects
 from sam2_ros.tracking.types import FrameResult
 
 _BOXES, _CAPTIONS = "boxes", "captions"  # namespaces, which RViz can hide one by one
@@ -45,7 +45,7 @@ class Markers:
         self._colours = colours
         self._sightings: dict[int, Sighting] = {}
 
-    def update(self, result: FrameResult, header: Header, lifted: Lifted | None) -> MarkerArray:
+    def update(self, result: FrameResult, header: Header, lifted: LiftedObjects | None) -> MarkerArray:
         """All objects that were ever seen in 3-D, on the image of this header; objects that are gone are deleted."""
         gone = set(self._sightings) - {track.id for track in result.tracks}
         markers = [_deletion(namespace, track_id, header) for track_id in gone for namespace in (_BOXES, _CAPTIONS)]

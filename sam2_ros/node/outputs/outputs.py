@@ -18,7 +18,7 @@ from sam2_ros.node.conversions import messages
 from sam2_ros.node.outputs.depth import DepthOutputs
 from sam2_ros.node.outputs.lifter import Lifter
 from sam2_ros.node.parameters import Parameters
-from sam2_ros.node.session import Publication
+from sam2_ros.node.types import TrackingOutput
 from sam2_ros.tracking.types import Event
 
 if TYPE_CHECKING:
@@ -49,36 +49,36 @@ class Outputs:
         self._recent: deque[float] = deque(maxlen=parameters.history)  # those that a prompt can still refer to
         self._labels: dict[int, str] = {}
 
-    def publish(self, publication: Publication) -> None:
+    def publish(self, output: TrackingOutput) -> None:
         """The results for one image, then what happened on it, also where a result cannot be published."""
-        self._labels |= publication.labels
+        self._labels |= output.labels
         try:
-            self._publish_results(publication)
+            self._publish_results(output)
         finally:
-            for event in publication.events:
+            for event in output.events:
                 label = self._labels.get(event.track_id, "")
-                self.publish_event(event, publication.view.header.frame_id, label)
-            self._forget_what_is_over(publication)
+                self.publish_event(event, output.image.header.frame_id, label)
+            self._forget_what_is_over(output)
 
-    def _publish_results(self, publication: Publication) -> None:
-        result, header = publication.result, publication.view.header
+    def _publish_results(self, output: TrackingOutput) -> None:
+        result, header = output.result, output.image.header
         self._times[result.stamp] = header.stamp
         if result.stamp not in self._recent:
             self._recent.append(result.stamp)
         is_tracks_wanted = qos.is_wanted(self._tracks)
-        lifted = self._in_depth.publish(publication, with_positions=is_tracks_wanted) if self._in_depth else None
+        lifted = self._in_depth.publish(output, with_positions=is_tracks_wanted) if self._in_depth else None
         if is_tracks_wanted:
             cropped = self._node.get_parameter("publish_cropped_masks").value
             self._tracks.publish(messages.track_array(result, header, self._time_of, cropped, lifted))
         if qos.is_wanted(self._masks):
             self._masks.publish(messages.image_message(result.label_image, "mono8", header))
         if qos.is_wanted(self._target_mask):
-            target = publication.target
+            target = output.target
             mask = np.zeros(result.size, bool) if target is None else target.mask
             self._target_mask.publish(messages.mask_message(mask, header))
         if qos.is_wanted(self._overlay):
-            self._colours.update(publication.view.rgb, result)
-            picture = overlay.draw(publication.view.rgb, result, self._colours)
+            self._colours.update(output.image.rgb, result)
+            picture = overlay.draw(output.image.rgb, result, self._colours)
             self._overlay.publish(messages.image_message(picture, "rgb8", header))
         if self._detections:
             self._detections.publish(result, header)
@@ -99,9 +99,9 @@ class Outputs:
     def _time_of(self, stamp: float) -> Time:
         return self._times.get(stamp) or messages.nearest_time(stamp)
 
-    def _forget_what_is_over(self, publication: Publication) -> None:
+    def _forget_what_is_over(self, output: TrackingOutput) -> None:
         """Keeps the stamps and labels that later frames still refer to."""
-        tracks = publication.result.tracks
+        tracks = output.result.tracks
         needed = {*self._recent, *(track.last_seen for track in tracks)}
         self._times = {stamp: moment for stamp, moment in self._times.items() if stamp in needed}
-        self._labels = dict(publication.labels)
+        self._labels = dict(output.labels)

@@ -61,7 +61,7 @@ class Parameters:
     precision: str = _parameter(
         "auto",
         "Number format of the network: auto (bfloat16 on a GPU of compute capability 8.0 or later and, for inputs from "
-        "384 pixels, on a CPU fast at it; else float32), float32 or bfloat16.",
+        "384 pixels, on a CPU with bfloat16 instructions; else float32), float32 or bfloat16.",
         choices=("auto", "float32", "bfloat16"),
     )
     compile: bool = _parameter(

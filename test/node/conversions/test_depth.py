@@ -10,8 +10,8 @@ from sensor_msgs.msg import CameraInfo, Image, RegionOfInterest
 from std_msgs.msg import Header
 
 from sam2_ros.depth.lifting import Intrinsics, LiftingError
-from sam2_ros.node.conversions.depth import AwaitedDepth, CameraInfos, image_size_of
-from sam2_ros.node.conversions.images import ImageError
+from sam2_ros.media.ros_images import ImageError
+from sam2_ros.node.conversions.depth import CameraInfos, PendingDepth, image_size_of
 
 SIZE = (3, 4)
 HEADER = Header(stamp=Time(sec=7, nanosec=9), frame_id="optical")
@@ -42,7 +42,7 @@ def known(*infos: CameraInfo) -> CameraInfos:
 
 
 def read(depth: Image | None = None, info: CameraInfo | None = None) -> Any:
-    return AwaitedDepth(HEADER, known(info or info_message()), depth or depth_message()).read(SIZE)
+    return PendingDepth(HEADER, known(info or info_message()), depth or depth_message()).read(SIZE)
 
 
 @pytest.mark.parametrize("padding", [0, 5])
@@ -184,7 +184,7 @@ def test_the_size_of_the_images_is_that_of_the_calibration_with_roi_and_binning(
 
 
 def test_depth_that_has_not_come_is_missed() -> None:
-    awaited = AwaitedDepth(HEADER, known(info_message()))
+    awaited = PendingDepth(HEADER, known(info_message()))
     assert awaited.read(SIZE) is None
     assert awaited.is_missed
     awaited.depth = depth_message()
@@ -192,7 +192,7 @@ def test_depth_that_has_not_come_is_missed() -> None:
 
 
 def test_depth_without_any_camera_info_is_missed() -> None:
-    awaited = AwaitedDepth(HEADER, known(), depth_message())
+    awaited = PendingDepth(HEADER, known(), depth_message())
     assert awaited.read(SIZE) is None
     assert awaited.is_missed
     awaited.infos.add(info_message())
@@ -201,6 +201,6 @@ def test_depth_without_any_camera_info_is_missed() -> None:
 
 def test_exact_is_what_carries_the_stamp_of_the_image() -> None:
     other = Header(stamp=Time(sec=7, nanosec=10), frame_id="optical")
-    assert AwaitedDepth(HEADER, known(), depth_message()).is_exact
-    assert not AwaitedDepth(HEADER, known(), depth_message(header=other)).is_exact
-    assert not AwaitedDepth(HEADER, known()).is_exact
+    assert PendingDepth(HEADER, known(), depth_message()).is_exact
+    assert not PendingDepth(HEADER, known(), depth_message(header=other)).is_exact
+    assert not PendingDepth(HEADER, known()).is_exact

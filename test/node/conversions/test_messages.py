@@ -9,6 +9,7 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from sam2_ros import msg
+from sam2_ros.media.ros_prompts import box_of
 from sam2_ros.node.conversions import messages
 from sam2_ros.tracking.types import Box, Click, Event, EventKind, FrameResult, PromptError, Track, TrackState
 
@@ -190,7 +191,7 @@ def test_a_track_is_published_with_all_that_is_known_of_it():
     assert (array.header, array.image_height, array.image_width) == (HEADER, 6, 8)
     assert (published.id, published.mask_value, published.label, published.area) == (3, 2, "cup", 11)
     assert (published.presence, published.predicted_iou, published.state) == (0.75, 0.5, msg.Track.VISIBLE)
-    assert messages.box_of(published.box) == Box(3, 2, 7, 5)
+    assert box_of(published.box) == Box(3, 2, 7, 5)
     assert published.last_seen == Time(sec=12, nanosec=500_000_000)
     assert (published.mask.height, published.has_position) == (0, False)
 

@@ -33,7 +33,7 @@ def yolo_detection(label: str, score: float, x: float, y: float) -> Message:
 
 
 def test_boxes_classes_scores_and_the_header_stay(example: ModuleType) -> None:
-    from sam2_ros.node.inputs.detections import read_boxes
+    from sam2_ros.detection.messages import read_boxes
 
     header = Header(stamp=Time(sec=5, nanosec=6), frame_id="optical")
     yolo = Message(header=header, detections=[yolo_detection("cup", 0.75, 50, 40), yolo_detection("22", 0.5, 90, 30)])

@@ -173,8 +173,8 @@ def impatient(robot) -> Iterator[None]:
 
 
 REJECTED = {
-    "behind the camera": ((0.0, 0.0, -2.0), "optical", "(0, 0, -2) m is not before the camera"),
-    "in the camera's plane": ((1.0, 0.0, 0.0), "optical", "(1, 0, 0) m is not before the camera"),
+    "behind the camera": ((0.0, 0.0, -2.0), "optical", "(0, 0, -2) m is not in front of the camera"),
+    "in the camera's plane": ((1.0, 0.0, 0.0), "optical", "(1, 0, 0) m is not in front of the camera"),
     "outside the image": ((2.0, 0.0, 1.0), "optical", "would be pixel (264, 48), outside the image of 128x96"),
     "not finite": ((math.nan, 0.0, 1.0), "optical", "is not finite, expected metres"),
     "no frame": ((0.0, 0.0, 1.0), "", "it has no frame_id, expected the frame that it is in"),

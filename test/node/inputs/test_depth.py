@@ -15,7 +15,7 @@ from sam2_ros.node import qos
 from sam2_ros.node.conversions.messages import nearest_time
 from sam2_ros.node.inputs.depth import DepthInput
 from sam2_ros.node.parameters import Parameters
-from sam2_ros.node.worker import Frame
+from sam2_ros.node.types import ReceivedImage
 
 pytest.importorskip("message_filters")
 
@@ -28,7 +28,7 @@ class Scene:
 
     def __init__(self, node: Node) -> None:
         self.node = node
-        self.offered: list[Frame] = []
+        self.offered: list[ReceivedImage] = []
         reliable = qos.profile("reliable", 10)
         self._depth = node.create_publisher(Image, "depth", reliable)
         self._info = node.create_publisher(CameraInfo, "camera_info", reliable)
@@ -40,7 +40,7 @@ class Scene:
 
     def image(self, stamp: float) -> None:
         """What the camera's callback does."""
-        self.input.take(Frame(stamp, Image(header=Header(stamp=nearest_time(stamp))), 0.0))
+        self.input.put_image(ReceivedImage(stamp, Image(header=Header(stamp=nearest_time(stamp))), 0.0))
 
     def measure(self, stamp: float, topics: str = "depth camera_info") -> None:
         """Depth and camera_info arrive."""
@@ -79,7 +79,7 @@ def scene(ros: None) -> Iterator[Scene]:
     node.destroy_node()
 
 
-def depth_stamp(frame: Frame) -> float:
+def depth_stamp(frame: ReceivedImage) -> float:
     assert frame.depth is not None and frame.depth.depth is not None
     stamp = frame.depth.depth.header.stamp
     return stamp.sec + stamp.nanosec / 1e9

@@ -19,8 +19,8 @@ from std_msgs.msg import Header
 from vision_msgs.msg import BoundingBox2D, Detection2D, Detection2DArray, ObjectHypothesisWithPose
 
 import sam2_ros
+from sam2_ros.detection.messages import read_boxes
 from sam2_ros.node.conversions.messages import nearest_time
-from sam2_ros.node.inputs.detections import read_boxes
 from sam2_ros.tracking.types import Box
 
 WEIGHTS = Path(sam2_ros.__file__).parent / "weights" / "nano.safetensors"
@@ -172,7 +172,7 @@ def test_only_the_classes_that_are_asked_for_start_objects(detector: Detector, r
     try:
         tracks = detector.see_until(bool, detection(CUP), detection(OTHER, "person"))
         assert [track.label for track in tracks] == ["cup"]
-        assert "class not asked for" in detector.diagnostic("boxes ignored")
+        assert "of a class not in detection_classes" in detector.diagnostic("boxes ignored")
     finally:
         robot.set_parameter("detection_classes", "")
 
@@ -186,9 +186,7 @@ def test_boxes_that_cannot_be_used_are_told_and_the_others_count(detector: Detec
         detection(CUP),
     )
     assert [track.label for track in tracks] == ["cup"]
-    robot.wait_for_log(
-        "of 4 boxes some are ignored: 1 not a number, 1 empty, 1 outside the image. Expected at most 100"
-    )
+    robot.wait_for_log("of 4 boxes some are ignored: 1 not finite, 1 empty, 1 outside the image. Expected at most 100")
     assert "1 outside the image" in robot.wait_for(
         lambda: "outside" in robot.diagnostics[-1].status[0].message and robot.diagnostics[-1].status[0].message,
         "diagnostics",
@@ -239,7 +237,11 @@ def test_boxes_of_another_camera_are_refused(detector: Detector, robot: Any) -> 
 
 @pytest.mark.parametrize(
     ("stamp", "complaint"),
-    [(0.0, "they have no stamp"), (1000.0, "no buffered frame is stamped 1000.000000"), (2e9, "did not come in time")],
+    [
+        (0.0, "they have no stamp"),
+        (1000.0, "no buffered frame is stamped 1000.000000"),
+        (2e9, "did not arrive within prompt_timeout"),
+    ],
 )
 def test_boxes_of_no_image_are_refused_with_the_reason(
     detector: Detector, robot: Any, stamp: float, complaint: str

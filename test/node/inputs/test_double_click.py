@@ -2,22 +2,22 @@
 
 import pytest
 
-from sam2_ros.node.inputs.double_click import HandClick, RepeatedClick, StartingClicks
+from sam2_ros.node.inputs.double_click import RecentClicks, RepeatedClick, UserClick
 from sam2_ros.tracking.types import Click
 
 SIZE = (480, 640)
 
 
-def hand_click(x: float = 100.0, y: float = 50.0, stamp: float = 7.0, moment: float = 20.0) -> HandClick:
-    return HandClick(Click(x, y), stamp, moment)
+def user_click(x: float = 100.0, y: float = 50.0, stamp: float = 7.0, clicked_at: float = 20.0) -> UserClick:
+    return UserClick(Click(x, y), stamp, clicked_at)
 
 
-def is_repeated(click: HandClick, size: tuple[int, int] = SIZE, followed: tuple[int, ...] = (3,)) -> bool:
+def is_repeated(click: UserClick, size: tuple[int, int] = SIZE, tracked_ids: tuple[int, ...] = (3,)) -> bool:
     """Whether it repeats a click at (100, 50), on the image of 7 s, which came at 20 s and started object 3."""
-    clicks = StartingClicks()
-    clicks.note(hand_click(), 3)
+    clicks = RecentClicks()
+    clicks.add(user_click(), 3)
     try:
-        clicks.check(click, size, followed)
+        clicks.check(click, size, tracked_ids)
     except RepeatedClick as error:
         assert error.object_id == 3
         return True
@@ -25,34 +25,34 @@ def is_repeated(click: HandClick, size: tuple[int, int] = SIZE, followed: tuple[
 
 
 def test_a_second_click_on_the_same_image_is_a_repetition_however_late() -> None:
-    assert is_repeated(hand_click(moment=20.2))
-    assert is_repeated(hand_click(moment=90.0))
+    assert is_repeated(user_click(clicked_at=20.2))
+    assert is_repeated(user_click(clicked_at=90.0))
 
 
 def test_a_second_click_on_a_later_image_is_a_repetition_for_half_a_second() -> None:
-    assert is_repeated(hand_click(stamp=7.3, moment=20.3))
-    assert is_repeated(hand_click(stamp=6.9, moment=19.8))  # the one that came first had to wait for its image
-    assert not is_repeated(hand_click(stamp=7.6, moment=20.6))
+    assert is_repeated(user_click(stamp=7.3, clicked_at=20.3))
+    assert is_repeated(user_click(stamp=6.9, clicked_at=19.8))  # the one that came first had to wait for its image
+    assert not is_repeated(user_click(stamp=7.6, clicked_at=20.6))
 
 
 @pytest.mark.parametrize(("x", "y", "expected"), [(103, 52, True), (97, 50, True), (105, 50, False), (100, 56, False)])
 def test_it_may_miss_by_a_few_pixels(x: float, y: float, expected: bool) -> None:
-    assert is_repeated(hand_click(x, y)) is expected
+    assert is_repeated(user_click(x, y)) is expected
 
 
 def test_in_a_large_image_which_is_shown_smaller_it_may_miss_by_more() -> None:
-    assert is_repeated(hand_click(115, 50), size=(2160, 3840))
-    assert not is_repeated(hand_click(104, 50), size=(96, 128))
+    assert is_repeated(user_click(115, 50), size=(2160, 3840))
+    assert not is_repeated(user_click(104, 50), size=(96, 128))
 
 
 def test_once_the_object_is_gone_a_click_starts_another() -> None:
-    assert not is_repeated(hand_click(), followed=(4,))
+    assert not is_repeated(user_click(), tracked_ids=(4,))
 
 
 def test_of_several_starts_each_is_remembered() -> None:
-    clicks = StartingClicks()
+    clicks = RecentClicks()
     for i in range(3):
-        clicks.note(hand_click(x=100.0 * i), i)
+        clicks.add(user_click(x=100.0 * i), i)
     for i in range(3):
         with pytest.raises(RepeatedClick, match=f"repeats the one that started object {i}: a double click starts one"):
-            clicks.check(hand_click(x=100.0 * i), SIZE, range(3))
+            clicks.check(user_click(x=100.0 * i), SIZE, range(3))

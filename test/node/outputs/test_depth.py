@@ -14,13 +14,13 @@ from std_msgs.msg import Header
 
 from sam2_ros.media.colours import ObjectColours
 from sam2_ros.node import qos
-from sam2_ros.node.conversions.depth import AwaitedDepth, CameraInfos
+from sam2_ros.node.conversions.depth import CameraInfos, PendingDepth
 from sam2_ros.node.conversions.messages import image_message, seconds
 from sam2_ros.node.inputs.transforms import Transforms
 from sam2_ros.node.outputs.depth import DepthOutputs
 from sam2_ros.node.outputs.lifter import Lifter
-from sam2_ros.node.session import Publication, View
 from sam2_ros.node.statistics import Statistics
+from sam2_ros.node.types import ProcessedImage, TrackingOutput
 from sam2_ros.tracking.types import Box, FrameResult, Track, TrackState
 
 HEADER = Header(stamp=Time(sec=1_700_000_000, nanosec=123_456_789), frame_id="optical")
@@ -63,46 +63,46 @@ def publish(
     return outputs.publish
 
 
-def publication(depth: AwaitedDepth | None) -> Publication:
+def output(depth: PendingDepth | None) -> TrackingOutput:
     """One object of four pixels."""
     mask = np.zeros(SIZE, bool)
     mask[1:3, 1:3] = True
     track = Track(7, 5, "cup", TrackState.VISIBLE, 0.9, 0.8, mask, Box(1, 1, 3, 3), 4, STAMP)
-    view = View(np.full((*SIZE, 3), 200, np.uint8), HEADER, STAMP, depth)
-    return Publication(view, FrameResult(STAMP, 0, SIZE, (track,)), track, ())
+    image = ProcessedImage(np.full((*SIZE, 3), 200, np.uint8), HEADER, STAMP, depth)
+    return TrackingOutput(image, FrameResult(STAMP, 0, SIZE, (track,)), track, ())
 
 
-def measured(metres: float = 2.0) -> AwaitedDepth:
-    return AwaitedDepth(HEADER, INFOS, image_message(np.full(SIZE, metres, np.float32), "32FC1", HEADER))
+def measured(metres: float = 2.0) -> PendingDepth:
+    return PendingDepth(HEADER, INFOS, image_message(np.full(SIZE, metres, np.float32), "32FC1", HEADER))
 
 
 @pytest.mark.parametrize(("kind", "topic"), [(PointCloud2, "~/points"), (Image, "~/target_depth")])
 def test_depth_is_read_for_those_who_listen_and_for_nobody_else(
     node: LifecycleNode, publish: Callable, kind: type, topic: str
 ) -> None:
-    depth = AwaitedDepth(HEADER, INFOS)
-    publish(publication(depth), with_positions=False)
+    depth = PendingDepth(HEADER, INFOS)
+    publish(output(depth), with_positions=False)
     assert not depth.is_missed
     heard: list = []
     node.create_subscription(kind, topic, heard.append, qos.profile("reliable", 10))
     deadline = time.monotonic() + PATIENCE
     while not heard:
         assert time.monotonic() < deadline
-        publish(publication(measured()), with_positions=False)
+        publish(output(measured()), with_positions=False)
         rclpy.spin_once(node, timeout_sec=0.02)
     assert heard[0].header == HEADER
 
 
 def test_objects_are_lifted_by_their_ids(publish: Callable, statistics: Statistics) -> None:
-    lifted = publish(publication(measured()), with_positions=True)
+    lifted = publish(output(measured()), with_positions=True)
     assert lifted.header == HEADER
     np.testing.assert_allclose(lifted.surfaces[7].centroid, [(1.5 - 4) / 10 * 2, (1.5 - 3) / 10 * 2, 2.0], rtol=1e-6)
     assert statistics.depth_problem == ""
 
 
-@pytest.mark.parametrize("depth", [None, AwaitedDepth(HEADER, INFOS)])
-def test_without_depth_nothing_is_lifted_or_said(publish: Callable, said: list[str], depth: AwaitedDepth) -> None:
-    assert publish(publication(depth), with_positions=True) is None
+@pytest.mark.parametrize("depth", [None, PendingDepth(HEADER, INFOS)])
+def test_without_depth_nothing_is_lifted_or_said(publish: Callable, said: list[str], depth: PendingDepth) -> None:
+    assert publish(output(depth), with_positions=True) is None
     assert said == []
 
 
@@ -112,9 +112,9 @@ def test_a_complaint_ends_with_depth_that_can_be_used(
     depth = measured()
     assert depth.depth is not None
     depth.depth.encoding = "rgb8"
-    assert publish(publication(depth), with_positions=True) is None
+    assert publish(output(depth), with_positions=True) is None
     assert said == [statistics.depth_problem] and "the encoding of depth is 'rgb8'" in said[0]
-    publish(publication(measured()), with_positions=True)
+    publish(output(measured()), with_positions=True)
     assert statistics.depth_problem == ""
 
 
@@ -122,11 +122,11 @@ def test_a_complaint_ends_with_depth_that_can_be_used(
 def test_without_a_transform_there_are_no_positions_and_the_reason_is_told(
     publish: Callable, said: list[str], statistics: Statistics
 ) -> None:
-    assert publish(publication(measured()), with_positions=True) is None
+    assert publish(output(measured()), with_positions=True) is None
     assert said == [statistics.depth_problem]
     assert said[0].startswith("no positions for an image: no transform from 'optical' to 'base'")
 
 
 @pytest.mark.parametrize("publish", ["optical"], indirect=True)
 def test_the_cameras_own_frame_needs_no_transform(publish: Callable) -> None:
-    assert publish(publication(measured()), with_positions=True).header == HEADER
+    assert publish(output(measured()), with_positions=True).header == HEADER

@@ -16,13 +16,13 @@ from sam2_ros.depth.lifting import Surface
 from sam2_ros.media.colours import ObjectColours
 from sam2_ros.node import qos
 from sam2_ros.node.conversions import messages
-from sam2_ros.node.conversions.depth import AwaitedDepth, CameraInfos
+from sam2_ros.node.conversions.depth import CameraInfos, PendingDepth
 from sam2_ros.node.inputs.transforms import Transforms
 from sam2_ros.node.outputs.depth import DepthOutputs
-from sam2_ros.node.outputs.lifter import Lifted, Lifter
+from sam2_ros.node.outputs.lifter import Lifter
 from sam2_ros.node.outputs.markers import Markers
-from sam2_ros.node.session import Publication, View
 from sam2_ros.node.statistics import Statistics
+from sam2_ros.node.types import LiftedObjects, ProcessedImage, TrackingOutput
 from sam2_ros.tracking.types import Box, FrameResult, Track, TrackState
 
 HEADER = Header(stamp=Time(sec=1_700_000_000, nanosec=123_456_789), frame_id="optical")
@@ -44,10 +44,10 @@ def result(*tracks: Track) -> FrameResult:
     return FrameResult(STAMP, 0, SIZE, tracks)
 
 
-def lifted(*ids: int, frame_id: str = "optical", shift: float = 0.0) -> Lifted:
+def lifted(*ids: int, frame_id: str = "optical", shift: float = 0.0) -> LiftedObjects:
     everything = np.s_[:, :]
     surfaces = {i: Surface(CORNERS + np.float32(shift), everything, MASK) for i in ids}
-    return Lifted(Header(stamp=HEADER.stamp, frame_id=frame_id), surfaces)
+    return LiftedObjects(Header(stamp=HEADER.stamp, frame_id=frame_id), surfaces)
 
 
 def drawn(message: MarkerArray, namespace: str) -> dict[int, Marker]:
@@ -128,7 +128,7 @@ def test_what_was_never_seen_in_3d_is_not_drawn() -> None:
 
 
 def test_a_flat_surface_still_has_a_thickness_that_can_be_drawn() -> None:
-    wall = Lifted(HEADER, {1: Surface(np.array([[0.0, 0.0, 2.0]], np.float32), np.s_[:, :], MASK)})
+    wall = LiftedObjects(HEADER, {1: Surface(np.array([[0.0, 0.0, 2.0]], np.float32), np.s_[:, :], MASK)})
     box = drawn(Markers(COLOURS).update(result(CUP), HEADER, wall), "boxes")[1]
     assert min(xyz(box.scale)) > 0.0
 
@@ -152,28 +152,28 @@ def outputs(node: LifecycleNode) -> DepthOutputs:
     return outputs
 
 
-def publication(*tracks: Track, has_depth: bool = True) -> Publication:
+def output(*tracks: Track, has_depth: bool = True) -> TrackingOutput:
     depth = messages.image_message(np.full(SIZE, 2000, np.uint16), "16UC1", HEADER)
     info = CameraInfo(k=[8.0, 0.0, 4.0, 0.0, 8.0, 3.0, 0.0, 0.0, 1.0])
     (infos := CameraInfos()).add(info)
-    awaited = AwaitedDepth(HEADER, infos, depth if has_depth else None)
-    view = View(np.zeros((*SIZE, 3), np.uint8), HEADER, STAMP, awaited)
-    return Publication(view, result(*tracks), None, ())
+    awaited = PendingDepth(HEADER, infos, depth if has_depth else None)
+    image = ProcessedImage(np.zeros((*SIZE, 3), np.uint8), HEADER, STAMP, awaited)
+    return TrackingOutput(image, result(*tracks), None, ())
 
 
 def test_markers_are_published_for_those_who_listen(node: LifecycleNode, outputs: DepthOutputs) -> None:
-    assert outputs.publish(publication(CUP), with_positions=False) is None
+    assert outputs.publish(output(CUP), with_positions=False) is None
     heard: list[MarkerArray] = []
     node.create_subscription(MarkerArray, "~/markers", heard.append, qos.profile("reliable", 10))
     deadline = time.monotonic() + PATIENCE
     while not heard:
         assert time.monotonic() < deadline
-        outputs.publish(publication(CUP), with_positions=False)
+        outputs.publish(output(CUP), with_positions=False)
         rclpy.spin_once(node, timeout_sec=0.02)
     box = drawn(heard[0], "boxes")[1]
     assert box.header == HEADER
     np.testing.assert_allclose(box.pose.position.z, 2.0)
-    outputs.publish(publication(has_depth=False), with_positions=False)
+    outputs.publish(output(has_depth=False), with_positions=False)
     while not deleted(heard[-1]):
         assert time.monotonic() < deadline
         rclpy.spin_once(node, timeout_sec=0.02)
@@ -187,6 +187,6 @@ def test_without_anything_to_draw_nothing_is_published(node: LifecycleNode, outp
         assert time.monotonic() < deadline
         time.sleep(0.02)
     for _ in range(20):
-        outputs.publish(publication(CUP, has_depth=False), with_positions=False)
+        outputs.publish(output(CUP, has_depth=False), with_positions=False)
         rclpy.spin_once(node, timeout_sec=0.02)
     assert not heard

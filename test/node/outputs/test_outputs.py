@@ -17,7 +17,7 @@ from sam2_ros.node import parameters, qos
 from sam2_ros.node.conversions import messages
 from sam2_ros.node.outputs.outputs import Outputs
 from sam2_ros.node.parameters import Parameters
-from sam2_ros.node.session import Publication, View
+from sam2_ros.node.types import ProcessedImage, TrackingOutput
 from sam2_ros.tracking.types import Box, Event, EventKind, FrameResult, Track, TrackState
 
 HEADER = Header(stamp=Time(sec=1_700_000_000, nanosec=123_456_789), frame_id="optical")
@@ -52,12 +52,12 @@ class Drawing:
         return np.full((6, 8), 5, np.uint8)
 
 
-def publication(drawing: Drawing, last_seen: float = STAMP) -> Publication:
+def output(drawing: Drawing, last_seen: float = STAMP) -> TrackingOutput:
     mask = np.zeros((6, 8), bool)
     mask[1:3, 1:3] = True
     track = Track(1, 5, "cup", TrackState.VISIBLE, 0.9, 0.8, mask, Box(1, 1, 3, 3), 4, last_seen)
     result = FrameResult(STAMP, 0, (6, 8), (track,), draw_labels=drawing.draw)
-    return Publication(View(np.zeros((6, 8, 3), np.uint8), HEADER, STAMP), result, track, (), {1: "cup"})
+    return TrackingOutput(ProcessedImage(np.zeros((6, 8, 3), np.uint8), HEADER, STAMP), result, track, (), {1: "cup"})
 
 
 def listen(node: LifecycleNode, kind: type, topic: str) -> list:
@@ -76,13 +76,13 @@ def spin_until(node: LifecycleNode, condition: Callable[[], object]) -> None:
 
 def test_what_nobody_listens_to_is_not_computed(node, outputs):
     drawing = Drawing()
-    outputs.publish(publication(drawing))
+    outputs.publish(output(drawing))
     assert drawing.count == 0
     heard = listen(node, Image, "~/masks")
     spin_until(node, lambda: node.count_subscribers("/sam2_tracker/masks"))
 
     def published() -> bool:
-        outputs.publish(publication(drawing))
+        outputs.publish(output(drawing))
         return bool(heard)
 
     spin_until(node, published)
@@ -94,7 +94,7 @@ def test_the_target_mask_is_black_and_white(node, outputs):
     heard = listen(node, Image, "~/target_mask")
 
     def published() -> bool:
-        outputs.publish(publication(Drawing()))
+        outputs.publish(output(Drawing()))
         return bool(heard)
 
     spin_until(node, published)
@@ -103,18 +103,18 @@ def test_the_target_mask_is_black_and_white(node, outputs):
     assert values.sum() == 4 * 255
 
 
-def later(seconds: int, last_seen: float) -> Publication:
+def later(seconds: int, last_seen: float) -> TrackingOutput:
     """What is published some seconds after HEADER, on an image that is stamped to the nanosecond, too."""
     stamp = Time(sec=HEADER.stamp.sec + seconds, nanosec=987_654_321)
-    now = publication(Drawing(), last_seen)
+    now = output(Drawing(), last_seen)
     result = replace(now.result, stamp=messages.seconds(stamp), draw_labels=None)
-    return replace(now, view=replace(now.view, header=Header(stamp=stamp), stamp=result.stamp), result=result)
+    return replace(now, image=replace(now.image, header=Header(stamp=stamp), stamp=result.stamp), result=result)
 
 
 def test_events_of_the_past_keep_the_nanoseconds_of_their_images(node, outputs):
     heard = listen(node, TrackEvent, "~/events")
     spin_until(node, lambda: node.count_subscribers("/sam2_tracker/events"))
-    outputs.publish(publication(Drawing()))
+    outputs.publish(output(Drawing()))
     outputs.publish(replace(later(1, STAMP), events=(Event(EventKind.STARTED, 1, STAMP),)))
 
     def published() -> bool:
@@ -130,15 +130,15 @@ def test_what_happened_is_published_though_a_result_cannot_be(node, outputs):
     pictures = listen(node, Image, "~/overlay")
     spin_until(node, lambda: qos.is_wanted(outputs._overlay) and qos.is_wanted(outputs._events))
     happened = Event(EventKind.STARTED, 1, STAMP)
-    small = View(np.zeros((2, 2, 3), np.uint8), HEADER, STAMP)  # nothing real fails on demand
+    small = ProcessedImage(np.zeros((2, 2, 3), np.uint8), HEADER, STAMP)  # nothing real fails on demand
     with pytest.raises((ValueError, IndexError)):
-        outputs.publish(replace(publication(Drawing()), view=small, events=(happened,)))
+        outputs.publish(replace(output(Drawing()), image=small, events=(happened,)))
     spin_until(node, lambda: heard)
     assert (heard[0].type, heard[0].label, pictures) == (TrackEvent.STARTED, "cup", [])
 
 
 def test_stamps_are_kept_for_as_long_as_something_refers_to_them(outputs):
-    outputs.publish(publication(Drawing()))
+    outputs.publish(output(Drawing()))
     for seconds in range(1, 100):
         outputs.publish(later(seconds, last_seen=STAMP))
     assert outputs._time_of(STAMP) == HEADER.stamp

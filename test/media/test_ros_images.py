@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from sensor_msgs.msg import CompressedImage, Image
 
-from sam2_ros.node.conversions import images as image_conversion
-from sam2_ros.node.conversions.images import ImageConverter, ImageError, to_rgb
+from sam2_ros.media import ros_images
+from sam2_ros.media.ros_images import ImageConverter, ImageError, to_rgb
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
 
@@ -357,10 +357,10 @@ def cv_bridge(tmp_path, monkeypatch):
         (tmp_path / "cv_bridge.py").write_text(source)
         monkeypatch.syspath_prepend(tmp_path)
 
-    image_conversion._cv_bridge.cache_clear()
+    ros_images._cv_bridge.cache_clear()
     monkeypatch.delitem(sys.modules, "cv_bridge", raising=False)
     yield install
-    image_conversion._cv_bridge.cache_clear()
+    ros_images._cv_bridge.cache_clear()
     sys.modules.pop("cv_bridge", None)
 
 

@@ -1,0 +1,94 @@
+"""One stream, from its frames to a folder of labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from sam2_ros.detection.types import DetectionConfig
+from sam2_ros.tracking import StreamingTracker
+
+from .bag_access import open_bag
+from .labelling import Labeller
+from .outputs.thinning import Thinning
+from .outputs.writer import LabelWriter
+from .problems import Problems
+from .prompts import PlannedPrompt, RecordedDetections
+from .report import Report
+from .run_file import Run, write_run
+from .streams import Frame, Stream, bag_stream, media_stream
+
+Progress = Callable[[Iterable[Frame], int], Iterable[Frame]]  # frames and how many there are, 0 if unknown
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is to be labelled, and how."""
+
+    recording: Path
+    topic: str  # "" of a video or a folder of pictures
+    folder: Path
+    prompts: Sequence[PlannedPrompt]
+    detections_topic: str  # "" for none
+    detections: DetectionConfig
+    formats: Sequence[str]
+    every: int
+    only_changed: bool
+    rate: float  # pictures per second of a folder
+    run: Run
+
+    @property
+    def name(self) -> str:
+        """Of the stream, for people and as a sequence's name."""
+        return "_".join(filter(None, [self.recording.stem, self.topic.strip("/").replace("/", "_")]))
+
+
+def label(job: Job, tracker: StreamingTracker, is_stopped: Callable[[], bool], progress: Progress) -> Run:
+    """Label the stream as far as it can be read, or until it is stopped; returns what came of it.
+
+    Raises OSError that names the file where the disk is full: what has been written stays.
+    """
+    problems, report = Problems(), Report()
+    labeller = Labeller(tracker, job.prompts, problems)
+    write_run(job.folder, job.run)
+    with ExitStack() as opened:
+        stream = _open(job, labeller, opened, problems)
+        thinning = Thinning(job.every, job.only_changed)
+        writer = opened.enter_context(LabelWriter(job.folder, job.formats, job.name, thinning, problems))
+        try:
+            for frame in progress(stream.frames, stream.count):
+                result = labeller.step(frame)
+                report.add(result)
+                writer.write(frame, result)
+                if is_stopped():
+                    break
+            else:
+                labeller.finish()
+        except ValueError as error:  # a picture or message that ends the stream
+            problems.add("end", f"labelling ends after {report.frames} frames: {error}")
+            labeller.finish()
+        finally:
+            report.write(job.folder)
+    run = replace(
+        job.run,
+        is_finished=not is_stopped(),
+        frames=report.frames,
+        objects=report.lines,
+        problems=problems.lines,
+        unused_prompts=labeller.unused_prompts,
+    )
+    write_run(job.folder, run)
+    return run
+
+
+def _open(job: Job, labeller: Labeller, opened: ExitStack, problems: Problems) -> Stream:
+    if not job.topic:
+        return media_stream(job.recording, job.rate, problems)
+    bag = opened.enter_context(open_bag(job.recording))
+    problems.extend(bag.problems)
+    if job.detections_topic:
+        apart = opened.enter_context(open_bag(job.recording))  # a bag reads one topic at a time
+        labeller.use_detections(RecordedDetections(apart, job.detections_topic, problems), job.detections)
+    return bag_stream(bag, job.topic, problems)

@@ -1,0 +1,92 @@
+"""Follows objects through a stream: every frame is tracked, every prompt applied to its own frame."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from sam2_ros.detection.association import DetectionAssociator
+from sam2_ros.detection.types import DetectionConfig
+from sam2_ros.tracking import FrameResult, PromptError, StreamingTracker
+from sam2_ros.tracking.mask_prompts import cover_warning
+
+from .problems import Problems
+from .prompts import AtStamp, PlannedPrompt, RecordedDetections
+from .streams import Frame, seconds_text
+
+
+class Labeller:
+    """One stream and its tracker. A prompt that cannot be used is a problem; labelling continues without it."""
+
+    def __init__(self, tracker: StreamingTracker, prompts: Sequence[PlannedPrompt], problems: Problems) -> None:
+        self._tracker = tracker
+        self._waiting = list(prompts)
+        self._problems = problems
+        self._ids: dict[int, int] = {}  # of the tracker, by the prompts' objects
+        self._detections: RecordedDetections | None = None
+        self._associator = DetectionAssociator(tracker, DetectionConfig())
+        self._first: Frame | None = None
+        self._newest: Frame | None = None
+        self.unused_prompts = 0
+
+    def use_detections(self, detections: RecordedDetections, config: DetectionConfig) -> None:
+        """Let a detector's boxes start, correct and find objects, as in the node."""
+        self._detections = detections
+        self._associator = DetectionAssociator(self._tracker, config)
+
+    def step(self, frame: Frame) -> FrameResult:
+        """The result for the next frame, with the prompts and detections for it; its index is that of the frame."""
+        self._first = self._first or frame
+        self._newest = frame
+        result = self._tracker.step(frame.rgb, frame.seconds)
+        events = result.events
+        self._apply_prompts(frame)
+        self._apply_detections(frame)
+        latest = self._tracker.latest or result
+        return replace(latest, index=frame.index, events=events + self._tracker.drain_events())
+
+    def finish(self) -> None:
+        """Note the prompts whose frame never came."""
+        for planned in self._waiting:
+            self._reject(planned, f"there is no such image; {self._extent(planned)}")
+        self._waiting.clear()
+        if self._detections is not None:
+            self._detections.finish()
+
+    def _apply_prompts(self, frame: Frame) -> None:
+        due = [planned for planned in self._waiting if planned.moment.matches(frame)]
+        for planned in due:
+            self._waiting.remove(planned)
+            try:
+                self._apply(planned)
+            except PromptError as error:
+                self._reject(planned, str(error))
+
+    def _apply(self, planned: PlannedPrompt) -> None:
+        if planned.object in self._ids:
+            self._tracker.refine(self._ids[planned.object], planned.prompt)
+        else:
+            self._ids[planned.object] = self._tracker.add(planned.prompt)
+        if warning := cover_warning(planned.prompt.mask):
+            self._problems.add("cover", f"object {planned.object}, {planned.moment}: {warning}")
+
+    def _apply_detections(self, frame: Frame) -> None:
+        if self._detections is None:
+            return
+        for detections in self._detections.at(frame.stamp):
+            try:
+                self._associator.apply(detections, frame.seconds)
+            except PromptError as error:
+                self._problems.add("detections of an image", f"image {frame.index}: detections are ignored: {error}")
+
+    def _reject(self, planned: PlannedPrompt, reason: str) -> None:
+        self.unused_prompts += 1
+        kind = f"prompt {self.unused_prompts}"
+        self._problems.add(kind, f"a prompt of object {planned.object} for {planned.moment} is not used: {reason}")
+
+    def _extent(self, planned: PlannedPrompt) -> str:
+        if self._first is None or self._newest is None:
+            return "there are no images"
+        if isinstance(planned.moment, AtStamp):
+            return f"images are stamped {seconds_text(self._first.stamp)} to {seconds_text(self._newest.stamp)} s"
+        return f"images are numbered {self._first.index} to {self._newest.index}"

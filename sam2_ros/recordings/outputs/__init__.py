@@ -1,0 +1,1 @@
+"""What labels are written as: one module for each format."""

@@ -1,0 +1,132 @@
+"""Prompts and detections for a stream, each with the frame that it is for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sam2_ros.detection.messages import read_boxes
+from sam2_ros.detection.types import Detection
+from sam2_ros.media.ros_prompts import prompt_of
+from sam2_ros.tracking.types import Prompt, PromptError
+
+from .problems import Problems
+from .streams import Frame, seconds_text, stamp_of
+
+if TYPE_CHECKING:
+    from .bags import Bag
+
+PROMPT_TYPE = "sam2_ros/msg/Prompt"
+DETECTIONS_TYPE = "vision_msgs/msg/Detection2DArray"
+STAMP_TOLERANCE = 1_000_000  # nanoseconds by which a stamp in a file may differ from its image's
+
+
+@dataclass(frozen=True)
+class AtFrame:
+    """The frame of this number."""
+
+    index: int
+
+    def matches(self, frame: Frame) -> bool:
+        """Whether it is this frame."""
+        return frame.index == self.index
+
+    def __str__(self) -> str:
+        return f"frame {self.index}"
+
+
+@dataclass(frozen=True)
+class AtStamp:
+    """The image of this stamp (nanoseconds)."""
+
+    stamp: int
+    tolerance: int = STAMP_TOLERANCE
+
+    def matches(self, frame: Frame) -> bool:
+        """Whether it is this frame."""
+        return abs(frame.stamp - self.stamp) <= self.tolerance
+
+    def __str__(self) -> str:
+        return f"the image stamped {seconds_text(self.stamp)} s"
+
+
+@dataclass(frozen=True)
+class NewestAt:
+    """The newest image at this time of the recording (nanoseconds)."""
+
+    received: int
+
+    def matches(self, frame: Frame) -> bool:
+        """Whether it is this frame."""
+        return frame.received <= self.received < frame.next_received
+
+    def __str__(self) -> str:
+        return f"the newest image at {seconds_text(self.received)} s"
+
+
+@dataclass(frozen=True)
+class PlannedPrompt:
+    """A prompt, its object (any number, the same for all prompts of an object) and its frame."""
+
+    object: int
+    moment: AtFrame | AtStamp | NewestAt
+    prompt: Prompt
+
+
+def recorded_prompts(bag: Bag, topic: str, problems: Problems) -> list[PlannedPrompt]:
+    """The prompts on a topic of sam2_ros/msg/Prompt, which were recorded with the images. Raises BagError.
+
+    The n-th prompt for a new object has started object n, as the node counts.
+    """
+    bag.topic(topic, (PROMPT_TYPE,))
+    planned = []
+    started = 0
+    for received, message in bag.messages(topic, problems):
+        if message is None:
+            continue
+        try:
+            prompt = prompt_of(message)
+        except PromptError as error:
+            problems.add("recorded prompt", f"a prompt on {topic} at {seconds_text(received)} s is left out: {error}")
+            continue
+        started += not message.object_id
+        stamp = stamp_of(message)
+        moment = AtStamp(stamp, tolerance=0) if stamp else NewestAt(received)
+        planned.append(PlannedPrompt(message.object_id or started, moment, prompt))
+    return planned
+
+
+class RecordedDetections:
+    """The arrays on a topic of vision_msgs/Detection2DArray, for one image after the other."""
+
+    def __init__(self, bag: Bag, topic: str, problems: Problems) -> None:
+        """Raises BagError."""
+        bag.topic(topic, (DETECTIONS_TYPE,))
+        self._topic = topic
+        self._problems = problems
+        messages = (message for _, message in bag.messages(topic, problems) if message is not None)
+        self._messages = ((stamp_of(message), message) for message in messages)
+        self._next = next(self._messages, None)
+
+    def at(self, stamp: int) -> Iterator[Sequence[Detection]]:
+        """The arrays for the image of this stamp (nanoseconds); earlier ones had no image."""
+        while self._next is not None and self._next[0] <= stamp:
+            found, message = self._next
+            self._next = next(self._messages, None)
+            if found == stamp:
+                yield read_boxes(message)
+            else:
+                self._note_unused(found)
+
+    def finish(self) -> None:
+        """Note what is left after the last image."""
+        if self._next is not None:
+            self._note_unused(self._next[0])
+
+    def _note_unused(self, stamp: int) -> None:
+        self._problems.add(
+            "detections",
+            f"detections on {self._topic} stamped {seconds_text(stamp)} s belong to no image: the detector must copy "
+            "the image's header",
+        )

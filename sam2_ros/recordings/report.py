@@ -1,0 +1,98 @@
+"""How well each object was followed: `report.csv`, one row for each object."""
+
+from __future__ import annotations
+
+import csv
+import heapq
+import io
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sam2_ros.media.pictures import write_whole
+from sam2_ros.tracking import Event, EventKind, FrameResult, Track
+
+FILE = "report.csv"
+
+_LOOK_AT = 10  # frames that are worth a look, at most, of each kind
+_DOUBTFUL = 0.7  # predicted IoU below which a frame is worth a look
+_COLUMNS = (
+    *("object", "label", "first_frame", "last_frame", "frames", "visible"),
+    *("mean_presence", "mean_predicted_iou", "min_predicted_iou", "worth_a_look"),
+)
+
+
+@dataclass
+class _Object:
+    label: str
+    first_frame: int
+    last_frame: int = 0
+    frames: int = 0
+    visible: int = 0
+    presence: float = 0.0  # sum over all frames
+    predicted_iou: float = 0.0  # sum over the visible ones
+    worst: list[tuple[float, int]] = field(default_factory=list)  # heap of (1 - predicted IoU, frame)
+    changes: list[int] = field(default_factory=list)  # frames on which it vanished or returned, the first of them
+
+
+class Report:
+    """Sums up a stream; its size depends on the number of objects only."""
+
+    def __init__(self) -> None:
+        self._objects: dict[int, _Object] = {}
+        self.frames = 0
+
+    def add(self, result: FrameResult) -> None:
+        """The next frame."""
+        self.frames += 1
+        for track in result.tracks:
+            self._add_track(track, result.index)
+        for event in result.events:
+            self._add_event(event, result.index)
+
+    @property
+    def lines(self) -> list[str]:
+        """One line for each object."""
+        return [
+            f"object {number} {entry.label}".rstrip() + f": visible on {entry.visible} of {entry.frames} frames"
+            for number, entry in sorted(self._objects.items())
+        ]
+
+    def write(self, folder: Path) -> None:
+        """Raises OSError that names the file."""
+        text = io.StringIO(newline="")
+        writer = csv.writer(text)
+        writer.writerow(_COLUMNS)
+        for number, entry in sorted(self._objects.items()):
+            iou = entry.predicted_iou / entry.visible if entry.visible else 0.0
+            lowest = 1 - max(entry.worst)[0] if entry.worst else iou
+            frames = sorted({frame for _, frame in _doubtful(entry)} | set(entry.changes))
+            writer.writerow(
+                (
+                    *(number, entry.label, entry.first_frame, entry.last_frame, entry.frames, entry.visible),
+                    *(f"{value:.4f}" for value in (entry.presence / entry.frames, iou, lowest)),
+                    " ".join(map(str, frames)),
+                )
+            )
+        write_whole(folder / FILE, text.getvalue().encode())
+
+    def _add_track(self, track: Track, frame: int) -> None:
+        entry = self._objects.setdefault(track.id, _Object(track.label, frame))
+        entry.last_frame = frame
+        entry.frames += 1
+        entry.presence += track.presence
+        if track.area:
+            entry.visible += 1
+            entry.predicted_iou += track.predicted_iou
+            heapq.heappush(entry.worst, (1 - track.predicted_iou, frame))
+            if len(entry.worst) > _LOOK_AT:
+                heapq.heappop(entry.worst)  # the best of them
+
+    def _add_event(self, event: Event, frame: int) -> None:
+        entry = self._objects.get(event.track_id)
+        is_change = event.kind in (EventKind.OCCLUDED, EventKind.REACQUIRED)
+        if entry and is_change and len(entry.changes) < _LOOK_AT:
+            entry.changes.append(frame)
+
+
+def _doubtful(entry: _Object) -> list[tuple[float, int]]:
+    return [item for item in entry.worst if 1 - item[0] < _DOUBTFUL]

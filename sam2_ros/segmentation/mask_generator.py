@@ -1,0 +1,174 @@
+"""Everything in an image: a grid of clicks, and of their masks those that are good and no duplicates."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..model import PointLabel, PromptTensors, Sam2
+from ..tracking.geometry import full_size
+from ..tracking.preprocess import check_frame
+from ..tracking.transfer import fetch, upload
+from ..tracking.types import Box
+from .crops import Crop, crops, grid
+from .image_network import EncodedImage, ImageNetwork, PredictedMasks
+from .mask_generator_config import MaskGeneratorConfig
+from .regions import clean
+from .segment import PackedMask, Segment
+from .suppression import box_nms, mask_nms
+
+_CPU_PIXELS = 2**22  # of masks at image size, at once: what they take stays small, on a CPU nearly in its caches
+_GPU_PIXELS = 2**27
+_MAX_LOGIT = 32.0  # of mask logits that are fed back
+
+
+class MaskGenerator:
+    """Finds everything in an image.
+
+    Masks are kept packed, so that memory does not grow with the image times the number of masks.
+    """
+
+    def __init__(self, model: Sam2, config: MaskGeneratorConfig | None = None, precision: str = "float32") -> None:
+        """`precision` is float32 or bfloat16. Raises ValueError for another one."""
+        self._network = ImageNetwork(model, precision)
+        self._config = config or MaskGeneratorConfig()
+
+    def generate(self, rgb: np.ndarray) -> list[Segment]:
+        """All segments of an image (H, W, 3) uint8, best predicted IoU first, and those of small crops before others.
+
+        Raises TypeError or ValueError for anything but such an image.
+        """
+        steps = self.steps(rgb)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                return list(end.value)
+
+    def steps(self, rgb: np.ndarray) -> Generator[float, None, list[Segment]]:
+        """`generate` in bounded pieces of work, which yield the part that is done, 0..1; returns the segments."""
+        check_frame(rgb)
+        size = rgb.shape[:2]
+        config = self._config
+        all_crops = list(crops(size, config))
+        total = sum(config.points_on_side(crop.layer) ** 2 for crop in all_crops)
+        done = 0
+        segments: list[Segment] = []
+        for crop in all_crops:
+            image = self._network.encode(np.ascontiguousarray(crop.of(rgb)))
+            yield done / total
+            found: list[Segment] = []
+            points = grid(crop, config)
+            for start in range(0, len(points), config.points_per_batch):
+                batch = points[start : start + config.points_per_batch]
+                found += self._segments(image, batch, crop, size)
+                done += len(batch)
+                yield done / total
+            segments += _without_duplicates(found, [s.predicted_iou for s in found], config.box_nms_thresh)
+        if len(all_crops) > 1:
+            scores = [1 / ((s.crop_box.x1 - s.crop_box.x0) * (s.crop_box.y1 - s.crop_box.y0)) for s in segments]
+            segments = _without_duplicates(segments, scores, config.crop_nms_thresh)
+        if config.min_mask_region_area > 0:
+            segments = self._cleaned(segments)
+        if config.mask_nms_thresh < 1:
+            quality = np.array([segment.predicted_iou for segment in segments])
+            kept = mask_nms([segment.packed for segment in segments], quality, config.mask_nms_thresh)
+            segments = [segments[i] for i in kept]
+        return segments
+
+    @torch.inference_mode()
+    def _segments(self, image: EncodedImage, points: np.ndarray, crop: Crop, size: tuple[int, int]) -> list[Segment]:
+        """What clicks (P, 2) on a crop find, good masks only."""
+        config = self._config
+        above = config.pred_iou_thresh
+        prompts = self._prompts(points, image)
+        if config.use_m2m:
+            masks = self._refined(image, prompts, above)
+        else:
+            masks = self._network.decode(image, prompts, config.multimask_output, above)
+        height, width = image.size
+        pixels = _CPU_PIXELS if self._network.device.type == "cpu" else _GPU_PIXELS
+        count = max(1, pixels // (height * width))
+        segments = []
+        for start in range(0, len(masks.logits), count):
+            part = PredictedMasks(*(x[start : start + count] for x in masks))
+            segments += self._stable_segments(part, points, crop, size)
+        return segments
+
+    def _prompts(self, points: np.ndarray, image: EncodedImage) -> PromptTensors:
+        """One positive click each."""
+        height, width = image.size
+        square = points / np.array([width, height], np.float32) * np.float32(self._network.image_size)
+        labels = np.full((len(points), 1), PointLabel.POSITIVE, np.int64)
+        return PromptTensors(upload(square[:, None], self._network.device), upload(labels, self._network.device))
+
+    def _refined(self, image: EncodedImage, prompts: PromptTensors, above: float) -> PredictedMasks:
+        """The masks that come of feeding every mask back with its click."""
+        first = self._network.decode(image, prompts, self._config.multimask_output)
+        fed_back = first.logits.clamp(-_MAX_LOGIT, _MAX_LOGIT)[:, None]
+        parts = []
+        for start in range(0, len(fed_back), self._config.points_per_batch):
+            rows = slice(start, start + self._config.points_per_batch)
+            origin = first.prompt[rows]
+            again = PromptTensors(prompts.points[origin], prompts.labels[origin], fed_back[rows])
+            refined = self._network.decode(image, again, multimask=False, above_iou=above)
+            parts.append(refined._replace(prompt=origin[refined.prompt]))
+        return PredictedMasks(*(torch.cat(pieces) for pieces in zip(*parts)))
+
+    def _stable_segments(
+        self, masks: PredictedMasks, points: np.ndarray, crop: Crop, size: tuple[int, int]
+    ) -> list[Segment]:
+        """The masks at image size, as far as they are stable and not cut off by the crop."""
+        config = self._config
+        logits = full_size(masks.logits[:, None], crop.size)
+        scores = _stability(logits, config.mask_threshold, config.stability_score_offset)
+        (stable,) = (scores >= config.stability_score_thresh).nonzero(as_tuple=True)
+        if not len(stable):
+            return []
+        found, iou, score, prompt = fetch(
+            logits[stable] > config.mask_threshold,
+            masks.predicted_iou[stable],
+            scores[stable],
+            masks.prompt[stable],
+        )
+        packed = {i: PackedMask.of(mask, size, (crop.x0, crop.y0)) for i, mask in enumerate(found) if mask.any()}
+        are_cut = crop.cuts(_edges(list(packed.values())), size)
+        places = points + np.array([crop.x0, crop.y0], np.float32)
+        return [
+            Segment(mask, float(iou[i]), float(score[i]), tuple(places[prompt[i]].tolist()), Box(*crop.edges))
+            for (i, mask), is_cut in zip(packed.items(), are_cut)
+            if not is_cut
+        ]
+
+    def _cleaned(self, segments: Sequence[Segment]) -> list[Segment]:
+        """Without small regions; where that makes duplicates, segments that it did not change are kept."""
+        config = self._config
+        cleaned, scores = [], []
+        for segment in segments:
+            mask = segment.mask
+            clean_mask = clean(mask, config.min_mask_region_area)
+            scores.append(float(clean_mask is mask))
+            packed = segment.packed if clean_mask is mask else PackedMask.of(clean_mask, segment.packed.size)
+            cleaned.append(replace(segment, packed=packed))
+        return _without_duplicates(cleaned, scores, max(config.box_nms_thresh, config.crop_nms_thresh))
+
+
+def _without_duplicates(segments: Sequence[Segment], scores: Sequence[float], threshold: float) -> list[Segment]:
+    kept = box_nms(_edges([segment.packed for segment in segments]), np.array(scores, np.float32), threshold)
+    return [segments[i] for i in kept]
+
+
+def _edges(masks: Sequence[PackedMask]) -> np.ndarray:
+    """(K, 4): first and last column and row of each mask, which is what the reference compares."""
+    return np.array([mask.edges for mask in masks], np.int64).reshape(-1, 4) - (0, 0, 1, 1)
+
+
+def _stability(logits: Tensor, threshold: float, offset: float) -> Tensor:
+    """(K,) float32 of logits (K, H, W): IoU of the masks at a higher and at a lower threshold; 0 of an empty mask."""
+    inner = (logits > threshold + offset).flatten(1).sum(dim=1)
+    outer = (logits > threshold - offset).flatten(1).sum(dim=1)
+    return inner / outer.clamp(min=1)
