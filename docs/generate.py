@@ -13,12 +13,14 @@ WIDTH = "100"  # columns of the command line's help
 
 
 def pages(root: Path) -> dict[str, str]:
-    """MyST text by the name of its file. `root` is the repository."""
+    """Text by the name of its file. `root` is the repository."""
     return {
-        "messages": "\n".join(interfaces(root / "msg")),
-        "services": "\n".join(interfaces(root / "srv")),
-        "parameters": "\n".join(parameters()),
-        "commands": "\n".join(commands()),
+        "messages.md": "\n".join(interfaces(root / "msg")),
+        "services.md": "\n".join(interfaces(root / "srv")),
+        "parameters.md": "\n".join(parameters()),
+        "commands.md": "\n".join(commands()),
+        "model_card.md": (root / "sam2_ros" / "weights" / "README.md").read_text(encoding="utf-8"),
+        "changelog.rst": (root / "CHANGELOG.rst").read_text(encoding="utf-8"),
     }
 
 
