@@ -54,8 +54,9 @@ def _values(rule: Any, default: Any) -> str:
         return ", ".join(map(_code, rule.choices))
     if rule.expected:
         return _cell(rule.expected)
-    if rule.low is not None:
-        return f"{rule.low:g} to {rule.high:g}"
+    if rule.limits:
+        low, high = rule.limits
+        return f"{low:g} to {high:g}"
     return "true, false" if isinstance(default, bool) else "text"
 
 
