@@ -61,7 +61,7 @@ def generate_pages(app: Sphinx) -> None:
     folder = Path(app.srcdir) / "generated"
     folder.mkdir(exist_ok=True)
     with mock(MISSING):
-        for name, text in generate.pages(ROOT).items():
+        for name, text in generate.pages(ROOT, with_commands=not {"torch", "numpy", "cv2"} & {*MISSING}).items():
             (folder / name).write_text(text, encoding="utf-8")
 
 
