@@ -168,9 +168,9 @@ def test_the_stream_recovers_from_any_stray_stamps() -> None:
     [
         ([0.0] * 50, "their stamps are zero"),
         ([12.5] * 50, "they repeat the newest stamp"),
-        ([100 - i / 30 for i in range(50)], "their stamps jump to and fro"),
+        ([100 - i / 30 for i in range(50)], "their stamps jump back and forth"),
         ([100 + i // 2 / 30 - i % 2 * 0.2 for i in range(50)], "they are older than the newest image"),
-        ([100 + i // 2 / 30 - i % 2 * 50 for i in range(50)], "their stamps jump to and fro"),
+        ([100 + i // 2 / 30 - i % 2 * 50 for i in range(50)], "their stamps jump back and forth"),
     ],
     ids=["zero", "equal", "backwards", "delayed camera", "two clocks"],
 )
