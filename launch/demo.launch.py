@@ -33,9 +33,7 @@ TRACKER = "/sam2_tracker"
 def generate_launch_description() -> LaunchDescription:
     return LaunchDescription(
         [
-            DeclareLaunchArgument(
-                "video", default_value="", description="any file that OpenCV reads (empty: the bundled clip)"
-            ),
+            DeclareLaunchArgument("video", default_value="", description="any video file (empty: the bundled clip)"),
             DeclareLaunchArgument(
                 "click",
                 default_value="",

@@ -1,7 +1,5 @@
 """A real tracker in its own process, and a camera and user that are connected over DDS."""
 
-import os
-import random
 import signal
 import subprocess
 import sys
@@ -13,33 +11,26 @@ from typing import Any
 
 import numpy as np
 import pytest
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from geometry_msgs.msg import Point, PointStamped
+from lifecycle_msgs.srv import ChangeState, GetState
+from rcl_interfaces.srv import SetParameters
+from rclpy.client import Client
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.parameter import Parameter
+from rclpy.signals import SignalHandlerOptions
+from sam2_ros.msg import Click, Prompt, TrackArray, TrackEvent
+from sam2_ros.srv import AddObject, RemoveObject, SelectObject
+from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import Header
+from std_srvs.srv import SetBool, Trigger
 
-# Tests that run elsewhere on this machine or network are not to be received. Before anything of ROS is imported.
-os.environ.setdefault("ROS_DOMAIN_ID", str(random.randrange(1, 101)))
-os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-os.environ.setdefault("FASTDDS_BUILTIN_TRANSPORTS", "LARGE_DATA")
-os.environ["OMP_NUM_THREADS"] = "1"  # of the processes that tests start; a small network needs no more
+from sam2_ros.model import save_weights, seeded_model
+from sam2_ros.node import qos
+from sam2_ros.node.conversions.messages import image_message, nearest_time
 
-import rclpy  # noqa: E402
-from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402
-from geometry_msgs.msg import Point, PointStamped  # noqa: E402
-from lifecycle_msgs.srv import ChangeState, GetState  # noqa: E402
-from rcl_interfaces.srv import SetParameters  # noqa: E402
-from rclpy.client import Client  # noqa: E402
-from rclpy.executors import SingleThreadedExecutor  # noqa: E402
-from rclpy.parameter import Parameter  # noqa: E402
-from rclpy.signals import SignalHandlerOptions  # noqa: E402
-from sam2_ros.msg import Click, Prompt, TrackArray, TrackEvent  # noqa: E402
-from sam2_ros.srv import AddObject, RemoveObject, SelectObject  # noqa: E402
-from sensor_msgs.msg import CompressedImage, Image  # noqa: E402
-from std_msgs.msg import Header  # noqa: E402
-from std_srvs.srv import SetBool, Trigger  # noqa: E402
-
-from sam2_ros.model import save_weights, seeded_model  # noqa: E402
-from sam2_ros.node import qos  # noqa: E402
-from sam2_ros.node.conversions.messages import image_message, nearest_time  # noqa: E402
-
-TIMEOUT = 60.0  # seconds; only a image_error test waits so long
+TIMEOUT = 60.0  # seconds; only a failing test waits so long
 HEIGHT, WIDTH = 96, 128  # pixels of the camera
 
 SERVICES = {

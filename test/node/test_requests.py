@@ -62,11 +62,11 @@ def test_each_prompt_of_a_flood_is_started_or_rejected_as_its_response_says(robo
     for _ in range(3):
         robot.show()
     client = robot.connected_client(AddObject, "add_object")
-    point = Point(x=robot.middle.x, y=robot.middle.y)
     request = AddObject.Request(prompt=Prompt(header=header, clicks=[robot.middle]))
     calls = []
     for i in range(CLICKS):
-        robot.click(PointStamped(header=header, point=point))
+        apart = Point(x=10.0 + 12 * (i % 10), y=10.0 + 8 * (i // 10))  # too far for a double click
+        robot.click(PointStamped(header=header, point=apart))
         if i % (CLICKS // CALLS) == 0:
             calls.append(client.call_async(request))
     answers = results_of(calls)
@@ -76,7 +76,8 @@ def test_each_prompt_of_a_flood_is_started_or_rejected_as_its_response_says(robo
     started = [event.object_id for event in of_kind(robot, TrackEvent.STARTED)]
     rejected = of_kind(robot, TrackEvent.PROMPT_REJECTED)
     assert len(started) + len(rejected) + refused == CLICKS + CALLS
-    assert all("prompts and requests are waiting already" in event.reason for event in rejected)
+    other = {event.reason for event in rejected if "prompts and requests are waiting already" not in event.reason}
+    assert not other
     assert len(started) == len(set(started)) >= 64
     tracks = {track.id for track in robot.show().tracks}
     assert tracks == set(started)

@@ -264,7 +264,7 @@ def test_an_object_without_detections_is_removed(detector: Detector, robot: Any)
     try:
         detector.see_until(bool, detection(CUP))
         detector.see_until(lambda tracks: not tracks)
-        assert "no detection for" in robot.wait_for_event(TrackEvent.REMOVED).reason
+        assert "no matching detection for" in robot.wait_for_event(TrackEvent.REMOVED).reason
     finally:
         robot.set_parameter("detection_retire_after", 0.0)
 
