@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 from sam2_ros.node import shutdown
 
 if __name__ == "__main__":
-    shutdown.end_at_once()  # the other imports take seconds
+    shutdown.reset_signal_handlers()  # the other imports take seconds
 
 import cv2
 import numpy as np
@@ -198,7 +198,7 @@ def _header(stamp: Time) -> Header:
 def main() -> NoReturn:
     """Plays the video of the parameter `video`."""
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
-    shutdown.Watchdog(stop=lambda: shutdown.leave(0))
+    shutdown.Watchdog(stop=lambda: shutdown.exit_process(0))
     try:
         player = Player()
         frames = player.play()
@@ -206,11 +206,11 @@ def main() -> NoReturn:
         player.linger()
     except (VideoError, ValueError, OSError, ImportError) as error:
         print(f"player: {error}", file=sys.stderr)
-        shutdown.leave(2)
+        shutdown.exit_process(2)
     except NoSubscriberError as error:
         print(f"player: {error}", file=sys.stderr)
-        shutdown.leave(EXIT_NO_SUBSCRIBER)
-    shutdown.leave(0)
+        shutdown.exit_process(EXIT_NO_SUBSCRIBER)
+    shutdown.exit_process(0)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ import numpy as np
 from sam2_ros.node import shutdown
 
 if __name__ == "__main__":
-    shutdown.end_at_once()  # the other imports take seconds
+    shutdown.reset_signal_handlers()  # the other imports take seconds
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
@@ -38,7 +38,7 @@ from sam2_ros.node import qos
 from sam2_ros.node.conversions import messages
 from sam2_ros.node.demo.progress import FrameProgress, say
 from sam2_ros.node.demo.prompt_marks import PromptMarks
-from sam2_ros.node.features import problem_with
+from sam2_ros.node.features import import_error
 from sam2_ros.tracking.speed import speed_of
 from sam2_ros.tracking.types import Event, EventKind
 
@@ -84,7 +84,7 @@ class Recorder(Node):
             self.create_subscription(Image, "overlay", self._on_overlay, results),
         ]
         self.create_subscription(Prompt, "prompt", self._on_prompt, results)
-        if not problem_with("vision_msgs"):
+        if not import_error("vision_msgs"):
             from vision_msgs.msg import Detection2DArray
 
             self.create_subscription(Detection2DArray, "detections", self._on_detections, results)
@@ -261,7 +261,7 @@ def main() -> NoReturn:
         recorder = Recorder()
     except OSError as error:
         print(f"recorder: cannot write to {error.filename}: {error.strerror}", file=sys.stderr)
-        shutdown.leave(2)
+        shutdown.exit_process(2)
     while not recorder.is_over and not interrupted.is_set():
         rclpy.spin_once(recorder, timeout_sec=0.2)
     if not recorder.is_empty:
@@ -269,8 +269,8 @@ def main() -> NoReturn:
     problem = recorder.problem()
     if problem and not (interrupted.is_set() and recorder.is_empty):
         print(f"recorder: {problem}", file=sys.stderr)
-        shutdown.leave(1)
-    shutdown.leave(0)
+        shutdown.exit_process(1)
+    shutdown.exit_process(0)
 
 
 if __name__ == "__main__":

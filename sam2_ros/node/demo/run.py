@@ -30,7 +30,7 @@ from sam2_ros.node.demo.programs import DemoError
 from sam2_ros.node.demo.progress import say
 from sam2_ros.node.demo.recorder import FILES
 from sam2_ros.node.demo.session import DemoSession
-from sam2_ros.node.features import problem_with
+from sam2_ros.node.features import import_error
 
 FIRST_FRAME = "first_frame.png"
 
@@ -92,7 +92,7 @@ def _choose_start(click: str | None, video: Path, info: VideoInfo) -> Start:
 
     In the bundled clip a detector starts the object, if vision_msgs is installed.
     """
-    if click is None and video == DEMO_CLIP and not problem_with("vision_msgs"):
+    if click is None and video == DEMO_CLIP and not import_error("vision_msgs"):
         return Start("the detections of a slow detector", {"detections": CLIP_DETECTIONS})
     height, width = info.size
     click = click or (CLIP_CLICK if video == DEMO_CLIP else f"{width // 2},{height // 2}")
@@ -158,4 +158,4 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    shutdown.leave(main())
+    shutdown.exit_process(main())

@@ -81,7 +81,8 @@ def run_impatient_demo(attempts: int, *arguments: object) -> subprocess.Complete
     """Like `run_demo`, with 2 s for every search over DDS: the tracker needs longer to start."""
     program = (
         "import sys; from sam2_ros.node import shutdown; from sam2_ros.node.demo import run, session; "
-        f"session._DISCOVERY_TIMEOUT, session._ATTEMPTS = 2.0, {attempts}; shutdown.leave(run.main(sys.argv[1:]))"
+        f"session._DISCOVERY_TIMEOUT, session._ATTEMPTS = 2.0, {attempts}; "
+        "shutdown.exit_process(run.main(sys.argv[1:]))"
     )
     command = [sys.executable, "-c", program, *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=900, env=os.environ)
