@@ -135,9 +135,7 @@ def test_a_folder_without_recordings_is_refused(tmp_path: Path, capsys: pytest.C
     assert "expected a data set in DAVIS' layout" in capsys.readouterr().err
 
 
-def test_a_missing_folder_of_pictures_is_refused(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_missing_folder_of_pictures_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = ["train", "nano", "--pictures", str(tmp_path / "none"), "--out", str(tmp_path / "run")]
     assert main(command) == 1
     assert "none is not a folder; expected one with pictures" in capsys.readouterr().err
