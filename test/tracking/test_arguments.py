@@ -30,7 +30,7 @@ SECONDS = "expected seconds as a float: convert a ROS stamp by stamp.sec"
 
 
 @pytest.mark.parametrize(
-    ("call", "complaint"),
+    ("call", "message"),
     [
         (lambda tracker: tracker.step(FRAME, "2.0"), rf"stamp is '2.0' \(str\), {SECONDS}"),
         (lambda tracker: tracker.step(FRAME, None), rf"stamp is None \(NoneType\), {SECONDS}"),
@@ -54,10 +54,10 @@ SECONDS = "expected seconds as a float: convert a ROS stamp by stamp.sec"
     ],
 )
 def test_another_type_is_a_type_error(
-    tracker: StreamingTracker, call: Callable[[StreamingTracker], object], complaint: str
+    tracker: StreamingTracker, call: Callable[[StreamingTracker], object], message: str
 ) -> None:
     before = tracker.latest
-    with pytest.raises(TypeError, match=complaint) as refusal:
+    with pytest.raises(TypeError, match=message) as refusal:
         call(tracker)
     assert "\n" not in str(refusal.value)
     assert tracker.latest is before
@@ -89,7 +89,7 @@ def test_a_start_by_a_mask_of_most_of_the_image_is_reported(tracker: StreamingTr
 
 
 @pytest.mark.parametrize(
-    ("arguments", "error", "complaint"),
+    ("arguments", "error", "message"),
     [
         ((None,), TypeError, "the model's name is a NoneType, expected a str: one of sam2.1_hiera_tiny"),
         ((7,), TypeError, "the model's name is a int, expected a str"),
@@ -102,13 +102,13 @@ def test_a_start_by_a_mask_of_most_of_the_image_is_reported(tracker: StreamingTr
         (("nano", None, None, 1.5), ValueError, "device is 1.5, expected cpu, cuda or cuda:N"),
     ],
 )
-def test_arguments_of_load_model_are_checked(arguments: tuple, error: type[Exception], complaint: str) -> None:
-    with pytest.raises(error, match=complaint):
+def test_arguments_of_load_model_are_checked(arguments: tuple, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
         load_model(*arguments)
 
 
 @pytest.mark.parametrize(
-    ("settings", "given", "complaint"),
+    ("settings", "given", "message"),
     [
         (TrackerConfig, {"max_objects": "4"}, r"max_objects is '4' \(str\), expected int"),
         (TrackerConfig, {"history": 2.5}, r"history is 2.5 \(float\), expected int"),
@@ -121,8 +121,8 @@ def test_arguments_of_load_model_are_checked(arguments: tuple, error: type[Excep
     ],
     ids=str,
 )
-def test_settings_of_another_type_are_refused(settings: type, given: dict[str, object], complaint: str) -> None:
-    with pytest.raises(TypeError, match=complaint):
+def test_settings_of_another_type_are_refused(settings: type, given: dict[str, object], message: str) -> None:
+    with pytest.raises(TypeError, match=message):
         settings(**given)
 
 
