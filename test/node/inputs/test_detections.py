@@ -197,7 +197,7 @@ def test_boxes_that_cannot_be_used_are_told_and_the_others_count(detector: Detec
     ("fault", "found"),
     [
         (dict(score=0.0), "1 with score 0"),
-        (dict(square=(0.25, 0.42), size=0.2), "1 within one pixel, as if given in 0..1"),
+        (dict(square=(0.25, 0.42), size=0.2), "1 within one pixel (0..1 instead of pixels?)"),
     ],
     ids=["no score", "shares of the image"],
 )
@@ -216,7 +216,7 @@ def test_a_detector_none_of_whose_boxes_can_be_used_is_warned_about(
 
 def test_of_hundreds_of_boxes_the_best_count(detector: Detector, robot: Any) -> None:
     many = [detection((x, y), "speck", 0.6, size=4.0) for x in range(2, 318, 8) for y in range(2, 238, 20)]
-    complaint = f"{len(many) + 1 - 100} too many boxes"
+    complaint = f"{len(many) + 1 - 100} beyond the limit of boxes per array"
     detector.see_until(
         lambda tracks: (
             "cup" in [track.label for track in tracks] and complaint in robot.diagnostics[-1].status[0].message
