@@ -93,7 +93,7 @@ def test_pictures_recordings_and_synthetic_clips_are_mixed(
     data = [f"--data={tmp_path / 'stills'}=3", f"--data={tmp_path / 'clips'}", "--data=synthetic=2"]
     assert main(["train", "nano", *data, "--out", str(out), "--device", "cpu"]) == 0
     shown = capsys.readouterr().err
-    assert "stills=3: 1 pictures" in shown and "clips: 1 clips, 0 sequences skipped" in shown
+    assert "stills=3: 1 pictures with masks" in shown and "clips: 1 clips, 0 sequences skipped" in shown
     assert (out / "nano.safetensors").exists() and (out / "clips").exists()
 
 
