@@ -91,7 +91,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def run(args: argparse.Namespace) -> int:
-    """Train. Raises ValueError, OSError or CheckpointError for what the user can put right."""
+    """Train. Raises ValueError, OSError or CheckpointError for errors that the user can correct."""
     recipe = _recipe(args)
     folder = args.out or Path("runs") / args.recipe
     if args.checkpoint is None and not state_file(folder).exists():

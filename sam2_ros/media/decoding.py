@@ -1,4 +1,4 @@
-"""From the bytes of a JPEG, PNG or other picture to its samples, refusing what is cut off."""
+"""Decodes the bytes of a JPEG, PNG or other picture; truncated ones are refused."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ _PNG_START, _PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND"
 
 
 class DecodeError(ValueError):
-    """Bytes that are no whole picture; the message says why."""
+    """Bytes that are no complete picture; the message says why."""
 
 
 def decode(data: bytes) -> np.ndarray:
-    """(H, W) grey or (H, W, 3 or 4) BGR(A), of the file's own type; what follows its end, such as zeros, is ignored.
+    """(H, W) grey or (H, W, 3 or 4) BGR(A), of the file's own type; bytes after its end are ignored.
 
-    Alpha is kept, a rotation that EXIF asks for is not applied. Raises DecodeError.
+    Alpha is kept; a rotation in EXIF is not applied. Raises DecodeError.
     """
     if not data:
         raise DecodeError("there are 0 bytes, expected a JPEG or PNG")
@@ -34,9 +34,9 @@ def decode(data: bytes) -> np.ndarray:
 
 
 def _scan_start(data: bytes) -> int:
-    """Where a JPEG's pixels begin: the preview that cameras put into its header has an end marker of its own."""
-    at = len(_JPEG_START)
-    while at + 4 <= len(data) and data[at] == 0xFF and data[at + 1] != _JPEG_SCAN:
-        is_filling = data[at + 1] == 0xFF
-        at += 1 if is_filling else 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-    return at
+    """Offset of a JPEG's scan: a preview in the header has an end marker of its own."""
+    offset = len(_JPEG_START)
+    while offset + 4 <= len(data) and data[offset] == 0xFF and data[offset + 1] != _JPEG_SCAN:
+        is_padding = data[offset + 1] == 0xFF
+        offset += 1 if is_padding else 2 + int.from_bytes(data[offset + 2 : offset + 4], "big")
+    return offset

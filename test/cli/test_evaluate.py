@@ -1,4 +1,4 @@
-"""`sam2_ros evaluate` and `sam2_ros train` as they are called."""
+"""The commands `sam2_ros evaluate` and `sam2_ros train`."""
 
 import json
 import signal
@@ -71,7 +71,7 @@ def test_the_memory_policy_and_event_scores_are_reported(
     assert scores["summary"]["lost_events"] == {"reported": 1, "correct": 0, "expected": 0, "delays": []}
 
 
-def test_presets_are_printed_side_by_side_and_written_apart(
+def test_presets_are_printed_side_by_side_and_written_to_folders_of_their_own(
     dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
@@ -88,9 +88,7 @@ def test_presets_are_printed_side_by_side_and_written_apart(
 
 
 @pytest.mark.parametrize("wrong", [["--preset", "quick"], ["--preset", "fast,"], ["--encode-every", "0"]])
-def test_presets_that_do_not_exist_are_refused(
-    dataset: Path, wrong: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_unknown_presets_are_refused(dataset: Path, wrong: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["evaluate", str(dataset), *wrong])
     assert "expected" in capsys.readouterr().err
@@ -152,9 +150,7 @@ def test_pictures_of_an_earlier_run_are_removed(dataset: Path, tmp_path: Path) -
 
 @pytest.mark.parametrize("option", ["--rate", "--lost-after"])
 @pytest.mark.parametrize("value", ["0", "-1", "inf", "fast"])
-def test_times_have_to_be_above_zero(
-    dataset: Path, option: str, value: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_times_have_to_be_positive(dataset: Path, option: str, value: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["evaluate", str(dataset), f"{option}={value}"])
     assert f"expected a number above 0, not '{value}'" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""What Python programs pass by mistake is named with what is expected, and changes nothing."""
+"""Arguments of other types are refused with what is expected, and change nothing."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_another_type_is_a_type_error(
 
 
 @pytest.mark.parametrize("stamp", [2, np.float64(2.0), np.float32(2.0), np.int64(2)])
-def test_stamps_are_numbers_of_any_kind(tracker: StreamingTracker, stamp: float) -> None:
+def test_stamps_are_numbers_of_any_library(tracker: StreamingTracker, stamp: float) -> None:
     assert tracker.step(FRAME, stamp).stamp == 2.0
 
 
@@ -77,12 +77,12 @@ def test_a_stamp_that_is_not_finite_is_refused(tracker: StreamingTracker, stamp:
         tracker.add(PROMPT, stamp)
 
 
-def test_an_id_may_be_of_numpy(tracker: StreamingTracker) -> None:
+def test_an_id_may_be_a_numpy_integer(tracker: StreamingTracker) -> None:
     tracker.refine(np.int64(1), PROMPT)
     tracker.remove(np.int64(1))
 
 
-def test_a_start_by_a_mask_of_nearly_everything_is_reported(tracker: StreamingTracker) -> None:
+def test_a_start_by_a_mask_of_most_of_the_image_is_reported(tracker: StreamingTracker) -> None:
     tracker.add(Prompt(mask=np.ones(FRAME.shape[:2])))
     (event,) = tracker.drain_events()[-1:]
     assert "the mask covers 100 % of the image: is it inverted?" in event.reason
@@ -102,7 +102,7 @@ def test_a_start_by_a_mask_of_nearly_everything_is_reported(tracker: StreamingTr
         (("nano", None, None, 1.5), ValueError, "device is 1.5, expected cpu, cuda or cuda:N"),
     ],
 )
-def test_a_model_cannot_be_loaded_by_just_anything(arguments: tuple, error: type[Exception], complaint: str) -> None:
+def test_arguments_of_load_model_are_checked(arguments: tuple, error: type[Exception], complaint: str) -> None:
     with pytest.raises(error, match=complaint):
         load_model(*arguments)
 
@@ -121,11 +121,11 @@ def test_a_model_cannot_be_loaded_by_just_anything(arguments: tuple, error: type
     ],
     ids=str,
 )
-def test_settings_of_another_type_are_named(settings: type, given: dict[str, object], complaint: str) -> None:
+def test_settings_of_another_type_are_refused(settings: type, given: dict[str, object], complaint: str) -> None:
     with pytest.raises(TypeError, match=complaint):
         settings(**given)
 
 
-def test_settings_may_be_numbers_of_numpy() -> None:
+def test_settings_may_be_numpy_numbers() -> None:
     assert TrackerConfig(max_objects=np.int64(3), stamp_tolerance=np.float32(0.5)).max_objects == 3
     assert TrackStateConfig(lost_after=2).lost_after == 2

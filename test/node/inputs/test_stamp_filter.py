@@ -1,18 +1,18 @@
-"""Which images continue the stream, which are ignored, and what it takes to move its time."""
+"""Which stamps continue the stream, which are ignored, and when time jumps."""
 
 import random
 from collections.abc import Iterable, Sequence
 
 import pytest
 
-from sam2_ros.node.inputs.image_clock import Fault, ImageClock
+from sam2_ros.node.inputs.stamp_filter import StampFault, StampFilter
 
 PERIOD = 1 / 30
 
 
-def run(clock: ImageClock, stamps: Iterable[float], period: float = PERIOD, start: float = 0.0) -> list[float]:
+def run(clock: StampFilter, stamps: Iterable[float], period: float = PERIOD, start: float = 0.0) -> list[float]:
     """The stamps that are accepted, of images that come a `period` of the wall clock after each other."""
-    return [stamp for i, stamp in enumerate(stamps) if clock.judge(stamp, start + i * period) is None]
+    return [stamp for i, stamp in enumerate(stamps) if clock.check(stamp, start + i * period) is None]
 
 
 def camera(count: int, start: float = 100.0, period: float = PERIOD) -> list[float]:
@@ -27,24 +27,24 @@ def with_strays(stamps: Sequence[float], strays: dict[int, float]) -> list[float
 @pytest.mark.parametrize("period", [1 / 60, 1 / 30, 0.2, 1.0, 2.0, 10.0])
 def test_every_image_of_a_camera_is_accepted(period: float) -> None:
     stamps = camera(50, period=period)
-    clock = ImageClock()
+    clock = StampFilter()
     assert run(clock, stamps, period) == stamps
-    assert clock.jump is None and clock.problem == ""
+    assert clock.jump is None and clock.warning == ""
 
 
 @pytest.mark.parametrize("period", [1 / 30, 0.2, 1.0])
 @pytest.mark.parametrize("offset", [-1e9, -60.0, -4.4, -1.5, 4.4, 60.0, 3600.0, 1e9])
-def test_a_lone_stray_stamp_is_ignored_and_nothing_else(period: float, offset: float) -> None:
+def test_a_single_stray_stamp_is_ignored_and_nothing_else(period: float, offset: float) -> None:
     stamps = camera(40, start=1.2e9, period=period)
-    clock = ImageClock()
+    clock = StampFilter()
     sent = with_strays(stamps, {20: stamps[20] + offset})
     assert run(clock, sent, period) == stamps[:20] + stamps[21:]
-    assert clock.jump is None and clock.problem == ""
+    assert clock.jump is None and clock.warning == ""
 
 
-def test_a_stray_stamp_within_reach_delays_the_stream_but_never_resets_it() -> None:
+def test_a_nearby_stray_stamp_delays_the_stream_but_never_resets_it() -> None:
     stamps = camera(60)
-    clock = ImageClock()
+    clock = StampFilter()
     accepted = run(clock, with_strays(stamps, {20: stamps[20] + 0.4}))
     assert accepted == [*stamps[:20], stamps[20] + 0.4, *stamps[33:]]
     assert clock.jump is None
@@ -53,7 +53,7 @@ def test_a_stray_stamp_within_reach_delays_the_stream_but_never_resets_it() -> N
 def test_two_strays_in_a_row_are_ignored_whether_they_agree_or_not() -> None:
     stamps = camera(40)
     for first, second in ((5.0, 5.0 + PERIOD), (5.0, 700.0), (-90.0, -50.0), (50.0, -50.0), (-90.0, -90.0)):
-        clock = ImageClock()
+        clock = StampFilter()
         sent = with_strays(stamps, {20: stamps[20] + first, 21: stamps[20] + second})
         assert run(clock, sent) == stamps[:20] + stamps[22:]
         assert clock.jump is None
@@ -61,102 +61,102 @@ def test_two_strays_in_a_row_are_ignored_whether_they_agree_or_not() -> None:
 
 def test_zero_stamps_between_good_ones_are_ignored() -> None:
     stamps = camera(60)
-    clock = ImageClock()
+    clock = StampFilter()
     sent = with_strays(stamps, dict.fromkeys((5, 6, 7, 8, 20, 30, 31), 0.0))
     assert run(clock, sent) == [stamp for stamp in sent if stamp]
     assert clock.jump is None
 
 
-def test_a_bag_that_loops_sets_time_back_a_few_images_later_and_once_a_loop() -> None:
+def test_a_bag_that_loops_causes_one_time_jump_a_few_images_later() -> None:
     bag = camera(90)
-    clock = ImageClock()
+    clock = StampFilter()
     assert run(clock, bag) == bag
     for _ in range(3):
         before = clock.jump
         assert run(clock, bag) == bag[2:]
         assert clock.jump is not None and clock.jump is not before
         assert (clock.jump.before, clock.jump.after) == (bag[-1], bag[0])
-    assert clock.problem == ""
+    assert clock.warning == ""
 
 
 @pytest.mark.parametrize("rate", [0.1, 1.0, 10.0])
-def test_a_bag_of_a_slow_camera_loops_too_whatever_the_rate_of_playing(rate: float) -> None:
+def test_a_bag_of_a_slow_camera_loops_at_every_playback_rate(rate: float) -> None:
     bag = camera(8, period=1.0)
-    clock = ImageClock()
+    clock = StampFilter()
     assert run(clock, bag, period=1 / rate) == bag
     assert run(clock, bag, period=1 / rate) == bag[2:]
     assert clock.jump is not None
 
 
-def test_a_gap_in_which_time_has_passed_is_no_jump() -> None:
-    clock = ImageClock()
+def test_a_gap_in_real_time_is_no_jump() -> None:
+    clock = StampFilter()
     run(clock, camera(30))
-    assert clock.judge(100.0 + 61.0, 1.0 + 60.0) is None  # dropped frames, a cable that was pulled, a paused bag
+    assert clock.check(100.0 + 61.0, 1.0 + 60.0) is None  # dropped frames, a cable that was pulled, a paused bag
 
 
-def test_a_forward_jump_is_followed_a_few_images_later_without_setting_time_back() -> None:
+def test_a_jump_ahead_is_accepted_a_few_images_later_without_a_time_jump_back() -> None:
     before, after = camera(30), camera(30, start=5000.0)
-    clock = ImageClock()
+    clock = StampFilter()
     assert run(clock, before + after) == before + after[2:]
-    assert clock.jump is None and clock.problem == ""
+    assert clock.jump is None and clock.warning == ""
 
 
-def test_a_stray_stamp_on_the_first_image_is_overcome() -> None:
+def test_the_stream_recovers_from_a_stray_stamp_on_the_first_image() -> None:
     stamps = camera(30)
-    ahead, behind = ImageClock(), ImageClock()
+    ahead, behind = StampFilter(), StampFilter()
     assert run(ahead, [9000.0, *stamps]) == [9000.0, *stamps[2:]]
     assert run(behind, [0.0, *stamps]) == [0.0, *stamps[2:]]
     assert ahead.jump is not None and behind.jump is None
 
 
-def test_a_clock_that_is_corrected_by_little_is_waited_for() -> None:
-    clock = ImageClock()
+def test_a_clock_that_is_set_back_slightly_is_waited_for() -> None:
+    clock = StampFilter()
     run(clock, camera(30))
     corrected = camera(30, start=clock.newest - 0.3)
     assert run(clock, corrected) == [stamp for stamp in corrected if stamp > corrected[0] + 0.3]
     assert clock.jump is None
 
 
-def test_images_that_come_late_or_twice_are_ignored() -> None:
-    clock = ImageClock()
+def test_late_and_repeated_images_are_ignored() -> None:
+    clock = StampFilter()
     run(clock, [1.0, 1.1])
-    assert clock.judge(1.1, 0.2) is Fault.REPEATED
-    assert clock.judge(0.9, 0.2) is Fault.LATE
-    assert clock.judge(0.0, 0.2) is Fault.UNSTAMPED
-    assert clock.judge(70.0, 0.2) is Fault.STRAY
+    assert clock.check(1.1, 0.2) is StampFault.REPEATED
+    assert clock.check(0.9, 0.2) is StampFault.LATE
+    assert clock.check(0.0, 0.2) is StampFault.UNSTAMPED
+    assert clock.check(70.0, 0.2) is StampFault.STRAY
     assert clock.newest == 1.1
 
 
-def test_an_image_that_is_sent_twice_holds_up_no_confirmation() -> None:
-    clock = ImageClock()
+def test_a_repeated_image_does_not_delay_the_confirmation_of_a_jump() -> None:
+    clock = StampFilter()
     run(clock, camera(30))
     assert run(clock, [5.0, 5.0, 5.1, 5.1, 5.2, 5.2, 5.3]) == [5.2, 5.3]
 
 
-def test_stamps_that_keep_rising_are_followed_even_where_they_rise_by_too_much() -> None:
-    clock = ImageClock()
+def test_stamps_that_keep_rising_are_accepted_even_where_they_rise_too_fast() -> None:
+    clock = StampFilter()
     run(clock, camera(30))
     stills = camera(20, start=1000.0, period=30.0)
     assert run(clock, stills, period=0.1) == stills[9:]
 
 
-def test_of_two_cameras_that_alternate_on_different_clocks_one_is_followed_without_resets() -> None:
+def test_of_two_cameras_on_different_clocks_one_is_accepted_without_resets() -> None:
     one, two = camera(50, start=1.7e9), camera(50, start=40.0)
-    clock = ImageClock()
+    clock = StampFilter()
     alternating = [stamp for pair in zip(one, two) for stamp in pair]
     assert run(clock, alternating, PERIOD / 2) == one
     assert clock.jump is None
 
 
-def test_whatever_strays_come_the_stream_is_never_left_for_good() -> None:
+def test_the_stream_recovers_from_any_stray_stamps() -> None:
     for seed in range(200):
         random_ = random.Random(seed)
-        clock = ImageClock()
+        clock = StampFilter()
         moment = 0.0
         for _ in range(100):
             moment += random_.choice((0.001, PERIOD, 1.0))
-            clock.judge(random_.choice((0.0, moment, random_.uniform(0, 1e9), 100 + moment)), moment)
-        accepted = [clock.judge(1e6 + i * PERIOD, moment + (i + 1) * PERIOD) is None for i in range(200)]
+            clock.check(random_.choice((0.0, moment, random_.uniform(0, 1e9), 100 + moment)), moment)
+        accepted = [clock.check(1e6 + i * PERIOD, moment + (i + 1) * PERIOD) is None for i in range(200)]
         assert all(accepted[-40:]), seed
 
 
@@ -174,21 +174,21 @@ def test_whatever_strays_come_the_stream_is_never_left_for_good() -> None:
     ],
     ids=["zero", "equal", "backwards", "delayed camera", "two clocks"],
 )
-def test_a_stream_of_which_many_images_are_ignored_has_a_problem(stamps: list[float], reason: str) -> None:
-    clock = ImageClock()
+def test_many_ignored_images_cause_a_warning(stamps: list[float], reason: str) -> None:
+    clock = StampFilter()
     run(clock, stamps)
-    assert "of the last 30 images are ignored" in clock.problem
-    assert reason in clock.problem
+    assert "of the last 30 images are ignored" in clock.warning
+    assert reason in clock.warning
 
 
-def test_a_problem_is_noticed_after_a_few_images() -> None:
-    clock = ImageClock()
+def test_the_warning_appears_after_a_few_images() -> None:
+    clock = StampFilter()
     run(clock, [0.0] * 5)
-    assert clock.problem.startswith("4 of the last 5 images are ignored: their stamps are zero")
+    assert clock.warning.startswith("4 of the last 5 images are ignored: their stamps are zero")
 
 
-def test_the_problem_is_over_once_the_stamps_are_good() -> None:
-    clock = ImageClock()
+def test_the_warning_ends_once_the_stamps_are_valid() -> None:
+    clock = StampFilter()
     run(clock, [0.0] * 50)
     run(clock, camera(30))
-    assert clock.problem == ""
+    assert clock.warning == ""
