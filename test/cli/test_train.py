@@ -132,7 +132,7 @@ def test_data_that_does_not_exist_is_refused(tmp_path: Path, capsys: pytest.Capt
 
 def test_a_folder_without_recordings_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", "nano", "--data", str(tmp_path), "--out", str(tmp_path / "run")]) == 1
-    assert "expected a data set in DAVIS' layout" in capsys.readouterr().err
+    assert "has no layout that can be trained on; expected JPEGImages/ and Annotations/" in capsys.readouterr().err
 
 
 def test_a_folder_of_pictures_that_does_not_exist_is_refused(
