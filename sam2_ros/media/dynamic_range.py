@@ -6,7 +6,8 @@ import numpy as np
 
 BIT_DEPTHS = (8, 10, 12, 14, 16)
 
-_OUTLIERS = 1e-3  # the part of an image's pixels that may be hot, or hold data that the camera embeds
+_OUTLIERS = 1e-3  # the part of an image's pixels that may be hot
+_EXCESSIVE = 2e-2  # the part that may exceed the bit depth: hot pixels, and rows of data that the camera embeds
 _SAMPLES = 20_000  # pixels at most that are looked at
 _ADAPTATION = 0.1  # per frame
 
@@ -66,9 +67,9 @@ class SteadyRange:
 def _sampled(pixels: np.ndarray) -> np.ndarray:
     """Rows and columns apart by an odd number, so that all colours of a Bayer pattern are among them."""
     step = int(np.sqrt(pixels.size / _SAMPLES)) // 2 * 2 + 1
-    return pixels[::step, ::step]
+    return pixels[step // 2 :: step, step // 2 :: step]
 
 
 def _needed(samples: np.ndarray) -> int:
-    allowed = _OUTLIERS * samples.size
+    allowed = _EXCESSIVE * samples.size
     return next(depth for depth in BIT_DEPTHS if np.count_nonzero(samples >= 1 << depth) <= allowed)
