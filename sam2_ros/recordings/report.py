@@ -15,9 +15,10 @@ FILE = "report.csv"
 
 _LOOK_AT = 10  # frames that are worth a look, at most, of each kind
 _DOUBTFUL = 0.7  # predicted IoU below which a frame is worth a look
+_DISAGREEING = 0.7  # IoU of the forward and the backward mask below which a frame is worth a look
 _COLUMNS = (
     *("object", "label", "first_frame", "last_frame", "frames", "visible"),
-    *("mean_presence", "mean_predicted_iou", "min_predicted_iou", "worth_a_look"),
+    *("mean_presence", "mean_predicted_iou", "min_predicted_iou", "mean_agreement", "worth_a_look"),
 )
 
 
@@ -31,6 +32,9 @@ class _Object:
     presence: float = 0.0  # sum over all frames
     predicted_iou: float = 0.0  # sum over the visible ones
     worst: list[tuple[float, int]] = field(default_factory=list)  # heap of (1 - predicted IoU, frame)
+    agreements: int = 0  # frames on which it was followed forwards and backwards
+    agreement: float = 0.0  # sum of the IoU of both masks
+    disagreeing: list[tuple[float, int]] = field(default_factory=list)  # heap of (-IoU, frame), the worst
     changes: list[int] = field(default_factory=list)  # frames on which it vanished or returned, the first of them
 
 
@@ -49,6 +53,16 @@ class Report:
         for event in result.events:
             self._add_event(event, result.index)
 
+    def note_agreement(self, number: int, frame: int, iou: float) -> None:
+        """How much the masks of an object agree that was followed forwards and backwards to a frame."""
+        entry = self._objects.setdefault(number, _Object("", frame))
+        entry.agreements += 1
+        entry.agreement += iou
+        if iou < _DISAGREEING:
+            heapq.heappush(entry.disagreeing, (-iou, frame))
+            if len(entry.disagreeing) > _LOOK_AT:
+                heapq.heappop(entry.disagreeing)
+
     @property
     def lines(self) -> list[str]:
         """One line for each object."""
@@ -65,11 +79,14 @@ class Report:
         for number, entry in sorted(self._objects.items()):
             iou = entry.predicted_iou / entry.visible if entry.visible else 0.0
             lowest = 1 - max(entry.worst)[0] if entry.worst else iou
-            frames = sorted({frame for _, frame in _doubtful(entry)} | set(entry.changes))
+            worst = [*_doubtful(entry), *entry.disagreeing]
+            frames = sorted({frame for _, frame in worst} | set(entry.changes))
+            agreement = f"{entry.agreement / entry.agreements:.4f}" if entry.agreements else ""
             writer.writerow(
                 (
                     *(number, entry.label, entry.first_frame, entry.last_frame, entry.frames, entry.visible),
                     *(f"{value:.4f}" for value in (entry.presence / entry.frames, iou, lowest)),
+                    agreement,
                     " ".join(map(str, frames)),
                 )
             )
@@ -77,6 +94,9 @@ class Report:
 
     def _add_track(self, track: Track, frame: int) -> None:
         entry = self._objects.setdefault(track.id, _Object(track.label, frame))
+        entry.label = track.label
+        if not entry.frames:
+            entry.first_frame = frame
         entry.last_frame = frame
         entry.frames += 1
         entry.presence += track.presence
