@@ -1,4 +1,4 @@
-"""How well each object was followed: `report.csv`, one row for each object."""
+"""How well each object was followed: `report.csv`, a row for each object, and `report.png`, a strip for each."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from pathlib import Path
 from sam2_ros.media.pictures import write_whole
 from sam2_ros.tracking import Event, EventKind, FrameResult, Track
 
-FILE = "report.csv"
+from .quality_strip import QualityStrip, draw_strips
+
+TABLE, PICTURE = "report.csv", "report.png"
 
 _LOOK_AT = 10  # frames that are worth a look, at most, of each kind
 _DOUBTFUL = 0.7  # predicted IoU below which a frame is worth a look
@@ -29,6 +31,7 @@ class _Object:
     last_frame: int = 0
     frames: int = 0
     visible: int = 0
+    strip: QualityStrip = field(default_factory=QualityStrip)
     presence: float = 0.0  # sum over all frames
     predicted_iou: float = 0.0  # sum over the visible ones
     worst: list[tuple[float, int]] = field(default_factory=list)  # heap of (1 - predicted IoU, frame)
@@ -43,11 +46,13 @@ class Report:
 
     def __init__(self) -> None:
         self._objects: dict[int, _Object] = {}
+        self._last_frame = -1
         self.frames = 0
 
     def add(self, result: FrameResult) -> None:
         """The next frame."""
         self.frames += 1
+        self._last_frame = result.index
         for track in result.tracks:
             self._add_track(track, result.index)
         for event in result.events:
@@ -90,7 +95,9 @@ class Report:
                     " ".join(map(str, frames)),
                 )
             )
-        write_whole(folder / FILE, text.getvalue().encode())
+        write_whole(folder / TABLE, text.getvalue().encode())
+        strips = {f"{number} {entry.label}": entry.strip for number, entry in sorted(self._objects.items())}
+        write_whole(folder / PICTURE, draw_strips(strips, self._last_frame + 1))
 
     def _add_track(self, track: Track, frame: int) -> None:
         entry = self._objects.setdefault(track.id, _Object(track.label, frame))
@@ -100,6 +107,7 @@ class Report:
         entry.last_frame = frame
         entry.frames += 1
         entry.presence += track.presence
+        entry.strip.add(frame, track.predicted_iou if track.area else 0.0)
         if track.area:
             entry.visible += 1
             entry.predicted_iou += track.predicted_iou

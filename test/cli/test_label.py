@@ -90,7 +90,9 @@ def contents(folder: Path) -> dict[str, bytes]:
 def test_a_bag_is_labelled_in_the_formats_asked_for(label, bag, tmp_path: Path, capsys) -> None:
     assert label(bag(), "--topic", "/left", "--format", "coco,mcap") == 0
     out = tmp_path / "out"
-    assert {path.name for path in out.iterdir()} == {"coco.json", "images", "tracks.mcap", "report.csv", "label.json"}
+    assert {path.name for path in out.iterdir()} == {
+        *("coco.json", "images", "tracks.mcap", "report.csv", "report.png", "label.json")
+    }
     assert len(COCO(out / "coco.json").getImgIds()) == COUNT
     assert "object 1 ball: visible on" in capsys.readouterr().out
 

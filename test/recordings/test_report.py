@@ -4,7 +4,10 @@ import csv
 from pathlib import Path
 
 import numpy as np
+import pytest
 
+from sam2_ros.media.pictures import read_picture
+from sam2_ros.recordings.quality_strip import QualityStrip
 from sam2_ros.recordings.report import Report
 from sam2_ros.tracking import Event, EventKind, FrameResult, Track, TrackState
 
@@ -58,3 +61,23 @@ def test_an_object_that_was_never_visible_is_in_the_report(tmp_path: Path) -> No
     (row,) = rows(report, tmp_path)
     assert (row["visible"], row["mean_predicted_iou"]) == ("0", "0.0000")
     assert report.lines == ["object 1 cup: visible on 0 of 1 frames"]
+
+
+def test_the_picture_shows_when_an_object_was_followed_however_long_the_recording_is() -> None:
+    strip = QualityStrip()
+    for frame in range(5000, 20_000):
+        strip.add(frame, 1.0 if frame < 10_000 else 0.25)
+    means = strip.means(20_000)
+    assert len(means) <= 1024
+    at = [frame // strip.frames_per_column for frame in (1000, 7000, 15_000)]
+    np.testing.assert_array_equal(means[at], [np.nan, 1.0, 0.25])
+    assert len(strip.means(1_000_000)) <= 1024  # long after it was removed
+
+
+@pytest.mark.parametrize("objects", [0, 1, 60])
+def test_the_picture_has_room_for_any_number_of_objects(tmp_path: Path, objects: int) -> None:
+    report = Report()
+    for index in range(3):
+        report.add(FrameResult(0.0, index, (4, 4), tuple(track(number + 1, 0.9) for number in range(objects))))
+    report.write(tmp_path)
+    assert read_picture(tmp_path / "report.png") is not None
