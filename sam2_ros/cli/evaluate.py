@@ -41,7 +41,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "evaluate",
         help="score tracking on videos with ground truth",
         description="Tracks every object of the first frames of a data set in DAVIS' layout, and scores the masks: J "
-        "(region), F (boundary), presence, reacquisition. Writes scores.json and pictures of the worst objects.",
+        "(region), F (boundary), presence, reacquisition, and J&F of every video. Writes scores.json and pictures of "
+        "the worst objects.",
     )
     parser.add_argument("dataset", metavar="DATASET", type=Path, help="folder with JPEGImages/ and Annotations/")
     parser.add_argument("--prompt", choices=PROMPTS, default="mask", help="prompt that starts objects (default: mask)")
@@ -79,7 +80,13 @@ def run(args: argparse.Namespace) -> int:
         if outcomes[-1].interrupt:
             break
     _print_tables(
-        {outcome.name: _rows(summarise(outcome.scores), outcome.rate, outcome.skipped) for outcome in outcomes}
+        {
+            outcome.name: [
+                *_rows(summarise(outcome.scores), outcome.rate, outcome.skipped),
+                *_sequence_rows(outcome.results),
+            ]
+            for outcome in outcomes
+        }
     )
     if outcomes[-1].interrupt:
         raise outcomes[-1].interrupt
@@ -208,6 +215,16 @@ def _rows(summary: Summary, rate: float, skipped: int) -> list[tuple[str, str]]:
         *_event_rows("reacquired", summary.reacquired_events),
         ("frames per second", f"{rate:.1f}"),
     ]
+
+
+def _sequence_rows(results: list[tuple[Sequence, Evaluated]]) -> list[tuple[str, str]]:
+    """J&F of every sequence, a mean over its objects."""
+    rows = []
+    for sequence, result in results:
+        count = len(result.scores)
+        name = sequence.name if count == 1 else f"{sequence.name}, {count} objects"
+        rows.append((f"J&F of {name}", f"{summarise(list(result.scores)).mean:.3f}"))
+    return rows
 
 
 def _print_tables(tables: dict[str, list[tuple[str, str]]]) -> None:

@@ -75,11 +75,16 @@ def _presets(text: str) -> list[str]:
 
 def utf8_path(text: str) -> Path:
     """A path in UTF-8, for safetensors, PyTorch and ONNX Runtime; raises argparse.ArgumentTypeError."""
+    return Path(utf8_text(text))
+
+
+def utf8_text(text: str) -> str:
+    """A name in UTF-8, which can be written to files and screens; raises argparse.ArgumentTypeError."""
     try:
         text.encode()
     except UnicodeEncodeError:
         raise argparse.ArgumentTypeError(f"the name {ascii(text)} is not valid UTF-8, rename it") from None
-    return Path(text)
+    return text
 
 
 def whole_number(text: str) -> int:

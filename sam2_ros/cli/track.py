@@ -24,7 +24,7 @@ from sam2_ros.tracking.speed import speed_of
 from sam2_ros.tracking.types import TrackState
 
 from .interruption import Interruption
-from .options import add_model_options, add_preset_options, chosen_preset, whole_number
+from .options import add_model_options, add_preset_options, chosen_preset, utf8_text, whole_number
 from .track_outputs import RunFiles, check_folder
 from .track_prompts import InOrder, PlannedPrompt, box, check_reached, click, frame_number, plan_prompts
 
@@ -78,6 +78,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     prompts.add_argument(
         "--object",
+        type=utf8_text,
         nargs="?",
         const="",
         metavar="LABEL",

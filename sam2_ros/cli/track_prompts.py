@@ -38,6 +38,20 @@ def plan_prompts(arguments: Sequence[tuple[str, Any]], size: tuple[int, int]) ->
     `arguments` are (name, value) in the order of the command line. Raises PromptError for prompts that cannot be
     used on frames of `size` (H, W).
     """
+    collected = collect_prompts(arguments)
+    if not collected:
+        raise PromptError("no prompt, expected at least one: give --click X,Y, --box X0,Y0,X1,Y1 or --mask PNG")
+    started: set[int] = set()
+    planned = []
+    for entry in collected:
+        check = check_prompt if entry.object in started else check_first_prompt
+        started.add(entry.object)
+        planned.append(replace(entry, prompt=_checked(check, entry.prompt, entry.frame, size)))
+    return planned
+
+
+def collect_prompts(arguments: Sequence[tuple[str, Any]]) -> list[PlannedPrompt]:
+    """The prompts of all objects, by frame, unchecked. Raises PromptError for an order that makes no sense."""
     prompts: dict[tuple[int, int], Prompt] = {}
     number, frame, label = 0, 0, ""
     unused: int | None = None  # frame of the last --at while no prompt follows it
@@ -54,17 +68,10 @@ def plan_prompts(arguments: Sequence[tuple[str, Any]], size: tuple[int, int]) ->
             number = max(number, 1)  # the first object needs no --object
             key = (frame, number)
             prompts[key] = _extended(prompts.get(key, Prompt(label=label)), option, value)
-    if not prompts:
-        raise PromptError("no prompt, expected at least one: give --click X,Y, --box X0,Y0,X1,Y1 or --mask PNG")
-    _check_prompted(number, prompts)
-    _check_used(unused)
-    started: set[int] = set()
-    planned = []
-    for frame, number in sorted(prompts):
-        check = check_prompt if number in started else check_first_prompt
-        started.add(number)
-        planned.append(PlannedPrompt(number, frame, _checked(check, prompts[frame, number], frame, size)))
-    return planned
+    if prompts:
+        _check_prompted(number, prompts)
+        _check_used(unused)
+    return [PlannedPrompt(number, frame, prompts[frame, number]) for frame, number in sorted(prompts)]
 
 
 def _extended(prompt: Prompt, option: str, value: Any) -> Prompt:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import cycle
 from textwrap import shorten
 
 import cv2
 import numpy as np
 
+from ..tracking.geometry import bounding_box
 from ..tracking.types import Box, FrameResult, Track, TrackState
-from .colours import Colour
+from .colours import PALETTE, Colour
 
 _FILL, _HALO, _BACKGROUND = 0.4, 0.45, 0.7  # opacity
 _DARK, _WHITE = (18, 20, 24), (255, 255, 255)
@@ -35,6 +37,17 @@ def draw(rgb: np.ndarray, result: FrameResult, colours: Mapping[int, Colour]) ->
         text = describe(track, result.stamp)
         taken.append(_free_rectangle(canvas, track.box, _caption_size(text, style), taken, style))
         _draw_caption(canvas, taken[-1], text, track.presence, colours[track.id], style)
+    return canvas
+
+
+def draw_masks(rgb: np.ndarray, masks: Iterable[np.ndarray]) -> np.ndarray:
+    """A copy of an image (H, W, 3) uint8 with masks (H, W) bool in colours of the palette, the last one in front."""
+    canvas = np.array(rgb, order="C")
+    style = _Style.for_frame(canvas)
+    for mask, colour in zip(masks, cycle(PALETTE)):
+        box = bounding_box(mask)
+        if box is not None:
+            _paint_mask(canvas, mask, box, colour, style.line)
     return canvas
 
 

@@ -144,7 +144,11 @@ class ActiveState:
             return self._warn(reason)
         if self._statistics.image_error:
             return Status(ERROR, self._statistics.image_error)
-        if reason := self._frame_ids.warning(self._camera.topic) or self._stamp_filter.warning:
+        if (
+            reason := self._frame_ids.warning(self._camera.topic)
+            or self._stamp_filter.warning
+            or self._camera.sharing_warning
+        ):
             return self._warn(reason)
         if self._depth is not None and (reason := self._depth.warning(timeout)):
             return self._warn(reason)

@@ -43,6 +43,19 @@ def test_a_baseline_prints_a_table_and_writes_scores_and_pictures(
     assert (out / "worst_still_1.png").exists()
 
 
+def test_every_sequence_has_its_score(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One object stands still; of two others, in another video, one moves away from where `copy` leaves its mask."""
+    frames, labels = np.full((5, 48, 48, 3), 90, np.uint8), np.zeros((5, 48, 48), np.uint8)
+    labels[:, 10:20, 12:22] = 1
+    write_clip(tmp_path / "data", "still", Clip(frames, labels))
+    labels[0, 30:44, :10] = labels[1:, 30:44, 38:] = 2
+    write_clip(tmp_path / "data", "two", Clip(frames, labels))
+    out = tmp_path / "out"
+    assert main(["evaluate", str(tmp_path / "data"), "--baseline", "copy", "--out", str(out)]) == 0
+    table = dict(line.rsplit(maxsplit=1) for line in capsys.readouterr().out.splitlines())
+    assert (table["J&F of still"], table["J&F of two, 2 objects"], table["J&F"]) == ("1.000", "0.500", "0.667")
+
+
 def test_the_memory_policy_and_event_scores_are_reported(
     dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

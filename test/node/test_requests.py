@@ -62,7 +62,6 @@ def test_each_prompt_of_a_flood_is_started_or_rejected_as_its_response_says(robo
     for _ in range(3):
         robot.show()
     client = robot.connected_client(AddObject, "add_object")
-    point = Point(x=robot.middle.x, y=robot.middle.y)
     request = AddObject.Request(prompt=Prompt(header=header, clicks=[robot.middle]))
     calls = []
     for i in range(CLICKS):

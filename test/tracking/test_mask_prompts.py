@@ -72,6 +72,7 @@ EXACT: dict[str, Callable[[], object]] = {
     "one channel": lambda: grey(1)[..., None],
     "one mask of a network": lambda: OBJECT[None],
     "tensor": lambda: torch.from_numpy(OBJECT),
+    "tensor of bfloat16": lambda: torch.from_numpy(OBJECT).bfloat16(),
     "tensor with a gradient": lambda: torch.from_numpy(OBJECT).float().requires_grad_(),
     "PIL, one bit": lambda: Image.fromarray(OBJECT),
     "PIL, indexed": lambda: Image.fromarray(grey(1)).convert("P"),

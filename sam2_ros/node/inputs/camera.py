@@ -20,6 +20,9 @@ try:
 except ImportError:  # Humble
     from rclpy.qos_event import SubscriptionEventCallbacks, UnsupportedEventTypeError
 
+_UNKNOWN = "_NODE_NAME_UNKNOWN_"  # that of a node which DDS has not heard of yet, or which is gone
+_LINGERING = 30.0  # seconds; a publisher that was killed stays visible for up to 20
+
 
 class Camera:
     """Subscribed from construction to `close`."""
@@ -28,6 +31,7 @@ class Camera:
         self._node = node
         self._on_image = on_image
         self._received = time.monotonic()  # newest image, seconds on the steady clock
+        self._alone = time.monotonic()  # when the topic last had at most one publisher
         if parameters.image_transport == "compressed":
             self._subscription = self._subscribe(CompressedImage, _compressed_topic(node), parameters)
         else:
@@ -47,6 +51,21 @@ class Camera:
     def subscriptions(self) -> dict[str, Subscription]:
         """By the topic's name before remapping."""
         return {"image": self._subscription}
+
+    @property
+    def sharing_warning(self) -> str:
+        """Which nodes have published on the topic together for long, and what to do; empty where one does."""
+        offers = self._node.get_publishers_info_by_topic(self.topic)
+        if len(offers) < 2:
+            self._alone = time.monotonic()
+        if time.monotonic() - self._alone < _LINGERING:
+            return ""
+        names = sorted(f"{offer.node_namespace.rstrip('/')}/{offer.node_name}" for offer in offers)
+        known = ", ".join(name for name in names if _UNKNOWN not in name)
+        return (
+            f"{len(offers)} publishers share {self.topic} ({known or 'of unknown nodes'}), their images are taken for "
+            "those of one camera: let each publish on a topic of its own, and remap `image` to one of them"
+        )
 
     def explain_silence(self) -> str:
         """Why no images may be received."""

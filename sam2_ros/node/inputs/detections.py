@@ -35,6 +35,8 @@ _DETECTOR_FAULTS = (
     Ignored.OUTSIDE,
     Ignored.NORMALISED,
     Ignored.UNSCORED,
+    Ignored.NUMBERED,
+    Ignored.NAMED,
     Ignored.SURPLUS,
 )
 
@@ -128,7 +130,7 @@ class DetectionInput:
             self._warn(
                 f"of {report.boxes} boxes some are ignored: {', '.join(faults)}. Expected at most "
                 f"{DetectionConfig.max_boxes}, each with centre and size in pixels of the tracker's image and a score "
-                "above 0 (detection_min_score 0 accepts boxes without a score)"
+                "above 0 (detection_min_score 0 accepts boxes without a score), and of a class in detection_classes"
             )
         elif Ignored.TRACKER_FULL in report.ignored:
             self._warn(f"boxes are ignored {Ignored.TRACKER_FULL.value}: remove some, or raise max_objects")

@@ -76,11 +76,11 @@ def number(name: str, text: str) -> float:
 
 
 def class_names(text: str) -> str:
-    """Class names of a launch argument: separated by commas, brackets of a YAML list are removed."""
+    """Class names of a launch argument: separated by commas, also quoted or in the brackets of a YAML list."""
     text = text.strip()
     if text.startswith("[") and text.endswith("]"):
-        text = ",".join(part.strip().strip("'\"") for part in text[1:-1].split(","))
-    return text
+        text = text[1:-1]
+    return ",".join(part.strip().strip("'\"") for part in text.split(","))
 
 
 def _bool_of(value: Any) -> bool | None:

@@ -41,9 +41,17 @@ def test_numbers_are_read():
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("cup", "cup"), ("cup,bowl", "cup,bowl"), ("[cup, bowl]", "cup,bowl"), ("['22', \"on\"]", "22,on"), ("[]", "")],
+    [
+        ("cup", "cup"),
+        ("cup, bowl", "cup,bowl"),
+        ("'on'", "on"),
+        ('"coffee cup",bowl', "coffee cup,bowl"),
+        ("[cup, bowl]", "cup,bowl"),
+        ("['22', \"on\"]", "22,on"),
+        ("[]", ""),
+    ],
 )
-def test_class_names_may_be_in_the_brackets_of_a_list(text, expected):
+def test_class_names_may_be_quoted_and_in_the_brackets_of_a_list(text, expected):
     assert class_names(text) == expected
 
 
