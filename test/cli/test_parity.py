@@ -20,6 +20,7 @@ from sam2_ros.media.video import VideoWriter
 from sam2_ros.model import ModelConfig, Sam2, save_weights, seeded_model
 from sam2_ros.parity import ours
 from sam2_ros.parity.demo import demo_scenarios
+from sam2_ros.parity.images import ImageOutputs, our_images
 from sam2_ros.parity.scenarios import ModuleInputs, Scenario, VideoOutputs
 
 CHECKOUT = os.environ.get("SAM2_REFERENCE")
@@ -44,6 +45,9 @@ class StandIn:
 
     def track(self, scenario: Scenario) -> VideoOutputs:
         return ours.track(self.model, scenario)
+
+    def images(self, rgb: np.ndarray) -> ImageOutputs:
+        return our_images(self.model, rgb)
 
 
 @pytest.fixture

@@ -93,7 +93,7 @@ def test_pictures_recordings_and_synthetic_clips_are_mixed(
     data = [f"--data={tmp_path / 'stills'}=3", f"--data={tmp_path / 'clips'}", "--data=synthetic=2"]
     assert main(["train", "nano", *data, "--out", str(out), "--device", "cpu"]) == 0
     shown = capsys.readouterr().err
-    assert "stills=3: 1 pictures" in shown and "clips: 1 clips, 0 sequences skipped" in shown
+    assert "stills=3: 1 pictures with masks" in shown and "clips: 1 clips, 0 sequences skipped" in shown
     assert (out / "nano.safetensors").exists() and (out / "clips").exists()
 
 
@@ -132,7 +132,7 @@ def test_data_that_does_not_exist_is_refused(tmp_path: Path, capsys: pytest.Capt
 
 def test_a_folder_without_recordings_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", "nano", "--data", str(tmp_path), "--out", str(tmp_path / "run")]) == 1
-    assert "expected a data set in DAVIS' layout" in capsys.readouterr().err
+    assert "has no layout that can be trained on; expected JPEGImages/ and Annotations/" in capsys.readouterr().err
 
 
 def test_a_missing_folder_of_pictures_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

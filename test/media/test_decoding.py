@@ -66,6 +66,14 @@ def test_the_end_of_a_preview_is_not_the_end_of_the_jpeg() -> None:
             decode(data[:length])
 
 
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_jpeg_that_is_cut_off_by_the_next_one_is_refused(progressive: bool) -> None:
+    jpeg = saved(Image.fromarray(PICTURE), format="JPEG", progressive=progressive)
+    with pytest.raises(DecodeError, match="cut off"):
+        decode(jpeg[:-100] + jpeg)
+    assert decode(jpeg + jpeg).shape == PICTURE.shape
+
+
 def test_motion_jpegs_without_huffman_tables_are_decoded() -> None:
     data = encoded(".jpg")
     without = b"".join(part for part in segments(data) if part[:2] != b"\xff\xc4")

@@ -47,6 +47,16 @@ def test_a_few_hot_pixels_are_white_and_do_not_change_the_depth() -> None:
     assert (scaled[7, ::50] == 255).all() and np.array_equal(scaled[8:], GREY[8:])
 
 
+@pytest.mark.parametrize("rows", [slice(0, 2), slice(-2, None)], ids=["first", "last"])
+def test_rows_of_data_that_the_camera_embeds_do_not_count(rows: slice) -> None:
+    pixels = aligned(10)
+    pixels[rows] = np.random.default_rng(0).integers(0, 65536, (2, 256))
+    depth = BitDepth()
+    scaled = depth.to_bytes(pixels)
+    assert depth.value == 10
+    np.testing.assert_array_equal(scaled[2:-2], GREY[2:-2])
+
+
 def test_a_given_depth_is_kept_for_all_images() -> None:
     depth = BitDepth(12)
     np.testing.assert_array_equal(depth.to_bytes(aligned(12)), GREY)

@@ -48,6 +48,11 @@ SECONDS = "expected seconds as a float: convert a ROS stamp by stamp.sec"
         (lambda tracker: tracker.refine("1", PROMPT), r"the object's id is '1' \(str\), expected an int"),
         (lambda tracker: tracker.refine(PROMPT, 1), "the object's id is .*, expected an int that `add` returned"),
         (lambda tracker: tracker.refine([1], PROMPT), "the object's id is .*, expected an int"),
+        (
+            lambda tracker: tracker.refine(tracker.latest.tracks[0], PROMPT),
+            "the object's id is a Track, expected an int",
+        ),
+        (lambda tracker: tracker.remove(tracker.latest.tracks[0]), "the object's id is a Track, expected an int"),
         (lambda tracker: tracker.remove("1"), "the object's id is .*, expected an int"),
         (lambda tracker: StreamingTracker("nano"), r"model is 'nano' \(str\), expected what load_model returns"),
         (lambda tracker: StreamingTracker(tracker.model, {}), r"config is {} \(dict\), expected a TrackerConfig"),
@@ -99,6 +104,7 @@ def test_a_start_by_a_mask_of_most_of_the_image_is_reported(tracker: StreamingTr
         (("nano", None, "384"), TypeError, r"image_size is '384' \(str\), expected an int or None"),
         (("nano", None, 384.0), TypeError, r"image_size is 384.0 \(float\), expected an int or None"),
         (("nano", None, None, "gpu"), ValueError, "device is 'gpu', expected cpu, cuda or cuda:N"),
+        (("nano", None, None, "cuda:99"), ValueError, "device is 'cuda:99', but PyTorch finds . GPUs: choose cpu"),
         (("nano", None, None, 1.5), ValueError, "device is 1.5, expected cpu, cuda or cuda:N"),
     ],
 )

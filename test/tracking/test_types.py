@@ -39,7 +39,7 @@ def test_clicks_are_sequences_of_coordinates(clicks: object) -> None:
         [1, 2, 30.5, 40],
         np.array([1, 2, 30.5, 40]),
         torch.tensor([1, 2, 30.5, 40]),
-        map(float, "1 2 30.5 40".split()),
+        map(float, ["1", "2", "30.5", "40"]),
     ],
     ids=["Box", "tuple", "list", "array", "tensor", "iterator"],
 )
