@@ -17,7 +17,7 @@ SHORT = ["--image-size", "64", "--frames", "3", "--warm-up", "2", "--device", "c
 
 
 def variants(out: str) -> list[list[str]]:
-    """Size, objects, who and precision of every line of the table."""
+    """Size, objects, variant and precision of every line of the table."""
     rows = [line.split() for line in out.splitlines()]
     return [row[:4] for row in rows if row and row[0].isdecimal()]
 
