@@ -15,6 +15,7 @@ import yaml
 from sam2_ros import msg
 from sam2_ros.cli import COMMANDS
 from sam2_ros.node.parameters.table import TABLE
+from sam2_ros.training.recipe import RECIPES
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [
@@ -118,6 +119,12 @@ def parser() -> argparse.ArgumentParser:
     for name in COMMANDS:
         importlib.import_module(f"sam2_ros.cli.{name}").add_parser(subparsers)
     return whole
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_the_stage_from_which_nano_is_trained_further_is_the_last_one(page: Path) -> None:
+    stages = set(re.findall(r"nano [^\n]*--first-stage (\d+)", page.read_text()))
+    assert stages <= {str(len(RECIPES["nano"].stages))}
 
 
 def test_the_interfaces_page_names_the_topics_and_services_of_the_node() -> None:
