@@ -20,7 +20,7 @@ from sam2_ros.recordings.job import Job, Progress, label
 from sam2_ros.recordings.outputs.writer import FORMATS
 from sam2_ros.recordings.problems import Problems
 from sam2_ros.recordings.prompt_file import prompts_for, read_prompt_file
-from sam2_ros.recordings.prompts import PlannedPrompt, recorded_prompts
+from sam2_ros.recordings.prompts import DETECTIONS_TYPE, PROMPT_TYPE, PlannedPrompt, recorded_prompts
 from sam2_ros.recordings.run_file import Run, check_apart, digest_of, identity_of, read_run
 from sam2_ros.recordings.streams import IMAGE_TYPES, Frame
 from sam2_ros.tracking import StreamingTracker, TrackerConfig
@@ -112,12 +112,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def run(args: argparse.Namespace) -> int:
     """Label and sum up. Raises ValueError, OSError or CheckpointError for what the user can put right.
 
-    Returns 0; 1 where a prompt was not used; or 128 plus the number of the signal that ended it.
+    Returns 0; 1 where a prompt was not used, or a recording could not be read to its end; or 128 plus the number of the
+    signal that ended it.
     """
     jobs = _jobs(args)
     runs = [_earlier(job) for job in jobs]
     model: Sam2 | None = None
-    unused = 0
+    is_partial = False
     with Interruption() as interruption:
         for job, earlier in zip(jobs, runs):
             done = earlier
@@ -125,12 +126,12 @@ def run(args: argparse.Namespace) -> int:
                 model = model or load_model(args.model, args.checkpoint, args.image_size, choose_device(args.device))
                 done = label(job, _tracker(args, model, job), lambda: interruption.signal is not None, _progress(job))
             _print(job, done, is_earlier=done is earlier)
-            unused += done.unused_prompts
+            is_partial |= done.is_partial
             if interruption.signal:
                 name = interruption.signal.name
                 print(f"sam2_ros label: stopped by {name} after {done.frames} frames", file=sys.stderr)
                 return 128 + interruption.signal
-    return int(unused > 0)
+    return int(is_partial)
 
 
 def _jobs(args: argparse.Namespace) -> list[Job]:
@@ -154,7 +155,7 @@ def _check(args: argparse.Namespace) -> None:
     if not recording.exists():
         raise ValueError(f"{recording} does not exist, expected a ROS 2 bag, a video file or a folder of pictures")
     if is_bag(recording):
-        _check_topics(recording, topics)
+        _check_topics(args)
     elif topics or args.prompts_topic or args.detections:
         raise ValueError(f"{recording} is no ROS 2 bag, topics are for bags: leave them out")
     if args.fps is not None and (is_bag(recording) or not recording.is_dir()):
@@ -166,13 +167,18 @@ def _check(args: argparse.Namespace) -> None:
         raise ValueError(f"--topic {', '.join(topics)}: two would be written to one folder, label them one by one")
 
 
-def _check_topics(recording: Path, topics: Sequence[str]) -> None:
-    with open_bag(recording) as bag:
-        if not topics:
-            images = [name for name, topic in bag.topics.items() if topic.type in IMAGE_TYPES]
-            raise ValueError(f"--topic is missing; topics with images in {recording}: {', '.join(images) or 'none'}")
-        for topic in topics:
-            bag.topic(topic, IMAGE_TYPES)
+def _check_topics(args: argparse.Namespace) -> None:
+    with open_bag(args.recording) as bag:
+        if not args.topic:
+            images = ", ".join(name for name, topic in bag.topics.items() if topic.type in IMAGE_TYPES)
+            raise ValueError(f"--topic is missing; topics with images in {args.recording}: {images or 'none'}")
+        for names, types in (
+            (args.topic, IMAGE_TYPES),
+            (args.prompts_topic, (PROMPT_TYPE,)),
+            (args.detections, (DETECTIONS_TYPE,)),
+        ):
+            for name in names:
+                bag.topic(name, types)
 
 
 def _recorded(args: argparse.Namespace, index: int) -> list[PlannedPrompt]:

@@ -51,6 +51,7 @@ def label(job: Job, tracker: StreamingTracker, is_stopped: Callable[[], bool], p
     Raises OSError that names the file where the disk is full: what has been written stays.
     """
     problems, report = Problems(), Report()
+    is_readable = True
     labeller = Labeller(tracker, job.prompts, problems)
     write_run(job.folder, job.run)
     with ExitStack() as opened:
@@ -67,6 +68,7 @@ def label(job: Job, tracker: StreamingTracker, is_stopped: Callable[[], bool], p
             else:
                 labeller.finish()
         except ValueError as error:  # a picture or message that ends the stream
+            is_readable = False
             problems.add("end", f"labelling ends after {report.frames} frames: {error}")
             labeller.finish()
         finally:
@@ -77,7 +79,7 @@ def label(job: Job, tracker: StreamingTracker, is_stopped: Callable[[], bool], p
         frames=report.frames,
         objects=report.lines,
         problems=problems.lines,
-        unused_prompts=labeller.unused_prompts,
+        is_partial=not is_readable or labeller.unused_prompts > 0,
     )
     write_run(job.folder, run)
     return run

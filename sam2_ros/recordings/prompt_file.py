@@ -99,9 +99,8 @@ def _prompt(entry: Any, where: str, label: str, folder: Path) -> tuple[AtFrame |
 
 def _moment(given: Mapping[str, Any], where: str) -> AtFrame | AtStamp:
     if ("frame" in given) == ("stamp" in given):
-        raise PromptFileError(
-            f"{where} has {'both' if 'frame' in given else 'no'} frame and stamp, expected one of them"
-        )
+        problem = "both frame and stamp" if "frame" in given else "neither frame nor stamp"
+        raise PromptFileError(f"{where} has {problem}, expected one of them")
     if "frame" in given:
         frame = given["frame"]
         if not isinstance(frame, int) or isinstance(frame, bool) or frame < 0:
@@ -111,7 +110,7 @@ def _moment(given: Mapping[str, Any], where: str) -> AtFrame | AtStamp:
         seconds = Decimal(str(given["stamp"]))
     except InvalidOperation:
         seconds = Decimal("NaN")
-    if not 0 <= seconds < _LATEST:
+    if not (seconds.is_finite() and 0 <= seconds < _LATEST):
         raise PromptFileError(f"{where}: stamp is {given['stamp']!r}, expected seconds, such as 12.5")
     return AtStamp(int(seconds * _NANOSECONDS))
 

@@ -32,7 +32,7 @@ class Run:
     frames: int = 0
     objects: list[str] = field(default_factory=list)  # a line for each
     problems: list[str] = field(default_factory=list)
-    unused_prompts: int = 0
+    is_partial: bool = False  # a prompt was not used, or the recording could not be read to its end
 
 
 def read_run(folder: Path) -> Run | None:

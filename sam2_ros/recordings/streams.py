@@ -87,10 +87,13 @@ def _bag_frames(bag: Bag, topic: str, problems: Problems) -> Iterator[Frame]:
 
 
 def _timed(frames: Iterable[Frame], problems: Problems) -> Iterator[Frame]:
-    """The frames with the tracker's clock and the time of the next frame; notes what is unusual."""
+    """The frames with the tracker's clock and the time of the next frame; notes what is unusual.
+
+    What the source raises is raised after the frames that it gave before.
+    """
+    errors: list[ValueError] = []
     previous: Frame | None = None
-    with_times = ((frame, frame.stamp / _NANOSECONDS) for frame in frames)
-    steady = ((frame, seconds) for frame, seconds in steady_stamps(with_times, _PERIOD))
+    steady = steady_stamps(_with_seconds(_until_error(frames, errors)), _PERIOD)
     waiting: tuple[Frame, float] | None = None
     for item in chain(steady, [None]):
         if waiting is not None:
@@ -99,6 +102,23 @@ def _timed(frames: Iterable[Frame], problems: Problems) -> Iterator[Frame]:
             previous = frame
             yield replace(frame, seconds=seconds, next_received=item[0].received if item else _END)
         waiting = item
+    if errors:
+        raise errors[0]
+
+
+def _until_error(frames: Iterable[Frame], errors: list[ValueError]) -> Iterator[Frame]:
+    try:
+        yield from frames
+    except ValueError as error:
+        errors.append(error)
+
+
+def _with_seconds(frames: Iterable[Frame]) -> Iterator[tuple[Frame, float]]:
+    """From the first stamp, for seconds since 1970 leave a float no nanoseconds."""
+    start: int | None = None
+    for frame in frames:
+        start = frame.stamp if start is None else start
+        yield frame, (frame.stamp - start) / _NANOSECONDS
 
 
 def _check(frame: Frame, previous: Frame | None, problems: Problems) -> None:

@@ -56,8 +56,9 @@ def test_a_python_example_is_valid(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=page_id)
 def test_a_command_is_understood(page: Path) -> None:
-    for words in commands(page, "sam2_ros"):
+    for words in (*commands(page, "sam2_ros"), *commands(page, "python3 -m sam2_ros")):
         parser().parse_args(words)
+    assert not set(re.findall(r"`sam2_ros (\w+)", page.read_text())) - {*COMMANDS}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=page_id)

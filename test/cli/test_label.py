@@ -1,0 +1,280 @@
+"""`sam2_ros label` on small recordings, with random weights that answer with real masks."""
+
+import csv
+import json
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from pycocotools.coco import COCO
+
+from sam2_ros.cli import main
+from sam2_ros.media.video import VideoWriter
+from sam2_ros.model import save_weights, seeded_model
+
+from ..recordings.recorded import COMPRESSED, PERIOD, START, Entry, detections, images, prompt, write_recording
+
+SIZE, COUNT = (48, 64), 6
+PROMPTS = "objects: [{label: ball, prompts: [{frame: 0, clicks: [[30, 20]]}]}]"
+
+
+def pictures(count: int = COUNT) -> list[np.ndarray]:
+    frames = []
+    for i in range(count):
+        frame = np.random.default_rng(i).integers(0, 100, (*SIZE, 3), np.uint8)
+        cv2.circle(frame, (30 + i % 20, 20), 9, (240, 200, 40), -1)
+        frames.append(frame)
+    return frames
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("weights") / "random.safetensors"
+    save_weights(seeded_model("nano", seed=1), path, torch.float32)
+    return path
+
+
+@pytest.fixture
+def bag(tmp_path: Path) -> Callable[..., Path]:
+    """A recording with two cameras, and whatever else is given."""
+
+    def write(*entries: Entry) -> Path:
+        left, right = images(pictures(), "/left"), images(pictures(), "/right", COMPRESSED)
+        return write_recording(tmp_path / "drive", *left, *right, *entries)
+
+    return write
+
+
+@pytest.fixture
+def arguments(weights: Path, tmp_path: Path) -> list[str]:
+    (tmp_path / "prompts.yaml").write_text(PROMPTS)
+    model = ["--checkpoint", str(weights), "--image-size", "64", "--device", "cpu"]
+    return [*model, "--prompts", str(tmp_path / "prompts.yaml"), "--out", str(tmp_path / "out")]
+
+
+@pytest.fixture
+def label(arguments: list[str]) -> Callable[..., int]:
+    def run(recording: Path, *options: str) -> int:
+        return main(["label", str(recording), *arguments, *options])
+
+    return run
+
+
+@pytest.fixture
+def complaint(label: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """The one line that the command prints when something is wrong."""
+
+    def run(recording: Path, *options: str) -> str:
+        assert label(recording, *options) == 1
+        (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("sam2_ros label: ")]
+        return line
+
+    return run
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_bag_is_labelled_in_the_formats_asked_for(label, bag, tmp_path: Path, capsys) -> None:
+    assert label(bag(), "--topic", "/left", "--format", "coco,mcap") == 0
+    out = tmp_path / "out"
+    assert {path.name for path in out.iterdir()} == {"coco.json", "images", "tracks.mcap", "report.csv", "label.json"}
+    assert len(COCO(out / "coco.json").getImgIds()) == COUNT
+    assert "object 1 ball: visible on" in capsys.readouterr().out
+
+
+def test_several_cameras_have_a_folder_each(label, bag, tmp_path: Path) -> None:
+    (tmp_path / "prompts.yaml").write_text(
+        "objects: [{topic: /left, prompts: [{frame: 0, clicks: [[30, 20]]}]},"
+        "{topic: /right, label: ball, prompts: [{frame: 3, clicks: [[33, 20]]}]}]"
+    )
+    assert label(bag(), "--topic", "/left", "--topic", "/right") == 0
+    assert (tmp_path / "out" / "left" / "tracks.mcap").is_file()
+    rows = list(csv.DictReader((tmp_path / "out" / "right" / "report.csv").open()))
+    assert [(row["label"], row["first_frame"], row["frames"]) for row in rows] == [("ball", "3", "3")]
+
+
+def test_a_video_and_a_folder_of_pictures_are_labelled(label, tmp_path: Path) -> None:
+    with VideoWriter(tmp_path / "video.mp4", 10.0) as video:
+        for frame in pictures():
+            video.write(frame)
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for index, frame in enumerate(pictures()):
+        cv2.imwrite(str(folder / f"{index}.png"), frame)
+    for recording in (tmp_path / "video.mp4", folder):
+        assert label(recording, "--format", "coco", "--every", "2") == 0
+        assert COCO(tmp_path / "out" / "coco.json").getImgIds() == [0, 2, 4]
+
+
+def test_prompts_and_detections_of_the_recording_are_used(arguments, bag, tmp_path: Path) -> None:
+    recording = bag(
+        prompt([(30, 20)], START + PERIOD, stamp=START, label="ball"),
+        *(detections([(21, 11, 39, 29)], START + i * PERIOD) for i in range(COUNT)),
+    )
+    index = arguments.index("--prompts")
+    without = [*arguments[:index], *arguments[index + 2 :]]
+    topics = ["--topic", "/left", "--prompts-topic", "/sam2_tracker/prompt", "--detections", "/detections"]
+    assert main(["label", str(recording), *without, *topics]) == 0
+    (first, *_) = csv.DictReader((tmp_path / "out" / "report.csv").open())
+    assert (first["label"], first["first_frame"]) == ("ball", "0")
+
+
+# ---- repeated
+
+
+def test_a_camera_that_is_complete_is_kept_and_one_with_other_settings_is_labelled_again(
+    label, bag, tmp_path: Path, capsys
+) -> None:
+    recording = bag()
+    file = tmp_path / "out" / "tracks.mcap"
+    assert label(recording, "--topic", "/left") == 0
+    first = file.stat().st_ino
+    assert label(recording, "--topic", "/left") == 0
+    assert file.stat().st_ino == first
+    assert "complete already" in capsys.readouterr().out
+    (tmp_path / "prompts.yaml").write_text(PROMPTS.replace("30, 20", "31, 20"))
+    assert label(recording, "--topic", "/left") == 0
+    assert "complete already" not in capsys.readouterr().out
+
+
+def run_apart(arguments: list[str], recording: Path, *options: str) -> subprocess.Popen:
+    command = [sys.executable, "-m", "sam2_ros", "label", str(recording), *arguments, *options]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+FORMATS = ("--topic", "/camera", "--format", "mcap,coco,yolo,davis,label-studio")
+
+
+def test_a_run_that_was_killed_is_repeated_with_equal_results(arguments, label, tmp_path: Path) -> None:
+    recording = write_recording(tmp_path / "long", *images(pictures(60)))
+    out = tmp_path / "out"
+    process = run_apart(arguments, recording, *FORMATS)
+    wait_for(lambda: (out / "images" / "000005.jpg").exists())
+    process.kill()
+    process.communicate()
+    assert not json.loads((out / "label.json").read_text())["is_finished"]
+    assert label(recording, *FORMATS) == 0
+    repeated = contents(out)
+    shutil.rmtree(out)
+    assert label(recording, *FORMATS) == 0
+    assert repeated == contents(out)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_completes_its_files_and_is_repeated_later(
+    arguments, label, tmp_path: Path, number: signal.Signals
+) -> None:
+    recording = write_recording(tmp_path / "long", *images(pictures(60)))
+    out = tmp_path / "out"
+    process = run_apart(arguments, recording, *FORMATS)
+    wait_for(lambda: (out / "images" / "000005.jpg").exists())
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 128 + number
+    assert f"sam2_ros label: stopped by {number.name} after" in errors
+    done = len(COCO(out / "coco.json").getImgIds())
+    assert 5 < done < 60
+    assert len(list((out / "davis" / "Annotations" / "long_camera").iterdir())) == done
+    assert label(recording, *FORMATS) == 0
+    assert len(COCO(out / "coco.json").getImgIds()) == 60
+
+
+# ---- bad input
+
+
+def test_a_cut_off_bag_is_labelled_as_far_as_it_goes(label, tmp_path: Path, capsys) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (30, 240, 320, 3), np.uint8)
+    recording = write_recording(tmp_path / "drive", *images(noise))
+    file = recording / "drive.mcap"
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    assert label(recording, "--topic", "/camera", "--format", "coco") == 0
+    assert 10 <= len(COCO(tmp_path / "out" / "coco.json").getImgIds()) <= 15
+    assert "is cut off" in capsys.readouterr().err
+
+
+def test_a_picture_that_ends_a_folder_ends_the_labels_there(label, tmp_path: Path, capsys) -> None:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for index, frame in enumerate(pictures()):
+        cv2.imwrite(str(folder / f"{index}.png"), frame)
+    (folder / "4.png").write_bytes(b"damaged")
+    assert label(folder, "--format", "coco") == 1
+    assert COCO(tmp_path / "out" / "coco.json").getImgIds() == [0, 1, 2, 3]
+    assert "labelling ends after 4 frames: picture" in capsys.readouterr().err
+
+
+def test_a_prompt_for_a_frame_that_does_not_exist_fails_but_the_others_are_labelled(
+    label, bag, tmp_path: Path, capsys
+) -> None:
+    (tmp_path / "prompts.yaml").write_text(
+        PROMPTS[:-1] + ", {label: cup, prompts: [{frame: 100, box: [1, 2, 30, 40]}]}]"
+    )
+    assert label(bag(), "--topic", "/left", "--format", "coco") == 1
+    assert "object 2 for frame 100 is not used: there is no such image" in capsys.readouterr().err
+    assert len(COCO(tmp_path / "out" / "coco.json").getImgIds()) == COUNT
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ([], "--topic is missing; topics with images in .*drive: /left, /right"),
+        (["--topic", "/none"], r"drive has no topic /none; its topics are: /left \(sensor_msgs"),
+        (["--topic", "/detections"], "/detections has the type vision_msgs"),
+        (["--topic", "/left", "--detections", "/left"], "/left has the type sensor_msgs/msg/Image, expected vision"),
+        (["--topic", "/left", "--prompts-topic", "/left"], "/left has the type sensor_msgs/msg/Image, expected sam2"),
+        (
+            ["--topic", "/left", "--topic", "/right", "--detections", "/detections"],
+            "--detections is given 1 times, expected",
+        ),
+        (["--topic", "/left", "--topic", "/left"], "two would be written to one folder"),
+        (["--topic", "/left", "--topic", "/right"], "object 1 has no topic"),
+        (["--topic", "/left", "--fps", "10"], "--fps is for a folder of pictures"),
+    ],
+)
+def test_what_does_not_fit_the_bag_is_an_error_before_anything_is_written(
+    complaint, bag, tmp_path: Path, options: list[str], problem: str
+) -> None:
+    assert re.search(problem, complaint(bag(detections([], START)), *options))
+    assert not (tmp_path / "out" / "tracks.mcap").exists()
+
+
+def test_a_recording_that_does_not_exist_or_a_topic_of_a_video_is_an_error(complaint, tmp_path: Path) -> None:
+    assert "does not exist" in complaint(tmp_path / "none")
+    with VideoWriter(tmp_path / "video.mp4", 10.0) as video:
+        video.write(pictures()[0])
+    assert "is no ROS 2 bag" in complaint(tmp_path / "video.mp4", "--topic", "/left")
+
+
+def test_files_of_somebody_else_and_the_input_are_not_overwritten(complaint, bag, tmp_path: Path) -> None:
+    recording = bag()
+    (tmp_path / "out" / "labels").mkdir(parents=True)
+    assert "labels exists and is not from an earlier run" in complaint(recording, "--topic", "/left")
+    shutil.rmtree(tmp_path / "out")
+    folder = tmp_path / "out" / "images"
+    folder.mkdir(parents=True)
+    cv2.imwrite(str(folder / "0.png"), pictures()[0])
+    assert "would overwrite" in complaint(folder)
+    assert (folder / "0.png").exists()
+
+
+def test_nothing_to_label_is_an_error(weights: Path, bag, capsys) -> None:
+    assert main(["label", str(bag()), "--topic", "/left"]) == 1
+    assert "nothing to label, expected --prompts YAML" in capsys.readouterr().err
