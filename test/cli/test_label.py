@@ -152,6 +152,23 @@ def test_a_camera_that_is_complete_is_kept_and_one_with_other_settings_is_labell
     assert "complete already" not in capsys.readouterr().out
 
 
+def test_a_folder_of_another_version_is_labelled_again(label, bag, tmp_path: Path) -> None:
+    recording = bag()
+    assert label(recording, "--topic", "/left") == 0
+    file = tmp_path / "out" / "label.json"
+    file.write_text(json.dumps({"settings": json.loads(file.read_text())["settings"], "is_done": True}))
+    assert label(recording, "--topic", "/left") == 0
+    assert json.loads(file.read_text())["is_finished"]
+
+
+@pytest.mark.parametrize("content", ["[]", "{}", "text"])
+def test_a_label_json_of_somebody_else_is_not_overwritten(complaint, bag, tmp_path: Path, content: str) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "label.json").write_text(content)
+    assert "label.json exists and is not from an earlier run" in complaint(bag(), "--topic", "/left")
+    assert (tmp_path / "out" / "label.json").read_text() == content
+
+
 def run_apart(arguments: list[str], recording: Path, *options: str) -> subprocess.Popen:
     command = [sys.executable, "-m", "sam2_ros", "label", str(recording), *arguments, *options]
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
