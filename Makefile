@@ -23,8 +23,9 @@ demo: setup
 	python -m sam2_ros.node.demo.run $${VIDEO:+--video="$$VIDEO"} $${CLICK:+--click="$$CLICK"} \
 	    $${MODEL:+--model="$$MODEL"} $${OUTPUT:+--output="$$OUTPUT"}
 
+# Two tests at a time at most: those of the node measure time. Each file stays in one process, in which its tests share a node.
 test: setup
-	@source .ci/env.sh; $(isolate); python -m pytest test
+	@source .ci/env.sh; $(isolate); python -m pytest test -n auto --maxprocesses 2 --dist loadfile --no-loadscope-reorder
 
 lint: setup
 	@source .ci/env.sh; ruff check . && ruff format --check . && mypy

@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from pathlib import Path
 
 from sphinx.application import Sphinx
+from sphinx.config import Config
 from sphinx.ext.autodoc.mock import mock
 
-ROOT = Path(__file__).resolve().parents[1]
+# rosdoc2 builds a copy of this folder; its command line names the package.
+_candidates = [*Path(__file__).resolve().parents, *(Path(os.environ.get("PWD", ".")) / word for word in sys.argv[1:])]
+ROOT = next(folder.resolve() for folder in _candidates if (folder / "sam2_ros" / "__init__.py").is_file())
 sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
 
 # Needed to import the package, but not to document it: what is not installed is replaced.
 OPTIONAL = (
-    "rclpy",
-    "rcl_interfaces",
-    "torch",
-    "cv2",
-    "av",
-    "numpy",
-    "matplotlib",
-    "PIL",
-    "scipy",
-    "safetensors",
-    "tqdm",
+    *("rclpy", "rcl_interfaces", "torch", "cv2", "av", "numpy", "matplotlib", "PIL", "scipy", "safetensors"),
+    *("tqdm", "requests"),
 )
 
 
@@ -37,7 +32,7 @@ def is_missing(name: str) -> bool:
     return False
 
 
-autodoc_mock_imports = [name for name in OPTIONAL if is_missing(name)]
+MISSING = [name for name in OPTIONAL if is_missing(name)]
 
 project = "sam2_ros"
 author = "The sam2_ros authors"
@@ -46,7 +41,6 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.viewcode"]
 exclude_patterns = ["generated"]  # included by other pages
 html_theme = "furo"
 html_title = "sam2_ros"
-nitpicky = False
 default_role = "code"
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
@@ -55,17 +49,23 @@ myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 
 
+def mock_missing(app: Sphinx, config: Config) -> None:
+    """Not as a setting, which rosdoc2 overwrites."""
+    config.autodoc_mock_imports = sorted({*config.autodoc_mock_imports, *MISSING})
+
+
 def generate_pages(app: Sphinx) -> None:
-    """Writes the parts of pages that are made from the code."""
+    """Writes the parts of pages that are made from the code and from files outside of this folder."""
     import generate
 
-    folder = ROOT / "docs" / "generated"
+    folder = Path(app.srcdir) / "generated"
     folder.mkdir(exist_ok=True)
-    with mock(autodoc_mock_imports):
-        for name, text in generate.pages(ROOT).items():
-            (folder / f"{name}.md").write_text(text, encoding="utf-8")
+    with mock(MISSING):
+        for name, text in generate.pages(ROOT, with_commands=not {"torch", "numpy", "cv2"} & {*MISSING}).items():
+            (folder / name).write_text(text, encoding="utf-8")
 
 
 def setup(app: Sphinx) -> None:
     """Called by Sphinx."""
+    app.connect("config-inited", mock_missing)
     app.connect("builder-inited", generate_pages)

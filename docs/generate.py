@@ -10,15 +10,18 @@ from pathlib import Path
 from typing import Any
 
 WIDTH = "100"  # columns of the command line's help
+_WITHOUT_COMMANDS = "`sam2_ros --help` and `sam2_ros COMMAND --help` list all options."
 
 
-def pages(root: Path) -> dict[str, str]:
-    """MyST text by the name of its file. `root` is the repository."""
+def pages(root: Path, with_commands: bool) -> dict[str, str]:
+    """Text by the name of its file. `root` is the repository; commands need PyTorch, NumPy and OpenCV."""
     return {
-        "messages": "\n".join(interfaces(root / "msg")),
-        "services": "\n".join(interfaces(root / "srv")),
-        "parameters": "\n".join(parameters()),
-        "commands": "\n".join(commands()),
+        "messages.md": "\n".join(interfaces(root / "msg")),
+        "services.md": "\n".join(interfaces(root / "srv")),
+        "parameters.md": "\n".join(parameters()),
+        "commands.md": "\n".join(commands()) if with_commands else _WITHOUT_COMMANDS,
+        "model_card.md": (root / "sam2_ros" / "weights" / "README.md").read_text(encoding="utf-8"),
+        "changelog.rst": (root / "CHANGELOG.rst").read_text(encoding="utf-8"),
     }
 
 
@@ -52,8 +55,9 @@ def _values(rule: Any, default: Any) -> str:
         return ", ".join(map(_code, rule.choices))
     if rule.expected:
         return _cell(rule.expected)
-    if rule.low is not None:
-        return f"{rule.low:g} to {rule.high:g}"
+    if rule.limits:
+        low, high = rule.limits
+        return f"{low:g} to {high:g}"
     return "true, false" if isinstance(default, bool) else "text"
 
 

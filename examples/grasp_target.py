@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Prints where to grasp an object: selects it, waits while it is hidden, and reads its cloud.
+"""Prints where to grasp an object: selects it, waits while it is not visible, and reads its point cloud.
 
 ros2 launch sam2_ros track.launch.py image:=/camera/color/image_raw depth:=/camera/aligned_depth_to_color/image_raw
-python3 grasp_target.py --click 320,240       (pixels; or --label cup, for an object that is followed already)
+python3 grasp_target.py --click 320,240       (pixels; or --label cup, for an object that is tracked already)
 """
 
 import argparse
@@ -19,7 +19,7 @@ from sensor_msgs_py.point_cloud2 import read_points
 parser = argparse.ArgumentParser(description="Prints where to grasp an object.")
 which = parser.add_mutually_exclusive_group(required=True)
 which.add_argument("--click", type=lambda text: [float(part) for part in text.split(",")], metavar="X,Y")
-which.add_argument("--label", help="of an object that is followed already")
+which.add_argument("--label", help="of an object that is tracked already")
 args = parser.parse_args()
 
 rclpy.init()
@@ -30,17 +30,17 @@ both = message_filters.TimeSynchronizer([message_filters.Subscriber(node, *topic
 both.registerCallback(lambda *pair: newest.append(pair))
 
 
-def call(kind, service, **fields):
-    client = node.create_client(kind, f"sam2_tracker/{service}")
+def call(service_type, service, **fields):
+    client = node.create_client(service_type, f"sam2_tracker/{service}")
     client.wait_for_service()
-    answer = client.call_async(kind.Request(**fields))
-    rclpy.spin_until_future_complete(node, answer)
-    if not answer.result().success:
-        raise SystemExit(f"{service}: {answer.result().message}")
-    return answer.result()
+    future = client.call_async(service_type.Request(**fields))
+    rclpy.spin_until_future_complete(node, future)
+    if not future.result().success:
+        raise SystemExit(f"{service}: {future.result().message}")
+    return future.result()
 
 
-target, waits_for = 0, ""
+target, waiting_for = 0, ""
 if args.click:
     x, y = args.click
     target = call(AddObject, "add_object", prompt=Prompt(clicks=[Click(x=x, y=y)])).object_id
@@ -52,15 +52,17 @@ while True:
         track = next((track for track in tracks.tracks if target == track.id or args.label == track.label), None)
         if track and track.state == Track.VISIBLE and track.has_position:
             break
-        reason = "it is hidden, or depth does not see it" if track else "nothing of that name is followed yet"
-        if reason != waits_for:
-            waits_for = reason
+        reason = (
+            "it is not visible, or depth does not measure it" if track else "no object with that label is tracked yet"
+        )
+        if reason != waiting_for:
+            waiting_for = reason
             print(f"waiting: {reason}", flush=True)
 
-call(SelectObject, "select_object", object_id=track.id)  # from now on ~/target_mask and ~/target_depth are its own
+call(SelectObject, "select_object", object_id=track.id)  # publishes its ~/target_mask and ~/target_depth
 points = read_points(cloud, ["x", "y", "z", "label"])
-mine = np.column_stack([points[axis][points["label"] == track.id] for axis in "xyz"])
+surface = np.column_stack([points[axis][points["label"] == track.id] for axis in "xyz"])
 centre = np.array([track.position.x, track.position.y, track.position.z])
-x, y, z = mine[np.linalg.norm(mine - centre, axis=1).argmin()]  # the centre of a bowl is not on its surface
-print(f"grasp object {track.id} at ({x:.3f}, {y:.3f}, {z:.3f}) m in {cloud.header.frame_id}; {len(mine)} points")
+x, y, z = surface[np.linalg.norm(surface - centre, axis=1).argmin()]  # the centroid of a bowl is not on its surface
+print(f"grasp object {track.id} at ({x:.3f}, {y:.3f}, {z:.3f}) m in {cloud.header.frame_id}; {len(surface)} points")
 print(f"its size: {track.extent.x:.3f} x {track.extent.y:.3f} x {track.extent.z:.3f} m")

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Follows one object with exported files alone, without PyTorch: the loop to write in another language.
+"""Tracks one object with exported ONNX files, without PyTorch: a template for other languages.
 
 sam2_ros export --model nano --out exported
 python3 onnx_tracker.py exported video.mp4 --click 620,340
@@ -108,7 +108,7 @@ def describe(mask):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="Follows what is under a click on the first frame of a video.")
+    parser = argparse.ArgumentParser(description="Tracks the object under a click on the first frame of a video.")
     parser.add_argument("folder", help="of sam2_ros export")
     parser.add_argument("video")
     parser.add_argument("--click", required=True, help="x,y in pixels")

@@ -16,22 +16,22 @@ from vision_msgs.msg import Detection2D, Detection2DArray, ObjectHypothesisWithP
 
 from sam2_ros.media.ros_images import to_rgb
 
-LEAST_AREA = 100  # pixels
+MIN_AREA = 100  # pixels
 
-parser = argparse.ArgumentParser(description="Detects what has one colour.")
-parser.add_argument("--label", default="thing", help="class of what is found")
+parser = argparse.ArgumentParser(description="Detects regions of one colour.")
+parser.add_argument("--label", default="thing", help="class of the detections")
 parser.add_argument("--hue", default="0,12", help="from,to as OpenCV counts: 0..180 around the colour circle, 0 is red")
 args = parser.parse_args(remove_ros_args()[1:])
 low, high = map(int, args.hue.split(","))
 
 
 def detect(image):
-    """Publishes one array for each image, also where there is nothing: that is news, too."""
+    """Publishes one array for each image, also an empty one: the tracker counts images without a detection."""
     hsv = cv2.cvtColor(to_rgb(image), cv2.COLOR_RGB2HSV)
     mask = cv2.inRange(hsv, (low, 120, 60), (high, 255, 255))
     array = Detection2DArray(header=image.header)
     for x, y, width, height, area in cv2.connectedComponentsWithStats(mask)[2][1:].tolist():
-        if area < LEAST_AREA:
+        if area < MIN_AREA:
             continue
         found = ObjectHypothesisWithPose()
         found.hypothesis.class_id, found.hypothesis.score = args.label, area / (width * height)

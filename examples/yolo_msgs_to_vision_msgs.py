@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Converts what yolo_ros publishes (yolo_msgs/DetectionArray) to what the tracker reads.
+"""Converts the detections of yolo_ros (yolo_msgs/DetectionArray) to vision_msgs/Detection2DArray.
 
 ros2 launch sam2_ros track.launch.py image:=/camera/image_raw detections:=/yolo/boxes
 python3 yolo_msgs_to_vision_msgs.py --ros-args -r detections:=/yolo/detections -r boxes:=/yolo/boxes

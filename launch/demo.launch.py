@@ -1,4 +1,4 @@
-"""Follows an object through a video that arrives as a camera topic: a player, the tracker and a recorder.
+"""Tracks an object in a video that is published as a camera topic: a player, the tracker and a recorder.
 
 ros2 launch sam2_ros demo.launch.py video:=file.mp4 click:=320,240
 """
@@ -33,9 +33,7 @@ TRACKER = "/sam2_tracker"
 def generate_launch_description() -> LaunchDescription:
     return LaunchDescription(
         [
-            DeclareLaunchArgument(
-                "video", default_value="", description="any file that OpenCV reads (empty: a clip of ours)"
-            ),
+            DeclareLaunchArgument("video", default_value="", description="any video file (empty: the bundled clip)"),
             DeclareLaunchArgument(
                 "click",
                 default_value="",
@@ -44,14 +42,12 @@ def generate_launch_description() -> LaunchDescription:
             DeclareLaunchArgument(
                 "detections",
                 default_value="",
-                description="file of boxes, as a detector finds them in the video (empty: our clip has its own)",
+                description="JSON file of a detector's boxes for the video (empty: those of the bundled clip)",
             ),
             DeclareLaunchArgument(
-                "rate", default_value="30.0", description="frames per second of overlay.mp4, best the video's"
+                "rate", default_value="30.0", description="frames per second of overlay.mp4, usually the video's"
             ),
-            DeclareLaunchArgument(
-                "model", default_value="", description="the network (empty: as in config/track.yaml)"
-            ),
+            DeclareLaunchArgument("model", default_value="", description="the model (empty: as in config/track.yaml)"),
             DeclareLaunchArgument(
                 "output", default_value="demo_out", description="folder for the video, the plot and the table"
             ),
@@ -59,15 +55,15 @@ def generate_launch_description() -> LaunchDescription:
             RegisterEventHandler(
                 OnStateTransition(
                     goal_state="unconfigured",
-                    entities=[Shutdown(reason="the tracker could not be configured, its message is above")],
+                    entities=[Shutdown(reason="the tracker could not be configured, see its message above")],
                 )
             ),
-            # The player and the recorder exchange the same images with the tracker.
+            # The player and the recorder have to use the tracker's transport.
             SetEnvironmentVariable(
                 "FASTDDS_BUILTIN_TRANSPORTS",
                 EnvironmentVariable("FASTDDS_BUILTIN_TRANSPORTS", default_value="LARGE_DATA"),
             ),
-            # In a scope of its own, for there `detections` is a topic.
+            # Scoped, because there the argument `detections` is a topic.
             GroupAction(
                 [
                     IncludeLaunchDescription(
@@ -82,11 +78,11 @@ def generate_launch_description() -> LaunchDescription:
 
 
 def start_camera_and_recorder(context: LaunchContext) -> list:
-    """The player, which waits for the tracker, and the recorder, which ends when the stream has ended."""
+    """The player, which waits for the tracker, and the recorder, which exits after the last image."""
     arguments = context.launch_configurations
 
     def text(name: str) -> ParameterValue:
-        return ParameterValue(arguments[name], value_type=str)  # else launch reads it as YAML: 2024 as a number
+        return ParameterValue(arguments[name], value_type=str)  # else launch parses it as YAML: 2024 as a number
 
     return [
         Node(
@@ -97,7 +93,7 @@ def start_camera_and_recorder(context: LaunchContext) -> list:
                 (topic, f"{TRACKER}/{topic}") for topic in ("tracks", "events", "overlay", "prompt", "detections")
             ],
             output="screen",
-            emulate_tty=sys.stderr.isatty(),  # a bar on a terminal, lines in a log
+            emulate_tty=sys.stderr.isatty(),  # a progress bar on a terminal, lines in a log
         ),
         Node(
             package="sam2_ros",
@@ -110,7 +106,7 @@ def start_camera_and_recorder(context: LaunchContext) -> list:
 
 
 def end(event: ProcessExited, context: LaunchContext) -> list:
-    """Everything ends with the recorder, or with whatever failed."""
+    """Shut down when the recorder exits, or any process fails."""
     if context.is_shutdown or (event.process_name.startswith("player") and event.returncode == 0):
         return []
     return [Shutdown(reason=f"{event.process_name} ended with exit code {event.returncode}")]

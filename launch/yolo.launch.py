@@ -1,9 +1,9 @@
-"""Follows what a YOLO detector finds: the node of the package ros2_yolos_cpp, and the tracker.
+"""Tracks what a YOLO detector finds: the node of the package ros2_yolos_cpp, and the tracker.
 
 ros2 launch sam2_ros yolo.launch.py image:=/camera/image_raw yolo:=yolo11n.onnx labels:=coco.names
 
-Of the YOLO nodes for ROS 2 few publish vision_msgs/Detection2DArray with the header and in the pixels of their image;
-https://github.com/Geekgineer/ros2_yolos_cpp does, for models from v5 on as ONNX files.
+Few YOLO nodes for ROS 2 publish vision_msgs/Detection2DArray with the header and in pixels of their image;
+https://github.com/Geekgineer/ros2_yolos_cpp does, for ONNX models from YOLOv5 on.
 """
 
 from pathlib import Path
@@ -31,14 +31,14 @@ from sam2_ros.node.parameters.values import boolean, number
 
 TRACK = Path(__file__).resolve().parent / "track.launch.py"
 DETECTOR = "yolos_detector"
-FOR_THE_TRACKER = ("image", "namespace", "model", "checkpoint", "detection_classes", "rviz")
+TRACKER_ARGUMENTS = ("image", "namespace", "model", "checkpoint", "detection_classes", "rviz")
 
 
 def generate_launch_description() -> LaunchDescription:
     return LaunchDescription(
         [
-            DeclareLaunchArgument("yolo", default_value="", description="the detector's network, an ONNX file"),
-            DeclareLaunchArgument("labels", default_value="", description="file with its classes, one a line"),
+            DeclareLaunchArgument("yolo", default_value="", description="the detector's model, an ONNX file"),
+            DeclareLaunchArgument("labels", default_value="", description="file with its class names, one per line"),
             DeclareLaunchArgument("use_gpu", default_value="false", description="true: the detector uses the GPU"),
             DeclareLaunchArgument("conf_threshold", default_value="0.4", description="lowest score of a box, 0..1"),
             DeclareLaunchArgument(
@@ -46,7 +46,7 @@ def generate_launch_description() -> LaunchDescription:
             ),
             DeclareLaunchArgument("namespace", default_value="", description="namespace of both nodes"),
             DeclareLaunchArgument(
-                "model", default_value="", description="the tracker's network (empty: as in config/track.yaml)"
+                "model", default_value="", description="the tracker's model (empty: as in config/track.yaml)"
             ),
             DeclareLaunchArgument(
                 "checkpoint", default_value="", description="its weights (empty: as in config/track.yaml)"
@@ -54,10 +54,10 @@ def generate_launch_description() -> LaunchDescription:
             DeclareLaunchArgument(
                 "detection_classes",
                 default_value="",
-                description="classes that are followed, separated by commas (empty: as in config/track.yaml)",
+                description="classes that are tracked, separated by commas (empty: as in config/track.yaml)",
             ),
-            DeclareLaunchArgument("rviz", default_value="false", description="true: show the results in RViz"),
-            # The detector reads the same best-effort camera as the tracker.
+            DeclareLaunchArgument("rviz", default_value="false", description="true: start RViz"),
+            # The detector subscribes to the same best-effort camera as the tracker.
             SetEnvironmentVariable(
                 "FASTDDS_BUILTIN_TRANSPORTS",
                 EnvironmentVariable("FASTDDS_BUILTIN_TRANSPORTS", default_value="LARGE_DATA"),
@@ -69,9 +69,12 @@ def generate_launch_description() -> LaunchDescription:
 
 
 def start_detector(context: LaunchContext) -> list:
-    """The detector, brought to active as soon as it can be; raises ValueError for a file that is not there."""
+    """The detector, activated when its process starts; raises ValueError for a missing file."""
     arguments = context.launch_configurations
-    for name, what in (("yolo", "an ONNX file of a YOLO network"), ("labels", "a file with its classes, one a line")):
+    for name, what in (
+        ("yolo", "an ONNX file of a YOLO model"),
+        ("labels", "a file with its class names, one per line"),
+    ):
         if not Path(arguments[name]).is_file():
             raise ValueError(f"{name}:={arguments[name]}: expected {what}")
     detector = LifecycleNode(
@@ -90,8 +93,8 @@ def start_detector(context: LaunchContext) -> list:
         remappings=[("~/image_raw", arguments["image"])],
         output="screen",
     )
-    configure = change(detector, Transition.TRANSITION_CONFIGURE)
-    activate = change(detector, Transition.TRANSITION_ACTIVATE)
+    configure = change_state(detector, Transition.TRANSITION_CONFIGURE)
+    activate = change_state(detector, Transition.TRANSITION_ACTIVATE)
     return [
         RegisterEventHandler(OnProcessStart(target_action=detector, on_start=[configure])),
         RegisterEventHandler(
@@ -107,12 +110,12 @@ def start_detector(context: LaunchContext) -> list:
 
 
 def start_tracker(context: LaunchContext) -> list:
-    """The tracker, which reads the detector's boxes."""
-    arguments = {name: context.launch_configurations[name] for name in FOR_THE_TRACKER}
+    """The tracker, which subscribes to the detector's boxes."""
+    arguments = {name: context.launch_configurations[name] for name in TRACKER_ARGUMENTS}
     arguments["detections"] = f"{DETECTOR}/detections"
     return [IncludeLaunchDescription(PythonLaunchDescriptionSource(str(TRACK)), launch_arguments=arguments.items())]
 
 
-def change(node: LifecycleNode, transition: int) -> EmitEvent:
-    """Asks the node for a lifecycle transition."""
+def change_state(node: LifecycleNode, transition: int) -> EmitEvent:
+    """Requests a lifecycle transition."""
     return EmitEvent(event=ChangeState(lifecycle_node_matcher=matches_action(node), transition_id=transition))

@@ -1,6 +1,18 @@
 """The bundled model, and images that it tracks reliably: plain squares on a smooth background."""
 
+import os
+import random
 from collections.abc import Callable
+
+# Before anything of PyTorch and ROS is imported. Two processes may run tests at the same time (pytest-xdist), each with
+# a core and a ROS domain of its own; other runs on this machine or network are not to be heard either.
+os.environ["OMP_NUM_THREADS"] = "1"
+os.environ.setdefault("ROS_DOMAIN_ID", str(random.randrange(102)))  # Linux has free ports for 0 to 101
+os.environ["ROS_DOMAIN_ID"] = str(
+    (int(os.environ["ROS_DOMAIN_ID"]) + 50 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])) % 102
+)
+os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+os.environ.setdefault("FASTDDS_BUILTIN_TRANSPORTS", "LARGE_DATA")
 
 import cv2
 import numpy as np

@@ -12,11 +12,11 @@ from types import ModuleType
 
 from .interruption import Terminated, raise_terminated
 
-COMMANDS = ("track", "label", "evaluate", "train", "parity", "benchmark", "export", "download")
+COMMANDS = ("track", "segment", "label", "evaluate", "train", "parity", "benchmark", "export", "download")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; an error that its user can correct is one line, without a traceback."""
+    """Run one command; returns its exit code. Errors that the user can correct are one line, without a traceback."""
     argv = sys.argv[1:] if argv is None else argv
     before = signal.signal(signal.SIGTERM, raise_terminated)
     try:
@@ -32,14 +32,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(argv: Sequence[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # file names may have any bytes
-    # PyTorch takes seconds to import, in which Ctrl-C has to be handled already.
+            stream.reconfigure(errors="backslashreplace")  # file names need not be valid UTF-8
+    # Imported here because PyTorch takes seconds to import, in which Ctrl-C has to be handled already.
     from sam2_ros.model import CheckpointError
     from sam2_ros.model.download import DownloadError
 
-    # A command is imported only when it is asked for: `download` needs neither OpenCV nor ROS.
-    named = [name for name in COMMANDS if name in argv[:1]]
-    commands = {name: _command(name) for name in named or COMMANDS}
+    # Only the requested command is imported: `download` needs neither OpenCV nor ROS.
+    requested = [name for name in COMMANDS if name in argv[:1]]
+    commands = {name: _command(name) for name in requested or COMMANDS}
     args = _parser(commands).parse_args(argv)
     try:
         return commands[args.command].run(args)
@@ -56,7 +56,7 @@ def _command(name: str) -> ModuleType:
 
 
 def _parser(commands: dict[str, ModuleType]) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("sam2_ros", description="Follow any object in a camera stream with SAM 2.")
+    parser = argparse.ArgumentParser("sam2_ros", description="Track any object in a camera stream with SAM 2.")
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for module in commands.values():
         module.add_parser(subparsers)

@@ -1,4 +1,4 @@
-"""`sam2_ros evaluate`: scores tracking on videos with true masks, as the DAVIS benchmark does."""
+"""`sam2_ros evaluate`: scores tracking on videos with ground truth, like the DAVIS benchmark."""
 
 from __future__ import annotations
 
@@ -32,21 +32,22 @@ from sam2_ros.training.metrics import ObjectScore, Summary, summarise
 
 from .options import add_model_options, add_preset_options, chosen_preset, whole_number
 
-_WORST = 5  # objects of which a picture is written
+_WORST = 5  # objects with the lowest scores, of which pictures are written
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Describe the command's arguments."""
     parser = subparsers.add_parser(
         "evaluate",
-        help="score tracking on videos with true masks",
+        help="score tracking on videos with ground truth",
         description="Tracks every object of the first frames of a data set in DAVIS' layout, and scores the masks: J "
-        "(region), F (boundary), presence, what happens when an object returns. Writes scores.json and pictures.",
+        "(region), F (boundary), presence, reacquisition, and J&F of every video. Writes scores.json and pictures of "
+        "the worst objects.",
     )
     parser.add_argument("dataset", metavar="DATASET", type=Path, help="folder with JPEGImages/ and Annotations/")
-    parser.add_argument("--prompt", choices=PROMPTS, default="mask", help="how an object is started (default: mask)")
-    parser.add_argument("--baseline", choices=BASELINES, help="score this instead of a model")
-    parser.add_argument("--max-sequences", type=whole_number, metavar="N", help="only the first N")
+    parser.add_argument("--prompt", choices=PROMPTS, default="mask", help="prompt that starts objects (default: mask)")
+    parser.add_argument("--baseline", choices=BASELINES, help="score this baseline instead of a model")
+    parser.add_argument("--max-sequences", type=whole_number, metavar="N", help="score the first N sequences only")
     parser.add_argument(
         "--out", type=Path, default=Path("evaluate_out"), metavar="FOLDER", help="default: evaluate_out"
     )
@@ -62,14 +63,14 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--precision",
         choices=("auto", *PRECISIONS),
         default="auto",
-        help="auto takes what is faster here: name one to compare scores (default: auto)",
+        help="auto depends on the device: name one to compare scores between machines (default: auto)",
     )
     add_model_options(parser)
     add_preset_options(parser, several=True)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Evaluate, write and print the table. Raises ValueError, OSError or CheckpointError for errors of the user."""
+    """Evaluate, write and print. Raises ValueError, OSError or CheckpointError for errors that the user can correct."""
     sequences = read_dataset(args.dataset)[: args.max_sequences]
     names = [args.baseline] if args.baseline else args.preset
     folders = {name: args.out / name if len(names) > 1 else args.out for name in names}
@@ -79,7 +80,13 @@ def run(args: argparse.Namespace) -> int:
         if outcomes[-1].interrupt:
             break
     _print_tables(
-        {outcome.name: _rows(summarise(outcome.scores), outcome.rate, outcome.skipped) for outcome in outcomes}
+        {
+            outcome.name: [
+                *_rows(summarise(outcome.scores), outcome.rate, outcome.skipped),
+                *_sequence_rows(outcome.results),
+            ]
+            for outcome in outcomes
+        }
     )
     if outcomes[-1].interrupt:
         raise outcomes[-1].interrupt
@@ -98,7 +105,7 @@ def _positive(text: str) -> float:
 
 @dataclass(frozen=True)
 class _Outcome:
-    """What a preset or baseline scored, until `interrupt` if Ctrl-C or SIGTERM ended it early."""
+    """The scores of a preset or baseline; with `interrupt`, Ctrl-C or SIGTERM ended it early."""
 
     name: str
     precision: str | None  # None for a baseline
@@ -108,7 +115,7 @@ class _Outcome:
 
     @property
     def scores(self) -> list[ObjectScore]:
-        """Of all objects."""
+        """The scores of all objects."""
         return [score for _, result in self.results for score in result.scores]
 
     @property
@@ -119,7 +126,7 @@ class _Outcome:
 
 
 def _evaluate(args: argparse.Namespace, name: str, sequences: list[Sequence], folder: Path) -> _Outcome:
-    """Score a preset or baseline; scores and pictures go into the folder."""
+    """Score a preset or baseline; write scores and pictures into the folder."""
     method, precision = _method(args, name)
     lost_after = None if args.baseline else args.lost_after * args.rate
     folder.mkdir(parents=True, exist_ok=True)
@@ -139,7 +146,7 @@ def _evaluate(args: argparse.Namespace, name: str, sequences: list[Sequence], fo
         interrupt = signal
         print(f"stopped: scores of the first {len(results) + skipped} of {len(sequences)} sequences", file=sys.stderr)
     if not results:
-        raise DatasetError(f"none of the {len(sequences)} sequences of {args.dataset} can be used")
+        raise DatasetError(f"none of the {len(sequences)} sequences of {args.dataset} can be used: see above")
     outcome = _Outcome(name, precision, results, skipped, interrupt)
     _write_json(folder / "scores.json", args, outcome)
     _write_worst(folder, results)
@@ -147,7 +154,7 @@ def _evaluate(args: argparse.Namespace, name: str, sequences: list[Sequence], fo
 
 
 def _method(args: argparse.Namespace, name: str) -> tuple[Method, str | None]:
-    """The method and the precision it runs in."""
+    """The method, and its precision (None for a baseline)."""
     if args.baseline:
         return baseline_method(BASELINES[name]), None
     model = load_model(args.model, args.checkpoint, args.image_size, choose_device(args.device))
@@ -201,17 +208,27 @@ def _rows(summary: Summary, rate: float, skipped: int) -> list[tuple[str, str]]:
         ("J", f"{summary.region:.3f}"),
         ("F", f"{summary.boundary:.3f}"),
         ("presence accuracy", f"{summary.presence:.3f}"),
-        ("tracked again after a return", _share(summary.reacquired)),
+        ("reacquired after an absence", _share(summary.reacquired)),
         ("  delay in frames", "-" if summary.delay is None else f"{summary.delay:.1f}"),
-        ("mistaken for a look-alike", _share(summary.mistaken)),
+        ("switched to a distractor", _share(summary.mistaken)),
         *_event_rows("lost", summary.lost_events),
         *_event_rows("reacquired", summary.reacquired_events),
         ("frames per second", f"{rate:.1f}"),
     ]
 
 
+def _sequence_rows(results: list[tuple[Sequence, Evaluated]]) -> list[tuple[str, str]]:
+    """J&F of every sequence, a mean over its objects."""
+    rows = []
+    for sequence, result in results:
+        count = len(result.scores)
+        name = sequence.name if count == 1 else f"{sequence.name}, {count} objects"
+        rows.append((f"J&F of {name}", f"{summarise(list(result.scores)).mean:.3f}"))
+    return rows
+
+
 def _print_tables(tables: dict[str, list[tuple[str, str]]]) -> None:
-    """Print tables with the same rows side by side, under their names if there are several."""
+    """Print tables with the same rows side by side; several with their names as header."""
     if len(tables) > 1:
         print(" " * 30 + "".join(f"{name:>10}" for name in tables))
     for row in zip(*tables.values()):

@@ -1,4 +1,4 @@
-"""`sam2_ros export`: the network as ONNX files, each compared with PyTorch."""
+"""`sam2_ros export`: exports the network as ONNX files and compares each with PyTorch."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument("--format", choices=["onnx"], default="onnx", help="default: onnx")
     add_network_options(parser)
-    parser.add_argument("--out", type=utf8_path, required=True, metavar="FOLDER", help="where the files go")
+    parser.add_argument("--out", type=utf8_path, required=True, metavar="FOLDER", help="folder for the files")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write and compare; 1 where a file differs."""
+    """Write and compare. Raises ValueError where a file differs, OSError or CheckpointError for errors of the user."""
     check_packages()
     model = load_model(args.model, args.checkpoint, args.image_size)
     args.out.mkdir(parents=True, exist_ok=True)

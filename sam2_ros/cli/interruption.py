@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM, between two steps of a long task."""
+"""Handles Ctrl-C and SIGTERM between the steps of a long task."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM, as `raise_terminated` raises it."""
+    """Raised by `raise_terminated` for SIGTERM."""
 
 
 def raise_terminated(number: int, frame: FrameType | None) -> None:
-    """A handler of SIGTERM that ends the program as Ctrl-C does: files are closed on the way out."""
+    """A handler of SIGTERM that ends the program like Ctrl-C, so that files are closed."""
     raise Terminated
 
 
 class Interruption:
-    """Inside this context the first Ctrl-C or SIGTERM is noted only; a second one acts at once, as it does outside."""
+    """A context in which the first Ctrl-C or SIGTERM only sets `signal`; a second one acts at once, as outside."""
 
     def __init__(self) -> None:
         self.signal: signal.Signals | None = None
@@ -30,7 +30,7 @@ class Interruption:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self, type_: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._restore()
 

@@ -1,4 +1,4 @@
-"""Options that several commands share: which model runs, and where."""
+"""Options that several commands share: model, device and presets."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from sam2_ros.tracking.presets import PRESETS, Preset
 
 
 def add_model_options(parser: argparse.ArgumentParser, several_sizes: bool = False) -> None:
-    """--device, beside those of `add_network_options`"""
+    """Add --device and the options of `add_network_options`."""
     options = add_network_options(parser, several_sizes)
     options.add_argument("--device", default="auto", help="auto (a GPU if there is one), cpu, cuda or cuda:N")
 
 
 def add_network_options(parser: argparse.ArgumentParser, several_sizes: bool = False) -> argparse._ArgumentGroup:
-    """--model, --checkpoint and --image-size (a list, where there may be several)"""
+    """Add --model, --checkpoint and --image-size (a list with `several_sizes`)."""
     options = parser.add_argument_group("model")
     options.add_argument("--model", choices=CONFIGS, default="nano", metavar="NAME", help=", ".join(CONFIGS))
     options.add_argument(
@@ -32,30 +32,34 @@ def add_network_options(parser: argparse.ArgumentParser, several_sizes: bool = F
 
 
 def add_preset_options(parser: argparse.ArgumentParser, several: bool = False) -> None:
-    """--preset (a list, where there may be several), and what it sets"""
-    options = parser.add_argument_group("quality for speed")
+    """Add --preset (a list with `several`) and an option for each of its values."""
+    options = parser.add_argument_group("quality against speed")
     names = ", ".join(PRESETS)
     options.add_argument(
         "--preset",
         type=_presets if several else _preset,
         default=["quality"] if several else "quality",
         metavar="NAME",
-        help=f"{names}{', or several with commas between them' if several else ''} (default: quality)",
+        help=f"{names}{', or several, separated by commas' if several else ''} (default: quality)",
     )
-    as_preset = "(default: as the preset says)"
+    as_preset = "(default: by the preset)"
     options.add_argument(
-        "--recent-memories", type=whole_number, default=0, metavar="N", help=f"remembered masks, 1 to 6 {as_preset}"
-    )
-    options.add_argument(
-        "--memory-pooling", type=whole_number, default=0, metavar="N", help=f"2: of 2 x 2 tokens, 1: none {as_preset}"
+        "--recent-memories", type=whole_number, default=0, metavar="N", help=f"spatial memories, 1 to 6 {as_preset}"
     )
     options.add_argument(
-        "--encode-every", type=whole_number, default=0, metavar="N", help=f"frames; masks move in between {as_preset}"
+        "--memory-pooling",
+        type=whole_number,
+        default=0,
+        metavar="N",
+        help=f"2: pool 2 x 2 tokens, 1: none {as_preset}",
+    )
+    options.add_argument(
+        "--encode-every", type=whole_number, default=0, metavar="N", help=f"encode every N-th frame {as_preset}"
     )
 
 
 def chosen_preset(args: argparse.Namespace, name: str) -> Preset:
-    """The preset of that name, with what was given beside it."""
+    """The preset of that name, with the values that were given as options."""
     return PRESETS[name].changed(args.recent_memories, args.memory_pooling, args.encode_every)
 
 
@@ -70,21 +74,26 @@ def _presets(text: str) -> list[str]:
 
 
 def utf8_path(text: str) -> Path:
-    """A path for libraries (safetensors, PyTorch, ONNX Runtime) that take no other."""
+    """A path in UTF-8, for safetensors, PyTorch and ONNX Runtime; raises argparse.ArgumentTypeError."""
+    return Path(utf8_text(text))
+
+
+def utf8_text(text: str) -> str:
+    """A name in UTF-8, which can be written to files and screens; raises argparse.ArgumentTypeError."""
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise argparse.ArgumentTypeError(f"the name {ascii(text)} is not valid UTF-8, rename it") from None
-    return Path(text)
+        raise argparse.ArgumentTypeError(f"the name {text!a} is not valid UTF-8, rename it") from None
+    return text
 
 
 def whole_number(text: str) -> int:
-    """An argument that counts something, at least 1."""
+    """An integer of at least 1; raises argparse.ArgumentTypeError."""
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a number from 1 on, not {text!r}")
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, not {text!r}")
     return int(text)
 
 
 def whole_numbers(text: str) -> list[int]:
-    """Several, with commas between them."""
+    """Integers of at least 1, separated by commas; raises argparse.ArgumentTypeError."""
     return [whole_number(piece) for piece in text.split(",")]

@@ -1,4 +1,4 @@
-"""`sam2_ros track`: follows objects through a video, a folder of pictures or a webcam's stream, without ROS."""
+"""`sam2_ros track`: tracks objects in a video, a folder of pictures or a webcam's stream, without ROS."""
 
 from __future__ import annotations
 
@@ -24,10 +24,12 @@ from sam2_ros.tracking.speed import speed_of
 from sam2_ros.tracking.types import TrackState
 
 from .interruption import Interruption
-from .options import add_model_options, add_preset_options, chosen_preset, whole_number
-from .track_outputs import Outputs, check_folder
+from .options import add_model_options, add_preset_options, chosen_preset, utf8_text, whole_number
+from .track_outputs import RunFiles, check_folder
 from .track_prompts import InOrder, PlannedPrompt, box, check_reached, click, frame_number, plan_prompts
 
+_ENDLESS = 2**63  # frames
+_FOLDER_RATE = 30.0  # pictures per second
 _EXPLANATION = """\
 Prompts are read from left to right. Each belongs to the object of the last --object before it, and to the frame
 of the last --at since then (default: the first frame). All prompts of an object on one frame are applied together;
@@ -36,7 +38,7 @@ those on its first frame start it, later ones correct it.
 examples:
   one object, by one click:
     sam2_ros track dog.mp4 --click 620,340
-  two objects, the first with a click beside it that removes what does not belong to it:
+  two objects, the first with a negative click beside it:
     sam2_ros track blocks.mp4 --object red --click 530,180 --click 550,220,0 --object blue --box 400,250,490,350
   pictures of a folder, 10 a second, and the first webcam:
     sam2_ros track pictures/ --fps 10 --click 320,240
@@ -50,7 +52,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Describe the command's arguments."""
     parser = subparsers.add_parser(
         "track",
-        help="follow objects through a video, a folder of pictures or a webcam's stream",
+        help="track objects in a video, a folder of pictures or a webcam's stream",
         description="Writes overlay.mp4, labels/ (a PNG for every frame), tracks.csv and timeline.png. All times are "
         "seconds from the first image.",
         epilog=_EXPLANATION,
@@ -72,10 +74,16 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     prompts.add_argument("--box", type=box, metavar="X0,Y0,X1,Y1", action=InOrder, help="left, top, right, bottom")
     prompts.add_argument("--mask", type=Path, metavar="PNG", action=InOrder, help="white or opaque on the object")
     prompts.add_argument(
-        "--at", type=frame_number, metavar="FRAME", action=InOrder, help="frame of what follows, from 0 on"
+        "--at", type=frame_number, metavar="FRAME", action=InOrder, help="frame of the following prompts, from 0 on"
     )
     prompts.add_argument(
-        "--object", nargs="?", const="", metavar="LABEL", action=InOrder, help="what follows is for another object"
+        "--object",
+        type=utf8_text,
+        nargs="?",
+        const="",
+        metavar="LABEL",
+        action=InOrder,
+        help="prompts that follow are for another object",
     )
     add_model_options(parser)
     add_preset_options(parser)
@@ -84,12 +92,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def run(args: argparse.Namespace) -> int:
-    """Track, write and sum up. Raises ValueError, OSError or CheckpointError for what the user can put right.
+    """Track, write and summarise. Raises ValueError, OSError or CheckpointError for errors that the user can correct.
 
-    Returns 0, or 128 plus the number of the signal that ended it.
+    Returns 0, or 128 plus the number of the signal that ended the run.
     """
     arguments = getattr(args, "prompts", ())
-    check_folder(args.out, [Path(args.source), *(value for kind, value in arguments if kind == "mask")])
+    check_folder(args.out, [Path(args.source), *(value for option, value in arguments if option == "mask")])
     source = _open(args.source, args.fps)
     prompts = plan_prompts(arguments, source.info.size)
     length = min(source.info.frames or _ENDLESS, args.max_frames or _ENDLESS)
@@ -105,29 +113,25 @@ def run(args: argparse.Namespace) -> int:
             **asdict(chosen_preset(args, args.preset)),
         ),
     )
-    follower = _Follower(tracker, prompts)
+    prompted = _PromptedTracker(tracker, prompts)
     latencies: list[float] = []
-    with Interruption() as interruption, Outputs(args.out, source.info.rate) as outputs:
+    with Interruption() as interruption, RunFiles(args.out, source.info.rate) as files:
         total = None if length == _ENDLESS else length
         for rgb, stamp in tqdm(islice(source.frames, args.max_frames), total=total, unit="frame", disable=None):
             start = time.perf_counter()
-            result = follower.step(rgb, stamp)
+            result = prompted.step(rgb, stamp)
             latencies.append(time.perf_counter() - start)
-            outputs.write(rgb, result)
+            files.write(rgb, result)
             if interruption.signal:
                 break
     print(f"{len(latencies)} frames, {speed_of(latencies)} on {device}")
-    _print_summary(outputs.rows, outputs.events)
-    print(outputs)
+    _print_summary(files.rows, files.events)
+    print(files)
     if interruption.signal:
         print(f"sam2_ros track: stopped by {interruption.signal.name} after {len(latencies)} frames", file=sys.stderr)
         return 128 + interruption.signal
     check_reached(prompts, len(latencies))
     return 0
-
-
-_ENDLESS = 2**63
-_FOLDER_RATE = 30.0  # pictures per second
 
 
 def _rate(text: str) -> float:
@@ -142,27 +146,27 @@ def _rate(text: str) -> float:
 
 def _open(name: str, rate: float | None) -> Source:
     if rate and not Path(name).is_dir():
-        raise ValueError(f"--fps is for a folder of pictures, {name} has its own times: leave --fps out")
+        raise ValueError(f"--fps is for a folder of pictures, but {name} has its own times: omit --fps")
     return open_source(name, rate or _FOLDER_RATE)
 
 
-class _Follower:
-    """Gives the tracker its frames, and each prompt on its own frame."""
+class _PromptedTracker:
+    """A tracker that applies each planned prompt on its frame."""
 
     def __init__(self, tracker: StreamingTracker, prompts: Iterable[PlannedPrompt]) -> None:
         self._tracker = tracker
-        self._waiting = list(prompts)
-        self._ids: dict[int, int] = {}  # of the tracker, by the user's number
+        self._pending = list(prompts)
+        self._ids: dict[int, int] = {}  # track ids by the object's number on the command line
 
     def step(self, rgb: np.ndarray, stamp: float) -> FrameResult:
         result = self._tracker.step(rgb, stamp)
-        if not self._waiting or self._waiting[0].frame > result.index:
+        if not self._pending or self._pending[0].frame > result.index:
             return result
-        while self._waiting and self._waiting[0].frame == result.index:
-            self._apply(self._waiting.pop(0))
-        prompted = self._tracker.latest
-        assert prompted is not None  # there has been a frame
-        return replace(prompted, events=result.events + self._tracker.drain_events())
+        while self._pending and self._pending[0].frame == result.index:
+            self._apply(self._pending.pop(0))
+        latest = self._tracker.latest
+        assert latest is not None  # a frame was tracked
+        return replace(latest, events=result.events + self._tracker.drain_events())
 
     def _apply(self, planned: PlannedPrompt) -> None:
         if planned.object in self._ids:
@@ -172,11 +176,11 @@ class _Follower:
 
 
 def _print_summary(rows: Sequence[TrackRow], events: Sequence[Event]) -> None:
-    followed = Counter(row.id for row in rows)
+    tracked = Counter(row.id for row in rows)
     visible = Counter(row.id for row in rows if row.state is TrackState.VISIBLE)
     labels = {row.id: row.label for row in rows}
-    for track_id in sorted(followed):
+    for track_id in sorted(tracked):
         name = f"object {track_id} {labels[track_id]}".rstrip()
-        print(f"{name}: visible on {visible[track_id]} of {followed[track_id]} frames")
+        print(f"{name}: visible on {visible[track_id]} of {tracked[track_id]} frames")
     for event in events:
         print(describe(event))

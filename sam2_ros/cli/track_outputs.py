@@ -1,4 +1,4 @@
-"""What `sam2_ros track` leaves in its folder."""
+"""The output files of `sam2_ros track`."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ _LABEL_FILES = "[0-9]" * 6 + ".png"
 
 
 class OutputError(ValueError):
-    """A folder that cannot take the results; the message says why and what to do."""
+    """A folder that results cannot be written to; the message says why and what to do."""
 
 
 def check_folder(folder: Path, inputs: Iterable[Path]) -> None:
-    """Raises OutputError if results in this folder would overwrite an input or files of somebody else."""
+    """Raises OutputError if results in this folder would overwrite an input or unrelated files."""
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"--out {folder} is a file, expected a folder: choose another name")
     written = {(folder / name).resolve() for name in (_VIDEO, _TABLE, _TIMELINE, _LABELS)}
     for file in inputs:
-        is_hit = {folder.resolve(), (folder / _LABELS).resolve()} if file.is_dir() else written
-        if file.resolve() in is_hit or file.resolve().parent == (folder / _LABELS).resolve():
+        targets = {folder.resolve(), (folder / _LABELS).resolve()} if file.is_dir() else written
+        if file.resolve() in targets or file.resolve().parent == (folder / _LABELS).resolve():
             raise OutputError(f"results in --out {folder} would overwrite {file}, an input: choose another folder")
     if not _is_earlier_run(folder):
         for name in (_VIDEO, _TABLE, _TIMELINE, _LABELS):
@@ -41,7 +41,7 @@ def check_folder(folder: Path, inputs: Iterable[Path]) -> None:
 
 
 def _is_earlier_run(folder: Path) -> bool:
-    """Every run begins its table first; that is empty if the disk was full."""
+    """Whether the folder has a table: every run writes its header first, or an empty file if the disk is full."""
     try:
         with (folder / _TABLE).open("rb") as table:
             first = table.readline()
@@ -50,30 +50,30 @@ def _is_earlier_run(folder: Path) -> bool:
     return first.rstrip() in (b"", ",".join(COLUMNS).encode())
 
 
-class Outputs:
+class RunFiles:
     """The files of one run, a context manager; those of an earlier run are deleted first.
 
-    All of them are written as far as the run came, however it ends. Raises OSError or VideoError that name the file.
+    They are complete up to the last frame, however the run ends. Raises OSError or VideoError that name the file.
     """
 
     def __init__(self, folder: Path, rate: float) -> None:
         """`rate` in frames per second, on average."""
         self._folder = folder
         (folder / _LABELS).mkdir(parents=True, exist_ok=True)
-        (folder / _TABLE).unlink(missing_ok=True)  # it may be a link
+        (folder / _TABLE).unlink(missing_ok=True)  # it may be a symbolic link
         self._table = CsvWriter(folder / _TABLE)
         for old in (folder / _VIDEO, folder / _TIMELINE, *(folder / _LABELS).glob(_LABEL_FILES)):
             old.unlink(missing_ok=True)
         self._video = VideoWriter(folder / _VIDEO, rate)
         self._colours = ObjectColours()
-        self._all_colours: dict[int, Colour] = {}  # of removed objects, too
+        self._all_colours: dict[int, Colour] = {}  # also of removed objects
         self._events: list[Event] = []
 
-    def __enter__(self) -> Outputs:
+    def __enter__(self) -> RunFiles:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self, type_: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         failures = []
         for finish in (self._table.close, self._video.close, self._write_timeline):
@@ -85,7 +85,7 @@ class Outputs:
             raise failures[0]
 
     def write(self, rgb: np.ndarray, result: FrameResult) -> None:
-        """The next frame (H, W, 3) uint8 with its tracks and events."""
+        """Write the next frame (H, W, 3) uint8 RGB with its tracks and events."""
         self._events += result.events
         self._colours.update(rgb, result)
         self._all_colours.update(self._colours)

@@ -1,4 +1,4 @@
-"""The prompts of `sam2_ros track`, from its arguments to what the tracker gets on each frame."""
+"""Converts the arguments of `sam2_ros track` to prompts for each frame."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sam2_ros.tracking.prompts import check_first_prompt, check_prompt
 
 @dataclass(frozen=True)
 class PlannedPrompt:
-    """A prompt and the frame and object (1, 2, ...) that it is for."""
+    """A prompt with its frame and object (1, 2, ...)."""
 
     object: int
     frame: int
@@ -24,7 +24,7 @@ class PlannedPrompt:
 
 
 class InOrder(argparse.Action):
-    """Keeps prompts in the order in which they were given, which argparse forgets."""
+    """Collects options in the order of the command line, which argparse does not keep."""
 
     def __call__(
         self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, value: Any, option: str | None = None
@@ -35,46 +35,53 @@ class InOrder(argparse.Action):
 def plan_prompts(arguments: Sequence[tuple[str, Any]], size: tuple[int, int]) -> list[PlannedPrompt]:
     """The prompts of all objects, by frame.
 
-    `arguments` are (name, value) in the order of the command line. Raises PromptError for what cannot be used on frames
-    of `size` (H, W).
+    `arguments` are (name, value) in the order of the command line. Raises PromptError for prompts that cannot be
+    used on frames of `size` (H, W).
     """
+    collected = collect_prompts(arguments)
+    if not collected:
+        raise PromptError("no prompt, expected at least one: give --click X,Y, --box X0,Y0,X1,Y1 or --mask PNG")
+    started: set[int] = set()
+    planned = []
+    for entry in collected:
+        check = check_prompt if entry.object in started else check_first_prompt
+        started.add(entry.object)
+        planned.append(replace(entry, prompt=_checked(check, entry.prompt, entry.frame, size)))
+    return planned
+
+
+def collect_prompts(arguments: Sequence[tuple[str, Any]]) -> list[PlannedPrompt]:
+    """The prompts of all objects, by frame, unchecked. Raises PromptError for an order that makes no sense."""
     prompts: dict[tuple[int, int], Prompt] = {}
     number, frame, label = 0, 0, ""
-    unused: int | None = None  # frame of an --at that no prompt has followed yet
-    for kind, value in arguments:
-        if kind == "object":
+    unused: int | None = None  # frame of the last --at while no prompt follows it
+    for option, value in arguments:
+        if option == "object":
             _check_prompted(number, prompts)
             _check_used(unused)
             number, frame, label = number + 1, 0, value
-        elif kind == "at":
+        elif option == "at":
             _check_used(unused)
             frame = unused = value
         else:
             unused = None
             number = max(number, 1)  # the first object needs no --object
             key = (frame, number)
-            prompts[key] = _extended(prompts.get(key, Prompt(label=label)), kind, value)
-    if not prompts:
-        raise PromptError("nothing to follow, expected a prompt: give --click X,Y, --box X0,Y0,X1,Y1 or --mask PNG")
-    _check_prompted(number, prompts)
-    _check_used(unused)
-    started: set[int] = set()
-    planned = []
-    for frame, number in sorted(prompts):
-        check = check_prompt if number in started else check_first_prompt
-        started.add(number)
-        planned.append(PlannedPrompt(number, frame, _checked(check, prompts[frame, number], frame, size)))
-    return planned
+            prompts[key] = _extended(prompts.get(key, Prompt(label=label)), option, value)
+    if prompts:
+        _check_prompted(number, prompts)
+        _check_used(unused)
+    return [PlannedPrompt(number, frame, prompts[frame, number]) for frame, number in sorted(prompts)]
 
 
-def _extended(prompt: Prompt, kind: str, value: Any) -> Prompt:
-    if kind == "click":
+def _extended(prompt: Prompt, option: str, value: Any) -> Prompt:
+    if option == "click":
         return replace(prompt, clicks=(*prompt.clicks, value))
-    if getattr(prompt, kind) is not None:
+    if getattr(prompt, option) is not None:
         raise PromptError(
-            f"a second --{kind} for one object on one frame, expected one: put --object or --at before it"
+            f"a second --{option} for one object on one frame, expected one: put --object or --at before it"
         )
-    return replace(prompt, box=value) if kind == "box" else replace(prompt, mask=read_mask(value))
+    return replace(prompt, box=value) if option == "box" else replace(prompt, mask=read_mask(value))
 
 
 def _checked(
@@ -100,7 +107,7 @@ def _check_used(frame: int | None) -> None:
 
 
 def check_reached(prompts: Sequence[PlannedPrompt], frames: int) -> None:
-    """Raises PromptError if there are too few frames for a prompt."""
+    """Raises PromptError if a prompt is for a frame beyond the last one."""
     last = max(prompt.frame for prompt in prompts)
     if last >= frames:
         raise PromptError(f"a prompt is for frame {last}, but only frames 0 to {frames - 1} are tracked")
@@ -121,7 +128,7 @@ def box(text: str) -> Box:
 
 def _numbers(text: str, counts: tuple[int, ...], form: str) -> list[float]:
     try:
-        numbers = [float(piece) for piece in text.split(",")]
+        numbers = [float(number) for number in text.split(",")]
     except ValueError:
         numbers = []
     if len(numbers) not in counts:
@@ -130,7 +137,7 @@ def _numbers(text: str, counts: tuple[int, ...], form: str) -> list[float]:
 
 
 def frame_number(text: str) -> int:
-    """Parses a number from 0 on; raises argparse.ArgumentTypeError."""
+    """Parses a frame number of at least 0; raises argparse.ArgumentTypeError."""
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"expected the number of a frame from 0 on, not {text!r}")
     return int(text)

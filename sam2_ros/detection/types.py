@@ -68,9 +68,11 @@ class Ignored(Enum):
     EMPTY = "empty"
     OUTSIDE = "outside the image"
     NORMALISED = "within one pixel (0..1 instead of pixels?)"
-    UNSCORED = "with score 0"
+    UNSCORED = "with score 0 or below"
     LOW_SCORE = "with a score below detection_min_score"
     OTHER_CLASS = "of a class not in detection_classes"
+    NUMBERED = "of a class given by its number, where detection_classes has names"
+    NAMED = "of a class given by its name, where detection_classes has numbers"
     SURPLUS = "beyond the limit of boxes per array"
     DUPLICATE = "duplicates of a box with a higher score"
     NO_OBJECT = "in which the model finds no object that fills it"
@@ -108,9 +110,9 @@ def filter_detections(
         if reason := _fault(detection, box):
             ignored[reason] += 1
         elif classes and detection.class_id not in classes:
-            ignored[Ignored.OTHER_CLASS] += 1
-        elif detection.score < config.min_score:
-            ignored[Ignored.LOW_SCORE if detection.score else Ignored.UNSCORED] += 1
+            ignored[_class_fault(detection.class_id, classes)] += 1
+        elif max(detection.score, 0.0) < config.min_score:  # -1 stands for a score that is not known
+            ignored[Ignored.LOW_SCORE if detection.score > 0 else Ignored.UNSCORED] += 1
         else:
             usable.append(Detection(box, detection.score, detection.label))
     usable.sort(key=lambda detection: -detection.score)
@@ -135,3 +137,11 @@ def _fault(detection: Detection, clipped: Box) -> Ignored | None:
     if max(box.x1 - box.x0, box.y1 - box.y0) < _MIN_SIDE:
         return Ignored.NORMALISED
     return Ignored.OUTSIDE if clipped.x1 <= clipped.x0 or clipped.y1 <= clipped.y0 else None
+
+
+def _class_fault(class_id: str, wanted: Collection[str]) -> Ignored:
+    """Numbers and names never meet, which is a mistake; another class is none."""
+    numbered = sum(name.isdecimal() for name in wanted)
+    if class_id.isdecimal() and not numbered:
+        return Ignored.NUMBERED
+    return Ignored.NAMED if numbered == len(wanted) and not class_id.isdecimal() else Ignored.OTHER_CLASS

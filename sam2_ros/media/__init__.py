@@ -1,1 +1,1 @@
-"""Videos, pictures and tables: what the tracker reads from files and what a run leaves behind; no ROS."""
+"""Reads videos and pictures, writes videos, label images, tables and plots; no ROS."""

@@ -1,4 +1,4 @@
-"""Colours of objects: each stands out from what it is drawn on, and from the other objects."""
+"""Colours of objects, distinct from the image that they are drawn on and from each other."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..tracking.types import Box, FrameResult, Track
 
 Colour = tuple[int, int, int]  # RGB, 0..255
 
-# At least 31 apart from each other as `_difference` says; 2 can just be distinguished
+# At least 31 apart by `_difference`; a difference of about 2 is just noticeable.
 PALETTE: tuple[Colour, ...] = (
     (0, 240, 255),
     (255, 64, 255),
@@ -25,20 +25,20 @@ PALETTE: tuple[Colour, ...] = (
     (204, 121, 167),
     (0, 114, 178),
 )
-_SAMPLES = 48  # pixels along each side of what a colour is compared with: bounds the cost
-_SURROUNDINGS = 0.25  # of the sides of an object's box, on each side of it
-_SIMILAR = 10  # percent of the pixels that may be closer to the colour than its contrast says
-_LIGHTNESS = 0.5  # weight beside hue and saturation: shading changes it, and a light green on green is hard to see
+_SAMPLES = 48  # sampled pixels along each side of an object's surroundings
+_SURROUNDINGS = 0.25  # margin around an object's box, relative to its sides
+_SIMILAR = 10  # percentile of the pixels' differences that is the contrast
+_LIGHTNESS = 0.5  # weight in the difference: lightness also changes by shading
 
 
 class ObjectColours(Mapping[int, Colour]):
-    """The colour of each object that is tracked, by its id; it is chosen once and then kept."""
+    """The colour of each tracked object by its id, chosen once."""
 
     def __init__(self) -> None:
         self._colours: dict[int, Colour] = {}
 
     def update(self, rgb: np.ndarray, result: FrameResult) -> None:
-        """Chooses colours for the objects that are new on a frame (H, W, 3) uint8; drops those that are gone."""
+        """Choose colours for new objects on a frame (H, W, 3) uint8 RGB; drop those of removed objects."""
         self._colours = {track.id: self._colours[track.id] for track in result.tracks if track.id in self._colours}
         for track in result.tracks:
             if track.id not in self._colours:
@@ -55,7 +55,7 @@ class ObjectColours(Mapping[int, Colour]):
 
 
 def _most_distinct(background: tuple[np.ndarray, np.ndarray], taken: list[Colour]) -> Colour:
-    """Of the colours that fewest objects have, the one farthest from the pixels and from the objects' colours."""
+    """The least used colour that differs most from the pixels and from other objects' colours."""
     counts = Counter(taken)
     least = min(counts[colour] for colour in PALETTE)
 
@@ -67,7 +67,7 @@ def _most_distinct(background: tuple[np.ndarray, np.ndarray], taken: list[Colour
 
 
 def _surroundings(rgb: np.ndarray, track: Track) -> tuple[np.ndarray, np.ndarray]:
-    """Pixels (N, 3) uint8 on the object and around it; none and all of the frame while it is out of view."""
+    """Pixels (N, 3) uint8 on the object and around it; out of view, none and all of the frame."""
     height, width = rgb.shape[:2]
     x0, y0, x1, y1 = 0, 0, width, height
     if box := track.box:
@@ -80,16 +80,16 @@ def _surroundings(rgb: np.ndarray, track: Track) -> tuple[np.ndarray, np.ndarray
 
 
 def _difference(colours: np.ndarray, colour: Colour) -> np.ndarray:
-    """How far each of (N, 3) uint8 RGB looks from a colour, (N,): distance in CIELAB with lightness counting less."""
+    """Differences (N,) of colours (N, 3) uint8 RGB from one: distances in CIELAB, with less weight on lightness."""
     both = np.concatenate([np.array([colour], np.uint8), colours]).astype(np.float32) / 255
     lab = cv2.cvtColor(both[None], cv2.COLOR_RGB2LAB)[0] * (_LIGHTNESS, 1.0, 1.0)
     return np.linalg.norm(lab[1:] - lab[0], axis=1)
 
 
 def drawn_colour(picture: np.ndarray, box: Box, taken: Collection[Colour]) -> Colour | None:
-    """The colour in which an object was drawn on a picture (H, W, 3) uint8, None if there is no trace of it.
+    """The colour of an object drawn on a picture (H, W, 3) uint8 RGB; None where its box has none of the palette.
 
-    For those who have the picture alone; `taken` are the colours of other objects.
+    `taken` are the colours of other objects.
     """
     region = picture[max(int(box.y0), 0) : int(box.y1) + 1, max(int(box.x0), 0) : int(box.x1) + 1]
     counts = {colour: int((region == colour).all(axis=2).sum()) for colour in PALETTE if colour not in taken}

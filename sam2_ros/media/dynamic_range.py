@@ -1,4 +1,4 @@
-"""Scales images of more than 8 bits to 8, by the same scale from frame to frame: flicker would look like motion."""
+"""Converts images of more than 8 bits to 8, with a steady scale: flicker would look like motion."""
 
 from __future__ import annotations
 
@@ -6,35 +6,36 @@ import numpy as np
 
 BIT_DEPTHS = (8, 10, 12, 14, 16)
 
-_OUTLIERS = 1e-3  # the part of an image's pixels that may be hot, or hold data that the camera embeds
-_SAMPLES = 20_000  # pixels at most that are looked at
+_OUTLIERS = 1e-3  # fraction of an image's pixels that may be hot
+_MAX_EXCESS = 2e-2  # fraction that may exceed the bit depth: hot pixels, and rows of data that the camera embeds
+_SAMPLES = 20_000  # pixels at most that are sampled
 _ADAPTATION = 0.1  # per frame
 
 
 class BitDepth:
-    """Bits that samples of 16 use from the lowest on: given, or the most that a frame has needed so far."""
+    """Used bits of 16-bit samples, from the lowest on: given, or the most that any frame has needed so far."""
 
     def __init__(self, given: int = 0) -> None:
-        """`given`: 8 to 16; 0: from the data."""
+        """`given` is 8 to 16, or 0 for the depth of the data."""
         self._given = given
         self.needed = 0  # by the frames so far; 0 before the first
 
     @property
     def value(self) -> int:
-        """By which frames are scaled."""
+        """The bit depth by which frames are scaled."""
         return self._given or self.needed
 
     def to_bytes(self, pixels: np.ndarray) -> np.ndarray:
-        """uint16 -> uint8 of the same shape; brighter values than the depth allows are white."""
+        """uint16 -> uint8 of the same shape; values beyond the bit depth are white."""
         self.needed = max(self.needed, _needed(_sampled(pixels)))
         scaled = pixels >> (self.value - 8)
         return (scaled if self.value == 16 else np.minimum(scaled, 255)).astype(np.uint8)
 
 
 class SteadyRange:
-    """For samples without a fixed range: from their darkest to their brightest, adapting slowly.
+    """Range of samples from their darkest to their brightest, which adapts slowly.
 
-    Zeros and values that are not finite are no measurement; they are black.
+    Zeros and values that are not finite are no measurements; they become black.
     """
 
     def __init__(self) -> None:
@@ -56,7 +57,7 @@ class SteadyRange:
         return np.clip(grey, 0, 255, out=grey).astype(np.uint8)
 
     def _adapt(self, measured: np.ndarray) -> None:
-        """At once where nothing of the known range is left, as after a thermal camera's calibration."""
+        """Adapt to the range of a frame: at once if it does not overlap, as after a thermal camera's calibration."""
         if self._range is None or measured[0] > self._range[1] or measured[1] < self._range[0]:
             self._range = measured
         else:
@@ -64,11 +65,11 @@ class SteadyRange:
 
 
 def _sampled(pixels: np.ndarray) -> np.ndarray:
-    """Rows and columns apart by an odd number, so that all colours of a Bayer pattern are among them."""
+    """Every n-th row and column, n odd, so that all colours of a Bayer pattern are sampled."""
     step = int(np.sqrt(pixels.size / _SAMPLES)) // 2 * 2 + 1
-    return pixels[::step, ::step]
+    return pixels[step // 2 :: step, step // 2 :: step]
 
 
 def _needed(samples: np.ndarray) -> int:
-    allowed = _OUTLIERS * samples.size
+    allowed = _MAX_EXCESS * samples.size
     return next(depth for depth in BIT_DEPTHS if np.count_nonzero(samples >= 1 << depth) <= allowed)

@@ -1,4 +1,4 @@
-"""Masks from picture files."""
+"""Reads masks from picture files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .decoding import DecodeError, decode
 
 
 def read_mask(path: str | os.PathLike[str]) -> np.ndarray:
-    """(H, W) bool, True on the object, by the rule of `to_mask`; raises PromptError for a file that is no picture."""
+    """(H, W) bool, True on the object, converted by `to_mask`; raises PromptError for a file that is no mask."""
     expected = "expected a picture such as a PNG, white on the object and black elsewhere"
     if not Path(path).is_file():
         raise PromptError(f"mask {path} does not exist; {expected}")
@@ -32,7 +32,7 @@ def read_mask(path: str | os.PathLike[str]) -> np.ndarray:
 
 
 def _with_black_background(picture: np.ndarray, data: bytes) -> np.ndarray:
-    """The picture; its indices where it is indexed and index 0, the background of label images, is not black."""
+    """The picture, or the indices of an indexed one without black: index 0 is the background of label images."""
     if picture.ndim < 3 or picture.shape[2] != 3 or not picture.any(axis=2).all():
         return picture
     try:

@@ -1,16 +1,18 @@
-"""The visualization image: masks, captions, and a list of what is out of view."""
+"""The visualization image: masks, captions, and a list of absent objects."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import cycle
 from textwrap import shorten
 
 import cv2
 import numpy as np
 
+from ..tracking.geometry import bounding_box
 from ..tracking.types import Box, FrameResult, Track, TrackState
-from .colours import Colour
+from .colours import PALETTE, Colour
 
 _FILL, _HALO, _BACKGROUND = 0.4, 0.45, 0.7  # opacity
 _DARK, _WHITE = (18, 20, 24), (255, 255, 255)
@@ -18,10 +20,10 @@ _FONT = cv2.FONT_HERSHEY_DUPLEX
 
 
 def draw(rgb: np.ndarray, result: FrameResult, colours: Mapping[int, Colour]) -> np.ndarray:
-    """A copy of the frame (H, W, 3) uint8 with every object of its result painted on it, in the colour of its id.
+    """A copy of the frame (H, W, 3) uint8 RGB with the objects of its result, in the colours of their ids.
 
-    An object in view has a mask and a caption; the others are listed in the lower left corner. Raises ValueError if
-    frame and result have different sizes.
+    Visible objects have a mask and a caption; the others are listed in the lower left corner. Raises ValueError if
+    frame and result differ in size.
     """
     if rgb.shape != (*result.size, 3):
         raise ValueError(f"frame has shape {rgb.shape}, expected {(*result.size, 3)} as its result has")
@@ -38,9 +40,20 @@ def draw(rgb: np.ndarray, result: FrameResult, colours: Mapping[int, Colour]) ->
     return canvas
 
 
+def draw_masks(rgb: np.ndarray, masks: Iterable[np.ndarray]) -> np.ndarray:
+    """A copy of an image (H, W, 3) uint8 with masks (H, W) bool in colours of the palette, the last one in front."""
+    canvas = np.array(rgb, order="C")
+    style = _Style.for_frame(canvas)
+    for mask, colour in zip(masks, cycle(PALETTE)):
+        box = bounding_box(mask)
+        if box is not None:
+            _paint_mask(canvas, mask, box, colour, style.line)
+    return canvas
+
+
 @dataclass(frozen=True)
 class _Style:
-    """Sizes that grow with the picture (pixels)."""
+    """Sizes that scale with the frame (pixels)."""
 
     line: int
     scale: float  # of the font
@@ -74,7 +87,7 @@ class _Rectangle:
 
 
 def _paint_mask(canvas: np.ndarray, mask: np.ndarray, box: Box, colour: Colour, line: int) -> None:
-    """A translucent mask with a line in its colour inside its edge, and a dark one outside."""
+    """Paint a translucent mask with an outline in its colour inside its edge, and a dark one outside."""
     margin = 2 * line + 1
     x0, y0 = max(int(box.x0) - margin, 0), max(int(box.y0) - margin, 0)
     x1, y1 = int(box.x1) + margin + 1, int(box.y1) + margin + 1
@@ -88,7 +101,7 @@ def _paint_mask(canvas: np.ndarray, mask: np.ndarray, box: Box, colour: Colour, 
 
 
 def _tint(region: np.ndarray, colour: Colour, opacity: float, mask: np.ndarray | None = None) -> None:
-    """Mixes a colour into (H, W, 3), where (H, W) is not zero; in integers, for this is most of the work."""
+    """Blend a colour into a region (H, W, 3) where the mask (H, W) is not zero; in integers, which is faster."""
     red, green, blue = (opacity * value for value in colour)
     tinted = cv2.add(cv2.convertScaleAbs(region, alpha=1.0 - opacity), (red, green, blue, 0.0))
     cv2.copyTo(tinted, mask, region)
@@ -101,7 +114,7 @@ def _caption_size(text: str, style: _Style) -> tuple[int, int]:
 
 
 def describe(track: Track, stamp: float) -> str:
-    """Id, label and state in one line, and for how many seconds an object has been absent at `stamp`."""
+    """Id, label and state in one line, with presence, or the seconds of absence at `stamp`."""
     name = shorten(f"{track.id} {track.label}", 28)
     if track.state is TrackState.VISIBLE:
         return f"{name}  visible {track.presence:.2f}"
@@ -111,7 +124,7 @@ def describe(track: Track, stamp: float) -> str:
 def _free_rectangle(
     canvas: np.ndarray, box: Box | None, size: tuple[int, int], taken: list[_Rectangle], style: _Style
 ) -> _Rectangle:
-    """Above the box, or else below, or within; without a box in the lower left corner, upwards from there."""
+    """A free place above, below or inside the box; without a box, in the list in the lower left corner."""
     (frame_height, frame_width), (width, height) = canvas.shape[:2], size
     gap = style.margin
     right, bottom = max(frame_width - width - gap, 0), max(frame_height - height - gap, 0)
@@ -121,17 +134,17 @@ def _free_rectangle(
     else:
         tops = [int(box.y0) - height - gap, int(box.y1) + gap, int(box.y0) + gap, int(box.y1) - height - gap]
         left = int(box.x0 + box.x1 - width) // 2
-    places = [_Rectangle(min(max(left, 0), right), top, width, height) for top in tops if 0 <= top <= bottom]
-    free = (place for place in places if not any(place.overlaps(other) for other in taken))
+    candidates = [_Rectangle(min(max(left, 0), right), top, width, height) for top in tops if 0 <= top <= bottom]
+    free = (candidate for candidate in candidates if not any(candidate.overlaps(other) for other in taken))
     fallback = _Rectangle(min(max(left, 0), right), min(max(tops[0], 0), bottom), width, height)
     return next(free, fallback)
 
 
 def _draw_caption(
-    canvas: np.ndarray, place: _Rectangle, text: str, presence: float, colour: Colour, style: _Style
+    canvas: np.ndarray, area: _Rectangle, text: str, presence: float, colour: Colour, style: _Style
 ) -> None:
-    """Dark, with a bar in the object's colour whose length is the presence."""
-    x, y, width, height = place.x, place.y, place.width, place.height
+    """Draw text on a dark background, with a bar in the object's colour whose length is the presence."""
+    x, y, width, height = area.x, area.y, area.width, area.height
     _tint(canvas[y : y + height, x : x + width], _DARK, _BACKGROUND)
     line = max(2, style.margin // 2)
     canvas[y : y + height, x : x + line] = colour

@@ -1,4 +1,4 @@
-"""Pictures from files and into them, whatever bytes their names have, and a folder of them as a video."""
+"""Reads and writes picture files, whose names need not be UTF-8, and reads folders of them as videos."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class PictureError(ValueError):
 
 
 def read_picture(path: str | os.PathLike[str], flags: int = cv2.IMREAD_COLOR) -> np.ndarray | None:
-    """What `cv2.imread` reads with these flags, None for a file that is no picture; raises OSError."""
+    """The same as `cv2.imread` with these flags; None for a file that is no picture. Raises OSError."""
     content = np.frombuffer(Path(path).read_bytes(), np.uint8)
     try:
         return cv2.imdecode(content, flags) if len(content) else None
@@ -29,13 +29,13 @@ def read_picture(path: str | os.PathLike[str], flags: int = cv2.IMREAD_COLOR) ->
 
 
 def write_picture(path: str | os.PathLike[str], picture: np.ndarray) -> None:
-    """Writes what `cv2.imwrite` writes, as `write_whole` does."""
+    """Write the same as `cv2.imwrite`, by `write_whole`."""
     _, content = cv2.imencode(Path(path).suffix, picture)
     write_whole(path, content.tobytes())
 
 
 def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
-    """Writes a file, wholly or not at all; raises OSError that names it."""
+    """Write a complete file or none; raises OSError that names it."""
     try:
         Path(path).write_bytes(content)
     except OSError as error:
@@ -53,16 +53,16 @@ def picture_files(folder: Path) -> list[Path]:
 
 
 def read_pictures(files: list[Path]) -> Iterator[np.ndarray]:
-    """Each picture (H, W, 3) uint8, RGB; more than 8 bits are scaled alike in all of them.
+    """Yield each picture (H, W, 3) uint8 RGB; those of more than 8 bits are scaled by one common scale.
 
-    Raises PictureError for one that cannot be read or has another size.
+    Raises PictureError for a picture that cannot be read or differs in size from the first.
     """
     shape: tuple[int, ...] | None = None
     depth, steady_range = BitDepth(), SteadyRange()
     for file in files:
         picture = read_picture(file, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
         if picture is None:
-            raise PictureError(f"picture {file} cannot be read; it is damaged or empty: replace it or take it out")
+            raise PictureError(f"picture {file} cannot be read; it is damaged or empty: replace or remove it")
         shape = shape or picture.shape
         if picture.shape != shape:
             raise PictureError(
@@ -75,9 +75,9 @@ def read_pictures(files: list[Path]) -> Iterator[np.ndarray]:
 
 
 def _natural(name: str) -> list[tuple[int, str]]:
-    """Numbers compare by value, the text between them without case."""
-    pieces = re.split(r"([0-9]+)", name)
-    return [(int(piece), piece) if i % 2 else (0, piece.lower()) for i, piece in enumerate(pieces)]
+    """Sort key that compares numbers by value and text case-insensitively."""
+    parts = re.split(r"([0-9]+)", name)
+    return [(int(part), part) if i % 2 else (0, part.lower()) for i, part in enumerate(parts)]
 
 
 def _size(shape: tuple[int, ...]) -> str:

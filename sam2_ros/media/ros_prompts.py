@@ -1,4 +1,4 @@
-"""Prompts from sam2_ros/msg/Prompt, read by its fields, without ROS."""
+"""Reads sam2_ros/msg/Prompt by its fields, without ROS."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from sam2_ros.tracking.mask_prompts import to_mask
 from sam2_ros.tracking.types import Box, Click, Prompt, PromptError
 
-from .ros_images import ImageError, samples_of
+from .ros_images import ImageError, raw_pixels
 
 
 def prompt_of(message: Any) -> Prompt:
@@ -23,12 +23,12 @@ def prompt_of(message: Any) -> Prompt:
 
 
 def box_of(message: Any) -> Box:
-    """The box that was published."""
+    """The box in a message."""
     return Box(message.x_min, message.y_min, message.x_max, message.y_max)
 
 
 def _mask(message: Any) -> np.ndarray:
     try:
-        return to_mask(samples_of(message))
+        return to_mask(raw_pixels(message))
     except ImageError as error:
-        raise PromptError(f"the prompt's mask cannot be read: {error}") from error
+        raise PromptError(f"cannot read the prompt's mask: {error}") from error

@@ -1,4 +1,4 @@
-"""What can be tracked without ROS: a video file, a folder of pictures, a webcam."""
+"""Sources of frames without ROS: video files, folders of pictures, webcams."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ import numpy as np
 from .pictures import picture_files, read_pictures
 from .video import VideoInfo, probe, read_frames
 
-_BAGS = {".mcap", ".db3"}  # before a suffix of compression, if there is one
-_WEBCAM_RATE = 30.0  # frames per second of a webcam that does not say
+_BAGS = {".mcap", ".db3"}  # a suffix of compression may follow
+_WEBCAM_RATE = 30.0  # frames per second of a webcam that does not report its rate
 
 
 class SourceError(ValueError):
-    """Nothing that can be tracked; the message says why and what to do."""
+    """A source that cannot be read; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """Frames (H, W, 3) uint8, RGB, with the seconds since the first one; they can be read once."""
+    """Frames (H, W, 3) uint8 RGB with the seconds since the first one; they can be read once."""
 
     info: VideoInfo
     frames: Iterator[tuple[np.ndarray, float]]
@@ -34,7 +34,7 @@ class Source:
 def open_source(name: str, rate: float) -> Source:
     """A video file, a folder of pictures (shown at `rate` per second), or the number of a webcam.
 
-    Raises SourceError, VideoError or PictureError for what is none of these.
+    Raises SourceError, VideoError or PictureError for anything that cannot be read.
     """
     path = Path(name)
     webcam = re.fullmatch(r"(?:/dev/video)?([0-9]+)", name)
@@ -71,13 +71,13 @@ def _folder(path: Path, rate: float) -> Source:
 
 
 def _webcam(number: int) -> Source:
-    """Stamps are the time at which the frame was read."""
+    """Frames are stamped with the time at which they were read."""
     device = Path(f"/dev/video{number}")
     if not device.exists():
         found = ", ".join(sorted(camera.name.removeprefix("video") for camera in Path("/dev").glob("video[0-9]*")))
         raise SourceError(f"there is no webcam {number} ({device}); the webcams here are: {found or 'none'}")
     capture = cv2.VideoCapture(number, cv2.CAP_V4L2)
-    capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # the latest frame, where tracking is slower than the webcam
+    capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # keep the latest frame where tracking is slower than the webcam
     is_read, first = capture.read()
     if not is_read:
         capture.release()

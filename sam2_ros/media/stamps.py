@@ -1,4 +1,4 @@
-"""Stamps that increase, whatever the clock says."""
+"""Strictly increasing stamps from irregular clocks."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ Frame = TypeVar("Frame")
 
 
 def steady_stamps(timed: Iterable[tuple[Frame, float | None]], period: float) -> Iterator[tuple[Frame, float]]:
-    """Frames with the seconds since the first one, strictly increasing; no frame is dropped.
+    """Yield all frames with the seconds since the first one, strictly increasing.
 
-    `timed` are frames with the time of some clock (seconds); one without a time comes a `period` after the frame
-    before. A single time out of order is moved between its neighbours. Two in a row mean that the clock was set back:
-    it then continues a `period` after the frame before.
+    `timed` are frames with the time of any clock (seconds); a frame without a time is stamped a `period` after the
+    previous one. A single time out of order is moved between its neighbours. Two in a row mean that the clock was set
+    back: stamps then continue a `period` after the previous one.
     """
     clock = _Clock(period)
     frames = iter(timed)
@@ -29,10 +29,10 @@ class _Clock:
     def __init__(self, period: float) -> None:
         self._period = period
         self._last: float | None = None  # stamp
-        self._zero: float | None = None  # time of the clock at stamp 0
+        self._zero: float | None = None  # the clock's time at stamp 0
 
     def stamp(self, time: float | None, next_time: float | None) -> float:
-        """The stamp of a frame with this time, given the time of the frame that follows."""
+        """The stamp of a frame, from its time and the next frame's."""
         expected = 0.0 if self._last is None else self._last + self._period
         if time is None:
             stamp = expected

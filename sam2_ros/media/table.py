@@ -1,4 +1,4 @@
-"""A run as a table: one row for each object on each frame; and its events as lines of text."""
+"""The table of a run, with a row for each object on each frame, and its events as text."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def rows_of(result: FrameResult) -> list[TrackRow]:
 
 
 class CsvWriter:
-    """Writes rows as they come, a context manager. Each call's rows are in the file at once, wholly or not at all.
+    """Writes a CSV file, as a context manager. All rows of a call are in the file when it returns, or none.
 
     Raises OSError that names the file.
     """
@@ -75,16 +75,16 @@ class CsvWriter:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self, type_: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
 
     def write(self, rows: Iterable[TrackRow]) -> None:
-        """Appends rows."""
+        """Append rows."""
         self._append(_to_text(row) for row in rows)
 
     def close(self) -> None:
-        """Ends the file."""
+        """Close the file."""
         self._file.close()
 
     def _append(self, lines: Iterable[Iterable[object]]) -> None:
@@ -100,13 +100,13 @@ class CsvWriter:
 
 
 def write_csv(rows: Iterable[TrackRow], path: str | os.PathLike[str]) -> None:
-    """The whole table at once."""
+    """Write a whole table."""
     with CsvWriter(path) as writer:
         writer.write(rows)
 
 
 def read_csv(path: str | os.PathLike[str]) -> Iterator[TrackRow]:
-    """The rows of a table that was written here."""
+    """The rows of a table that `CsvWriter` wrote."""
     with open(path, newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
             edges = [row[name] for name in ("x0", "y0", "x1", "y1")]
@@ -124,7 +124,7 @@ def read_csv(path: str | os.PathLike[str]) -> Iterator[TrackRow]:
 
 
 def describe(event: Event, start: float = 0.0) -> str:
-    """One line for people; times count from `start` (seconds)."""
+    """An event as one line of text, with seconds since `start`."""
     parts = [f"{event.stamp - start:8.2f} s"]
     if event.track_id:
         parts.append(f"object {event.track_id}")

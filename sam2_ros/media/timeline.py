@@ -1,4 +1,4 @@
-"""A run as a plot: every object over the time of the images."""
+"""The timeline of a run: a plot of every object over image time."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ _MARKERS = {  # shape and colour
     EventKind.RESET: ("D", "#1b1b1b"),
 }
 _PRESENCE_COLOUR = "#24313a"
-_LANE = 0.76  # height of a lane, of the distance between two
+_LANE = 0.76  # height of a lane, relative to the distance between two
 _MAX_INCHES = 40.0
-_MOST_SCALES = 50  # lanes above which the scales of presence cannot be read
+_MAX_SCALES = 50  # lanes beyond which the scales of presence cannot be read
 
 
 def write_timeline(
@@ -42,10 +42,10 @@ def write_timeline(
     path: str | os.PathLike[str],
     colours: Mapping[int, Colour],
 ) -> None:
-    """Writes a PNG of every object over the time of the images: stamps are seconds from the first image.
+    """Write a PNG of every object over image time; stamps are seconds since the first image.
 
-    Each has a lane, coloured by state, with its events and its presence (0 at the foot, 1 at the top); its name stands
-    on the object's colour, where there is one. Raises OSError that names the file.
+    Each object has a lane, coloured by state, with its events and its presence (0 at the bottom, 1 at the top), and its
+    name on the object's colour, if it has one. Raises OSError that names the file.
     """
     lanes: dict[int, list[TrackRow]] = defaultdict(list)
     for row in rows:
@@ -84,7 +84,7 @@ def _draw_lane(axes: Axes, rows: Sequence[TrackRow], position: int) -> None:
 
 
 def _draw_frame(axes: Axes, objects: Sequence[TrackRow], colours: Mapping[int, Colour]) -> None:
-    """Axes and names of the lanes, from one row of each."""
+    """Draw axes and the names of the lanes, from one row of each object."""
     axes.set_xlabel("time since the first image (s)")
     axes.set_xlim(left=min(0.0, axes.get_xlim()[0]))
     axes.set_ylim(len(objects) - 0.1, -0.4)
@@ -103,8 +103,8 @@ def _draw_frame(axes: Axes, objects: Sequence[TrackRow], colours: Mapping[int, C
 
 
 def _draw_presence_scales(axes: Axes, lanes: int) -> None:
-    """0 to 1 at the right of each lane."""
-    if not 0 < lanes <= _MOST_SCALES:
+    """Draw a scale from 0 to 1 at the right of each lane."""
+    if not 0 < lanes <= _MAX_SCALES:
         return
     scale = axes.twinx()
     scale.set_ylim(axes.get_ylim())
@@ -128,7 +128,7 @@ def _draw_legend(figure: Figure, kinds: set[EventKind]) -> None:
 
 
 def _event_name(kind: EventKind) -> str:
-    """Apart from the state of the same name."""
+    """The event's name in the legend, different from the state of the same name."""
     return f"becomes {kind.value}" if kind.value in {s.value for s in TrackState} else kind.value.replace("_", " ")
 
 

@@ -1,4 +1,4 @@
-"""Frames out of video files, and pictures into files."""
+"""Reads and writes video files, and writes label images."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ _WRITE_ERRORS = (OSError, av.FFmpegError)
 
 
 class VideoError(ValueError):
-    """A file that cannot be read or written; the message says why and what to do."""
+    """A video that cannot be read or written; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What a video file says of itself."""
+    """Properties of a video, by its file."""
 
-    size: tuple[int, int]  # (H, W) pixels, as shown: rotated if the file says so
+    size: tuple[int, int]  # (H, W) pixels, after the rotation that the file specifies
     rate: float  # frames per second, on average
-    frames: int  # by its header, 0 if that has no count
+    frames: int  # by its header, 0 if unknown
 
 
 def probe(path: str | os.PathLike[str]) -> VideoInfo:
@@ -54,9 +54,9 @@ def probe(path: str | os.PathLike[str]) -> VideoInfo:
 
 
 def read_frames(path: str | os.PathLike[str]) -> Iterator[tuple[np.ndarray, float]]:
-    """Every frame (H, W, 3) uint8, RGB, with its stamp: seconds from the first frame by the file's own clock.
+    """Yield every frame (H, W, 3) uint8 RGB with its stamp: seconds since the first frame by the file's clock.
 
-    Stamps increase strictly, whatever the file says. Damaged frames are left out, with a warning in the log. Raises
+    Stamps increase strictly, see `steady_stamps`. Damaged frames are skipped, with a warning in the log. Raises
     VideoError for a file that is missing, is no video or has no frames.
     """
     with _opened(path) as (container, stream):
@@ -64,16 +64,16 @@ def read_frames(path: str | os.PathLike[str]) -> Iterator[tuple[np.ndarray, floa
 
 
 class VideoWriter:
-    """An H.264 mp4 that browsers play, as a context manager; the first frame sets the size.
+    """Writes an H.264 mp4 that browsers play, as a context manager; the first frame sets the size.
 
-    What has been written can be played even if the process is killed or the disk is full. Raises VideoError, here or
-    later, if the file cannot be written.
+    The file can be played even if the process is killed or the disk is full. All methods raise VideoError if it cannot
+    be written.
     """
 
     def __init__(self, path: str | os.PathLike[str], rate: float) -> None:
-        """`rate` in frames per second, for frames that come without a stamp."""
+        """`rate` is in frames per second, for frames without a stamp."""
         if not Path(path).parent.is_dir():
-            raise VideoError(f"cannot write {path}; its folder does not exist: make it first")
+            raise VideoError(f"cannot write {path}; its folder does not exist: create it first")
         self._path = path
         self._period = 1 / rate
         self._shape: tuple[int, ...] = ()
@@ -85,14 +85,14 @@ class VideoWriter:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self, type_: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
 
     def write(self, rgb: np.ndarray, stamp: float | None = None) -> None:
-        """Appends a frame (H, W, 3) uint8, of the same size as the first.
+        """Append a frame (H, W, 3) uint8 RGB of the same size as the first.
 
-        `stamp` is seconds from the first frame (None: one period after the frame before).
+        `stamp` is seconds since the first frame (None: one period after the previous frame).
         """
         if self._container is None:
             self._start(rgb.shape)
@@ -106,7 +106,7 @@ class VideoWriter:
         self._encode(frame)
 
     def close(self) -> None:
-        """Ends the file."""
+        """Finish the file."""
         if self._container is None:
             return
         container, self._container = self._container, None
@@ -119,7 +119,7 @@ class VideoWriter:
             self._close(container)
 
     def _start(self, shape: tuple[int, ...]) -> None:
-        # Fragments are what makes an unfinished file playable; the whole file becomes an ordinary mp4 at the end.
+        # Fragments make an unfinished file playable; at the end the file becomes an ordinary mp4.
         options = {"movflags": "hybrid_fragmented+frag_keyframe", "flush_packets": "1"}
         try:
             self._container = av.open(os.path.abspath(self._path), "w", format="mp4", options=options)
@@ -127,7 +127,7 @@ class VideoWriter:
             raise self._failure(error) from error
         self._shape = shape
         rate = Fraction(1 / self._period).limit_denominator(100_000)
-        # The fast preset leaves the processor to the tracker; a fragment ends every two seconds.
+        # A fast preset leaves the CPU to the tracker; a fragment ends every two seconds.
         encoding = {"preset": "veryfast", "crf": "22", "bf": "0", "g": str(max(round(2 * rate), 1))}
         self._stream = self._container.add_stream("libx264", rate=rate, options=encoding)
         self._stream.codec_context.time_base = _TIME_BASE
@@ -135,7 +135,7 @@ class VideoWriter:
         self._stream.pix_fmt = "yuv420p"
 
     def _encode(self, frame: av.VideoFrame) -> None:
-        assert self._container is not None  # it has been started
+        assert self._container is not None  # `_start` opened it
         try:
             for packet in self._stream.encode(frame):
                 self._container.mux(packet)
@@ -155,7 +155,7 @@ class VideoWriter:
 
 
 def write_labels(path: str | os.PathLike[str], labels: np.ndarray) -> None:
-    """A label image (H, W) uint8 as a grey PNG that holds its values; raises VideoError if it cannot be written."""
+    """Write a label image (H, W) uint8 as a grey PNG of its values; raises VideoError if it cannot be written."""
     try:
         write_picture(path, labels)
     except OSError as error:
@@ -172,11 +172,11 @@ def _opened(path: str | os.PathLike[str]) -> Iterator[tuple[InputContainer, Vide
         container = av.open(os.path.abspath(path))
     except av.FFmpegError as error:
         raise VideoError(
-            f"video {path} cannot be read ({error.strerror}); it is damaged, or no video: try it in a player"
+            f"video {path} cannot be read ({error.strerror}); it is damaged or no video: try it in a video player"
         ) from error
     with container:
         if not container.streams.video:
-            raise VideoError(f"video {path} has no pictures, only {', '.join(s.type for s in container.streams)}")
+            raise VideoError(f"video {path} has no video stream, only {', '.join(s.type for s in container.streams)}")
         stream = container.streams.video[0]
         stream.thread_type = "AUTO"
         yield container, stream
@@ -185,7 +185,7 @@ def _opened(path: str | os.PathLike[str]) -> Iterator[tuple[InputContainer, Vide
 def _decoded(
     container: InputContainer, stream: VideoStream, path: str | os.PathLike[str]
 ) -> Iterator[tuple[np.ndarray, float | None]]:
-    """Frames with the file's own times (seconds), None for a frame without one. Raises VideoError if there are none."""
+    """Yield frames with the file's times (seconds), None for a frame without one. Raises VideoError without frames."""
     shape: tuple[int, int] | None = None
     is_damaged = False
     packets = container.demux(stream)
@@ -201,18 +201,18 @@ def _decoded(
             rgb = frame.to_ndarray(format="rgb24", height=shape[0], width=shape[1])
             yield _upright(rgb, frame.rotation), frame.time
     if shape is None:
-        raise VideoError(f"video {path} has no frames; it is empty, or cut off: record it again")
+        raise VideoError(f"video {path} has no frames; it is empty or truncated: record it again")
     if is_damaged:
-        log.warning("video %s is damaged or cut off; what cannot be read is left out", path)
+        log.warning("video %s is damaged or truncated; frames that cannot be decoded are skipped", path)
 
 
 def _upright(rgb: np.ndarray, rotation: int) -> np.ndarray:
-    """As a player shows it; `rotation` is what the file asks for, counterclockwise in degrees."""
+    """The frame after the file's `rotation`, counterclockwise in degrees."""
     return np.ascontiguousarray(np.rot90(rgb, round(rotation / 90)))
 
 
 def _even(rgb: np.ndarray) -> np.ndarray:
-    """H.264 needs even sides; the last row and column are doubled."""
+    """The frame with even sides, as H.264 needs: the last row and column are repeated."""
     height, width = rgb.shape[:2]
     if height % 2 or width % 2:
         return cv2.copyMakeBorder(rgb, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)

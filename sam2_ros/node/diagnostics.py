@@ -1,4 +1,4 @@
-"""What the node tells about itself on /diagnostics."""
+"""The node's status on /diagnostics."""
 
 from __future__ import annotations
 
@@ -8,24 +8,23 @@ import torch
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
+OK = DiagnosticStatus.OK
+WARN = DiagnosticStatus.WARN
+ERROR = DiagnosticStatus.ERROR
+
 _MEGABYTE = 2**20
 
 
 @dataclass(frozen=True)
-class Health:
-    """One line on how the node is doing."""
+class Status:
+    """Level and message of a diagnostic_msgs/DiagnosticStatus."""
 
     level: bytes
     message: str
 
 
-HEALTHY = DiagnosticStatus.OK
-WARNING = DiagnosticStatus.WARN
-FAULTY = DiagnosticStatus.ERROR
-
-
 def device_values(device: torch.device | None) -> dict[str, str]:
-    """The device and its memory by name, as text."""
+    """The device and its memory as key-value pairs."""
     if device is None:
         return {"device": "none: not configured"}
     if device.type != "cuda":
@@ -39,15 +38,17 @@ def device_values(device: torch.device | None) -> dict[str, str]:
     }
 
 
-def diagnostic_array(node_name: str, stamp: Time, health: Health, values: dict[str, str]) -> DiagnosticArray:
+def diagnostic_array(node_name: str, stamp: Time, status: Status, values: dict[str, str]) -> DiagnosticArray:
     """The message for /diagnostics."""
-    status = DiagnosticStatus(
-        level=health.level,
-        name=f"{node_name}: tracking",
-        message=health.message,
-        hardware_id=values.get("device", ""),
-        values=[KeyValue(key=key, value=value) for key, value in values.items()],
-    )
-    message = DiagnosticArray(status=[status])
+    message = DiagnosticArray()
     message.header.stamp = stamp
+    message.status = [
+        DiagnosticStatus(
+            level=status.level,
+            name=f"{node_name}: tracking",
+            message=status.message,
+            hardware_id=values.get("device", ""),
+            values=[KeyValue(key=key, value=value) for key, value in values.items()],
+        )
+    ]
     return message

@@ -1,4 +1,4 @@
-"""Features that need ROS packages which not every installation has."""
+"""Features that need ROS packages which are not part of every installation."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from sam2_ros.node.parameters import Parameters
 
 @dataclass(frozen=True)
 class Feature:
-    """What the parameter `wanted_by` asks for (anything but false or empty), and the package that it needs."""
+    """Enabled by a parameter that is neither false nor empty."""
 
-    wanted_by: str
+    parameter: str
     package: str
-    what: str
+    description: str
 
 
 FEATURES: tuple[Feature, ...] = (
@@ -25,23 +25,24 @@ FEATURES: tuple[Feature, ...] = (
 )
 
 
-def problem_with(package: str) -> str:
+def import_error(package: str) -> str:
     """Why a package cannot be imported; empty where it can."""
     try:
         importlib.import_module(package)
-    except ImportError as error:  # absent, or built against another Python or NumPy
+    except ImportError as error:  # not installed, or built against another Python or NumPy
         return str(error)
     return ""
 
 
 def missing(parameters: Parameters, by_default: bool = False) -> list[str]:
-    """What cannot be had and what to do about it, of what the user asked for, or of what is on by default."""
-    usual = Parameters()
+    """One message for each unavailable feature: of those that the user enabled, or of those enabled by default."""
+    defaults = Parameters()
     return [
-        f"{feature.what} ({feature.wanted_by}) needs the ROS package {feature.package}, which cannot be imported "
-        f"({problem}): `sudo apt install ros-$ROS_DISTRO-{feature.package.replace('_', '-')}`; everything else runs"
+        f"{feature.description} ({feature.parameter}) needs the ROS package {feature.package}, which cannot be "
+        f"imported ({error}): `sudo apt install ros-$ROS_DISTRO-{feature.package.replace('_', '-')}`; everything else "
+        "works"
         for feature in FEATURES
-        if (wanted := getattr(parameters, feature.wanted_by))
-        and by_default == (wanted == getattr(usual, feature.wanted_by))
-        and (problem := problem_with(feature.package))
+        if (value := getattr(parameters, feature.parameter))
+        and by_default == (value == getattr(defaults, feature.parameter))
+        and (error := import_error(feature.package))
     ]

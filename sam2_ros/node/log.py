@@ -1,3 +1,3 @@
-"""How often the node says the same."""
+"""How often the node repeats a log message."""
 
-REPEAT = 5.0  # seconds between two log lines of one kind
+THROTTLE_PERIOD = 5.0  # seconds, for throttle_duration_sec of warnings that would repeat with every image

@@ -8,14 +8,14 @@ from typing import NoReturn
 
 from sam2_ros.node import shutdown
 
-_PATIENCE = 1.5  # seconds for the frame in hand
-_ANSWERING = 0.2  # seconds
+_STOP_TIMEOUT = 1.5  # seconds for the image in process
+_RESPONSE_TIME = 0.2  # seconds to send the responses of service calls in flight
 
 
 def main() -> NoReturn:
-    """Runs the node until it is interrupted or terminated."""
-    shutdown.end_at_once()
-    # Seconds pass in these imports.
+    """Run the node until SIGINT or SIGTERM."""
+    shutdown.reset_signal_handlers()
+    # These imports take seconds.
     import rclpy
     from rclpy.executors import SingleThreadedExecutor
     from rclpy.logging import get_logger
@@ -27,30 +27,30 @@ def main() -> NoReturn:
 
     try:
         rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
-    except RuntimeError as error:  # rclpy's, for arguments that it cannot read
+    except RuntimeError as error:  # for --ros-args that rcl cannot parse
         get_logger("sam2_tracker").fatal(f"cannot start: {without_locations(error)}")
-        shutdown.leave(2)
-    requested: Future = Future()
-    watchdog = shutdown.Watchdog(stop=lambda: requested.set_result(None))
+        shutdown.exit_process(2)
+    shutdown_requested: Future = Future()
+    watchdog = shutdown.Watchdog(stop=lambda: shutdown_requested.set_result(None))
     executor = SingleThreadedExecutor()
     code = 0
     try:
         node = TrackerNode()
         executor.add_node(node)
-        executor.spin_until_future_complete(requested)
-        node.stop(_PATIENCE)
-        deadline = time.monotonic() + _ANSWERING
-        while time.monotonic() < deadline:  # the answers to calls in flight
-            executor.spin_once(timeout_sec=_ANSWERING / 4)
+        executor.spin_until_future_complete(shutdown_requested)
+        node.stop(_STOP_TIMEOUT)
+        deadline = time.monotonic() + _RESPONSE_TIME
+        while time.monotonic() < deadline:
+            executor.spin_once(timeout_sec=_RESPONSE_TIME / 4)
     except ParameterError as error:
         get_logger("sam2_tracker").fatal(f"cannot start: {error}")
         code = 2
     except Exception:
         get_logger("sam2_tracker").fatal(traceback.format_exc())
         code = 1
-    watchdog.limit_goodbye()
+    watchdog.limit_dds_shutdown()
     rclpy.try_shutdown()
-    shutdown.leave(code)
+    shutdown.exit_process(code)
 
 
 if __name__ == "__main__":

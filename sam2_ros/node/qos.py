@@ -1,4 +1,4 @@
-"""Quality of service: images are taken as any publisher offers them, results are delivered for certain."""
+"""Quality-of-service profiles: image subscriptions match any publisher, results are published reliably."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from typing import Any
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 
 RELIABILITIES = ("best_effort", "reliable")
-PROMPTS_KEPT = 1000  # clicks and prompts that wait for the node; DDS drops what is more without a word
-REQUESTS_KEPT = 1000  # calls of a service, likewise
-EVENTS_KEPT = 100
+
+# History depths. DDS drops silently what does not fit, so prompts and service requests get a long queue.
+PROMPT_QUEUE_SIZE = 1000
+REQUEST_QUEUE_SIZE = 1000
+EVENT_QUEUE_SIZE = 100
 
 
 def profile(reliability: str, depth: int) -> QoSProfile:
-    """Keeps the newest `depth` messages, for those who are there when they are sent."""
+    """Keep last `depth`, volatile."""
     return QoSProfile(
         history=HistoryPolicy.KEEP_LAST,
         depth=depth,
@@ -22,16 +24,16 @@ def profile(reliability: str, depth: int) -> QoSProfile:
     )
 
 
-def latched(depth: int) -> QoSProfile:
-    """Receives the newest `depth` messages that were published before the subscription, too."""
+def transient_local(depth: int) -> QoSProfile:
+    """Keep last `depth`, also of the messages that were published before the subscription."""
     return QoSProfile(
         history=HistoryPolicy.KEEP_LAST,
         depth=depth,
-        reliability=ReliabilityPolicy.RELIABLE,  # best effort gets no history
+        reliability=ReliabilityPolicy.RELIABLE,  # DDS delivers no history to best-effort subscriptions
         durability=DurabilityPolicy.TRANSIENT_LOCAL,
     )
 
 
-def is_wanted(publisher: Any) -> bool:
-    """Whether anyone listens."""
+def has_subscribers(publisher: Any) -> bool:
+    """Whether the publisher has a matching subscription."""
     return publisher.get_subscription_count() > 0

@@ -1,4 +1,4 @@
-"""The services of the node. They are there in every state, and say so where the node is not active."""
+"""The node's services. They exist in every lifecycle state, and fail with a message where the node is not active."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ from sam2_ros.tracking.types import PromptError
 
 
 class Services:
-    """`requests` gives the way to the worker; it raises JobRefused while the node is not active."""
+    """`requests` returns the active node's requests; it raises JobRefused while the node is not active."""
 
     def __init__(self, node: Node, requests: Callable[[], Requests]) -> None:
         self._node = node
         self._requests = requests
-        profile = qos.profile("reliable", qos.REQUESTS_KEPT)
-        group = ReentrantCallbackGroup()  # requests wait for the worker without keeping one another waiting
-        for kind, name, callback in (
+        profile = qos.profile("reliable", qos.REQUEST_QUEUE_SIZE)
+        group = ReentrantCallbackGroup()  # several calls wait for the worker at a time
+        for service_type, name, callback in (
             (AddObject, "~/add_object", self._on_add_object),
             (RemoveObject, "~/remove_object", self._on_remove_object),
             (SelectObject, "~/select_object", self._on_select_object),
             (Trigger, "~/reset", self._on_reset),
             (SetBool, "~/enable", self._on_enable),
         ):
-            node.create_service(kind, name, callback, qos_profile=profile, callback_group=group)
+            node.create_service(service_type, name, callback, qos_profile=profile, callback_group=group)
 
     async def _on_add_object(self, request: AddObject.Request, response: AddObject.Response) -> AddObject.Response:
         try:
-            wanted = messages.prompt_request(request.prompt)
-            outcome = await self._requests().apply_prompt_and_wait(wanted)
+            prompt_request = messages.prompt_request(request.prompt)
+            outcome = await self._requests().apply_prompt_and_wait(prompt_request)
         except (PromptError, JobRefused) as error:
             return self._refuse(response, error)
         response.success = True
-        response.message = cover_warning(wanted.prompt.mask)
+        response.message = cover_warning(prompt_request.prompt.mask)
         response.object_id = outcome.object_id
         if outcome.mask is not None:
             response.mask = outcome.mask
@@ -52,15 +52,15 @@ class Services:
     async def _on_remove_object(
         self, request: RemoveObject.Request, response: RemoveObject.Response
     ) -> RemoveObject.Response:
-        return await self._respond(response, lambda session: session.remove(request.object_id))
+        return await self._execute(response, lambda session: session.remove(request.object_id))
 
     async def _on_select_object(
         self, request: SelectObject.Request, response: SelectObject.Response
     ) -> SelectObject.Response:
-        return await self._respond(response, lambda session: session.select(request.object_id))
+        return await self._execute(response, lambda session: session.select(request.object_id))
 
     async def _on_reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        return await self._respond(response, lambda session: session.reset("~/reset was called"))
+        return await self._execute(response, lambda session: session.reset("~/reset was called"))
 
     def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
         try:
@@ -70,7 +70,7 @@ class Services:
         response.success = True
         return response
 
-    async def _respond(self, response: Any, action: Callable[[Session], None]) -> Any:
+    async def _execute(self, response: Any, action: Callable[[Session], None]) -> Any:
         try:
             await self._requests().execute(action, NO_IMAGE)
         except (PromptError, JobRefused) as error:

@@ -15,8 +15,8 @@ from sam2_ros.detection.association import DetectionAssociator
 from sam2_ros.detection.types import Detection, DetectionConfig, DetectionReport
 from sam2_ros.media.ros_images import ImageConverter, ImageError
 from sam2_ros.node.inputs.double_click import RecentClicks, UserClick
-from sam2_ros.node.inputs.image_clock import ImageClock, Jump
-from sam2_ros.node.log import REPEAT
+from sam2_ros.node.inputs.stamp_filter import StampFilter, TimeJump
+from sam2_ros.node.log import THROTTLE_PERIOD
 from sam2_ros.node.statistics import Statistics
 from sam2_ros.node.types import ProcessedImage, PromptRequest, ReceivedImage, TrackingOutput
 from sam2_ros.tracking import StreamingTracker
@@ -50,8 +50,8 @@ class Session:
         self._publisher = publisher
         self._statistics = statistics
         self._logger = logger
-        self.clock = ImageClock()  # checks the stamps of received images; kept from one activation to the next
-        self._jump: Jump | None = None  # the newest one that was handled
+        self.stamp_filter = StampFilter()  # checks the stamps of received images; kept from one activation to the next
+        self._jump: TimeJump | None = None  # the newest one that was handled
         self._converter = ImageConverter(image_bit_depth, logger.warning)
         self.newest_image: ProcessedImage | None = None
         self._recent_clicks = RecentClicks()
@@ -123,14 +123,14 @@ class Session:
         else:
             reason = f"cannot process an image: {''.join(traceback.format_exception(error)).rstrip()}"
         self._statistics.count_unusable(reason)
-        self._logger.error(reason, throttle_duration_sec=REPEAT)
+        self._logger.error(reason, throttle_duration_sec=THROTTLE_PERIOD)
 
     # ---- prompts and detections
 
     def apply_prompt(self, request: PromptRequest) -> int:
         """Start or refine an object on the prompt's image; returns its id. Raises PromptError, also RepeatedClick."""
         if warning := cover_warning(request.prompt.mask):
-            self._logger.warning(warning, throttle_duration_sec=REPEAT)
+            self._logger.warning(warning, throttle_duration_sec=THROTTLE_PERIOD)
         with self._republish_if_changed():
             if request.object_id:
                 self._tracker.refine(request.object_id, request.prompt, request.stamp)
@@ -218,7 +218,7 @@ class Session:
         self._logger.warning(
             f"the image size changed from {width}x{height} to {size[1]}x{size[0]}; tracking continues as if the view "
             "were the same: call ~/reset if it is not",
-            throttle_duration_sec=REPEAT,  # two cameras on one topic change it with every image
+            throttle_duration_sec=THROTTLE_PERIOD,  # two cameras on one topic change it with every image
         )
 
     def _reset(self, reason: str, stamp: float) -> None:
@@ -237,7 +237,7 @@ class Session:
         return tracks.get(self._selected or min(tracks, default=0))
 
 
-def _jump_reason(jump: Jump) -> str:
+def _jump_reason(jump: TimeJump) -> str:
     return (
         f"image stamps jumped back from {jump.before:.3f} s to {jump.after:.3f} s "
         "(a bag that loops, a simulator that was reset): prompt again"

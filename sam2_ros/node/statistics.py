@@ -1,4 +1,4 @@
-"""Counts, rates and times of a stream, bounded in memory."""
+"""Counts, rates and durations of one image stream, bounded in memory."""
 
 from __future__ import annotations
 
@@ -8,32 +8,32 @@ from collections import Counter, deque
 import numpy as np
 
 from sam2_ros.detection.types import DetectionReport, Ignored
-from sam2_ros.node.inputs.image_clock import Fault
+from sam2_ros.node.inputs.stamp_filter import StampFault
 
-_WINDOW = 200  # processed frames over which times are taken
-_RATE_SECONDS = 5.0  # over which the rate is taken
+_WINDOW = 200  # newest images over which medians and percentiles are computed
+_RATE_WINDOW = 5.0  # seconds over which the rate is computed
 
 
 class DetectionStatistics:
-    """Counts of arrays of detections, and of their boxes."""
+    """Counts of Detection2DArray messages and of their boxes."""
 
     def __init__(self) -> None:
         self.received = 0
-        self.dropped = 0  # for newer ones
-        self.refused = 0  # could not be used: no such image, another frame_id, ...
-        self.problem = ""  # of the newest ones; empty: there is none
+        self.dropped = 0  # in favour of newer ones
+        self.refused = 0  # not usable: no such image, another frame_id, ...
+        self.warning = ""  # about the newest detections; empty: none
         self._boxes = 0
         self._ignored: Counter[Ignored] = Counter()
-        self._times: deque[float] = deque(maxlen=_WINDOW)  # seconds spent on an array, without catching up
+        self._durations: deque[float] = deque(maxlen=_WINDOW)  # seconds to apply an array, without catching up
 
     def count(self, report: DetectionReport, seconds: float) -> None:
-        """One array was applied."""
+        """Count an array that was applied."""
         self._boxes += report.boxes
         self._ignored.update(report.ignored)
-        self._times.append(seconds)
+        self._durations.append(seconds)
 
     def values(self) -> dict[str, str]:
-        """Everything by name, as text; nothing where nothing came."""
+        """Key-value pairs for /diagnostics; empty where no detections were received."""
         if not self.received:
             return {}
         reasons = ", ".join(f"{count} {reason.value}" for reason, count in self._ignored.items())
@@ -41,59 +41,59 @@ class DetectionStatistics:
             "detections received": str(self.received),
             "detections dropped": str(self.dropped),
             "detections refused": str(self.refused),
-            "detections median (ms)": f"{1e3 * np.median(self._times or [0.0]):.2f}",
+            "detections median (ms)": f"{1e3 * np.median(self._durations or [0.0]):.2f}",
             "boxes received": str(self._boxes),
             "boxes ignored": reasons or "0",
         }
 
 
 class Statistics:
-    """Counts since the node was configured, and times over the newest frames."""
+    """Counts since the node was configured, and durations of the newest images."""
 
     def __init__(self) -> None:
         self.received = 0
         self.processed = 0
         self.dropped = 0  # replaced by a newer one while the worker was busy
-        self.ignored_stamps: Counter[Fault] = Counter()  # frames that were ignored, by what is wrong with their stamps
+        self.ignored_stamps: Counter[StampFault] = Counter()  # images that were ignored because of their stamps
         self.unusable = 0  # could not be read or processed
         self.objects = 0
-        self.failing = ""  # why the newest frame failed; empty: it did not
+        self.image_error = ""  # why the newest image could not be processed; empty: it was
         self.last_error = ""
-        self.depth_problem = ""  # why the newest frame has no positions; empty: it has, or they were not asked for
+        self.depth_warning = ""  # why the newest image has no positions; empty: it has, or `depth` is false
         self.detections = DetectionStatistics()
-        self._latencies: deque[float] = deque(maxlen=_WINDOW)  # seconds from receiving an image to having published
-        self._overheads: deque[float] = deque(maxlen=_WINDOW)  # of these, spent outside the tracker
-        self._catch_ups: deque[float] = deque(maxlen=_WINDOW)  # seconds spent on late prompts between two frames
-        self._finished: deque[float] = deque(maxlen=_WINDOW)  # on the steady clock
+        self._latencies: deque[float] = deque(maxlen=_WINDOW)  # seconds from the receipt of an image to its results
+        self._overheads: deque[float] = deque(maxlen=_WINDOW)  # the part of these outside the tracker, seconds
+        self._catch_ups: deque[float] = deque(maxlen=_WINDOW)  # seconds for late prompts between two images
+        self._processed_at: deque[float] = deque(maxlen=_WINDOW)  # seconds on the steady clock
 
     def count_processed(self, latency: float, in_tracker: float) -> None:
-        """One frame was received, processed and published (seconds)."""
+        """Count an image that was processed and published; durations in seconds."""
         self.processed += 1
-        self.failing = ""
+        self.image_error = ""
         self._latencies.append(latency)
         self._overheads.append(latency - in_tracker)
-        self._finished.append(time.monotonic())
+        self._processed_at.append(time.monotonic())
 
     def count_catch_up(self, seconds: float) -> None:
-        """Late prompts were carried forward by some frames."""
+        """Count a step in which late prompts were propagated."""
         self._catch_ups.append(seconds)
 
     def count_unusable(self, reason: str) -> None:
-        """One frame could not be used."""
+        """Count an image that could not be read or processed."""
         self.unusable += 1
-        self.failing = self.last_error = reason
+        self.image_error = self.last_error = reason
 
     @property
     def rate(self) -> float:
-        """Frames per second of late."""
-        oldest = time.monotonic() - _RATE_SECONDS
-        recent = [moment for moment in tuple(self._finished) if moment >= oldest]
+        """Images per second over the last seconds."""
+        oldest = time.monotonic() - _RATE_WINDOW
+        recent = [at for at in tuple(self._processed_at) if at >= oldest]
         return (len(recent) - 1) / (recent[-1] - recent[0]) if len(recent) > 1 else 0.0
 
     def values(self) -> dict[str, str]:
-        """Everything by name, as text."""
+        """Key-value pairs for /diagnostics."""
         latencies, overheads, catch_ups = (
-            np.array(times or [0.0]) for times in (self._latencies, self._overheads, self._catch_ups)
+            np.array(durations or [0.0]) for durations in (self._latencies, self._overheads, self._catch_ups)
         )
         return {
             "rate (frames/s)": f"{self.rate:.2f}",
@@ -106,14 +106,14 @@ class Statistics:
             "frames received": str(self.received),
             "frames processed": str(self.processed),
             "frames dropped": str(self.dropped),
-            "frames out of order": str(self._ignored(Fault.LATE, Fault.REPEATED)),
-            "frames with a stray stamp": str(self._ignored(Fault.STRAY)),
-            "frames without a stamp": str(self._ignored(Fault.UNSTAMPED)),
+            "frames out of order": str(self._ignored(StampFault.LATE, StampFault.REPEATED)),
+            "frames with a stray stamp": str(self._ignored(StampFault.STRAY)),
+            "frames without a stamp": str(self._ignored(StampFault.UNSTAMPED)),
             "frames unusable": str(self.unusable),
             "objects": str(self.objects),
             **self.detections.values(),
             "last error": self.last_error,
         }
 
-    def _ignored(self, *faults: Fault) -> int:
+    def _ignored(self, *faults: StampFault) -> int:
         return sum(self.ignored_stamps[fault] for fault in faults)

@@ -1,10 +1,10 @@
-"""The lifecycle node `sam2_tracker`: its states, parameters and diagnostics around the session.
+"""The lifecycle node `sam2_tracker`: its transitions, parameters and diagnostics.
 
-The executor's thread only receives and answers; whatever touches the network runs on the worker's thread.
+The executor's thread only receives and responds; whatever runs the model runs on the worker's thread.
 
-    configure    loads the model, sets its memory aside
+    configure    loads the model and preallocates its memory
     activate     subscribes and starts the worker
-    deactivate   unsubscribes and stops the worker; what is followed is remembered
+    deactivate   unsubscribes and stops the worker; the tracked objects are kept
     cleanup      frees the model and its memory
 """
 
@@ -25,14 +25,14 @@ from rclpy.parameter import Parameter
 
 from sam2_ros.model import CheckpointError
 from sam2_ros.node import features, parameters
-from sam2_ros.node.active import Active
-from sam2_ros.node.diagnostics import HEALTHY, WARNING, Health, device_values, diagnostic_array
-from sam2_ros.node.inputs.sim_clock import SimClock
+from sam2_ros.node.active_state import ActiveState
+from sam2_ros.node.diagnostics import OK, WARN, Status, device_values, diagnostic_array
+from sam2_ros.node.inputs.sim_time import SimTimeMonitor
 from sam2_ros.node.inputs.transforms import Transforms
 from sam2_ros.node.loading import build_tracker
-from sam2_ros.node.log import REPEAT
+from sam2_ros.node.log import THROTTLE_PERIOD
 from sam2_ros.node.outputs.lifter import Lifter
-from sam2_ros.node.outputs.outputs import Outputs
+from sam2_ros.node.outputs.publishers import Publishers
 from sam2_ros.node.parameters.values import ParameterError, without_locations
 from sam2_ros.node.requests import Requests
 from sam2_ros.node.services import Services
@@ -41,52 +41,52 @@ from sam2_ros.node.statistics import Statistics
 from sam2_ros.node.worker import JobRefused
 from sam2_ros.tracking.types import Event
 
-Transition = Callable[["TrackerNode", LifecycleState], TransitionCallbackReturn]
+TransitionCallback = Callable[["TrackerNode", LifecycleState], TransitionCallbackReturn]
 
 
-def _logged(transition: Transition) -> Transition:
-    """Lets the log know of exceptions, which rclpy keeps to itself."""
+def _log_exceptions(callback: TransitionCallback) -> TransitionCallback:
+    """Logs exceptions of a transition, which rclpy hides."""
 
-    @functools.wraps(transition)
-    def change(node: TrackerNode, state: LifecycleState) -> TransitionCallbackReturn:
+    @functools.wraps(callback)
+    def wrapper(node: TrackerNode, state: LifecycleState) -> TransitionCallbackReturn:
         try:
-            return transition(node, state)
+            return callback(node, state)
         except Exception:
-            node.get_logger().error(f"{transition.__name__} failed: {traceback.format_exc()}")
+            node.get_logger().error(f"{callback.__name__} failed: {traceback.format_exc()}")
             return TransitionCallbackReturn.ERROR
 
-    return change
+    return wrapper
 
 
 class TrackerNode(LifecycleNode):
-    """Raises ParameterError where a parameter given at the start cannot be used."""
+    """Raises ParameterError for an invalid parameter override."""
 
     def __init__(self) -> None:
         try:
             super().__init__("sam2_tracker")
-        except ParameterException as error:  # of use_sim_time, which rclpy declares itself
+        except ParameterException as error:  # about use_sim_time, which rclpy declares itself
             raise ParameterError(f"{error}; expected true or false") from error
         self._statistics = Statistics()
         self._session: Session | None = None  # while configured
-        self._outputs: Outputs | None = None  # while configured
+        self._result_publishers: Publishers | None = None  # while configured
         self._device: torch.device | None = None  # while configured
-        self._missing: list[str] = []  # features that were asked for and cannot be had
-        self._active: Active | None = None  # while active
+        self._missing: list[str] = []  # messages about features that are enabled, but unavailable
+        self._active: ActiveState | None = None  # while active
         self._is_finalized = False
         self._transforms = Transforms(self)
         values = parameters.declare(self)
         self.add_on_set_parameters_callback(self._on_set_parameters)
         Services(self, self._active_requests)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 1)
-        self._sim_clock = SimClock(self)
-        steady = Clock(clock_type=ClockType.STEADY_TIME)  # simulated time may stand still, which is to be reported
+        self._sim_time = SimTimeMonitor(self)
+        steady = Clock(clock_type=ClockType.STEADY_TIME)  # simulation time may stop, and this timer reports it
         self._diagnostics_timer = self.create_timer(values.diagnostics_period, self._on_diagnostics, clock=steady)
 
-    # Lifecycle
+    # ---- lifecycle transitions
 
-    @_logged
+    @_log_exceptions
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Loads the model; on failure the node stays unconfigured, and can be configured again."""
+        """Load the model; on failure the node stays unconfigured, and can be configured again."""
         values = parameters.read(self)
         self._diagnostics_timer.timer_period_ns = int(values.diagnostics_period * 1e9)
         try:
@@ -98,96 +98,98 @@ class TrackerNode(LifecycleNode):
         self._statistics = Statistics()
         logger = self.get_logger()
         lifter = Lifter(values.target_frame, self._transforms, self._statistics, logger) if values.depth else None
-        self._outputs = Outputs(self, values, lifter)
-        self._session = Session(tracker, self._outputs, self._statistics, self.get_logger(), values.image_bit_depth)
+        self._result_publishers = Publishers(self, values, lifter)
+        self._session = Session(
+            tracker, self._result_publishers, self._statistics, self.get_logger(), values.image_bit_depth
+        )
         for text in features.missing(values, by_default=True):
             self.get_logger().info(text)
         self._missing = features.missing(values)
         for text in self._missing:
             self.get_logger().warning(text)
         self._device = tracker.model.device
-        self.get_logger().info(f"{values.model} is ready on {self._device}")
+        self.get_logger().info(f"configured: {values.model} on {self._device}")
         return super().on_configure(state)
 
-    @_logged
+    @_log_exceptions
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Starts to follow."""
+        """Subscribe and start the worker."""
         assert self._session is not None
         try:
-            self._active = Active(
+            self._active = ActiveState(
                 self, parameters.read(self), self._session, self._statistics, self._transforms, self._publish_event
             )
         except RuntimeError as error:  # rclpy's
-            reason = f"cannot activate: {without_locations(error)}: are two inputs remapped to one topic?"
+            reason = f"cannot activate: {without_locations(error)}; are two inputs remapped to one topic?"
             self._statistics.last_error = reason
             self.get_logger().error(reason)
             return TransitionCallbackReturn.FAILURE
         return super().on_activate(state)
 
-    @_logged
+    @_log_exceptions
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Stops; what is followed is remembered."""
+        """Unsubscribe and stop the worker; the tracked objects are kept."""
         self.stop()
         return super().on_deactivate(state)
 
-    @_logged
+    @_log_exceptions
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Gives the model's memory back."""
+        """Free the model and its memory."""
         self._free()
         return TransitionCallbackReturn.SUCCESS
 
-    @_logged
+    @_log_exceptions
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Stops and frees, from any state."""
+        """Stop and free everything, from any state."""
         self._is_finalized = True
         self.stop()
         self._free()
         return TransitionCallbackReturn.SUCCESS
 
-    @_logged
+    @_log_exceptions
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """After a transition that raised: back to unconfigured, from where it can be tried again."""
+        """After a transition that raised: return to unconfigured, from where the node can be configured again."""
         self.stop()
         self._free()
         return TransitionCallbackReturn.SUCCESS
 
     def stop(self, timeout: float | None = None) -> None:
-        """Unsubscribes and waits for the worker; to be called before the node is destroyed.
+        """Unsubscribe and wait for the worker; to be called before the node is destroyed.
 
-        `timeout` (seconds) is for a process that ends: it does not wait longer for the frame in hand.
+        A process that exits waits for `timeout` seconds at most (None: until the image in process is done).
         """
         if self._active is not None:
             active, self._active = self._active, None
             active.close(timeout)
 
     def _free(self) -> None:
-        if self._outputs is not None:
-            self._outputs.destroy()
-        self._session = self._outputs = self._device = None
-        gc.collect()  # models hold cycles
+        if self._result_publishers is not None:
+            self._result_publishers.destroy()
+        self._session = self._result_publishers = self._device = None
+        gc.collect()  # models contain reference cycles
         if torch.cuda.is_initialized():
             torch.cuda.empty_cache()
 
-    # Requests
+    # ---- requests
 
     def _publish_event(self, event: Event, frame_id: str, label: str) -> None:
-        if self._outputs is not None:  # a request may be refused because the node is being cleaned up
-            self._outputs.publish_event(event, frame_id, label)
+        if self._result_publishers is not None:  # else the node is being cleaned up
+            self._result_publishers.publish_event(event, frame_id, label)
 
     def _active_requests(self) -> Requests:
         if self._active is None:
-            raise JobRefused(self._why_inactive())
+            raise JobRefused(self._inactive_reason())
         return self._active.requests
 
-    def _why_inactive(self) -> str:
+    def _inactive_reason(self) -> str:
         if self._is_finalized:
-            return "the node is finalized: start its process again"
-        command = f"`ros2 lifecycle set {self.get_fully_qualified_name()}"
+            return "the node is finalized: restart its process"
+        command = f"ros2 lifecycle set {self.get_fully_qualified_name()}"
         if self._session is None:
-            return f"the node is unconfigured: {command} configure`, then `activate`"
-        return f"the node is inactive: {command} activate`"
+            return f"configure and activate the node first: `{command} configure`, `{command} activate`"
+        return f"activate the node first: `{command} activate`"
 
-    # Parameters and diagnostics
+    # ---- parameters and diagnostics
 
     def _on_set_parameters(self, changes: list[Parameter]) -> SetParametersResult:
         try:
@@ -200,22 +202,22 @@ class TrackerNode(LifecycleNode):
     def _on_diagnostics(self) -> None:
         values = {**device_values(self._device), **self._statistics.values()}
         stamp = self.get_clock().now().to_msg()
-        self._diagnostics.publish(diagnostic_array(self.get_name(), stamp, self._health(), values))
+        self._diagnostics.publish(diagnostic_array(self.get_name(), stamp, self._status(), values))
 
-    def _health(self) -> Health:
-        health = self._tracking_health()
-        problem = self._sim_clock.problem(self.get_parameter("image_timeout").value)
-        if not problem:
-            return health
-        self.get_logger().warning(problem, throttle_duration_sec=REPEAT)
-        if health.level == HEALTHY:
-            return Health(WARNING, problem)
-        return Health(health.level, f"{problem}; {health.message}")
+    def _status(self) -> Status:
+        status = self._tracking_status()
+        warning = self._sim_time.warning(self.get_parameter("image_timeout").value)
+        if not warning:
+            return status
+        self.get_logger().warning(warning, throttle_duration_sec=THROTTLE_PERIOD)
+        if status.level == OK:
+            return Status(WARN, warning)
+        return Status(status.level, f"{warning}; {status.message}")
 
-    def _tracking_health(self) -> Health:
+    def _tracking_status(self) -> Status:
         if self._active is None:
-            return Health(HEALTHY, "unconfigured" if self._session is None else "inactive")
-        health = self._active.health()
-        if self._missing and health.level == HEALTHY:
-            return Health(WARNING, "; ".join(self._missing))
-        return health
+            return Status(OK, "unconfigured" if self._session is None else "inactive")
+        status = self._active.status()
+        if self._missing and status.level == OK:
+            return Status(WARN, "; ".join(self._missing))
+        return status

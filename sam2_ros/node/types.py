@@ -10,7 +10,7 @@ import numpy as np
 
 from sam2_ros.depth.lifting import Surface
 from sam2_ros.node.conversions.depth import PendingDepth
-from sam2_ros.node.inputs.image_clock import Jump
+from sam2_ros.node.inputs.stamp_filter import TimeJump
 from sam2_ros.tracking.types import Event, FrameResult, Prompt, Track
 
 
@@ -22,7 +22,7 @@ class ReceivedImage:
     message: Any  # sensor_msgs/Image or CompressedImage
     received: float  # when it was received, seconds on the steady clock
     depth: PendingDepth | None = None  # None where the parameter `depth` is false
-    jump: Jump | None = None  # the last jump back of the image stamps
+    jump: TimeJump | None = None  # the last jump back of the image stamps
 
 
 @dataclass(frozen=True)

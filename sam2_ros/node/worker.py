@@ -106,7 +106,7 @@ class Worker:
         """Queue a job. Raises JobRefused where the queue is full or the worker is closed."""
         with self._changed:
             if self._closed:
-                raise JobRefused("the node is inactive: activate it")
+                raise JobRefused("activate the node first")
             if len(self._jobs) + len(self._responses) >= MAX_JOBS:
                 raise JobRefused(f"{MAX_JOBS} prompts and requests are waiting already: send them more slowly")
             self._jobs.append(job)

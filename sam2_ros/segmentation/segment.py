@@ -5,11 +5,13 @@ from __future__ import annotations
 import zlib
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from ..tracking.geometry import bounding_box
 from ..tracking.types import Box
+from .coco import compressed_rle
 
 
 @dataclass(frozen=True)
@@ -72,3 +74,7 @@ class Segment:
     def area(self) -> int:
         """Pixels of the mask."""
         return self.packed.area
+
+    def coco_rle(self) -> dict[str, Any]:
+        """The mask as COCO's compressed RLE. Raises MissingLibraryError without pycocotools."""
+        return compressed_rle(self.mask)

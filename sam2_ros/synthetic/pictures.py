@@ -105,7 +105,7 @@ def read_pictures(files: Iterable[Path]) -> Pictures:
             log.warning("skipped %s: not an image that OpenCV reads", file)
             continue
         if image.ndim == 3 and image.shape[2] == 4 and image.dtype == np.uint8 and image[..., 3].min() == 0:
-            cut_out = _cut_out(cv2.cvtColor(image, cv2.COLOR_BGRA2RGBA))
+            cut_out = square_cut_out(cv2.cvtColor(image, cv2.COLOR_BGRA2RGBA))
             if cut_out is not None:
                 cut_outs.append(cut_out)
             continue
@@ -149,8 +149,8 @@ def _from_cache(cache: Path, source: str) -> Pictures:
     return Pictures(photographs, cut_outs, animations)
 
 
-def _cut_out(image: np.ndarray) -> np.ndarray | None:
-    """The object (H, W, 4) centred in a square; None if it is too thin or too small to track."""
+def square_cut_out(image: np.ndarray) -> np.ndarray | None:
+    """The object of an image (H, W, 4), centred in a cut-out; None if it is too thin or too small to track."""
     x, y, width, height = cv2.boundingRect((image[..., 3] > 127).astype(np.uint8))
     if min(width, height) < _MIN_CUT_OUT or (image[..., 3] > 127).sum() < 0.25 * width * height:
         return None

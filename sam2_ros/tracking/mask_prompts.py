@@ -55,7 +55,10 @@ def cover_warning(mask: np.ndarray | None) -> str:
 
 def _as_array(image: Any) -> np.ndarray:
     try:
-        array = np.asarray(image.detach().cpu() if isinstance(image, torch.Tensor) else image)
+        if isinstance(image, torch.Tensor):
+            image = image.detach().cpu()
+            image = image.float() if image.is_floating_point() else image  # NumPy has no bfloat16
+        array = np.asarray(image)
     except ValueError:  # nested lists of several lengths
         array = np.asarray(None)
     if array.dtype.kind not in "buif" or not array.ndim:

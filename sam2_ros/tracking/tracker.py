@@ -122,7 +122,8 @@ class StreamingTracker:
         Clicks join the object's earlier clicks on that frame, and may all be negative. Raises PromptError like
         `add`, and for an unknown id.
         """
-        object_ = self._pending.get(track_id) or self._object(track_id)
+        current = self._object(track_id)
+        object_ = self._pending.get(track_id, current)
         frame = self._frames.at(stamp)
         if frame.index < object_.first_frame:
             raise PromptError(f"object {track_id} starts after the frame of this prompt; add it as a new object")
@@ -201,7 +202,7 @@ class StreamingTracker:
 
     @torch.inference_mode()
     def preview(self, prompt: Prompt, stamp: float | None = None) -> Preview:
-        """What a new object of this prompt would be on its frame. Nothing is tracked.
+        """The mask of a new object of this prompt on its frame; no object is started.
 
         Raises PromptError like `add`.
         """

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from sam2_ros.training.data import Clips, Sample, SampleSpec, draw_sample
+from sam2_ros.training.data import Clips, SampleSpec, draw
 from sam2_ros.training.errors import TrainingError
 from sam2_ros.training.prompts import PromptKind, first_prompts, random_kind
 from sam2_ros.training.recipe import BatchSpec, Recipe, Stage
@@ -95,14 +95,11 @@ class _BatchDataset(Dataset["TrainingBatch | _Failure"]):
 
 
 def _draw_clips(rng: np.random.Generator, clips: Clips, stage: Stage, spec: BatchSpec) -> ClipBatch:
-    samples: list[Sample] = []
     sample_spec = SampleSpec(spec.frames, stage.image_size, stage.max_objects, stage.zoom, stage.min_area)
-    while len(samples) < spec.clips:
-        frames, labels = clips.clip(int(rng.integers(len(clips))))
+    samples = []
+    for _ in range(spec.clips):
         with_absence = spec.frames > 1 and rng.random() < stage.absence_rate
-        sample = draw_sample(rng, frames, labels, sample_spec, with_absence)
-        if sample is not None:
-            samples.append(sample)
+        samples.append(draw(clips, rng, sample_spec, with_absence))
     return _with_objects(rng, collate(samples), spec.objects)
 
 

@@ -1,9 +1,9 @@
-"""Clips for training: synthetic ones, rendered once and kept on disk, or recordings; random samples of them."""
+"""Sources of training clips, synthetic ones that are kept on disk, and random samples of clips."""
 
 from __future__ import annotations
 
-import logging
 import os
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -15,29 +15,87 @@ from sam2_ros.files import named_errors
 from sam2_ros.synthetic.clip import visible_objects
 from sam2_ros.synthetic.pictures import Pictures
 from sam2_ros.synthetic.scene import render_clip
-from sam2_ros.training.davis import DatasetError, read_dataset, read_picture
-
-log = logging.getLogger(__name__)
+from sam2_ros.training.davis import DatasetError
 
 _ZOOM_RATE = 0.75  # share of samples that are zoomed onto an object
+_SAMPLE_TRIES = 30  # draws of a sample
 _ABSENCE_TRIES = 12  # random ranges of frames that are searched for an absence
 
 
+@dataclass(frozen=True)
+class Sample:
+    """`frames` (T, S, S, 3) uint8, `masks` (K, T, S, S) bool and `visible` (K, T) bool of K objects."""
+
+    frames: np.ndarray
+    masks: np.ndarray
+    visible: np.ndarray
+
+
+@dataclass(frozen=True)
+class SampleSpec:
+    """A sample of a clip: `length` frames of `size` x `size` pixels with up to `max_objects` objects.
+
+    Most samples are zoomed onto an object, which then covers between the two shares `zoom` of the image. Objects that
+    cover less than `min_area` of the first frame are dropped.
+    """
+
+    length: int
+    size: int
+    max_objects: int
+    zoom: tuple[float, float] = (0.03, 0.45)
+    min_area: float = 0.0
+
+
 class Clips(Protocol):
-    """A source of training clips."""
+    """A source of training samples."""
 
-    def __len__(self) -> int:
-        """The number of clips."""
+    def sample(self, rng: np.random.Generator, spec: SampleSpec, absence: bool) -> Sample | None:
+        """A random sample, a function of `rng`; with `absence` an object leaves or is occluded in it.
 
-    def clip(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """Frames (T, S, S, 3) and labels (T, S, S), both uint8."""
+        None if what was drawn has no such part or no object; the next draw may have.
+        """
 
     @property
     def bytes_to_write(self) -> int:
         """Disk space that reading all clips will take."""
 
 
-class ClipStore:
+def draw(clips: Clips, rng: np.random.Generator, spec: SampleSpec, absence: bool = False) -> Sample:
+    """A sample with an absence, or without one if the clips have none. Raises DatasetError if there is none at all."""
+    for with_absence in (absence, False):
+        for _ in range(_SAMPLE_TRIES):
+            sample = clips.sample(rng, spec, with_absence)
+            if sample is not None:
+                return sample
+    raise DatasetError(
+        f"none of {_SAMPLE_TRIES} samples of {spec.length} frames had an object that covers {spec.min_area:.1%} of its "
+        "first frame: use data with larger objects"
+    )
+
+
+class StoredClips(ABC):
+    """Clips by number, of which samples are parts."""
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """The number of clips."""
+
+    @abstractmethod
+    def clip(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Frames (T, S, S, 3) and labels (T, S, S), both uint8."""
+
+    def sample(self, rng: np.random.Generator, spec: SampleSpec, absence: bool) -> Sample | None:
+        """A random part of a random clip; None if it has no object or not the absence."""
+        frames, labels = self.clip(int(rng.integers(len(self))))
+        return draw_sample(rng, frames, labels, spec, absence)
+
+    @property
+    def bytes_to_write(self) -> int:
+        """None: recordings are read where they are."""
+        return 0
+
+
+class ClipStore(StoredClips):
     """`count` synthetic clips of series `seed`, rendered at their first use and kept in files below `folder`.
 
     The last `plain` ones are rendered without cut-outs and animations. A clip is a function of its number, so that
@@ -102,90 +160,32 @@ class _ArrayFile:
                 content = content[written:]
 
 
-class DavisClips:
-    """Clips of `frames` frames of a data set in DAVIS' layout, resized to squares of `size` pixels.
-
-    Every frame must be annotated. Unusable sequences are logged, skipped and counted in `skipped`. Raises DatasetError
-    if nothing remains.
-    """
-
-    def __init__(self, folder: Path, frames: int = 8, size: int = 256) -> None:
-        self.size = size
-        self.skipped = 0
-        self._clips: list[tuple[tuple[Path, ...], np.ndarray]] = []
-        for sequence in read_dataset(folder):
-            try:
-                labels = sequence.labels()
-                if len(labels) != len(sequence.images) or len(labels) < frames:
-                    raise DatasetError(f"{len(labels)} of {len(sequence.images)} frames are annotated, too few")
-                for image in sequence.images:
-                    read_picture(image)
-            except DatasetError as error:
-                self.skipped += 1
-                log.warning("skipped %s: %s", sequence.name, error)
-                continue
-            for start in range(0, len(labels) - frames + 1, max(1, frames // 2)):
-                part = slice(start, start + frames)
-                self._clips.append((sequence.images[part], np.stack([self._square(x) for x in labels[part]])))
-        if not self._clips:
-            raise DatasetError(f"{folder} has no sequence of {frames} annotated frames or more that can be read")
-
-    def __len__(self) -> int:
-        return len(self._clips)
-
-    @property
-    def bytes_to_write(self) -> int:
-        """None: recordings are read where they are."""
-        return 0
-
-    def clip(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """Frames (T, S, S, 3) and labels (T, S, S), both uint8."""
-        images, labels = self._clips[index]
-        square = (self.size, self.size)
-        return np.stack([cv2.resize(read_picture(x), square, interpolation=cv2.INTER_AREA) for x in images]), labels
-
-    def _square(self, labels: np.ndarray) -> np.ndarray:
-        return cv2.resize(labels, (self.size, self.size), interpolation=cv2.INTER_NEAREST)
-
-
-@dataclass(frozen=True)
-class Sample:
-    """`frames` (T, S, S, 3) uint8, `masks` (K, T, S, S) bool and `visible` (K, T) bool of K objects."""
-
-    frames: np.ndarray
-    masks: np.ndarray
-    visible: np.ndarray
-
-
-@dataclass(frozen=True)
-class SampleSpec:
-    """A sample of a clip: `length` frames of `size` x `size` pixels with up to `max_objects` objects.
-
-    Most samples are zoomed onto an object, which then covers between the two shares `zoom` of the image. Objects that
-    cover less than `min_area` of the first frame are dropped.
-    """
-
-    length: int
-    size: int
-    max_objects: int
-    zoom: tuple[float, float] = (0.03, 0.45)
-    min_area: float = 0.0
-
-
 def draw_sample(
     rng: np.random.Generator, frames: np.ndarray, labels: np.ndarray, spec: SampleSpec, absence: bool = False
 ) -> Sample | None:
     """A random part of a clip: cropped, mirrored, recoloured, reversed half of the time.
 
     Keeps objects that are visible on its first frame; with `absence` one of them leaves or is occluded later, and
-    returns if the clip has such a part. None if there is no such part or object.
+    returns if the clip has such a part. None if there is no such part or object, or the clip is too short.
     """
+    if len(frames) < spec.length:
+        return None
     frame_range = (
         _range_with_absence(rng, labels, spec.length) if absence else _random_range(rng, len(frames), spec.length)
     )
     if frame_range is None:
         return None
     frames, labels = _crop(rng, frames[frame_range.frames], labels[frame_range.frames], spec, frame_range.target)
+    return select_objects(rng, frames, labels, spec, frame_range.target)
+
+
+def select_objects(
+    rng: np.random.Generator, frames: np.ndarray, labels: np.ndarray, spec: SampleSpec, target: int | None = None
+) -> Sample | None:
+    """A sample of all frames, mirrored half of the time and recoloured, with objects of the first frame.
+
+    They are chosen at random, but for `target`, the label of one that is kept first. None without an object.
+    """
     if rng.random() < 0.5:
         frames, labels = frames[:, :, ::-1], labels[:, :, ::-1]
     count = int(labels.max())
@@ -197,7 +197,7 @@ def draw_sample(
     if not len(present):
         return None
     kept = rng.permutation(present)
-    kept = kept[np.argsort(kept + 1 != frame_range.target, kind="stable")][: spec.max_objects]
+    kept = kept[np.argsort(kept + 1 != target, kind="stable")][: spec.max_objects]
     visible = visible[:, kept].T
     masks = (labels[None] == (kept + 1)[:, None, None, None]) & visible[..., None, None]
     return Sample(_recolour(rng, frames), masks, visible)

@@ -174,13 +174,32 @@ _FULL_SIZE = replace(
     ),
 )
 
+# Meant for pictures and recordings with masks, see `sam2_ros train --help`. Many small steps: the objects of a picture
+# differ more than those of synthetic clips.
+_REAL_DATA = replace(
+    _FULL_SIZE,
+    steps=3600,
+    batches=(
+        *(BatchSpec(frames=1, clips=8), BatchSpec(frames=2, clips=5), BatchSpec(frames=4, clips=2)),
+        *(BatchSpec(frames=1, clips=8), BatchSpec(frames=3, clips=3), BatchSpec(frames=8, clips=1)),
+    ),
+    absence_rate=0.5,
+)
+
 RECIPES = {
-    # From random weights to nano's input size. The bundled weights come from a sequence of runs with these stages, not
-    # from one run of this recipe; the first 110 steps of it were compared with AdamW, which was behind.
+    # From random weights to nano's input size, and on to real data. The bundled weights come from a sequence of runs
+    # with these stages, not from one run of this recipe; the first 110 steps of it were compared with AdamW, which was
+    # behind.
     "nano": Recipe(
         name="nano",
         model="nano",
-        stages=(*_FROM_NOTHING, _SMALL_OBJECTS, replace(_SMALL_OBJECTS, steps=2400, image_size=288), _FULL_SIZE),
+        stages=(
+            *_FROM_NOTHING,
+            _SMALL_OBJECTS,
+            replace(_SMALL_OBJECTS, steps=2400, image_size=288),
+            _FULL_SIZE,
+            _REAL_DATA,
+        ),
         learning_rate=8e-4,
         decay_fraction=0.85,
         synthetic_clips=2400,

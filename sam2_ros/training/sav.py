@@ -13,6 +13,7 @@ import numpy as np
 
 from sam2_ros.media.video import VideoError, probe, read_frames
 from sam2_ros.optional import require
+from sam2_ros.training.data import StoredClips
 from sam2_ros.training.davis import DatasetError
 
 log = logging.getLogger(__name__)
@@ -27,7 +28,7 @@ def is_sav(folder: Path) -> bool:
     return next(folder.rglob("*" + _ANNOTATION), None) is not None
 
 
-class SavClips:
+class SavClips(StoredClips):
     """Clips of `frames` annotated frames of SA-V, resized to squares of `size` pixels.
 
     Unreadable videos are logged, skipped and counted in `skipped`. Raises DatasetError if nothing remains.
@@ -56,11 +57,6 @@ class SavClips:
 
     def __len__(self) -> int:
         return len(self._clips)
-
-    @property
-    def bytes_to_write(self) -> int:
-        """None: recordings are read where they are."""
-        return 0
 
     def clip(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Frames (T, S, S, 3) and labels (T, S, S), both uint8. Raises DatasetError for a video that ends early."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,11 +14,13 @@ from typing import Any, Protocol
 import cv2
 import numpy as np
 
-from sam2_ros.optional import require
+from sam2_ros.optional import MissingLibraryError, require
 from sam2_ros.synthetic.davis_writer import ANNOTATIONS, IMAGES
 from sam2_ros.synthetic.still_clip import MAX_OBJECTS
 from sam2_ros.synthetic.stills import Still
 from sam2_ros.training.davis import ENDINGS, DatasetError, read_labels, read_picture, without_void
+
+log = logging.getLogger(__name__)
 
 _LONGEST_SIDE = 960  # pixels; larger pictures are reduced
 _MIN_AREA = 400  # pixels of an object after that
@@ -123,6 +126,10 @@ def read_stills(path: Path) -> Stills | None:
         pictures = sorted(file for file in images.iterdir() if file.suffix.lower() in ENDINGS)
         pairs = ((picture, path / ANNOTATIONS / f"{picture.stem}.png") for picture in pictures)
         found = tuple(pair for pair in pairs if pair[1].exists())
+        if found and len(found) < len(pictures):
+            log.warning(
+                "skipped %d pictures of %s: %s has no mask of them", len(pictures) - len(found), images, ANNOTATIONS
+            )
         return IndexedStills(found) if found else None
     annotations = tuple(file for file in sorted(path.rglob("*.json")) if file.with_suffix(".jpg").exists())
     if not annotations:
@@ -163,48 +170,60 @@ def _decode(mask: dict[str, Any]) -> np.ndarray:
     """(H, W) bool from a compressed run-length mask."""
     try:
         return np.asarray(require("pycocotools.mask", "reading run-length masks", "train").decode(mask)) > 0
-    except (ValueError, KeyError, TypeError) as error:
+    except MissingLibraryError:
+        raise
+    except Exception as error:  # the library has none of its own
         raise DatasetError(f"a mask cannot be decoded ({error!r})") from error
 
 
 def _read_coco(file: Path) -> CocoStills:
-    run_lengths = require("pycocotools.mask", "reading COCO", "train")
+    library = require("pycocotools.mask", "reading COCO", "train")
+    masks: dict[Any, list[bytes]] = defaultdict(list)
     try:
         content = json.loads(file.read_bytes())
         images = {image["id"]: image for image in content["images"]}
-        masks: dict[Any, list[bytes]] = defaultdict(list)
-        for entry in content["annotations"]:
-            if not entry.get("iscrowd") and entry["segmentation"]:
-                image = images[entry["image_id"]]
-                masks[image["id"]].append(_run_lengths(run_lengths, entry["segmentation"], image))
-        labelled = [images[number] for number in masks]
-        folder = _picture_folder(file, labelled[0]["file_name"]) if labelled else None
-        sizes = tuple((int(image["height"]), int(image["width"])) for image in labelled)
-    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
-        if isinstance(error, DatasetError):
-            raise
+        sizes = {number: (int(image["height"]), int(image["width"])) for number, image in images.items()}
+        names = {number: str(image["file_name"]) for number, image in images.items()}
+        instances = [each for each in content["annotations"] if not each.get("iscrowd")]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DatasetError(f"{file} is no COCO instances file ({error!r})") from error
-    if folder is None:
+    for instance in instances:
+        try:
+            number = instance["image_id"]
+            masks[number].append(_run_lengths(library, instance["segmentation"], sizes[number]))
+        except Exception as error:  # the library has none of its own
+            log.warning("skipped instance %s of %s: no mask of a picture (%r)", instance.get("id"), file, error)
+    labelled = [number for number, of_one in masks.items() if of_one]
+    if not labelled:
         raise DatasetError(f"{file} has no object with a segmentation")
-    pictures = tuple(folder / image["file_name"] for image in labelled)
-    return CocoStills(file, pictures, sizes, tuple(tuple(each) for each in masks.values()))
+    folder = _picture_folder(file, [names[number] for number in labelled])
+    return CocoStills(
+        file,
+        tuple(folder / names[number] for number in labelled),
+        tuple(sizes[number] for number in labelled),
+        tuple(tuple(masks[number]) for number in labelled),
+    )
 
 
-def _run_lengths(library: Any, segmentation: Any, image: dict[str, Any]) -> bytes:
-    """The compressed run-length mask of polygons or of a mask's counts."""
-    if isinstance(segmentation, dict) and not isinstance(segmentation["counts"], list):
-        counts = segmentation["counts"]
-        return counts.encode() if isinstance(counts, str) else bytes(counts)
-    packed = library.frPyObjects(segmentation, image["height"], image["width"])
+def _run_lengths(library: Any, segmentation: Any, size: tuple[int, int]) -> bytes:
+    """The compressed run-length mask of polygons or of a mask's counts; `size` is the picture's height and width."""
+    if isinstance(segmentation, dict):
+        if tuple(segmentation["size"]) != size:
+            raise ValueError(f"a mask of {segmentation['size']} in a picture of {size}")
+        if not isinstance(segmentation["counts"], list):
+            counts = segmentation["counts"]
+            return counts.encode() if isinstance(counts, str) else bytes(counts)
+    packed = library.frPyObjects(segmentation, *size)
     return bytes((library.merge(packed) if isinstance(packed, list) else packed)["counts"])
 
 
-def _picture_folder(file: Path, name: str) -> Path:
-    """The folder of a COCO file's pictures."""
+def _picture_folder(file: Path, names: list[str]) -> Path:
+    """The folder of a COCO file's pictures: the one with the first of them that is there."""
     split = file.stem.split("_")[-1]
     root = file.parent.parent
     options = [file.parent, root / split, root / "images", root / "images" / split, file.parent / "images"]
-    for folder in options:
-        if (folder / name).exists():
-            return folder
-    raise DatasetError(f"{name} of {file} is in none of {', '.join(str(option) for option in options)}")
+    for name in names:
+        for folder in options:
+            if (folder / name).exists():
+                return folder
+    raise DatasetError(f"the pictures of {file}, as {names[0]}, are in none of {', '.join(map(str, options))}")

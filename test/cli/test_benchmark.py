@@ -1,4 +1,4 @@
-"""`sam2_ros benchmark`, in short."""
+"""`sam2_ros benchmark` with a few frames."""
 
 import json
 import os
@@ -17,7 +17,7 @@ SHORT = ["--image-size", "64", "--frames", "3", "--warm-up", "2", "--device", "c
 
 
 def variants(out: str) -> list[list[str]]:
-    """Size, objects, who and precision of every line of the table."""
+    """Size, objects, variant and precision of every line of the table."""
     rows = [line.split() for line in out.splitlines()]
     return [row[:4] for row in rows if row and row[0].isdecimal()]
 
@@ -25,7 +25,7 @@ def variants(out: str) -> list[list[str]]:
 def test_prints_a_line_for_every_number_of_objects(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["benchmark", *SHORT, "--objects", "1,2"]) == 0
     out = capsys.readouterr().out
-    assert "nano, trained weights" in out and "640 x 480, 3 after 2 to warm up" in out
+    assert "nano, trained weights" in out and "640 x 480, 3 after 2 of warm-up" in out
     assert variants(out) == [["64", "1", "sam2_ros", "float32"], ["64", "2", "sam2_ros", "float32"]]
     assert out.count("stages: preprocess") == 2
 
@@ -40,7 +40,7 @@ def test_compares_precisions_in_one_run(capsys: pytest.CaptureFixture[str]) -> N
     assert main(["benchmark", *SHORT, "--objects", "1", "--precision", "auto,float32,bfloat16"]) == 0
     out = capsys.readouterr().out
     assert [line[3] for line in variants(out)] == ["float32", "bfloat16"]
-    assert out.count("times as fast as sam2_ros float32; masks have an IoU of") == 1
+    assert out.count("times as fast as sam2_ros float32; mean IoU of masks") == 1
 
 
 def test_writes_the_numbers_as_json(tmp_path: Path) -> None:
@@ -54,12 +54,12 @@ def test_writes_the_numbers_as_json(tmp_path: Path) -> None:
     assert result["stages_ms"]["encode"] > 0
 
 
-def test_draws_time_and_memory(tmp_path: Path) -> None:
+def test_plots_time_and_memory(tmp_path: Path) -> None:
     main(["benchmark", *SHORT, "--objects", "1,2", "--plot", str(tmp_path / "plot.png")])
     assert cv2.imread(str(tmp_path / "plot.png")) is not None
 
 
-def test_takes_the_frames_of_a_video(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_uses_the_frames_of_a_video(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with VideoWriter(tmp_path / "clip.mp4", 10.0) as writer:
         for i in range(3):
             writer.write(np.full((48, 64, 3), 40 * i, np.uint8))
@@ -105,23 +105,25 @@ def test_the_node_needs_ros(capsys: pytest.CaptureFixture[str], monkeypatch: pyt
         (["--device", "cuda:99"], "CUDA devices"),
     ],
 )
-def test_tells_in_one_line_what_is_wrong(options: list[str], problem: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_options_are_refused_in_one_line(
+    options: list[str], problem: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["benchmark", *SHORT, "--objects", "1", *options]) == 1
     lines = capsys.readouterr().err.strip().splitlines()
     assert lines[-1].startswith("sam2_ros benchmark: ") and problem in lines[-1]
 
 
-def test_a_precision_that_is_none(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_precision_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["benchmark", "--precision", "float32,half"])
     assert "expected auto, float32 or bfloat16, not 'half'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("objects", ["0", "1,", "three"])
-def test_a_number_of_objects_that_is_none(objects: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_invalid_number_of_objects_is_refused(objects: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["benchmark", "--objects", objects])
-    assert "expected a number from 1 on" in capsys.readouterr().err
+    assert "expected a whole number of at least 1" in capsys.readouterr().err
 
 
 def test_measures_lifting_without_a_model(capsys: pytest.CaptureFixture[str]) -> None:
@@ -133,7 +135,7 @@ def test_measures_lifting_without_a_model(capsys: pytest.CaptureFixture[str]) ->
 
 @pytest.mark.parametrize("option", ["--json", "--plot"])
 @pytest.mark.parametrize("kind", ["--node", "--lifting"])
-def test_what_has_no_table_writes_no_file(
+def test_measurements_without_a_table_refuse_json_and_plot(
     kind: str, option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["benchmark", kind, option, str(tmp_path / "file")]) == 1

@@ -1,4 +1,4 @@
-"""The command `sam2_ros`: commands are found, and mistakes are one line."""
+"""The command `sam2_ros`: subcommands are found, and errors of the user are one line."""
 
 import subprocess
 import sys
@@ -17,7 +17,7 @@ def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exited:
         main([command, "--help"])
     assert exited.value.code == 0
@@ -39,7 +39,7 @@ def test_an_expected_error_is_one_line_and_exit_code_1(capsys: pytest.CaptureFix
     assert message.count("\n") == 1
 
 
-def test_a_checkpoint_is_fetched_without_opencv_and_ros() -> None:
+def test_a_checkpoint_is_downloaded_without_opencv_and_ros() -> None:
     program = (
         "import sys\n"
         "sys.modules.update(cv2=None, rclpy=None)\n"  # importing them fails

@@ -34,7 +34,7 @@ def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
         server.shutdown()
 
 
-def test_a_checkpoint_lands_where_models_are_loaded_from(
+def test_a_checkpoint_is_written_to_the_cache_of_load_model(
     published: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["download", NAME]) == 0
@@ -57,7 +57,7 @@ def test_a_damaged_file_is_an_error(published: Path, tmp_path: Path, capsys: pyt
     assert not list((tmp_path / "cache").iterdir())
 
 
-def test_a_file_that_is_gone_is_an_error(published: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_file_is_an_error(published: Path, capsys: pytest.CaptureFixture[str]) -> None:
     published.unlink()
     assert main(["download", NAME]) == 1
     assert "answered 404" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""`sam2_ros evaluate` and `sam2_ros train` as they are called."""
+"""The commands `sam2_ros evaluate` and `sam2_ros train`."""
 
 import json
 import signal
@@ -43,6 +43,19 @@ def test_a_baseline_prints_a_table_and_writes_scores_and_pictures(
     assert (out / "worst_still_1.png").exists()
 
 
+def test_every_sequence_has_its_score(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One object stands still; of two others, in another video, one moves away from where `copy` leaves its mask."""
+    frames, labels = np.full((5, 48, 48, 3), 90, np.uint8), np.zeros((5, 48, 48), np.uint8)
+    labels[:, 10:20, 12:22] = 1
+    write_clip(tmp_path / "data", "still", Clip(frames, labels))
+    labels[0, 30:44, :10] = labels[1:, 30:44, 38:] = 2
+    write_clip(tmp_path / "data", "two", Clip(frames, labels))
+    out = tmp_path / "out"
+    assert main(["evaluate", str(tmp_path / "data"), "--baseline", "copy", "--out", str(out)]) == 0
+    table = dict(line.rsplit(maxsplit=1) for line in capsys.readouterr().out.splitlines())
+    assert (table["J&F of still"], table["J&F of two, 2 objects"], table["J&F"]) == ("1.000", "0.500", "0.667")
+
+
 def test_the_memory_policy_and_event_scores_are_reported(
     dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -58,7 +71,7 @@ def test_the_memory_policy_and_event_scores_are_reported(
     assert scores["summary"]["lost_events"] == {"reported": 1, "correct": 0, "expected": 0, "delays": []}
 
 
-def test_presets_are_printed_side_by_side_and_written_apart(
+def test_presets_are_printed_side_by_side_and_written_to_folders_of_their_own(
     dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
@@ -75,9 +88,7 @@ def test_presets_are_printed_side_by_side_and_written_apart(
 
 
 @pytest.mark.parametrize("wrong", [["--preset", "quick"], ["--preset", "fast,"], ["--encode-every", "0"]])
-def test_presets_that_do_not_exist_are_refused(
-    dataset: Path, wrong: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_unknown_presets_are_refused(dataset: Path, wrong: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["evaluate", str(dataset), *wrong])
     assert "expected" in capsys.readouterr().err
@@ -139,9 +150,7 @@ def test_pictures_of_an_earlier_run_are_removed(dataset: Path, tmp_path: Path) -
 
 @pytest.mark.parametrize("option", ["--rate", "--lost-after"])
 @pytest.mark.parametrize("value", ["0", "-1", "inf", "fast"])
-def test_times_have_to_be_above_zero(
-    dataset: Path, option: str, value: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_times_have_to_be_positive(dataset: Path, option: str, value: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["evaluate", str(dataset), f"{option}={value}"])
     assert f"expected a number above 0, not '{value}'" in capsys.readouterr().err

@@ -38,6 +38,7 @@ def test_a_data_set_may_have_any_name(tmp_path: Path) -> None:
     "arguments",
     [
         ["track", "video.mp4", "--checkpoint", ODD],
+        ["track", "video.mp4", "--object", ODD],
         ["evaluate", "folder", "--checkpoint", ODD],
         ["benchmark", "--checkpoint", ODD],
         ["export", "--out", ODD],

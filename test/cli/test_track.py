@@ -1,4 +1,4 @@
-"""`sam2_ros track` on a small video, with random weights that answer with real masks."""
+"""`sam2_ros track` on a small video, with random weights that give non-trivial masks."""
 
 import csv
 import os
@@ -56,8 +56,8 @@ def track(video: Path, weights: Path, tmp_path: Path) -> Callable[..., int]:
 
 
 @pytest.fixture
-def complaint(track: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
-    """Runs the command with something wrong; the one line that it prints."""
+def error_line(track: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Runs the command with an error of the user; returns the one line that it prints."""
 
     def run(*options: str, **other: Path) -> str:
         assert track(*options, **other) == 1
@@ -75,7 +75,7 @@ def table(tmp_path: Path) -> list[dict[str, str]]:
 # ---- what it leaves behind
 
 
-def test_leaves_a_video_labels_a_table_and_a_timeline(track: Callable[..., int], tmp_path: Path) -> None:
+def test_writes_a_video_labels_a_table_and_a_timeline(track: Callable[..., int], tmp_path: Path) -> None:
     assert track(*CLICK) == 0
     out = tmp_path / "out"
     assert sorted(path.name for path in out.iterdir()) == ["labels", "overlay.mp4", "timeline.png", "tracks.csv"]
@@ -96,7 +96,7 @@ def test_labels_and_table_agree(track: Callable[..., int], tmp_path: Path) -> No
         assert (labels == 1).sum() == int(row["area"]) > 0
 
 
-def test_sums_up_speed_objects_and_events(track: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
+def test_prints_speed_objects_and_events(track: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
     track("--object", "ball", *CLICK)
     out = capsys.readouterr().out
     assert f"{COUNT} frames, " in out and "frames/s" in out and "on cpu" in out
@@ -111,14 +111,14 @@ def test_stops_after_max_frames(track: Callable[..., int], tmp_path: Path) -> No
     assert len(list((tmp_path / "out" / "labels").iterdir())) == 2  # none of the longer run before
 
 
-def test_is_a_command_of_its_own(video: Path, weights: Path, tmp_path: Path) -> None:
+def test_runs_as_a_command(video: Path, weights: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "sam2_ros", "track", video, *CLICK, "--max-frames", "1", "--image-size", "64"]
     options = ["--checkpoint", weights, "--device", "cpu"]
     subprocess.run([*command, *options], cwd=tmp_path, check=True, capture_output=True)
     assert (tmp_path / "track_out" / "overlay.mp4").is_file()
 
 
-# ---- what it can follow
+# ---- sources
 
 
 def test_a_video_of_variable_rate_keeps_its_times(track: Callable[..., int], tmp_path: Path) -> None:
@@ -144,26 +144,26 @@ def test_a_folder_of_pictures_is_a_video(track: Callable[..., int], video: Path,
 
 
 def test_a_picture_that_cannot_be_read_ends_the_run_after_those_before(
-    complaint: Callable[..., str], tmp_path: Path
+    error_line: Callable[..., str], tmp_path: Path
 ) -> None:
     pictures = tmp_path / "pictures"
     pictures.mkdir()
     for i in range(4):
         cv2.imwrite(str(pictures / f"{i}.png"), np.full((*SIZE, 3), 90, np.uint8))
     (pictures / "2.png").write_bytes(b"no picture")
-    assert f"picture {pictures / '2.png'} cannot be read" in complaint(*CLICK, video=pictures)
+    assert f"picture {pictures / '2.png'} cannot be read" in error_line(*CLICK, video=pictures)
     assert [row["frame"] for row in table(tmp_path)] == ["0", "1"]
     assert_whole(tmp_path / "out", frames=2)
 
 
-def test_a_bag_and_a_webcam_that_is_not_there(complaint: Callable[..., str], tmp_path: Path) -> None:
+def test_a_bag_and_a_missing_webcam_are_refused(error_line: Callable[..., str], tmp_path: Path) -> None:
     (tmp_path / "run.mcap").touch()
-    assert "ros2 bag play" in complaint(*CLICK, video=tmp_path / "run.mcap")
-    assert "no webcam 6007" in complaint(*CLICK, video=Path("6007"))
+    assert "ros2 bag play" in error_line(*CLICK, video=tmp_path / "run.mcap")
+    assert "no webcam 6007" in error_line(*CLICK, video=Path("6007"))
 
 
-def test_a_rate_is_for_folders(complaint: Callable[..., str]) -> None:
-    assert "--fps is for a folder of pictures" in complaint(*CLICK, "--fps", "10")
+def test_fps_is_refused_for_a_video(error_line: Callable[..., str]) -> None:
+    assert "--fps is for a folder of pictures" in error_line(*CLICK, "--fps", "10")
 
 
 def test_file_names_may_have_any_bytes(
@@ -181,7 +181,7 @@ def test_file_names_may_have_any_bytes(
     assert r"caf\udce9/out: overlay.mp4" in capfd.readouterr().out
 
 
-# ---- how it ends
+# ---- end of a run
 
 
 def assert_whole(out: Path, frames: int) -> None:
@@ -204,7 +204,7 @@ def long_video(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_the_run_with_whole_files(
+def test_a_signal_ends_the_run_with_complete_files(
     number: signal.Signals, long_video: Path, weights: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
@@ -224,7 +224,7 @@ def test_a_signal_ends_the_run_with_whole_files(
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_during_imports_ends_the_program_without_a_word(number: signal.Signals) -> None:
+def test_a_signal_during_imports_ends_the_program_silently(number: signal.Signals) -> None:
     command = [sys.executable, "-m", "sam2_ros", "track", "nowhere.mp4"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         while "libtorch" not in Path(f"/proc/{process.pid}/maps").read_text():
@@ -236,14 +236,16 @@ def test_a_signal_during_imports_ends_the_program_without_a_word(number: signal.
     assert complaints == ""
 
 
-def test_a_full_disk_ends_the_run_with_one_line_and_whole_files(complaint: Callable[..., str], tmp_path: Path) -> None:
+def test_a_full_disk_ends_the_run_with_one_line_and_complete_files(
+    error_line: Callable[..., str], tmp_path: Path
+) -> None:
     with VideoWriter(tmp_path / "noise.mp4", rate=10.0) as writer:
         for i in range(60):
             writer.write(np.random.default_rng(i).integers(0, 256, (*SIZE, 3), np.uint8))
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, before[1]))
     try:
-        line = complaint(*CLICK, "--box", "20,10,40,30", video=tmp_path / "noise.mp4")
+        line = error_line(*CLICK, "--box", "20,10,40,30", video=tmp_path / "noise.mp4")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert f"cannot write {tmp_path / 'out' / 'overlay.mp4'}: File too large" in line
@@ -253,8 +255,8 @@ def test_a_full_disk_ends_the_run_with_one_line_and_whole_files(complaint: Calla
     assert len(list(read_frames(tmp_path / "out" / "overlay.mp4"))) > 5
 
 
-def test_files_of_an_earlier_run_are_gone_before_the_first_frame(
-    track: Callable[..., int], complaint: Callable[..., str], video: Path, tmp_path: Path
+def test_files_of_an_earlier_run_are_deleted_before_the_first_frame(
+    track: Callable[..., int], error_line: Callable[..., str], video: Path, tmp_path: Path
 ) -> None:
     track(*CLICK)
     pictures = tmp_path / "pictures"
@@ -262,11 +264,11 @@ def test_files_of_an_earlier_run_are_gone_before_the_first_frame(
     for i in range(2):
         cv2.imwrite(str(pictures / f"{i}.png"), np.full((*SIZE, 3), 90, np.uint8))
     (pictures / "1.png").write_bytes(b"")
-    complaint(*CLICK, video=pictures)
+    error_line(*CLICK, video=pictures)
     assert_whole(tmp_path / "out", frames=1)
 
 
-def test_files_of_others_stay(track: Callable[..., int], tmp_path: Path) -> None:
+def test_unrelated_files_are_kept(track: Callable[..., int], tmp_path: Path) -> None:
     track(*CLICK)
     kept = [tmp_path / "out" / "notes.txt", tmp_path / "out" / "labels" / "classes.txt"]
     for file in kept:
@@ -276,32 +278,32 @@ def test_files_of_others_stay(track: Callable[..., int], tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("name", ["overlay.mp4", "tracks.csv", "timeline.png", "labels/000000.png"])
-def test_a_folder_with_files_of_others_is_refused(name: str, complaint: Callable[..., str], tmp_path: Path) -> None:
+def test_a_folder_with_unrelated_results_is_refused(name: str, error_line: Callable[..., str], tmp_path: Path) -> None:
     file = tmp_path / "out" / name
     file.parent.mkdir(parents=True)
     file.write_text("precious")
-    assert f"{tmp_path / 'out' / name.split('/')[0]} exists and is not from an earlier run" in complaint(*CLICK)
+    assert f"{tmp_path / 'out' / name.split('/')[0]} exists and is not from an earlier run" in error_line(*CLICK)
     assert file.read_text() == "precious"
     assert len(list((tmp_path / "out").iterdir())) == 1
 
 
 def test_the_results_of_one_run_can_be_the_input_of_another_elsewhere(
-    track: Callable[..., int], complaint: Callable[..., str], tmp_path: Path
+    track: Callable[..., int], error_line: Callable[..., str], tmp_path: Path
 ) -> None:
     track(*CLICK)
     overlay, label = tmp_path / "out" / "overlay.mp4", tmp_path / "out" / "labels" / "000000.png"
     before = overlay.read_bytes(), label.read_bytes()
-    assert "would overwrite" in complaint(*CLICK, video=overlay)
-    assert "would overwrite" in complaint("--mask", str(label))
-    assert "would overwrite" in complaint(*CLICK, video=tmp_path / "out" / "labels")
+    assert "would overwrite" in error_line(*CLICK, video=overlay)
+    assert "would overwrite" in error_line("--mask", str(label))
+    assert "would overwrite" in error_line(*CLICK, video=tmp_path / "out" / "labels")
     assert (overlay.read_bytes(), label.read_bytes()) == before
     assert track("--mask", str(label), "--out", str(tmp_path / "second"), video=overlay) == 0
 
 
-def test_a_folder_of_pictures_is_no_place_for_results(complaint: Callable[..., str], tmp_path: Path) -> None:
+def test_results_in_the_folder_of_input_pictures_are_refused(error_line: Callable[..., str], tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     cv2.imwrite(str(tmp_path / "out" / "0.png"), np.zeros((*SIZE, 3), np.uint8))
-    assert "would overwrite" in complaint(*CLICK, video=tmp_path / "out")
+    assert "would overwrite" in error_line(*CLICK, video=tmp_path / "out")
 
 
 def test_a_link_is_replaced_and_not_written_through(track: Callable[..., int], tmp_path: Path) -> None:
@@ -313,15 +315,15 @@ def test_a_link_is_replaced_and_not_written_through(track: Callable[..., int], t
     assert len((tmp_path / "precious.csv").read_text().splitlines()) == 1 + COUNT
 
 
-def test_a_folder_that_cannot_be_made(complaint: Callable[..., str], video: Path) -> None:
-    assert f"--out {video} is a file, expected a folder" in complaint(*CLICK, "--out", str(video))
-    assert "/proc/nowhere" in complaint(*CLICK, "--out", "/proc/nowhere")
+def test_a_folder_that_cannot_be_created_is_refused(error_line: Callable[..., str], video: Path) -> None:
+    assert f"--out {video} is a file, expected a folder" in error_line(*CLICK, "--out", str(video))
+    assert "/proc/nowhere" in error_line(*CLICK, "--out", "/proc/nowhere")
 
 
 # ---- prompts
 
 
-def test_a_box_and_a_mask_start_objects_too(track: Callable[..., int], tmp_path: Path) -> None:
+def test_a_box_and_a_mask_start_objects(track: Callable[..., int], tmp_path: Path) -> None:
     mask = np.zeros(SIZE, np.uint8)
     mask[10:30, 20:40] = 255
     cv2.imwrite(str(tmp_path / "mask.png"), mask)
@@ -338,7 +340,7 @@ def test_every_object_has_its_own_prompts(track: Callable[..., int], tmp_path: P
     assert [row["area"] for row in table(tmp_path)] == together
 
 
-def test_a_negative_click_counts(track: Callable[..., int], tmp_path: Path) -> None:
+def test_a_negative_click_changes_the_mask(track: Callable[..., int], tmp_path: Path) -> None:
     areas = []
     for clicks in (["--click", "30,20,1"], ["--click", "30,20,1", "--click", "32,22,0"]):
         track(*clicks)
@@ -371,49 +373,49 @@ def test_a_correction_changes_what_follows_and_nothing_before(track: Callable[..
 # ---- what the user can put right
 
 
-def test_no_prompt(complaint: Callable[..., str]) -> None:
-    assert "nothing to follow, expected a prompt" in complaint()
+def test_a_run_without_a_prompt_is_refused(error_line: Callable[..., str]) -> None:
+    assert "no prompt, expected at least one" in error_line()
 
 
-def test_an_object_without_prompt(complaint: Callable[..., str]) -> None:
-    assert "object 1 has no prompt" in complaint("--object", "a", "--object", "b", *CLICK)
-    assert "object 2 has no prompt" in complaint(*CLICK, "--object", "b", "--at", "3")
+def test_an_object_without_a_prompt_is_refused(error_line: Callable[..., str]) -> None:
+    assert "object 1 has no prompt" in error_line("--object", "a", "--object", "b", *CLICK)
+    assert "object 2 has no prompt" in error_line(*CLICK, "--object", "b", "--at", "3")
 
 
 @pytest.mark.parametrize(
     "options",
     [[*CLICK, "--at", "3"], ["--at", "3", "--at", "4", *CLICK], [*CLICK, "--at", "3", "--object", "b", *CLICK]],
 )
-def test_a_frame_without_prompt(options: list[str], complaint: Callable[..., str]) -> None:
-    assert "--at 3 has no prompt, expected --click, --box or --mask after it" in complaint(*options)
+def test_a_frame_without_a_prompt_is_refused(options: list[str], error_line: Callable[..., str]) -> None:
+    assert "--at 3 has no prompt, expected --click, --box or --mask after it" in error_line(*options)
 
 
-def test_a_click_outside(complaint: Callable[..., str], tmp_path: Path) -> None:
-    assert "frame 2: click (64, 20) is outside the image" in complaint("--at", "2", "--click", "64,20")
+def test_a_click_outside_the_image_is_refused(error_line: Callable[..., str], tmp_path: Path) -> None:
+    assert "frame 2: click (64, 20) is outside the image" in error_line("--at", "2", "--click", "64,20")
     assert not (tmp_path / "out").exists()  # found before anything is written
 
 
-def test_a_box_without_extent(complaint: Callable[..., str]) -> None:
-    assert "box (40, 10, 20, 30) is empty" in complaint("--box", "40,10,20,30")
+def test_an_empty_box_is_refused(error_line: Callable[..., str]) -> None:
+    assert "box (40, 10, 20, 30) is empty" in error_line("--box", "40,10,20,30")
 
 
-def test_an_object_that_starts_with_negative_clicks_alone(complaint: Callable[..., str], tmp_path: Path) -> None:
-    line = complaint("--at", "2", "--click", "30,20,0", "--at", "4", *CLICK)
+def test_an_object_cannot_start_with_negative_clicks_alone(error_line: Callable[..., str], tmp_path: Path) -> None:
+    line = error_line("--at", "2", "--click", "30,20,0", "--at", "4", *CLICK)
     assert "frame 2: all clicks are negative; a new object needs at least one positive click or a box" in line
     assert not (tmp_path / "out").exists()  # found before anything is written
 
 
-def test_two_boxes_for_one_object(complaint: Callable[..., str]) -> None:
-    assert "a second --box" in complaint("--box", "1,1,9,9", "--box", "2,2,8,8")
+def test_a_second_box_for_one_object_on_one_frame_is_refused(error_line: Callable[..., str]) -> None:
+    assert "a second --box" in error_line("--box", "1,1,9,9", "--box", "2,2,8,8")
 
 
-def test_a_mask_of_another_size(complaint: Callable[..., str], tmp_path: Path) -> None:
+def test_a_mask_of_another_size_is_refused(error_line: Callable[..., str], tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "mask.png"), np.full((10, 10), 255, np.uint8))
-    assert "mask has shape (10, 10), expected" in complaint("--mask", str(tmp_path / "mask.png"))
+    assert "mask has shape (10, 10), expected" in error_line("--mask", str(tmp_path / "mask.png"))
 
 
 @pytest.mark.parametrize("pixels", [np.full(SIZE, 255, np.uint8), np.dstack([np.full(SIZE, 255, np.uint8)] * 4)])
-def test_a_mask_of_nearly_all_is_followed_with_a_warning(
+def test_a_mask_of_most_of_the_image_is_tracked_with_a_warning(
     track: Callable[..., int], pixels: np.ndarray, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     cv2.imwrite(str(tmp_path / "mask.png"), pixels)
@@ -431,38 +433,40 @@ def test_a_mask_may_be_a_jpeg(track: Callable[..., int], tmp_path: Path) -> None
     assert 300 < int(table(tmp_path)[0]["area"]) < 500
 
 
-def test_a_mask_that_is_black_or_missing(complaint: Callable[..., str], tmp_path: Path) -> None:
+def test_a_black_or_missing_mask_is_refused(error_line: Callable[..., str], tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "mask.png"), np.zeros(SIZE, np.uint8))
-    assert "mask is empty" in complaint("--mask", str(tmp_path / "mask.png"))
-    assert "nowhere.png does not exist" in complaint("--mask", str(tmp_path / "nowhere.png"))
+    assert "mask is empty" in error_line("--mask", str(tmp_path / "mask.png"))
+    assert "nowhere.png does not exist" in error_line("--mask", str(tmp_path / "nowhere.png"))
 
 
-def test_a_mask_beside_a_click(complaint: Callable[..., str], tmp_path: Path) -> None:
+def test_a_mask_together_with_a_click_is_refused(error_line: Callable[..., str], tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "mask.png"), np.full(SIZE, 255, np.uint8))
-    assert "expected a mask alone" in complaint("--mask", str(tmp_path / "mask.png"), *CLICK)
+    assert "expected a mask alone" in error_line("--mask", str(tmp_path / "mask.png"), *CLICK)
 
 
-def test_a_frame_that_the_video_lacks(complaint: Callable[..., str]) -> None:
-    assert "frame 6, but only frames 0 to 5 are tracked" in complaint(*CLICK, "--at", "6", *CLICK)
-    assert "only frames 0 to 2 are tracked" in complaint("--max-frames", "3", "--at", "3", *CLICK)
+def test_a_prompt_beyond_the_last_frame_is_refused(error_line: Callable[..., str]) -> None:
+    assert "frame 6, but only frames 0 to 5 are tracked" in error_line(*CLICK, "--at", "6", *CLICK)
+    assert "only frames 0 to 2 are tracked" in error_line("--max-frames", "3", "--at", "3", *CLICK)
 
 
-def test_a_video_that_is_missing_or_none(complaint: Callable[..., str], weights: Path, tmp_path: Path) -> None:
-    assert "nowhere.mp4 does not exist" in complaint(*CLICK, video=tmp_path / "nowhere.mp4")
-    assert "cannot be read" in complaint(*CLICK, video=weights)
+def test_a_missing_video_and_another_file_are_refused(
+    error_line: Callable[..., str], weights: Path, tmp_path: Path
+) -> None:
+    assert "nowhere.mp4 does not exist" in error_line(*CLICK, video=tmp_path / "nowhere.mp4")
+    assert "cannot be read" in error_line(*CLICK, video=weights)
 
 
-def test_a_checkpoint_of_another_model(complaint: Callable[..., str]) -> None:
-    assert "is for model nano, not sam2.1_hiera_tiny" in complaint(*CLICK, "--model", "sam2.1_hiera_tiny")
+def test_a_checkpoint_of_another_model_is_refused(error_line: Callable[..., str]) -> None:
+    assert "is for model nano, not sam2.1_hiera_tiny" in error_line(*CLICK, "--model", "sam2.1_hiera_tiny")
 
 
-def test_a_size_that_the_model_does_not_take(complaint: Callable[..., str]) -> None:
-    assert "image_size is 100" in complaint(*CLICK, "--image-size", "100")
+def test_an_input_size_that_does_not_fit_the_model_is_refused(error_line: Callable[..., str]) -> None:
+    assert "image_size is 100" in error_line(*CLICK, "--image-size", "100")
 
 
 @pytest.mark.parametrize("device, problem", [("cuda:99", "sees"), ("tpu", "expected auto"), ("cpu:x", "expected auto")])
-def test_a_device_that_is_not_there(complaint: Callable[..., str], device: str, problem: str) -> None:
-    assert problem in complaint(*CLICK, "--device", device)
+def test_a_missing_device_is_refused(error_line: Callable[..., str], device: str, problem: str) -> None:
+    assert problem in error_line(*CLICK, "--device", device)
 
 
 @pytest.mark.parametrize(
@@ -475,11 +479,11 @@ def test_a_device_that_is_not_there(complaint: Callable[..., str], device: str, 
         ("--at", "-1", "expected the number of a frame"),
         ("--fps", "0", "expected pictures per second"),
         ("--fps", "nan", "expected pictures per second"),
-        ("--max-frames", "0", "expected a number from 1 on"),
+        ("--max-frames", "0", "expected a whole number of at least 1"),
         ("--model", "huge", "invalid choice"),
     ],
 )
-def test_an_argument_that_cannot_be_read(
+def test_a_malformed_argument_is_refused(
     option: str, value: str, expected: str, track: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit):

@@ -1,4 +1,4 @@
-"""`sam2_ros train` as it is called; a training on synthetic clips is in test_evaluate.py."""
+"""The command `sam2_ros train`; a training on synthetic clips is in test_evaluate.py."""
 
 import json
 import shlex
@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -71,28 +72,84 @@ def test_the_bundled_weights_are_fine_tuned_on_recordings(tmp_path: Path, monkey
     assert all((before[key].float() - after[key].float()).abs().max() < 0.01 for key in moved)
 
 
+def write_stills(folder: Path) -> None:
+    picture, labels = np.full((80, 100, 3), 90, np.uint8), np.zeros((80, 100), np.uint8)
+    picture[20:60, 30:70], labels[20:60, 30:70] = (0, 0, 250), 1
+    for part, ending, image in (("JPEGImages", "jpg", picture), ("Annotations", "png", labels)):
+        (folder / part).mkdir(parents=True)
+        cv2.imwrite(str(folder / part / f"box.{ending}"), image)
+
+
+def test_pictures_recordings_and_synthetic_clips_are_mixed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(pictures, "BUNDLED", ())
+    write_stills(tmp_path / "stills")
+    write_davis(tmp_path / "clips")
+    stage = Stage(6, 64, (BatchSpec(1, 2), BatchSpec(2, 1)), absence_rate=0.5)
+    short = Recipe("nano", "nano", (stage,), learning_rate=1e-3, synthetic_clips=2, clip_frames=4, clip_size=96)
+    monkeypatch.setitem(RECIPES, "nano", short)
+    out = tmp_path / "run"
+    data = [f"--data={tmp_path / 'stills'}=3", f"--data={tmp_path / 'clips'}", "--data=synthetic=2"]
+    assert main(["train", "nano", *data, "--out", str(out), "--device", "cpu"]) == 0
+    shown = capsys.readouterr().err
+    assert "stills=3: 1 pictures with masks" in shown and "clips: 1 clips, 0 sequences skipped" in shown
+    assert (out / "nano.safetensors").exists() and (out / "clips").exists()
+
+
+def test_the_command_that_continues_names_all_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_stills(tmp_path / "stills")
+    write_davis(tmp_path / "clips")
+    short = Recipe("nano", "nano", (Stage(2, 64, (BatchSpec(1, 1),)),), learning_rate=1e-3)
+    monkeypatch.setitem(RECIPES, "nano", short)
+    step = engine._step
+
+    def stopped_step(*args: Any) -> Any:
+        signal.raise_signal(signal.SIGINT)
+        return step(*args)
+
+    data = ["--data", f"{tmp_path / 'stills'}=3", "--data", str(tmp_path / "clips")]
+    with monkeypatch.context() as patch:
+        patch.setattr(engine, "_step", stopped_step)
+        assert main(["train", "nano", *data, "--out", str(tmp_path / "run"), "--device", "cpu"]) == 130
+    line = capsys.readouterr().out.splitlines()[-1]
+    assert shlex.split(line.split("continue with: ")[1])[3:7] == data
+
+
+@pytest.mark.parametrize("weight", ["0", "-1", "much", "inf"])
+def test_a_weight_that_is_no_number_above_0_is_refused(weight: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["train", "nano", "--data", f"pictures={weight}"])
+    assert "expected PATH or PATH=WEIGHT with a weight above 0" in capsys.readouterr().err
+
+
+def test_data_that_does_not_exist_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "nano", "--data", str(tmp_path / "none"), "--out", str(tmp_path / "run")]) == 1
+    assert "none does not exist; expected a folder of pictures or videos" in capsys.readouterr().err
+
+
 def test_a_folder_without_recordings_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", "nano", "--data", str(tmp_path), "--out", str(tmp_path / "run")]) == 1
-    assert "expected a data set in DAVIS' layout" in capsys.readouterr().err
+    assert "has no layout that can be trained on; expected JPEGImages/ and Annotations/" in capsys.readouterr().err
 
 
-def test_a_folder_of_pictures_that_does_not_exist_is_refused(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_missing_folder_of_pictures_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = ["train", "nano", "--pictures", str(tmp_path / "none"), "--out", str(tmp_path / "run")]
     assert main(command) == 1
     assert "none is not a folder; expected one with pictures" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", [name for name, recipe in RECIPES.items() if recipe.needs_checkpoint])
-def test_a_fine_tuning_recipe_asks_for_a_checkpoint(
+def test_a_fine_tuning_recipe_requires_a_checkpoint(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["train", name, "--out", str(tmp_path)]) == 1
     assert f"{name} starts from trained weights: give them with --checkpoint" in capsys.readouterr().err
 
 
-def test_a_later_stage_asks_for_a_checkpoint_and_has_to_exist(
+def test_a_later_stage_requires_a_checkpoint_and_has_to_exist(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["train", "nano", "--first-stage", "2", "--out", str(tmp_path)]) == 1
@@ -104,11 +161,11 @@ def test_a_later_stage_asks_for_a_checkpoint_and_has_to_exist(
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("nano_on_a_gpu", "was removed; to continue from weights: `nano --checkpoint FILE --first-stage 8`"),
+        ("nano_on_a_gpu", "was removed; to continue from weights: `nano --checkpoint FILE --first-stage 9`"),
         ("huge", "expected one of nano, finetune_nano, finetune_tiny, not 'huge'"),
     ],
 )
-def test_a_recipe_that_does_not_exist_is_refused(name: str, reason: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_recipe_is_refused(name: str, reason: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["train", name])
     assert reason in capsys.readouterr().err

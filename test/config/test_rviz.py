@@ -1,4 +1,4 @@
-"""config/track.rviz, as far as it can be judged without RViz: what it shows is what the node publishes."""
+"""config/track.rviz displays the topics that the node publishes; checked without RViz."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +11,7 @@ from rclpy.lifecycle import LifecycleNode
 
 from sam2_ros.node.inputs.transforms import Transforms
 from sam2_ros.node.outputs.lifter import Lifter
-from sam2_ros.node.outputs.outputs import Outputs
+from sam2_ros.node.outputs.publishers import Publishers
 from sam2_ros.node.parameters import Parameters
 from sam2_ros.node.statistics import Statistics
 
@@ -53,7 +53,7 @@ def published() -> Iterator[dict[str, str]]:
     context = rclpy.Context()
     rclpy.init(context=context)
     node = LifecycleNode("sam2_tracker", context=context)
-    Outputs(node, Parameters(depth=True), Lifter("", Transforms(node), Statistics(), node.get_logger()))
+    Publishers(node, Parameters(depth=True), Lifter("", Transforms(node), Statistics(), node.get_logger()))
     names = node.get_publisher_names_and_types_by_node("sam2_tracker", "/")
     yield {name: types[0] for name, types in names}
     node.destroy_node()
@@ -66,25 +66,25 @@ def test_every_plugin_comes_with_rviz(config: dict[str, Any], manager: dict[str,
     assert {other["Class"] for other in others} <= OTHERS
 
 
-def test_every_topic_of_the_node_is_shown_as_what_it_is(manager: dict[str, Any], published: dict[str, str]) -> None:
+def test_every_topic_of_the_node_is_displayed_with_its_type(manager: dict[str, Any], published: dict[str, str]) -> None:
     shown = {d["Topic"]["Value"]: DISPLAYS[d["Class"]] for d in manager["Displays"] if "Topic" in d}
     own = {topic: kind for topic, kind in shown.items() if topic.startswith("/sam2_tracker/")}
     assert own.keys() >= {f"/sam2_tracker/{name}" for name in ("overlay", "masks", "points", "markers")}
     assert own == {topic: published.get(topic) for topic in own}
 
 
-def test_what_is_switched_on_is_named_so_that_the_window_shows_it(config: dict[str, Any], manager: Any) -> None:
+def test_every_image_display_has_a_panel(config: dict[str, Any], manager: Any) -> None:
     """An image has a panel of its own, by the name of its display."""
     images = {d["Name"] for d in manager["Displays"] if d["Class"] == "rviz_default_plugins/Image"}
     assert images <= config["Window Geometry"].keys()
 
 
-def test_the_boxes_and_captions_that_the_node_draws_are_switched_on(manager: dict[str, Any]) -> None:
+def test_the_marker_namespaces_of_the_node_are_enabled(manager: dict[str, Any]) -> None:
     (markers,) = [d for d in manager["Displays"] if d["Class"] == "rviz_default_plugins/MarkerArray"]
     assert markers["Namespaces"] == {"boxes": True, "captions": True}
 
 
-def test_publish_point_talks_to_the_tracker(manager: dict[str, Any]) -> None:
+def test_publish_point_publishes_on_the_trackers_topic(manager: dict[str, Any]) -> None:
     (tool,) = [tool for tool in manager["Tools"] if tool["Class"] == "rviz_default_plugins/PublishPoint"]
     assert tool["Topic"]["Value"] == "/clicked_point"
     assert tool["Topic"]["Reliability Policy"] == "Reliable"

@@ -31,8 +31,9 @@ def filtered(*detections: Detection, **config: object) -> tuple[list[Detection],
         (Detection(Box(0.0, 0.0, 1.0, 1.0), 0.9, "cup"), Ignored.NORMALISED),
         (Detection(BOX, 0.0, "cup"), Ignored.UNSCORED),
         (Detection(BOX, 0.49, "cup"), Ignored.LOW_SCORE),
-        (Detection(BOX, -1.0, "cup"), Ignored.LOW_SCORE),
+        (Detection(BOX, -1.0, "cup"), Ignored.UNSCORED),
         (Detection(BOX, 0.9, "person"), Ignored.OTHER_CLASS),
+        (Detection(BOX, 0.9, "41"), Ignored.NUMBERED),
     ],
 )
 def test_an_unusable_box_is_counted_by_its_reason(detection: Detection, reason: Ignored) -> None:
@@ -46,7 +47,14 @@ def test_thin_and_tiny_boxes_are_not_taken_for_normalised_ones() -> None:
 
 
 def test_boxes_without_a_score_are_used_where_min_score_is_0() -> None:
-    assert len(filtered(Detection(BOX, 0.0, "cup"), min_score=0.0)[0]) == 1
+    for score in (0.0, -1.0):
+        assert len(filtered(Detection(BOX, score, "cup"), min_score=0.0)[0]) == 1
+
+
+def test_names_where_numbers_are_asked_for_are_counted_as_such() -> None:
+    assert filtered(Detection(BOX, 0.9, "cup"), classes=("41", "42"))[1] == {Ignored.NAMED: 1}
+    assert filtered(Detection(BOX, 0.9, "cup"), classes=("41", "bowl"))[1] == {Ignored.OTHER_CLASS: 1}
+    assert filtered(Detection(BOX, 0.9, "43"), classes=("41", "bowl"))[1] == {Ignored.OTHER_CLASS: 1}
 
 
 def test_boxes_are_clipped_to_the_image() -> None:

@@ -90,3 +90,13 @@ def test_every_package_is_in_the_table() -> None:
     folders = {path.parent.name for path in (ROOT / "sam2_ros").glob("*/__init__.py")}
     rows = "\n".join(line for line in PAGE.read_text().splitlines() if line.startswith("| `"))
     assert {folder for folder in folders if f"`{folder}`" not in rows} == set()
+
+
+def test_every_file_and_folder_that_the_page_names_exists() -> None:
+    text = PAGE.read_text()
+    files = {*re.findall(r"`(?:sam2_ros/)?(\w+/[\w/]+\.py)[:`]", text)}
+    assert len(files) > 10
+    assert not [file for file in files if not any((folder / file).exists() for folder in (ROOT / "sam2_ros", ROOT))]
+    folders = {*re.findall(r"`(\w+)/`", text)} - {"sam2_ros"}
+    assert folders
+    assert not [folder for folder in folders if not (ROOT / "sam2_ros" / "node" / folder).is_dir()]

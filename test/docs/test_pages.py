@@ -15,6 +15,7 @@ import yaml
 from sam2_ros import msg
 from sam2_ros.cli import COMMANDS
 from sam2_ros.node.parameters.table import TABLE
+from sam2_ros.training.recipe import RECIPES
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [
@@ -56,8 +57,9 @@ def test_a_python_example_is_valid(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=page_id)
 def test_a_command_is_understood(page: Path) -> None:
-    for words in commands(page, "sam2_ros"):
+    for words in (*commands(page, "sam2_ros"), *commands(page, "python3 -m sam2_ros")):
         parser().parse_args(words)
+    assert not set(re.findall(r"`sam2_ros (\w+)", page.read_text())) - {*COMMANDS}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=page_id)
@@ -117,6 +119,12 @@ def parser() -> argparse.ArgumentParser:
     for name in COMMANDS:
         importlib.import_module(f"sam2_ros.cli.{name}").add_parser(subparsers)
     return whole
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_the_stage_from_which_nano_is_trained_further_is_the_last_one(page: Path) -> None:
+    stages = set(re.findall(r"nano [^\n]*--first-stage (\d+)", page.read_text()))
+    assert stages <= {str(len(RECIPES["nano"].stages))}
 
 
 def test_the_interfaces_page_names_the_topics_and_services_of_the_node() -> None:

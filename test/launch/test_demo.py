@@ -1,4 +1,4 @@
-"""The demo's launch file: what its three programs are started with."""
+"""The demo's launch file: parameters and remappings of its three programs."""
 
 import os
 import subprocess
@@ -57,12 +57,12 @@ def parameters(file: Path) -> dict:
     return node["ros__parameters"]
 
 
-def test_the_file_of_detections_is_for_the_player_and_no_topic_of_the_tracker(programs: Path) -> None:
+def test_the_detections_file_is_passed_to_the_player_only(programs: Path) -> None:
     assert parameters(programs / "player.yaml")["detections"] == "boxes.json"
     assert "boxes.json" not in (programs / "tracker.arguments").read_text()
     assert "detections:=" not in (programs / "tracker.arguments").read_text()
 
 
-def test_names_that_look_like_numbers_stay_names(programs: Path) -> None:
+def test_names_that_look_like_numbers_stay_strings(programs: Path) -> None:
     assert parameters(programs / "player.yaml")["video"] == "2024"
     assert parameters(programs / "recorder.yaml") == {"output": "007", "rate": 15.0}

@@ -1,4 +1,4 @@
-"""The launch files, wherever `launch` is: the package index does not have it, every ROS distribution does."""
+"""The launch files. Needs `launch`, which is part of every ROS distribution, but not on PyPI."""
 
 import importlib.util
 import os
@@ -45,7 +45,7 @@ def test_every_argument_is_declared_at_the_top_with_a_description_and_a_default(
         assert argument.description != "no description given", argument.name
 
 
-def test_without_arguments_the_file_alone_speaks(track: ModuleType) -> None:
+def test_without_arguments_only_the_parameter_file_is_used(track: ModuleType) -> None:
     arguments = dict.fromkeys([*track.PARAMETERS, "params_file", "depth"], "")
     assert track.parameters(arguments) == [str(ROOT / "config" / "track.yaml")]
 
@@ -57,7 +57,7 @@ def evaluated(parameters: dict) -> dict:
     return found
 
 
-def test_the_users_file_and_then_the_command_line_win(track: ModuleType, tmp_path: Path) -> None:
+def test_the_command_line_overrides_the_users_file_and_that_the_packages(track: ModuleType, tmp_path: Path) -> None:
     given = {"image_size": "512", "use_sim_time": "True", "device": "cpu"}
     (file := tmp_path / "mine.yaml").touch()
     arguments = dict.fromkeys([*track.PARAMETERS, "depth"], "") | {"params_file": str(file)} | given
@@ -66,7 +66,7 @@ def test_the_users_file_and_then_the_command_line_win(track: ModuleType, tmp_pat
     assert evaluated(overrides) == {"image_size": 512, "use_sim_time": True, "device": "cpu"}
 
 
-def test_a_file_of_parameters_that_is_not_there_is_named(track: ModuleType) -> None:
+def test_a_missing_parameter_file_is_refused(track: ModuleType) -> None:
     arguments = dict.fromkeys([*track.PARAMETERS, "depth"], "") | {"params_file": "nowhere.yaml"}
     with pytest.raises(ValueError, match="params_file:=nowhere.yaml: expected a YAML file of parameters"):
         track.parameters(arguments)
@@ -99,18 +99,18 @@ def test_an_argument_reaches_the_node_as_it_was_written(track: ModuleType, name:
 @pytest.mark.parametrize(
     ("name", "text", "expected"),
     [
-        ("image_size", "big", "a whole number"),
-        ("image_size", "1.5", "a whole number"),
+        ("image_size", "big", "an integer"),
+        ("image_size", "1.5", "an integer"),
         ("use_sim_time", "maybe", "true or false"),
         ("clicked_point", "2", "true or false"),
     ],
 )
-def test_an_argument_of_the_wrong_kind_is_refused(track: ModuleType, name: str, text: str, expected: str) -> None:
+def test_an_argument_of_another_type_is_refused(track: ModuleType, name: str, text: str, expected: str) -> None:
     with pytest.raises(ValueError, match=f"{name}:={text}: expected {expected}"):
         track.convert(name, track.PARAMETERS[name][0], text)
 
 
-def test_a_topic_of_depth_turns_3d_on(track: ModuleType) -> None:
+def test_a_depth_topic_enables_3d(track: ModuleType) -> None:
     arguments = dict.fromkeys([*track.PARAMETERS, "params_file"], "") | {
         "depth": "/camera/depth",
         "target_frame": "base",
@@ -121,23 +121,23 @@ def test_a_topic_of_depth_turns_3d_on(track: ModuleType) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"), [("true", True), ("True", True), ("1", True), ("yes", True), ("0", False), ("no", False)]
 )
-def test_respawn_is_taken_as_meant(track: ModuleType, text: str, expected: bool) -> None:
+def test_respawn_accepts_every_spelling_of_a_boolean(track: ModuleType, text: str, expected: bool) -> None:
     assert respawn(started(track, respawn=text)) is expected
 
 
 @pytest.mark.parametrize("name", ["respawn", "isaac", "rviz"])
-def test_what_is_neither_yes_nor_no_is_refused(track: ModuleType, name: str) -> None:
+def test_a_boolean_that_is_neither_true_nor_false_is_refused(track: ModuleType, name: str) -> None:
     with pytest.raises(ValueError, match=f"{name}:=perhaps: expected true or false"):
         started(track, **{name: "perhaps"})
 
 
-def test_a_misspelt_argument_is_refused_and_one_of_another_file_is_not(track: ModuleType) -> None:
+def test_a_misspelled_argument_is_refused_but_not_one_of_another_launch_file(track: ModuleType) -> None:
     context = LaunchContext()
     context.launch_configurations.update({"yolo": "yolo11n.onnx", "labels": "coco.names", "detection_classes": "cup"})
-    track.refuse_misspelt(context)
+    track.check_arguments(context)
     context.launch_configurations["detection_class"] = "cup"
     with pytest.raises(ValueError, match="there is no argument detection_class, did you mean detection_classes?"):
-        track.refuse_misspelt(context)
+        track.check_arguments(context)
 
 
 def started(track: ModuleType, **given: str) -> LaunchContext:
@@ -180,7 +180,7 @@ def test_topics_are_remapped(track: ModuleType, given: dict[str, str], name: str
     assert dict(track.remappings(TOPICS_AS_THEY_ARE | given))[name] == expected
 
 
-def test_the_node_s_topics_keep_their_names_unless_others_are_asked_for(track: ModuleType) -> None:
+def test_topics_keep_their_names_unless_they_are_remapped(track: ModuleType) -> None:
     assert not [name for name, _ in track.remappings(TOPICS_AS_THEY_ARE) if name.startswith("~/")]
 
 
@@ -203,7 +203,7 @@ def test_every_topic_that_rviz_shows_is_remapped(track: ModuleType) -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 @pytest.mark.parametrize(("chosen", "expected"), [(None, "LARGE_DATA"), ("UDPv4", "UDPv4")])
-def test_the_transport_carries_images_unless_the_user_chose_one(
+def test_the_transport_is_large_data_unless_the_user_sets_one(
     monkeypatch: pytest.MonkeyPatch, chosen: str | None, expected: str, path: Path
 ) -> None:
     monkeypatch.delenv(TRANSPORT, raising=False)
@@ -267,7 +267,7 @@ def children(process: subprocess.Popen) -> list[int]:
     return [int(pid) for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
 
 
-def test_the_node_becomes_active_and_so_does_its_successor(launched: subprocess.Popen) -> None:
+def test_the_node_is_activated_and_so_is_a_respawned_one(launched: subprocess.Popen) -> None:
     topics = wait_until_active(60)
     assert {"/camera/image_raw", "/camera/image_raw_mouse_left", "/robot/sam2_tracker/overlay_mouse_left"} <= topics
     assert "/segment_anything2/binary_segmentation_mask" in topics

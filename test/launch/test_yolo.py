@@ -1,4 +1,4 @@
-"""The launch file for a YOLO detector, with a stand-in for the detector's package, which cannot be had here."""
+"""The launch file for a YOLO detector, with a stand-in for the detector's package."""
 
 import os
 import shutil
@@ -84,7 +84,7 @@ def launched(files: list[str], environment: dict[str, str]) -> Iterator[subproce
     process.wait(30)
 
 
-def test_both_read_the_camera_and_the_tracker_reads_the_detector(launched: subprocess.Popen) -> None:
+def test_both_subscribe_to_the_camera_and_the_tracker_to_the_detector(launched: subprocess.Popen) -> None:
     import rclpy
 
     context = rclpy.Context()  # of its own: tests of the node share the default one
@@ -105,10 +105,8 @@ def test_both_read_the_camera_and_the_tracker_reads_the_detector(launched: subpr
     pytest.fail(f"after two minutes the topics are read by {readers}")
 
 
-@pytest.mark.parametrize(("missing", "expected"), [("yolo", "an ONNX file"), ("labels", "a file with its classes")])
-def test_a_file_that_is_not_there_is_named(
-    files: list[str], environment: dict[str, str], missing: str, expected: str
-) -> None:
+@pytest.mark.parametrize(("missing", "expected"), [("yolo", "an ONNX file"), ("labels", "a file with its class names")])
+def test_a_missing_file_is_refused(files: list[str], environment: dict[str, str], missing: str, expected: str) -> None:
     arguments = [f"{missing}:=nowhere" if text.startswith(missing) else text for text in files]
     done = subprocess.run(
         ["ros2", "launch", str(LAUNCH), *arguments], env=environment, capture_output=True, text=True, timeout=120

@@ -1,7 +1,5 @@
-"""A real tracker in a process of its own, and a real camera and user at the other end of DDS."""
+"""A real tracker in its own process, and a camera and user that are connected over DDS."""
 
-import os
-import random
 import signal
 import subprocess
 import sys
@@ -13,33 +11,26 @@ from typing import Any
 
 import numpy as np
 import pytest
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from geometry_msgs.msg import Point, PointStamped
+from lifecycle_msgs.srv import ChangeState, GetState
+from rcl_interfaces.srv import SetParameters
+from rclpy.client import Client
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.parameter import Parameter
+from rclpy.signals import SignalHandlerOptions
+from sam2_ros.msg import Click, Prompt, TrackArray, TrackEvent
+from sam2_ros.srv import AddObject, RemoveObject, SelectObject
+from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import Header
+from std_srvs.srv import SetBool, Trigger
 
-# Tests that run elsewhere on this machine or network are not to be heard. Before anything of ROS is imported.
-os.environ.setdefault("ROS_DOMAIN_ID", str(random.randrange(1, 101)))
-os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-os.environ.setdefault("FASTDDS_BUILTIN_TRANSPORTS", "LARGE_DATA")
-os.environ["OMP_NUM_THREADS"] = "1"  # of the processes that tests start; a small network needs no more
+from sam2_ros.model import save_weights, seeded_model
+from sam2_ros.node import qos
+from sam2_ros.node.conversions.messages import image_message, nearest_time
 
-import rclpy  # noqa: E402
-from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402
-from geometry_msgs.msg import Point, PointStamped  # noqa: E402
-from lifecycle_msgs.srv import ChangeState, GetState  # noqa: E402
-from rcl_interfaces.srv import SetParameters  # noqa: E402
-from rclpy.client import Client  # noqa: E402
-from rclpy.executors import SingleThreadedExecutor  # noqa: E402
-from rclpy.parameter import Parameter  # noqa: E402
-from rclpy.signals import SignalHandlerOptions  # noqa: E402
-from sam2_ros.msg import Click, Prompt, TrackArray, TrackEvent  # noqa: E402
-from sam2_ros.srv import AddObject, RemoveObject, SelectObject  # noqa: E402
-from sensor_msgs.msg import CompressedImage, Image  # noqa: E402
-from std_msgs.msg import Header  # noqa: E402
-from std_srvs.srv import SetBool, Trigger  # noqa: E402
-
-from sam2_ros.model import save_weights, seeded_model  # noqa: E402
-from sam2_ros.node import qos  # noqa: E402
-from sam2_ros.node.conversions.messages import image_message, nearest_time  # noqa: E402
-
-PATIENCE = 60.0  # seconds; only a failing test waits so long
+TIMEOUT = 60.0  # seconds; only a failing test waits so long
 HEIGHT, WIDTH = 96, 128  # pixels of the camera
 
 SERVICES = {
@@ -56,7 +47,7 @@ SERVICES = {
 
 @pytest.fixture(scope="session")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A nano checkpoint that finds something wherever it is prompted."""
+    """A nano checkpoint that finds an object wherever it is prompted."""
     path = tmp_path_factory.mktemp("weights") / "nano.safetensors"
     save_weights(seeded_model("nano", seed=0), path)
     return path
@@ -82,7 +73,7 @@ class Tracker:
 
     @property
     def log(self) -> str:
-        """What it said so far."""
+        """Its log so far."""
         return self.log_file.read_text(errors="replace")
 
     def end(self, kind: signal.Signals = signal.SIGINT) -> int:
@@ -90,7 +81,7 @@ class Tracker:
         if self.process.poll() is None:
             self.process.send_signal(kind)
         try:
-            code = self.process.wait(PATIENCE)
+            code = self.process.wait(TIMEOUT)
             return 0 if code == -kind else code
         except subprocess.TimeoutExpired:
             self.process.kill()
@@ -98,7 +89,7 @@ class Tracker:
 
 
 class Robot:
-    """All that surrounds the node of a name: camera, user and listeners."""
+    """The environment of a node: camera, user and subscriptions."""
 
     def __init__(self, tracker: Tracker, name: str = "sam2_tracker") -> None:
         self.tracker = tracker
@@ -112,7 +103,7 @@ class Robot:
         self._stamp = 1_700_000_000.0  # of the newest image, seconds
         prefix = f"/{name}"
         results = qos.profile("reliable", 100)
-        for kind, topic, heard in (
+        for kind, topic, received in (
             (TrackArray, f"{prefix}/tracks", self.tracks),
             (TrackEvent, f"{prefix}/events", self.events),
             (Image, f"{prefix}/masks", self.masks),
@@ -120,7 +111,7 @@ class Robot:
             (Image, f"{prefix}/overlay", self.overlays),
             (DiagnosticArray, "/diagnostics", self.diagnostics),
         ):
-            self.node.create_subscription(kind, topic, heard.append, results)
+            self.node.create_subscription(kind, topic, received.append, results)
         self._camera = self.node.create_publisher(Image, "image", results)
         self._compressed_camera = self.node.create_publisher(CompressedImage, "image/compressed", results)
         self._prompts = self.node.create_publisher(Prompt, f"{prefix}/prompt", results)
@@ -129,23 +120,23 @@ class Robot:
         self._clients = {
             service: self.node.create_client(kind, f"{prefix}/{service}") for service, kind in SERVICES.items()
         }
-        self._has_met = False
+        self._is_connected = False
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self.node)
-        self._ear = threading.Thread(target=self._executor.spin, daemon=True)
-        self._ear.start()
+        self._thread = threading.Thread(target=self._executor.spin, daemon=True)
+        self._thread.start()
 
     def close(self) -> None:
-        """Stops listening."""
+        """Unsubscribe."""
         self._executor.shutdown()
-        self._ear.join()
+        self._thread.join()
         self.node.destroy_node()
 
     # ---- waiting
 
     def wait_for(self, condition: Callable[[], Any], what: str) -> Any:
-        """The first true answer of `condition`; fails the test when it does not come."""
-        deadline = time.monotonic() + PATIENCE
+        """The first true value of `condition`; fails the test after a timeout."""
+        deadline = time.monotonic() + TIMEOUT
         while time.monotonic() < deadline:
             answer = condition()
             if answer:
@@ -155,34 +146,34 @@ class Robot:
         raise AssertionError(f"no {what}; the node's log:\n{self.tracker.log}")
 
     def wait_for_log(self, text: str) -> None:
-        """Until the node has logged this text."""
+        """Wait until the node has logged this text."""
         self.wait_for(lambda: text in self.tracker.log, f"log of {text!r}")
 
     def wait_for_event(self, kind: int, after: int = 0) -> TrackEvent:
-        """The first event of a kind; `after` of all those that were heard."""
+        """The first event of a type, without the first `after` events."""
         events = lambda: [event for event in self.events[after:] if event.type == kind]  # noqa: E731
         return self.wait_for(events, f"event of type {kind}")[0]
 
     # ---- lifecycle
 
-    def _meet(self) -> None:
-        """Until the two can talk: answers to a client that DDS has not connected yet are lost."""
+    def _connect_services(self) -> None:
+        """Wait until the services are connected: DDS loses responses to a client that is not connected yet."""
         for service, client in self._clients.items():
             self.wait_for(client.service_is_ready, f"service {service}")
         time.sleep(1.0)
-        self._has_met = True
+        self._is_connected = True
 
     def call(self, service: str, request: Any) -> Any:
-        """The node's answer."""
-        if not self._has_met:
-            self._meet()
+        """The response of a service."""
+        if not self._is_connected:
+            self._connect_services()
         client = self._clients[service]
         answer = client.call_async(request)
         self.wait_for(answer.done, f"answer of {service}")
         return answer.result()
 
-    def patient_client(self, kind: type, service: str) -> Client:
-        """A client for many calls at a time, connected."""
+    def connected_client(self, kind: type, service: str) -> Client:
+        """A connected client for many simultaneous calls."""
         name = f"{self._prompts.topic_name.rsplit('/', 1)[0]}/{service}"
         client = self.node.create_client(kind, name, qos_profile=qos.profile("reliable", 1000))
         self.wait_for(client.service_is_ready, f"service {service}")
@@ -190,7 +181,7 @@ class Robot:
         return client
 
     def change(self, *transitions: str) -> list[bool]:
-        """Asks for lifecycle transitions by name; which of them were made."""
+        """Request lifecycle transitions by name; which of them succeeded."""
         made = []
         for label in transitions:
             request = ChangeState.Request()
@@ -199,12 +190,12 @@ class Robot:
         return made
 
     def bring_up(self) -> None:
-        """To active, until it hears this robot's camera and prompts."""
+        """Activate the node and wait until it is connected to this robot's camera and prompts."""
         assert self.change("configure", "activate") == [True, True], self.tracker.log
         self.connect()
 
     def connect(self) -> None:
-        """Until the active node hears this robot's camera and prompts."""
+        """Wait until the active node is connected to this robot's camera and prompts."""
         publishers = [self._prompts, self._clicks, self._click_points]
         for publisher in publishers:
             self.wait_for(publisher.get_subscription_count, f"subscription to {publisher.topic_name}")
@@ -246,8 +237,8 @@ class Robot:
         (self._camera if isinstance(message, Image) else self._compressed_camera).publish(message)
 
     def show(self, stamp: float | None = None, pixels: np.ndarray | None = None) -> TrackArray:
-        """Sends an image until the node has processed one; the tracks on it. Best effort may lose the first one."""
-        deadline = time.monotonic() + PATIENCE
+        """Publish images until one is processed; its tracks. Best effort may lose the first images."""
+        deadline = time.monotonic() + TIMEOUT
         while time.monotonic() < deadline:
             header = self.send(self.next_stamp() if stamp is None else stamp, pixels)
             for _ in range(300):
@@ -258,9 +249,9 @@ class Robot:
         raise AssertionError(f"no tracks for the image of {header.stamp}; the node's log:\n{self.tracker.log}")
 
     def jump(self, stamp: float) -> TrackArray:
-        """Sends images from another time on, until the node has followed; the tracks on the first one processed."""
+        """Publish images with stamps from another time until one is processed; its tracks."""
         self._stamp = stamp
-        for _ in range(2):  # which are ignored: they may be strays
+        for _ in range(2):  # which are ignored as strays
             self.send(self.next_stamp())
             time.sleep(0.05)  # the node's queue holds one image
         return self.show()
@@ -288,18 +279,18 @@ class Robot:
     def middle(self) -> Click:
         return Click(x=WIDTH / 2, y=HEIGHT / 2)
 
-    def forget_all(self) -> None:
-        """Leaves the node without objects, and this robot without memories."""
+    def drop_objects(self) -> None:
+        """Drop the node's objects and this robot's received messages."""
         self.call("reset", Trigger.Request())
         self.show()
         self.wait_for_event(TrackEvent.RESET)  # comes after the tracks
-        for heard in (self.tracks, self.events, self.masks, self.target_masks, self.overlays):
-            heard.clear()
+        for received in (self.tracks, self.events, self.masks, self.target_masks, self.overlays):
+            received.clear()
 
 
 @pytest.fixture(scope="session")
 def start_process(ros: None, weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Tracker]:
-    """Starts the process of a node with parameters of its own; whoever starts it ends it."""
+    """Start the process of a node with these parameters; the caller ends it."""
 
     def run(name: str = "sam2_tracker", **parameters: Any) -> Tracker:
         parameters = {"checkpoint": weights, "image_size": 128, "diagnostics_period": 0.2, **parameters}
@@ -309,14 +300,14 @@ def start_process(ros: None, weights: Path, tmp_path_factory: pytest.TempPathFac
 
 
 @pytest.fixture(scope="session")
-def meet() -> type[Robot]:
+def make_robot() -> type[Robot]:
     """Makes the robot around a node's process."""
     return Robot
 
 
 @pytest.fixture(scope="module")
 def start(start_process: Callable[..., Tracker]) -> Iterator[Callable[..., Robot]]:
-    """Starts a node with parameters of its own, unconfigured; it ends with the module."""
+    """Start an unconfigured node with these parameters; it ends with the module."""
     robots: list[Robot] = []
 
     def run(name: str = "sam2_tracker", **parameters: Any) -> Robot:
@@ -339,6 +330,6 @@ def shared_robot(start: Callable[..., Robot]) -> Robot:
 
 @pytest.fixture
 def robot(shared_robot: Robot) -> Robot:
-    """The module's node, which follows nothing yet and has processed an image."""
-    shared_robot.forget_all()
+    """The module's node, without objects, after it has processed an image."""
+    shared_robot.drop_objects()
     return shared_robot

@@ -1,4 +1,4 @@
-"""The active node with a depth camera, through DDS from another process: positions, clouds, and depth that fails."""
+"""The active node with a depth camera, over DDS: positions, clouds, and invalid depth."""
 
 import time
 from collections.abc import Callable
@@ -65,9 +65,9 @@ class DepthCamera:
                 return tracks, tracks.tracks[0]
         raise AssertionError(f"the track never became so; the node's log:\n{self.robot.tracker.log}")
 
-    def of(self, heard: list, header: Header) -> Any:
+    def of(self, received: list, header: Header) -> Any:
         """What was published for an image."""
-        return self.robot.wait_for(lambda: [m for m in list(heard) if m.header.stamp == header.stamp], "output")[0]
+        return self.robot.wait_for(lambda: [m for m in list(received) if m.header.stamp == header.stamp], "output")[0]
 
 
 def is_placed(track: Track) -> bool:
@@ -88,7 +88,7 @@ def pixels(message: Image) -> np.ndarray:
 
 
 def equip(robot: Any) -> DepthCamera:
-    """Waits until the node hears the depth camera, and follows one object."""
+    """Wait until the node is subscribed to depth and tracks one object."""
     robot.bring_up()
     camera = DepthCamera(robot)
     for publisher in (camera.depth, camera.info):
@@ -124,7 +124,7 @@ def test_position_and_extent_are_those_of_the_mask_on_the_depth(camera: DepthCam
     np.testing.assert_allclose(vector(track.extent), expected.extent, atol=1e-6)
 
 
-def test_the_cloud_holds_the_points_of_every_visible_object(camera: DepthCamera) -> None:
+def test_the_cloud_contains_the_points_of_every_visible_object(camera: DepthCamera) -> None:
     tracks, track = camera.show_until(is_placed)
     cloud = camera.of(camera.points, tracks.header)
     assert cloud.header == tracks.header
@@ -141,7 +141,7 @@ def test_target_depth_is_the_depth_of_the_selected_object_alone(camera: DepthCam
     np.testing.assert_array_equal(pixels(depth), np.where(target, DEPTH, np.nan))
 
 
-def test_millimetres_are_understood_and_given_back(camera: DepthCamera) -> None:
+def test_depth_in_millimetres_is_read_and_published(camera: DepthCamera) -> None:
     millimetres = (1000 * DEPTH).round().astype(np.uint16)
     tracks, track = camera.show_until(is_placed, pixels=millimetres.astype(">u2"), encoding="16UC1", is_bigendian=True)
     assert 1.4 < track.position.z < 1.8
@@ -151,28 +151,28 @@ def test_millimetres_are_understood_and_given_back(camera: DepthCamera) -> None:
     np.testing.assert_array_equal(pixels(depth), np.where(target, millimetres, 0))
 
 
-def test_an_object_that_nothing_is_measured_of_has_no_position(camera: DepthCamera) -> None:
+def test_an_object_without_measured_depth_has_no_position(camera: DepthCamera) -> None:
     tracks, track = camera.show_until(lambda track: not track.has_position, pixels=np.zeros_like(DEPTH))
     cloud = camera.of(camera.points, tracks.header)
     assert cloud.width == 0 and track.area > 0
 
 
-# ---- depth that cannot be used
+# ---- invalid depth
 
 
 @pytest.mark.parametrize(
-    ("depth", "complaint"),
+    ("depth", "warning"),
     [
-        ({"pixels": DEPTH[:48]}, "depth is of 128x48 pixels, the image of 128x96"),
-        ({"encoding": "8UC1", "pixels": DEPTH.astype(np.uint8)}, "encoding of depth is '8UC1', expected 32FC1"),
-        ({"header_frame": "depth_optical"}, "depth is in the frame 'depth_optical', the image in 'optical'"),
+        ({"pixels": DEPTH[:48]}, "depth is 128x48 pixels, the image 128x96"),
+        ({"encoding": "8UC1", "pixels": DEPTH.astype(np.uint8)}, "depth has encoding '8UC1', expected 32FC1"),
+        ({"header_frame": "depth_optical"}, "depth has frame_id 'depth_optical', the image 'optical'"),
         ({"k": [0.0] * 9}, "fx 0, fy 0, cx 0, cy 0 pixels, expected positive focal lengths"),
         ({"step": 3}, "step is 3 bytes, expected at least 512"),
     ],
     ids=["size", "encoding", "frame", "focal length", "step"],
 )
-def test_depth_that_cannot_be_used_is_complained_about_and_tracking_goes_on(
-    camera: DepthCamera, depth: dict[str, Any], complaint: str
+def test_invalid_depth_causes_a_warning_and_tracking_continues(
+    camera: DepthCamera, depth: dict[str, Any], warning: str
 ) -> None:
     depth = dict(depth)
     if frame := depth.pop("header_frame", ""):
@@ -183,7 +183,7 @@ def test_depth_that_cannot_be_used_is_complained_about_and_tracking_goes_on(
     else:
         _, track = camera.show_until(lambda track: not track.has_position, **depth)
     assert track.state == Track.VISIBLE and not track.has_position
-    camera.robot.wait_for(lambda: complaint in health(camera.robot), f"complaint {complaint!r}")
+    camera.robot.wait_for(lambda: warning in health(camera.robot), f"warning {warning!r}")
     assert "in 2-D" in camera.robot.tracker.log
     camera.show_until(is_placed)
     camera.robot.wait_for(lambda: health(camera.robot) == "tracking", "health")
@@ -192,7 +192,7 @@ def test_depth_that_cannot_be_used_is_complained_about_and_tracking_goes_on(
 # ---- depth that does not come
 
 
-def test_every_image_is_tracked_on_while_depth_is_missing(camera: DepthCamera) -> None:
+def test_every_image_is_processed_while_depth_is_missing(camera: DepthCamera) -> None:
     robot = camera.robot
     for _ in range(5):
         header = robot.send(robot.next_stamp())
@@ -212,26 +212,26 @@ def keep_showing(camera: DepthCamera, condition: Callable[[], bool], what: str, 
     camera.robot.wait_for(shown, what)
 
 
-def test_a_silent_topic_is_named(camera: DepthCamera) -> None:
+def test_a_silent_topic_is_reported(camera: DepthCamera) -> None:
     robot = camera.robot
-    complaint = "no depth on /depth for "
-    keep_showing(camera, lambda: complaint in health(robot), "complaint", lambda: robot.send(robot.next_stamp()))
-    robot.wait_for_log(complaint)
+    warning = "no depth on /depth for "
+    keep_showing(camera, lambda: warning in health(robot), "warning", lambda: robot.send(robot.next_stamp()))
+    robot.wait_for_log(warning)
     assert "although there is 1 publisher" in robot.tracker.log
 
 
-def test_stamps_that_never_meet_are_complained_about_with_numbers(camera: DepthCamera) -> None:
+def test_stamps_that_never_match_are_reported_with_numbers(camera: DepthCamera) -> None:
     def show() -> None:
         stamp = camera.robot.next_stamp()
         camera.measure(Header(stamp=nearest_time(stamp + 0.012), frame_id="optical"))
         camera.robot.send(stamp)
 
     reason = "the nearest stamps of image and depth differ by 12.0 ms, and depth_slop is 0 ms"
-    keep_showing(camera, lambda: reason in health(camera.robot), "complaint", show)
+    keep_showing(camera, lambda: reason in health(camera.robot), "warning", show)
     assert "set depth_slop above 12.0" in health(camera.robot)
 
 
-def test_depth_is_found_again_after_stamps_went_back(camera: DepthCamera) -> None:
+def test_depth_matches_again_after_a_time_jump_back(camera: DepthCamera) -> None:
     robot = camera.robot
     for _ in range(12):  # whose depth is still awaited when time starts again
         robot.send(robot.next_stamp())
@@ -242,7 +242,7 @@ def test_depth_is_found_again_after_stamps_went_back(camera: DepthCamera) -> Non
     camera.show_until(is_placed)
 
 
-def test_depth_comes_back_with_the_node(camera: DepthCamera) -> None:
+def test_depth_is_used_again_after_reactivation(camera: DepthCamera) -> None:
     robot = camera.robot
     assert robot.change("deactivate") == [True]
     robot.wait_for(lambda: not camera.depth.get_subscription_count(), "end of the subscription")
@@ -261,7 +261,7 @@ def latched_camera(start: Callable[..., Any]) -> DepthCamera:
     """Whose camera_info is published once, latched and without a stamp, before the node is activated."""
     pytest.importorskip("message_filters")
     robot = start("latched", depth=True, image_reliability="reliable", image_depth=20, image_timeout=1.0)
-    publisher = robot.node.create_publisher(CameraInfo, "camera_info", qos.latched(1))
+    publisher = robot.node.create_publisher(CameraInfo, "camera_info", qos.transient_local(1))
     publisher.publish(CameraInfo(height=HEIGHT, width=WIDTH, k=K))
     robot.bring_up()
     camera = DepthCamera(robot)
@@ -272,7 +272,7 @@ def latched_camera(start: Callable[..., Any]) -> DepthCamera:
     return camera
 
 
-def test_a_camera_info_that_was_latched_once_without_a_stamp_gives_positions(latched_camera: DepthCamera) -> None:
+def test_one_transient_local_camera_info_without_a_stamp_gives_positions(latched_camera: DepthCamera) -> None:
     robot = latched_camera.robot
     for _ in range(100):
         header = Header(stamp=nearest_time(robot.next_stamp()), frame_id="optical")
@@ -291,16 +291,16 @@ def loose_camera(start: Callable[..., Any]) -> DepthCamera:
     return equip(robot)
 
 
-def test_within_the_slop_the_nearest_depth_counts(loose_camera: DepthCamera) -> None:
+def test_within_the_slop_the_nearest_depth_is_used(loose_camera: DepthCamera) -> None:
     tracks, _ = loose_camera.show_until(is_placed, delay=0.010)
     assert loose_camera.of(loose_camera.points, tracks.header).header == tracks.header
 
 
-def test_beyond_the_slop_none_counts(loose_camera: DepthCamera) -> None:
+def test_beyond_the_slop_no_depth_is_used(loose_camera: DepthCamera) -> None:
     loose_camera.show_until(lambda track: not track.has_position, delay=0.016)
 
 
-def test_exactly_the_same_stamp_wins_over_one_within_the_slop(loose_camera: DepthCamera) -> None:
+def test_an_equal_stamp_is_preferred_to_one_within_the_slop(loose_camera: DepthCamera) -> None:
     robot = loose_camera.robot
     loose_camera.show_until(is_placed)
     for _ in range(5):
@@ -314,14 +314,14 @@ def test_exactly_the_same_stamp_wins_over_one_within_the_slop(loose_camera: Dept
         assert tracks.tracks[0].position.z < 2.0
 
 
-def test_positions_and_clouds_are_in_the_target_frame_as_it_lay_at_the_stamp(start: Callable[..., Any]) -> None:
+def test_positions_and_clouds_are_in_the_target_frame_at_the_stamp(start: Callable[..., Any]) -> None:
     pytest.importorskip("message_filters")
     tf2_ros = pytest.importorskip("tf2_ros")
     robot = start("looks_from_afar", depth=True, target_frame="base", image_reliability="reliable", image_depth=20)
     camera = equip(robot)
     _, track = camera.show_until(lambda track: True)
     assert not track.has_position
-    robot.wait_for(lambda: "no transform from 'optical' to 'base'" in health(robot), "complaint")
+    robot.wait_for(lambda: "no transform from 'optical' to 'base'" in health(robot), "warning")
     broadcaster = tf2_ros.TransformBroadcaster(robot.node)
     robot.wait_for(lambda: robot.node.count_subscribers("/tf"), "subscription to /tf")
 
@@ -357,7 +357,7 @@ def test_positions_and_clouds_are_in_the_target_frame_as_it_lay_at_the_stamp(sta
     assert (cloud.header.frame_id, cloud.header.stamp) == ("base", header.stamp)
 
 
-def test_without_message_filters_the_package_is_named_and_tracking_goes_on(
+def test_without_message_filters_the_package_is_reported_and_tracking_continues(
     start: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for package in ("message_filters", "tf2_ros"):

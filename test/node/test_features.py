@@ -1,4 +1,4 @@
-"""What the node says of ROS packages that are absent."""
+"""What the node reports about missing ROS packages."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from sam2_ros.node.parameters import Parameters
 
 @pytest.fixture
 def table(monkeypatch):
-    """Features of which one needs a package that is there, and one a package that is not."""
+    """Two features: the package of one is installed, that of the other is not."""
     monkeypatch.setattr(
         features,
         "FEATURES",
@@ -17,17 +17,17 @@ def table(monkeypatch):
     )
 
 
-def test_a_missing_package_is_named_with_the_feature_and_what_to_do(table):
-    (text,) = features.missing(Parameters(checkpoint="asked for"))
+def test_a_missing_package_is_reported_with_its_feature_and_advice(table):
+    (text,) = features.missing(Parameters(checkpoint="some file"))
     assert text.startswith("something else (checkpoint) needs the ROS package no_such_package")
     assert "sudo apt install ros-$ROS_DISTRO-no-such-package" in text
 
 
-def test_what_nobody_asks_for_is_not_missed(table):
+def test_a_feature_that_is_not_enabled_is_not_reported(table):
     assert features.missing(Parameters(checkpoint="")) == []
 
 
-def test_what_is_on_by_default_is_told_apart_from_what_the_user_asked_for(monkeypatch):
+def test_features_enabled_by_default_are_distinguished_from_those_that_the_user_enabled(monkeypatch):
     monkeypatch.setattr(features, "FEATURES", (Feature("model", "no_such_package", "something"),))
     (text,) = features.missing(Parameters(), by_default=True)
     assert "ROS package no_such_package" in text
@@ -35,6 +35,6 @@ def test_what_is_on_by_default_is_told_apart_from_what_the_user_asked_for(monkey
     assert features.missing(Parameters(model="sam2.1_hiera_tiny"), by_default=True) == []
 
 
-def test_every_feature_is_asked_for_by_a_parameter():
+def test_every_feature_is_enabled_by_a_parameter():
     for feature in features.FEATURES:
-        assert hasattr(Parameters(), feature.wanted_by)
+        assert hasattr(Parameters(), feature.parameter)

@@ -1,4 +1,4 @@
-"""From start to end of the node: what it needs, what it says where that is missing, what it gives back."""
+"""Lifecycle transitions: what they need, their errors, and what they free."""
 
 import gc
 import os
@@ -45,7 +45,7 @@ def configure(node: TrackerNode, **parameters: object) -> tuple[TransitionCallba
 # ---- configure
 
 
-def test_a_missing_checkpoint_is_named_and_can_be_replaced(node, tmp_path, weights):
+def test_a_missing_checkpoint_is_reported_and_can_be_replaced(node, tmp_path, weights):
     missing = str(tmp_path / "nowhere.safetensors")
     outcome, error = configure(node, checkpoint=missing)
     assert outcome == FAILURE
@@ -61,7 +61,7 @@ def test_a_truncated_checkpoint_is_refused(node, tmp_path, weights):
     assert str(truncated) in error
 
 
-def test_a_foreign_checkpoint_is_refused_with_what_does_not_fit(node, tmp_path):
+def test_a_checkpoint_of_another_model_is_refused_with_the_differences(node, tmp_path):
     foreign = tmp_path / "foreign.safetensors"
     save_file({"backbone.weight": torch.zeros(3)}, foreign)
     outcome, error = configure(node, checkpoint=str(foreign))
@@ -69,14 +69,14 @@ def test_a_foreign_checkpoint_is_refused_with_what_does_not_fit(node, tmp_path):
     assert "backbone.weight" in error
 
 
-def test_an_image_size_that_the_windows_do_not_allow_is_refused(node):
+def test_an_image_size_that_does_not_fit_the_attention_windows_is_refused(node):
     outcome, error = configure(node, image_size=100)
     assert outcome == FAILURE
     assert "image_size is 100, expected a positive multiple of 32" in error
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="has the GPU that is not to be there")
-def test_a_gpu_that_is_not_there_is_refused_with_what_to_do(node):
+def test_an_unavailable_gpu_is_refused_with_advice(node):
     outcome, error = configure(node, device="cuda")
     assert outcome == FAILURE
     assert "device is cuda, but PyTorch" in error
@@ -106,14 +106,14 @@ def test_cleanup_frees_the_model_and_the_tracker(node):
     assert (tracker(), model()) == (None, None)
 
 
-def test_a_node_can_be_configured_anew_with_other_parameters(node):
+def test_a_node_can_be_configured_again_with_other_parameters(node):
     assert node.trigger_configure() == SUCCESS
     assert node.trigger_cleanup() == SUCCESS
     assert configure(node, image_size=256)[0] == SUCCESS
     assert node._session._tracker.model.config.image_size == 256
 
 
-def test_topics_come_with_configure_and_go_with_cleanup(node):
+def test_topics_exist_from_configure_to_cleanup(node):
     def topics() -> set[str]:
         return {name for name, _ in node.get_publisher_names_and_types_by_node("sam2_tracker", "/")}
 
@@ -146,30 +146,33 @@ def refusals(robot) -> set[str]:
     return {answer.message for answer in answers}
 
 
-def test_services_say_how_an_unconfigured_node_becomes_active(robot):
-    expected = "the node is unconfigured: `ros2 lifecycle set /sam2_tracker configure`, then `activate`"
+def test_services_of_an_unconfigured_node_name_the_lifecycle_commands(robot):
+    expected = (
+        "configure and activate the node first: `ros2 lifecycle set /sam2_tracker configure`, "
+        "`ros2 lifecycle set /sam2_tracker activate`"
+    )
     assert refusals(robot) == {expected}
 
 
-def test_what_is_followed_is_remembered_while_the_node_is_inactive(robot):
+def test_tracked_objects_are_kept_while_the_node_is_inactive(robot):
     robot.bring_up()
     robot.show()
-    followed = robot.add().object_id
+    tracked = robot.add().object_id
     assert robot.change("deactivate") == [True]
     assert robot.state == "inactive"
-    assert refusals(robot) == {"the node is inactive: `ros2 lifecycle set /sam2_tracker activate`"}
+    assert refusals(robot) == {"activate the node first: `ros2 lifecycle set /sam2_tracker activate`"}
     assert robot.change("activate") == [True]
-    assert [track.id for track in robot.show().tracks] == [followed]
+    assert [track.id for track in robot.show().tracks] == [tracked]
 
 
-def test_after_cleanup_the_node_starts_from_nothing(robot):
+def test_after_cleanup_the_node_starts_without_objects(robot):
     assert robot.change("deactivate", "cleanup") == [True, True]
     assert robot.state == "unconfigured"
     robot.bring_up()
     assert len(robot.show().tracks) == 0
 
 
-def test_two_inputs_of_different_types_on_one_topic_are_named_and_leave_nothing_behind(node):
+def test_two_inputs_of_different_types_on_one_topic_fail_activation_and_leave_no_subscriptions(node):
     other = rclpy.create_node("other")  # of the same process, for which DDS has one type for a topic
     calibration = other.create_subscription(CameraInfo, "/clicked_point", print, 1)
     assert node.trigger_configure() is SUCCESS
@@ -188,7 +191,7 @@ def test_two_inputs_of_different_types_on_one_topic_are_named_and_leave_nothing_
 
 
 @pytest.mark.parametrize(
-    ("arguments", "complaint"),
+    ("arguments", "warning"),
     [
         (["-p", "max_objects:=0"], "parameter max_objects is 0, expected 1 to 254"),
         (["-p", "use_sim_time:=1"], "'use_sim_time' to '1' of type 'INTEGER', expecting type 'BOOL'"),
@@ -200,12 +203,12 @@ def test_two_inputs_of_different_types_on_one_topic_are_named_and_leave_nothing_
     ],
     ids=["out of range", "type", "list of mixed types", "no file"],
 )
-def test_a_wrong_parameter_at_the_start_ends_the_process_with_a_message(arguments, complaint):
+def test_an_invalid_parameter_override_ends_the_process_with_a_message(arguments, warning):
     command = [sys.executable, "-m", "sam2_ros.node.main", "--ros-args", *arguments]
     process = subprocess.run(command, capture_output=True, text=True, timeout=120, env=os.environ)
     assert process.returncode == 2
     (line,) = [line for line in process.stderr.splitlines() if "cannot start: " in line]
-    assert complaint in line
+    assert warning in line
     assert ".c:" not in line
     assert "Traceback" not in process.stderr
 
@@ -223,11 +226,11 @@ def test_a_termination_ends_an_unconfigured_node_without_a_traceback(start):
     assert "Traceback" not in robot.tracker.log
 
 
-def test_services_of_a_finalized_node_say_that_it_has_to_be_started_again(start):
+def test_services_of_a_finalized_node_say_that_its_process_has_to_be_restarted(start):
     robot = start("finalized_tracker")
     assert robot.change("configure", "activate", "shutdown") == [True, True, True]
     assert robot.state == "finalized"
-    assert refusals(robot) == {"the node is finalized: start its process again"}
+    assert refusals(robot) == {"the node is finalized: restart its process"}
     assert robot.change("configure", "activate", "deactivate", "cleanup") == [False] * 4
     assert robot.tracker.end(signal.SIGINT) == 0
     assert "Traceback" not in robot.tracker.log

@@ -1,4 +1,4 @@
-"""Parameters become a tracker on the device that was asked for."""
+"""The tracker is built from the parameters."""
 
 import os
 from functools import partial
@@ -8,7 +8,7 @@ import torch
 
 from sam2_ros.model import CompiledSam2
 from sam2_ros.node import loading
-from sam2_ros.node.loading import build_tracker, leave_a_core
+from sam2_ros.node.loading import build_tracker, reserve_executor_core
 from sam2_ros.node.parameters import Parameters
 from sam2_ros.tracking import TrackerConfig, TrackStateConfig
 from sam2_ros.tracking.presets import PRESETS
@@ -58,7 +58,7 @@ def test_every_parameter_of_the_tracker_reaches_it(weights):
     )
 
 
-def test_a_preset_decides_what_is_not_given_itself(weights):
+def test_a_preset_sets_the_parameters_that_are_0(weights):
     config = build_tracker(
         Parameters(checkpoint=str(weights), image_size=64, device="cpu", preset="fast", encode_every=7)
     ).config
@@ -70,7 +70,7 @@ def test_a_preset_decides_what_is_not_given_itself(weights):
     )
 
 
-def test_by_default_nothing_is_saved(weights):
+def test_the_default_preset_is_quality(weights):
     config = build_tracker(Parameters(checkpoint=str(weights), image_size=64, device="cpu")).config
     plain = TrackerConfig()
     assert (config.recent_memories, config.memory_pooling, config.encode_every) == (
@@ -80,12 +80,12 @@ def test_by_default_nothing_is_saved(weights):
     )
 
 
-def test_durations_that_contradict_each_other_are_refused():
+def test_contradicting_durations_are_refused():
     with pytest.raises(ValueError, match="occluded_after is 2 s and lost_after 1 s"):
         build_tracker(Parameters(occluded_after=2.0))
 
 
-def test_a_network_that_is_to_be_compiled_is_so_before_the_first_frame_and_says_how_far_it_is(weights, monkeypatch):
+def test_the_model_is_compiled_before_the_first_frame_with_progress_in_the_log(weights, monkeypatch):
     monkeypatch.setattr(loading, "compiled", partial(compiled, backend="eager"))
     reports = []
     parameters = Parameters(checkpoint=str(weights), image_size=64, device="cpu", max_objects=1, compile=True)
@@ -98,22 +98,22 @@ def test_a_network_that_is_to_be_compiled_is_so_before_the_first_frame_and_says_
 def test_the_precision_is_reported_with_its_reason(weights):
     reports = []
     build_tracker(Parameters(checkpoint=str(weights), image_size=64, device="cpu"), reports.append)
-    assert "precision is float32: on a CPU, bfloat16 pays for images of 384 pixels or more" in reports
+    assert "precision is float32: on a CPU, bfloat16 is faster only for images of 384 pixels or more" in reports
 
 
-def test_a_compiler_that_is_missing_is_named(weights, monkeypatch, tmp_path):
+def test_a_missing_compiler_is_reported(weights, monkeypatch, tmp_path):
     monkeypatch.setattr("torch._inductor.config.cpp.cxx", ("no-such-compiler",))
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
     with pytest.raises(ValueError, match=r"no-such-compiler.*install a C\+\+ compiler .* or set compile to false"):
         build_tracker(Parameters(checkpoint=str(weights), image_size=64, device="cpu", compile=True))
 
 
-def test_one_core_is_left_to_the_rest_of_the_node_unless_the_environment_decides(monkeypatch):
+def test_one_core_is_reserved_for_the_executor_unless_the_environment_sets_the_threads(monkeypatch):
     threads = torch.get_num_threads()
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    leave_a_core()
+    reserve_executor_core()
     assert torch.get_num_threads() == threads
     monkeypatch.delenv("OMP_NUM_THREADS")
-    leave_a_core()
+    reserve_executor_core()
     assert torch.get_num_threads() == max(1, len(os.sched_getaffinity(0)) - 1)
     torch.set_num_threads(threads)

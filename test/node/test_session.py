@@ -13,7 +13,7 @@ from sam2_ros.media.ros_images import ImageError
 from sam2_ros.model import CONFIGS, seeded_model
 from sam2_ros.node.conversions.messages import image_message
 from sam2_ros.node.inputs.double_click import RepeatedClick
-from sam2_ros.node.inputs.image_clock import Jump
+from sam2_ros.node.inputs.stamp_filter import TimeJump
 from sam2_ros.node.session import Session
 from sam2_ros.node.statistics import Statistics
 from sam2_ros.node.types import PromptRequest, ReceivedImage, TrackingOutput
@@ -62,7 +62,7 @@ def session(model, published, statistics, log) -> Session:
     return Session(tracker, SimpleNamespace(publish=published.append), statistics, log)
 
 
-def image(stamp: float, size: tuple[int, int] = SIZE, jump: Jump | None = None) -> ReceivedImage:
+def image(stamp: float, size: tuple[int, int] = SIZE, jump: TimeJump | None = None) -> ReceivedImage:
     pixels = np.random.default_rng(int(stamp * 100)).integers(0, 256, (*size, 3), np.uint8)
     return ReceivedImage(stamp, image_message(pixels, "rgb8", Header(frame_id=f"camera {stamp}")), 0.0, jump=jump)
 
@@ -152,7 +152,7 @@ def test_tracking_continues_with_a_warning_when_the_image_size_changes(session, 
 def test_a_time_jump_back_resets_the_tracker_once(session, published, log):
     show(session, 100.0, 100.1)
     session.apply_prompt(MIDDLE)
-    jump = Jump(100.1, 3.0)
+    jump = TimeJump(100.1, 3.0)
     session.process(image(3.1, jump=jump))
     session.flush()
     reset = published[-1].events[-1]
@@ -166,7 +166,7 @@ def test_a_time_jump_back_resets_the_tracker_once(session, published, log):
 
 
 def test_a_bag_that_loops_resets_every_time_though_the_first_image_after_a_jump_is_dropped(session, published):
-    turns = [None, Jump(100.1, 100.0), Jump(100.1, 100.0)]
+    turns = [None, TimeJump(100.1, 100.0), TimeJump(100.1, 100.0)]
     for jump in turns:
         session.process(image(100.05 if jump else 100.0, jump=jump))
         session.process(image(100.1, jump=jump))
@@ -223,9 +223,9 @@ def test_an_unreadable_image_is_counted_and_the_next_one_is_processed(session, p
     session.flush()
     assert published == []
     assert statistics.unusable == 1
-    assert "'holography' is unknown" in statistics.failing
+    assert "'holography' is unknown" in statistics.image_error
     show(session, 1.1)
-    assert statistics.failing == ""
+    assert statistics.image_error == ""
     assert "'holography' is unknown" in statistics.last_error
     assert log.lines == [statistics.last_error]
 

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM end each executable in order and in time, at whatever moment they come."""
+"""SIGINT and SIGTERM end each executable orderly and in time, at any moment."""
 
 import contextlib
 import csv
@@ -85,7 +85,7 @@ class Situation:
         self.chance = chance
         self.robot = robot
         self._prefix = f"/{name}"
-        self._change = self.robot.patient_client(ChangeState, "change_state")
+        self._change = self.robot.connected_client(ChangeState, "change_state")
 
     def request(self, transition: str) -> None:
         """Asks for a lifecycle transition and does not wait for the answer."""
@@ -150,7 +150,7 @@ def deactivating(situation: Situation) -> None:
     ("moment", "tries"), [(None, 12), (configuring, 8), (activating, 6), (flooded, 14), (deactivating, 10)]
 )
 def test_a_signal_ends_the_tracker_at_any_moment(
-    start_process: Callable, meet: type, moment: Callable[[Situation], None] | None, tries: int
+    start_process: Callable, make_robot: type, moment: Callable[[Situation], None] | None, tries: int
 ) -> None:
     """None: while it imports."""
 
@@ -163,7 +163,7 @@ def test_a_signal_ends_the_tracker_at_any_moment(
             if moment is None:
                 time.sleep(chance.uniform(0.3, 5.0))  # before that the interpreter itself starts
             else:
-                robot = meet(tracker, name)
+                robot = make_robot(tracker, name)
                 stack.callback(robot.close)
                 moment(Situation(robot, name, chance))
             Program(tracker.process, tracker.log_file).interrupt(chance.choice(INTERRUPTIONS))
@@ -173,12 +173,12 @@ def test_a_signal_ends_the_tracker_at_any_moment(
             outcome.result()
 
 
-def test_calls_in_flight_are_answered_before_the_process_ends(start: Callable) -> None:
+def test_calls_in_flight_get_a_response_before_the_process_ends(start: Callable) -> None:
     robot = start("answering_tracker", image_size=64)
     robot.bring_up()
     robot.show()
     ahead = Header(stamp=nearest_time(robot.next_stamp() + 100.0))
-    client = robot.patient_client(AddObject, "add_object")
+    client = robot.connected_client(AddObject, "add_object")
     call = client.call_async(AddObject.Request(prompt=Prompt(header=ahead, clicks=[robot.middle])))
     time.sleep(0.5)
     assert not call.done()
@@ -189,7 +189,7 @@ def test_calls_in_flight_are_answered_before_the_process_ends(start: Callable) -
 
 def test_a_configuration_that_takes_minutes_is_interrupted(start: Callable) -> None:
     robot = start("compiling_tracker", image_size=64, compile=True)
-    robot.patient_client(ChangeState, "change_state").call_async(asking_for("configure"))
+    robot.connected_client(ChangeState, "change_state").call_async(asking_for("configure"))
     robot.wait_for_log("warming up")
     Program(robot.tracker.process, robot.tracker.log_file).interrupt((signal.SIGINT, signal.SIGTERM))
 
@@ -199,7 +199,7 @@ def test_a_configuration_that_takes_minutes_is_interrupted(start: Callable) -> N
 
 @pytest.mark.parametrize("delay", [0.3, 0.8, 1.5, 2.5])
 @pytest.mark.parametrize("module", ["sam2_ros.node.demo.player", "sam2_ros.node.demo.recorder"])
-def test_a_signal_ends_a_program_that_starts_or_waits(tmp_path: Path, module: str, delay: float) -> None:
+def test_a_signal_ends_a_program_while_it_starts_or_waits(tmp_path: Path, module: str, delay: float) -> None:
     program = Program.start(tmp_path / "log", module, "--ros-args", "-p", f"output:={tmp_path}")
     time.sleep(delay)
     program.interrupt((signal.SIGINT,))
@@ -207,8 +207,8 @@ def test_a_signal_ends_a_program_that_starts_or_waits(tmp_path: Path, module: st
 
 def test_a_signal_ends_the_player_while_it_plays(ros: None, tmp_path: Path) -> None:
     node = rclpy.create_node("viewer")
-    heard: list[Image] = []
-    node.create_subscription(Image, "shown", heard.append, qos.profile("reliable", 2))
+    received: list[Image] = []
+    node.create_subscription(Image, "shown", received.append, qos.profile("reliable", 2))
     program = Program.start(
         tmp_path / "log",
         "sam2_ros.node.demo.player",
@@ -221,7 +221,7 @@ def test_a_signal_ends_the_player_while_it_plays(ros: None, tmp_path: Path) -> N
         "prompt:=ignored",
     )
     node.create_subscription(Prompt, "ignored", lambda message: None, 1)
-    while len(heard) < 10:
+    while len(received) < 10:
         rclpy.spin_once(node, timeout_sec=0.1)
     program.interrupt((signal.SIGINT, signal.SIGINT))
     node.destroy_node()
@@ -236,14 +236,14 @@ def test_an_interrupted_recorder_leaves_complete_files(ros: None, tmp_path: Path
     node = rclpy.create_node("source")
     results = qos.profile("reliable", 10)
     tracks = node.create_publisher(TrackArray, f"/{scope}/tracks", results)
-    pictures = node.create_publisher(Image, f"/{scope}/overlay", results)
-    while not (tracks.get_subscription_count() and pictures.get_subscription_count()):
+    overlays = node.create_publisher(Image, f"/{scope}/overlay", results)
+    while not (tracks.get_subscription_count() and overlays.get_subscription_count()):
         time.sleep(0.05)
     time.sleep(1.0)
     now = time.time()
     for i in range(30):
         header = Header(stamp=nearest_time(now + i / 30))
-        pictures.publish(image_message(np.full((96, 128, 3), 8 * i, np.uint8), "rgb8", header))
+        overlays.publish(image_message(np.full((96, 128, 3), 8 * i, np.uint8), "rgb8", header))
         tracks.publish(TrackArray(header=header, image_height=96, image_width=128, tracks=[Track(id=1)]))
         time.sleep(1 / 30)
     time.sleep(0.5)

@@ -1,4 +1,4 @@
-"""The active node as its users see it: through topics and services, from another process."""
+"""The active node through its topics and services, from another process."""
 
 import array
 import math
@@ -36,16 +36,18 @@ def values(robot) -> dict[str, str]:
 # ---- what comes out
 
 
-def test_every_output_carries_the_header_of_its_image_to_the_nanosecond(robot):
+def test_every_result_has_the_header_of_its_image_to_the_nanosecond(robot):
     robot.add()
     stamp = robot.jump(1_700_009_000.0).header.stamp
     header = Header(stamp=Time(sec=stamp.sec, nanosec=456_123_789), frame_id="left_eye")
     robot.send_message(image_message(noise(), "bgr8", header))
-    for heard in (robot.tracks, robot.masks, robot.target_masks, robot.overlays):
-        robot.wait_for(lambda heard=heard: any(m.header == header for m in list(heard)), "output of that header")
+    for received in (robot.tracks, robot.masks, robot.target_masks, robot.overlays):
+        robot.wait_for(
+            lambda received=received: any(m.header == header for m in list(received)), "output of that header"
+        )
 
 
-def test_frames_without_objects_give_an_empty_array_and_an_empty_mask(robot):
+def test_without_objects_the_array_and_the_mask_are_empty(robot):
     tracks = robot.show()
     assert (len(tracks.tracks), tracks.image_height, tracks.image_width) == (0, HEIGHT, WIDTH)
     mask = robot.wait_for(lambda: [m for m in list(robot.masks) if m.header == tracks.header], "mask")[0]
@@ -71,16 +73,16 @@ def test_the_label_image_shows_each_object_by_its_mask_value(robot):
     assert set(np.unique(pixels(mask))) - {0} <= shown
 
 
-def test_the_overlay_is_the_image_with_something_on_it(robot):
+def test_the_overlay_is_the_image_with_masks_drawn_on_it(robot):
     robot.add()
-    picture = noise()
-    tracks = robot.show(pixels=picture)
+    image = noise()
+    tracks = robot.show(pixels=image)
     overlay = robot.wait_for(lambda: [m for m in list(robot.overlays) if m.header == tracks.header], "overlay")[0]
-    assert (overlay.encoding, pixels(overlay).shape) == ("rgb8", picture.shape)
-    assert (pixels(overlay) != picture).any()
+    assert (overlay.encoding, pixels(overlay).shape) == ("rgb8", image.shape)
+    assert (pixels(overlay) != image).any()
 
 
-def test_cropped_masks_are_published_where_they_are_asked_for(robot):
+def test_cropped_masks_are_published_where_the_parameter_is_true(robot):
     robot.add()
     assert robot.set_parameter("publish_cropped_masks", True).successful
     tracks = robot.show()
@@ -93,20 +95,20 @@ def test_cropped_masks_are_published_where_they_are_asked_for(robot):
     assert (pixels(track.mask) > 0).sum() == track.area == (pixels(labels) == track.mask_value).sum()
 
 
-def test_diagnostics_tell_how_the_node_is_doing(robot):
+def test_diagnostics_contain_status_counts_and_latencies(robot):
     robot.add()
     robot.show()
-    told = robot.wait_for(lambda: robot.diagnostics and values(robot).get("objects") == "1" and values(robot), "count")
-    assert told["device"] == "cpu"
-    assert int(told["frames received"]) >= int(told["frames processed"]) >= 1
-    assert float(told["latency p99 (ms)"]) >= float(told["latency median (ms)"]) > 0
+    text = robot.wait_for(lambda: robot.diagnostics and values(robot).get("objects") == "1" and values(robot), "count")
+    assert text["device"] == "cpu"
+    assert int(text["frames received"]) >= int(text["frames processed"]) >= 1
+    assert float(text["latency p99 (ms)"]) >= float(text["latency median (ms)"]) > 0
     assert robot.diagnostics[-1].status[0].name == "sam2_tracker: tracking"
 
 
 # ---- prompts
 
 
-def test_the_answer_of_add_object_holds_the_mask_on_the_newest_image(robot):
+def test_add_object_responds_with_the_mask_on_the_newest_image(robot):
     header = robot.show().header
     answer = robot.add(clicks=[robot.middle])
     assert answer.success, answer.message
@@ -115,7 +117,7 @@ def test_the_answer_of_add_object_holds_the_mask_on_the_newest_image(robot):
     assert set(np.unique(pixels(answer.mask))) == {0, 255}
 
 
-def test_the_answer_of_add_object_doubts_a_mask_of_nearly_all(robot):
+def test_add_object_warns_about_a_mask_of_nearly_the_whole_image(robot):
     robot.show()
     answer = robot.add(mask=image_message(np.ones((HEIGHT, WIDTH), np.uint8), "mono8", Header()))
     assert answer.success
@@ -165,7 +167,7 @@ def test_an_unstamped_click_starts_an_object_on_the_newest_image(robot):
     assert seconds(robot.wait_for_event(TrackEvent.STARTED).header.stamp) == seconds(newest.stamp)
 
 
-def test_an_object_appears_on_the_newest_image_without_waiting_for_the_next(robot):
+def test_an_object_is_published_on_the_newest_image_without_waiting_for_the_next(robot):
     newest = robot.show().header
     answer = robot.add()
     robot.wait_for(lambda: [t.id for t in robot.tracks_of(newest)[-1].tracks] == [answer.object_id], "new tracks")
@@ -181,7 +183,7 @@ def test_a_prompt_that_is_ahead_of_its_image_waits_for_it(robot):
     assert robot.wait_for_event(TrackEvent.STARTED).header == header
 
 
-def test_a_late_prompt_is_applied_to_its_own_image_and_carried_forward(robot):
+def test_a_late_prompt_is_applied_to_its_own_image_and_propagated(robot):
     past = robot.show().header
     for _ in range(3):
         newest = robot.show().header
@@ -191,7 +193,7 @@ def test_a_late_prompt_is_applied_to_its_own_image_and_carried_forward(robot):
     assert answer.mask.header == newest
 
 
-def test_a_prompt_for_an_image_that_was_not_processed_goes_to_the_nearest_one(robot):
+def test_a_prompt_for_a_dropped_image_is_applied_to_the_nearest_one(robot):
     shown = robot.show().header
     near = Header(stamp=nearest_time(seconds(shown.stamp) - 0.01), frame_id="optical")
     robot.prompt(Prompt(header=near, clicks=[robot.middle]))
@@ -211,13 +213,13 @@ BAD_PROMPTS = {
     "no content": (EMPTY, "empty, expected a click, a box or a mask"),
     "unknown object": (UNKNOWN, "there is no object 4711; the objects are:"),
     "no longer buffered": (TOO_OLD, "buffered ones cover"),
-    "mask that cannot be read": (UNREADABLE_MASK, "mask cannot be read: data has 0 bytes, expected"),
+    "mask that cannot be read": (UNREADABLE_MASK, "cannot read the prompt's mask: data has 0 bytes, expected"),
     "mask of another size": (WRONG_MASK, "mask has shape (3, 3), expected"),
 }
 
 
 @pytest.mark.parametrize(("prompt", "reason"), BAD_PROMPTS.values(), ids=BAD_PROMPTS)
-def test_a_bad_prompt_is_rejected_by_an_event_and_tracking_goes_on(robot, prompt, reason):
+def test_an_invalid_prompt_is_rejected_by_an_event_and_tracking_continues(robot, prompt, reason):
     kept = robot.add().object_id
     robot.prompt(prompt)
     event = robot.wait_for_event(TrackEvent.PROMPT_REJECTED)
@@ -227,7 +229,7 @@ def test_a_bad_prompt_is_rejected_by_an_event_and_tracking_goes_on(robot, prompt
 
 
 @pytest.mark.parametrize(("prompt", "reason"), BAD_PROMPTS.values(), ids=BAD_PROMPTS)
-def test_a_bad_prompt_is_refused_by_the_service_and_tracking_goes_on(robot, prompt, reason):
+def test_an_invalid_prompt_is_refused_by_the_service_and_tracking_continues(robot, prompt, reason):
     kept = robot.add().object_id
     answer = robot.add(**{name: getattr(prompt, name) for name in prompt.get_fields_and_field_types()})
     assert not answer.success
@@ -254,7 +256,7 @@ def test_more_objects_than_max_objects_are_refused(robot):
     assert len(robot.show().tracks) == 16
 
 
-def test_a_prompt_whose_image_never_comes_is_rejected_in_time(robot):
+def test_a_prompt_whose_image_is_never_received_is_rejected_after_prompt_timeout(robot):
     assert robot.set_parameter("prompt_timeout", 0.3).successful
     ahead = Header(stamp=nearest_time(robot.next_stamp() + 100.0), frame_id="optical")
     answer = robot.add(header=ahead, clicks=[robot.middle])
@@ -265,7 +267,7 @@ def test_a_prompt_whose_image_never_comes_is_rejected_in_time(robot):
         assert "did not arrive within prompt_timeout (the newest processed is" in reason
 
 
-def test_more_waiting_prompts_than_the_node_keeps_are_rejected(robot):
+def test_waiting_prompts_beyond_the_limit_are_rejected(robot):
     ahead = Header(stamp=nearest_time(robot.next_stamp() + 0.5), frame_id="optical")
     for _ in range(70):
         robot.prompt(Prompt(header=ahead, clicks=[robot.middle]))
@@ -278,7 +280,7 @@ def test_more_waiting_prompts_than_the_node_keeps_are_rejected(robot):
 # ---- services
 
 
-def test_a_removed_object_is_gone_and_its_mask_value_returns_to_use(robot):
+def test_a_removed_object_frees_its_mask_value(robot):
     first, second = robot.add().object_id, robot.add().object_id
     values_before = {track.id: track.mask_value for track in robot.show().tracks}
     assert robot.call("remove_object", RemoveObject.Request(object_id=first)).success
@@ -298,9 +300,9 @@ def test_the_target_is_the_oldest_object_until_another_one_is_selected(robot):
         if chosen == right:
             assert robot.call("select_object", SelectObject.Request(object_id=right)).success
         tracks = robot.show()
-        heard = robot.wait_for(lambda t=tracks: [m for m in robot.target_masks if m.header == t.header], "target")
+        received = robot.wait_for(lambda t=tracks: [m for m in robot.target_masks if m.header == t.header], "target")
         (track,) = [track for track in tracks.tracks if track.id == chosen]
-        assert (pixels(heard[-1]) == 255).sum() == track.area
+        assert (pixels(received[-1]) == 255).sum() == track.area
     robot.set_parameter("publish_cropped_masks", False)
 
 
@@ -311,7 +313,7 @@ def test_an_unknown_object_can_neither_be_removed_nor_selected(robot):
         assert "there is no object 99999; the objects are: none" in answer.message
 
 
-def test_reset_forgets_every_object(robot):
+def test_reset_drops_every_object(robot):
     robot.add()
     assert robot.call("reset", Trigger.Request()).success
     event = robot.wait_for_event(TrackEvent.RESET)
@@ -319,15 +321,15 @@ def test_reset_forgets_every_object(robot):
     assert len(robot.show().tracks) == 0
 
 
-def test_a_pause_keeps_what_is_followed(robot):
-    followed = robot.add().object_id
+def test_a_pause_keeps_the_tracked_objects(robot):
+    tracked = robot.add().object_id
     assert robot.call("enable", SetBool.Request(data=False)).success
     ignored = robot.send(robot.next_stamp())
     robot.call("enable", SetBool.Request(data=False))  # by its answer the image was received, too
     time.sleep(0.3)
     assert robot.tracks_of(ignored) == []
     assert robot.call("enable", SetBool.Request(data=True)).success
-    assert [track.id for track in robot.show().tracks] == [followed]
+    assert [track.id for track in robot.show().tracks] == [tracked]
 
 
 # ---- bad images
@@ -342,30 +344,30 @@ BAD_IMAGES = {
 
 
 @pytest.mark.parametrize(("fault", "reason"), BAD_IMAGES.values(), ids=BAD_IMAGES)
-def test_a_bad_image_is_reported_and_tracking_goes_on(robot, fault, reason):
-    followed = robot.add().object_id
+def test_an_invalid_image_is_reported_and_tracking_continues(robot, fault, reason):
+    tracked = robot.add().object_id
     message = image_message(noise(), "rgb8", Header(stamp=nearest_time(robot.next_stamp()), frame_id="optical"))
     for name, value in fault.items():
         setattr(message, name, value)
     robot.send_message(message)
     robot.wait_for(lambda: reason in values(robot)["last error"], "report of the image")
-    assert [track.id for track in robot.show().tracks] == [followed]
+    assert [track.id for track in robot.show().tracks] == [tracked]
 
 
-def test_a_bad_image_is_logged(robot):
+def test_an_invalid_image_is_logged(robot):
     robot.send_message(Image(header=Header(stamp=nearest_time(robot.next_stamp())), encoding="rgb8"))
     robot.wait_for_log("[ERROR]")
     robot.wait_for_log("cannot read an image: ")
 
 
-def test_a_change_of_resolution_is_told_and_tracking_goes_on(robot):
-    followed = robot.add().object_id
+def test_a_change_of_resolution_is_logged_and_tracking_continues(robot):
+    tracked = robot.add().object_id
     tracks = robot.show(pixels=noise(48, 64))
-    assert ([track.id for track in tracks.tracks], tracks.image_height, tracks.image_width) == ([followed], 48, 64)
+    assert ([track.id for track in tracks.tracks], tracks.image_height, tracks.image_width) == ([tracked], 48, 64)
     robot.wait_for_log("the image size changed from 128x96 to 64x48")
 
 
-def test_a_silent_camera_is_reported_and_heard_again(robot):
+def test_a_silent_camera_is_reported_until_images_are_received_again(robot):
     robot.show()
     assert robot.set_parameter("image_timeout", 0.3).successful
     silent = robot.wait_for(
@@ -383,7 +385,7 @@ def test_a_silent_camera_is_reported_and_heard_again(robot):
 # ---- parameters at run time
 
 
-def test_a_parameter_that_shapes_the_model_cannot_be_changed_while_configured(robot):
+def test_a_parameter_of_the_model_cannot_be_set_while_configured(robot):
     result = robot.set_parameter("max_objects", 3)
     assert not result.successful
     assert "max_objects is fixed while the node is configured" in result.reason
@@ -397,7 +399,7 @@ def test_a_parameter_that_shapes_the_model_cannot_be_changed_while_configured(ro
         ("model", "x", "model is 'x'"),
     ],
 )
-def test_a_wrong_value_is_refused_at_run_time(robot, name, value, reason):
+def test_an_invalid_value_is_refused_at_run_time(robot, name, value, reason):
     result = robot.set_parameter(name, value)
     assert not result.successful
     assert reason in result.reason
@@ -419,7 +421,7 @@ def jpeg(header: Header, damage=lambda data: data) -> CompressedImage:
     return CompressedImage(header=header, format="jpeg", data=array.array("B", damage(data)))
 
 
-def test_a_compressed_camera_is_followed_past_a_corrupt_jpeg(compressed_robot):
+def test_tracking_on_compressed_images_continues_after_a_corrupt_jpeg(compressed_robot):
     robot = compressed_robot
 
     def processed():

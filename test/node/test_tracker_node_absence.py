@@ -1,4 +1,4 @@
-"""An object that is gone, as the node's users see it: a network that sees nothing but what it is given."""
+"""An absent object through the node, with a model that sees only what it is prompted with."""
 
 from pathlib import Path
 
@@ -27,7 +27,7 @@ def blind_robot(start, tmp_path_factory: pytest.TempPathFactory):
 
 @pytest.fixture
 def robot(blind_robot):
-    blind_robot.forget_all()
+    blind_robot.drop_objects()
     return blind_robot
 
 
@@ -56,7 +56,7 @@ def test_an_absent_object_is_occluded_then_lost_with_the_seconds_of_its_absence(
     assert robot.wait_for_event(TrackEvent.LOST).absence == pytest.approx(0.75, abs=1e-3)
 
 
-def test_a_prompt_brings_a_lost_object_back(robot):
+def test_a_prompt_reacquires_a_lost_object(robot):
     robot.show()
     track_id = robot.add(mask=square()).object_id
     show_at(robot, 0.25, 0.75)

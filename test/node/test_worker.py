@@ -229,7 +229,7 @@ def test_closing_refuses_the_jobs_that_have_not_run(processor, statistics):
     worker.submit(processor.job("prompt", image_stamp=9.0))
     worker.close()
     assert "the node was deactivated" in processor.refusal("prompt")
-    with pytest.raises(JobRefused, match="the node is inactive"):
+    with pytest.raises(JobRefused, match="activate the node first"):
         worker.submit(processor.job("late"))
 
 

@@ -1,4 +1,4 @@
-"""What Python programs pass by mistake is named with what is expected, and changes nothing."""
+"""Arguments of other types are refused with what is expected, and change nothing."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SECONDS = "expected seconds as a float: convert a ROS stamp by stamp.sec"
 
 
 @pytest.mark.parametrize(
-    ("call", "complaint"),
+    ("call", "message"),
     [
         (lambda tracker: tracker.step(FRAME, "2.0"), rf"stamp is '2.0' \(str\), {SECONDS}"),
         (lambda tracker: tracker.step(FRAME, None), rf"stamp is None \(NoneType\), {SECONDS}"),
@@ -48,16 +48,21 @@ SECONDS = "expected seconds as a float: convert a ROS stamp by stamp.sec"
         (lambda tracker: tracker.refine("1", PROMPT), r"the object's id is '1' \(str\), expected an int"),
         (lambda tracker: tracker.refine(PROMPT, 1), "the object's id is .*, expected an int that `add` returned"),
         (lambda tracker: tracker.refine([1], PROMPT), "the object's id is .*, expected an int"),
+        (
+            lambda tracker: tracker.refine(tracker.latest.tracks[0], PROMPT),
+            "the object's id is a Track, expected an int",
+        ),
+        (lambda tracker: tracker.remove(tracker.latest.tracks[0]), "the object's id is a Track, expected an int"),
         (lambda tracker: tracker.remove("1"), "the object's id is .*, expected an int"),
         (lambda tracker: StreamingTracker("nano"), r"model is 'nano' \(str\), expected what load_model returns"),
         (lambda tracker: StreamingTracker(tracker.model, {}), r"config is {} \(dict\), expected a TrackerConfig"),
     ],
 )
 def test_another_type_is_a_type_error(
-    tracker: StreamingTracker, call: Callable[[StreamingTracker], object], complaint: str
+    tracker: StreamingTracker, call: Callable[[StreamingTracker], object], message: str
 ) -> None:
     before = tracker.latest
-    with pytest.raises(TypeError, match=complaint) as refusal:
+    with pytest.raises(TypeError, match=message) as refusal:
         call(tracker)
     assert "\n" not in str(refusal.value)
     assert tracker.latest is before
@@ -65,7 +70,7 @@ def test_another_type_is_a_type_error(
 
 
 @pytest.mark.parametrize("stamp", [2, np.float64(2.0), np.float32(2.0), np.int64(2)])
-def test_stamps_are_numbers_of_any_kind(tracker: StreamingTracker, stamp: float) -> None:
+def test_stamps_are_numbers_of_any_library(tracker: StreamingTracker, stamp: float) -> None:
     assert tracker.step(FRAME, stamp).stamp == 2.0
 
 
@@ -77,19 +82,19 @@ def test_a_stamp_that_is_not_finite_is_refused(tracker: StreamingTracker, stamp:
         tracker.add(PROMPT, stamp)
 
 
-def test_an_id_may_be_of_numpy(tracker: StreamingTracker) -> None:
+def test_an_id_may_be_a_numpy_integer(tracker: StreamingTracker) -> None:
     tracker.refine(np.int64(1), PROMPT)
     tracker.remove(np.int64(1))
 
 
-def test_a_start_by_a_mask_of_nearly_everything_is_reported(tracker: StreamingTracker) -> None:
+def test_a_start_by_a_mask_of_most_of_the_image_is_reported(tracker: StreamingTracker) -> None:
     tracker.add(Prompt(mask=np.ones(FRAME.shape[:2])))
     (event,) = tracker.drain_events()[-1:]
     assert "the mask covers 100 % of the image: is it inverted?" in event.reason
 
 
 @pytest.mark.parametrize(
-    ("arguments", "error", "complaint"),
+    ("arguments", "error", "message"),
     [
         ((None,), TypeError, "the model's name is a NoneType, expected a str: one of sam2.1_hiera_tiny"),
         ((7,), TypeError, "the model's name is a int, expected a str"),
@@ -99,16 +104,17 @@ def test_a_start_by_a_mask_of_nearly_everything_is_reported(tracker: StreamingTr
         (("nano", None, "384"), TypeError, r"image_size is '384' \(str\), expected an int or None"),
         (("nano", None, 384.0), TypeError, r"image_size is 384.0 \(float\), expected an int or None"),
         (("nano", None, None, "gpu"), ValueError, "device is 'gpu', expected cpu, cuda or cuda:N"),
+        (("nano", None, None, "cuda:99"), ValueError, "device is 'cuda:99', but PyTorch finds . GPUs: choose cpu"),
         (("nano", None, None, 1.5), ValueError, "device is 1.5, expected cpu, cuda or cuda:N"),
     ],
 )
-def test_a_model_cannot_be_loaded_by_just_anything(arguments: tuple, error: type[Exception], complaint: str) -> None:
-    with pytest.raises(error, match=complaint):
+def test_arguments_of_load_model_are_checked(arguments: tuple, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
         load_model(*arguments)
 
 
 @pytest.mark.parametrize(
-    ("settings", "given", "complaint"),
+    ("settings", "given", "message"),
     [
         (TrackerConfig, {"max_objects": "4"}, r"max_objects is '4' \(str\), expected int"),
         (TrackerConfig, {"history": 2.5}, r"history is 2.5 \(float\), expected int"),
@@ -121,11 +127,11 @@ def test_a_model_cannot_be_loaded_by_just_anything(arguments: tuple, error: type
     ],
     ids=str,
 )
-def test_settings_of_another_type_are_named(settings: type, given: dict[str, object], complaint: str) -> None:
-    with pytest.raises(TypeError, match=complaint):
+def test_settings_of_another_type_are_refused(settings: type, given: dict[str, object], message: str) -> None:
+    with pytest.raises(TypeError, match=message):
         settings(**given)
 
 
-def test_settings_may_be_numbers_of_numpy() -> None:
+def test_settings_may_be_numpy_numbers() -> None:
     assert TrackerConfig(max_objects=np.int64(3), stamp_tolerance=np.float32(0.5)).max_objects == 3
     assert TrackStateConfig(lost_after=2).lost_after == 2

@@ -1,4 +1,4 @@
-"""Bounds and choices of the tracker."""
+"""The tracker's configuration is checked."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The frames that prompts can still be applied to."""
+"""The newest frames, which prompts can be applied to."""
 
 import pytest
 import torch
@@ -17,7 +17,7 @@ def buffer(*stamps: float, history: int = 4, tolerance: float = 0.0) -> FrameBuf
     return frames
 
 
-def test_the_oldest_frame_makes_room_for_the_next_one() -> None:
+def test_the_next_frame_replaces_the_oldest() -> None:
     frames = buffer(0.0, 0.1, 0.2, 0.3, 0.4)
     assert frames.covered == (0.1, 0.4)
     assert frames.next_to_drop is not None and frames.next_to_drop.index == 1
@@ -30,20 +30,20 @@ def test_a_frame_is_found_by_its_stamp_or_is_the_newest() -> None:
     assert frames.following(0).index == 1
 
 
-def test_the_nearest_frame_within_the_tolerance_is_meant() -> None:
+def test_the_nearest_frame_within_the_tolerance_is_found() -> None:
     frames = buffer(0.0, 0.1, 0.2, tolerance=0.06)
     assert frames.at(0.14).index == 1 and frames.at(0.26).index == 2
     with pytest.raises(PromptError, match=r"no buffered frame is stamped 0\.270000 s \(within 0\.06 s\); the 3"):
         frames.at(0.27)
 
 
-def test_without_frames_there_is_none_to_be_meant() -> None:
+def test_an_empty_buffer_has_no_frame() -> None:
     assert buffer().covered is None and buffer().newest is None
     with pytest.raises(PromptError, match="there is no frame yet to apply the prompt to"):
         buffer().at(None)
 
 
-def test_stamps_have_to_grow() -> None:
+def test_stamps_have_to_increase() -> None:
     buffer().check_next(-5.0)
     buffer(0.0, 0.1).check_next(0.11)
     for stamp in (0.1, 0.05):

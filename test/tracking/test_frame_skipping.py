@@ -181,7 +181,7 @@ def test_without_a_target_rate_every_nth_frame_is_encoded_however_long_it_takes(
         (100.0, 0.2, 0.02, 8),  # even warping takes too long
     ],
 )
-def test_as_many_frames_are_skipped_as_the_target_rate_demands(
+def test_as_many_frames_are_skipped_as_the_target_rate_requires(
     target_fps: float, encoded: float, skipped: float, every: int
 ) -> None:
     assert measured_durations(target_fps, encoded, skipped).encode_every == every

@@ -18,7 +18,7 @@ from sam2_ros.tracking.geometry import (
 )
 
 
-def test_a_box_ends_beyond_the_last_pixel_of_its_mask() -> None:
+def test_a_bounding_box_ends_after_the_last_pixel_of_its_mask() -> None:
     mask = np.zeros((20, 30), bool)
     mask[3:5, 7:11] = True
     assert bounding_box(mask) == Box(7, 3, 11, 5)
@@ -28,14 +28,14 @@ def test_an_empty_mask_has_no_box() -> None:
     assert bounding_box(np.zeros((20, 30), bool)) is None
 
 
-def test_logits_are_stretched_to_the_frame() -> None:
+def test_logits_are_resized_to_the_frame() -> None:
     logits = torch.tensor([[[[-1.0, 1.0], [-1.0, 1.0]]]])
     mask = full_size(logits, (6, 8))[0] > 0
     assert mask.shape == (6, 8)
     assert not mask[:, :4].any() and mask[:, 4:].all()
 
 
-def test_a_contested_pixel_goes_to_the_surer_object() -> None:
+def test_an_overlap_belongs_to_the_object_with_the_highest_logit() -> None:
     logits = torch.tensor([[[[3.0, 3.0, -1.0]]], [[[-1.0, 5.0, 5.0]]]])
     masks = list((full_size(logits, (1, 3)) > 0).numpy())
     assert label_image(masks, [7, 9], logits).tolist() == [[7, 9, 9]]
@@ -53,37 +53,37 @@ def mask(x0: int, x1: int) -> np.ndarray:
     return columns
 
 
-def test_boxes_overlap_by_intersection_over_union() -> None:
+def test_box_iou_is_intersection_over_union() -> None:
     overlaps = pairwise_box_iou([Box(0, 0, 10, 10)], [Box(0, 0, 10, 10), Box(5, 0, 15, 10), Box(10, 0, 20, 10)])
     assert overlaps == pytest.approx(np.array([[1, 1 / 3, 0]]))
 
 
-def test_boxes_apart_in_both_directions_have_nothing_in_common() -> None:
+def test_boxes_apart_in_both_directions_have_an_iou_of_0() -> None:
     assert pairwise_box_iou([Box(0, 0, 2, 2)], [Box(5, 5, 9, 9)])[0, 0] == 0
 
 
-def test_no_boxes_and_empty_boxes_are_no_trouble() -> None:
+def test_no_boxes_and_empty_boxes_have_an_iou_of_0() -> None:
     assert pairwise_box_iou([], [Box(0, 0, 1, 1)]).shape == (0, 1)
     assert pairwise_box_iou([Box(0, 0, 0, 0)], [Box(0, 0, 0, 0)])[0, 0] == 0
 
 
-def test_masks_overlap_by_union_and_share_by_the_smaller_one() -> None:
+def test_mask_iou_and_containment_in_the_smaller_mask() -> None:
     assert mask_iou(mask(0, 10), mask(5, 10)) == 0.5
     assert mask_containment(mask(0, 10), mask(5, 10)) == 1
     assert mask_iou(mask(0, 0), mask(0, 0)) == mask_containment(mask(0, 0), mask(0, 9)) == 0
 
 
-def test_a_mask_fills_a_box_by_what_is_around_it_inside() -> None:
+def test_mask_box_iou_is_of_the_box_around_the_mask_s_part_inside() -> None:
     assert mask_box_iou(mask(2, 12), Box(2, 0, 12, 4)) == 1
     assert mask_box_iou(mask(2, 7), Box(2, 0, 12, 4)) == pytest.approx(0.5)
     assert mask_box_iou(mask(0, 0), Box(2, 0, 12, 4)) == 0
 
 
-def test_pixels_elsewhere_do_not_keep_a_mask_from_filling_a_box() -> None:
+def test_mask_box_iou_ignores_a_few_pixels_outside() -> None:
     assert mask_box_iou(mask(2, 6) | mask(18, 19), Box(2, 0, 6, 4)) == 1
 
 
-def test_a_mask_that_lies_mostly_elsewhere_does_not_fill_a_box() -> None:
+def test_mask_box_iou_is_0_for_a_mask_mostly_outside() -> None:
     assert mask_box_iou(mask(0, 20), Box(2, 0, 11, 4)) == 0
 
 
@@ -91,7 +91,7 @@ def test_a_box_is_clipped_to_the_frame() -> None:
     assert clip_box(Box(-5, 2, 8, 40), size=(10, 20)) == Box(0, 2, 8, 10)
 
 
-def test_boxes_of_mask_tensors_reach_to_the_border() -> None:
+def test_boxes_of_mask_tensors_extend_to_the_border() -> None:
     masks = torch.zeros(3, 20, 20, dtype=torch.bool)
     masks[0] = True
     masks[1, 0, 19] = True

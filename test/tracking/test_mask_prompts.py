@@ -1,4 +1,4 @@
-"""Which pixels an image of a mask means, whatever it was drawn, rendered or sent by."""
+"""Any image of a mask is converted to the object's pixels."""
 
 from __future__ import annotations
 
@@ -72,6 +72,7 @@ EXACT: dict[str, Callable[[], object]] = {
     "one channel": lambda: grey(1)[..., None],
     "one mask of a network": lambda: OBJECT[None],
     "tensor": lambda: torch.from_numpy(OBJECT),
+    "tensor of bfloat16": lambda: torch.from_numpy(OBJECT).bfloat16(),
     "tensor with a gradient": lambda: torch.from_numpy(OBJECT).float().requires_grad_(),
     "PIL, one bit": lambda: Image.fromarray(OBJECT),
     "PIL, indexed": lambda: Image.fromarray(grey(1)).convert("P"),
@@ -89,18 +90,18 @@ def test_the_object_is_found_in(image: Callable[[], object]) -> None:
 
 @pytest.mark.parametrize("quality", [10, 30, 50, 75, 90, 95, 100])
 @pytest.mark.parametrize("colour", [(255, 255, 255), (200, 200, 200), (255, 0, 0)])
-def test_the_ringing_of_a_jpeg_is_black(colour: tuple[int, int, int], quality: int) -> None:
+def test_jpeg_artefacts_on_black_are_black(colour: tuple[int, int, int], quality: int) -> None:
     wrong = to_mask(jpeg(coloured(*colour), quality)) != OBJECT
     assert np.count_nonzero(wrong & ~EDGE) <= 1
 
 
 @pytest.mark.parametrize("quality", range(5, 101, 5))
-def test_grey_jpegs_are_read_at_any_quality(quality: int) -> None:
+def test_grey_jpegs_of_any_quality_are_converted(quality: int) -> None:
     np.testing.assert_array_equal(to_mask(jpeg(grey(255), quality))[~EDGE], OBJECT[~EDGE])
 
 
 @pytest.mark.parametrize("seed", range(30))
-def test_jpegs_of_any_shape_brightness_and_quality_are_read(seed: int) -> None:
+def test_jpegs_of_any_shape_brightness_and_quality_are_converted(seed: int) -> None:
     rng = np.random.default_rng(seed)
     shape = np.zeros((150, 200), np.uint8)
     cv2.fillPoly(shape, [rng.integers(0, 150, (4, 2), np.int32)], 1)
@@ -111,12 +112,12 @@ def test_jpegs_of_any_shape_brightness_and_quality_are_read(seed: int) -> None:
 
 
 @pytest.mark.parametrize("background", [1, 3, 8])
-def test_black_that_a_jpeg_brightened_everywhere_is_black(background: int) -> None:
+def test_uniformly_brightened_black_is_black(background: int) -> None:
     np.testing.assert_array_equal(to_mask(np.where(OBJECT, 254, background).astype(np.uint8)), OBJECT)
 
 
 @pytest.mark.parametrize("full_scale", [255, 1023, 65535])
-def test_smooth_edges_are_cut_at_half(full_scale: int) -> None:
+def test_smooth_edges_have_their_threshold_at_half(full_scale: int) -> None:
     soft = cv2.GaussianBlur(OBJECT.astype(np.float32), (0, 0), 2) * full_scale
     mask = to_mask(soft.astype(np.uint16 if full_scale > 255 else np.uint8))
     np.testing.assert_array_equal(mask, soft.astype(int) > full_scale / 2)
@@ -125,7 +126,7 @@ def test_smooth_edges_are_cut_at_half(full_scale: int) -> None:
 @pytest.mark.parametrize(
     "values", [(1, 2), (1, 20), (38, 75, 113), (30, 255), (1, 300), (1001, 26001)], ids=lambda values: str(values)
 )
-def test_every_value_but_zero_counts_in_a_label_image(values: tuple[int, ...]) -> None:
+def test_every_value_but_zero_is_the_object_in_a_label_image(values: tuple[int, ...]) -> None:
     labels = np.zeros(OBJECT.shape, np.uint16)
     for i, value in enumerate(values):
         labels[10:30, 10 + 25 * i : 30 + 25 * i] = value
@@ -134,7 +135,7 @@ def test_every_value_but_zero_counts_in_a_label_image(values: tuple[int, ...]) -
         np.testing.assert_array_equal(to_mask(labels.astype(np.uint8)), labels > 0)
 
 
-def test_several_coloured_labels_all_count() -> None:
+def test_all_colours_of_a_coloured_label_image_are_the_object() -> None:
     labels = np.zeros((*OBJECT.shape, 3), np.uint8)
     labels[10:30, 10:30], labels[10:30, 40:60], labels[10:30, 70:90] = (128, 0, 0), (0, 64, 0), (192, 128, 128)
     np.testing.assert_array_equal(to_mask(labels), labels.any(axis=2))
@@ -142,32 +143,32 @@ def test_several_coloured_labels_all_count() -> None:
 
 @pytest.mark.parametrize("dtype", [bool, np.uint8, np.uint16, np.float32])
 @pytest.mark.parametrize("value", [0, 1])
-def test_a_mask_of_one_value_is_all_or_nothing(value: int, dtype: type) -> None:
+def test_an_image_of_one_value_is_full_or_empty(value: int, dtype: type) -> None:
     assert (to_mask(np.full((4, 6), value, dtype)) == bool(value)).all()
 
 
 @pytest.mark.parametrize(
     "image", [None, "mask.png", b"mask", [[1, 0], [1]], np.array([["a"]]), 7, np.zeros((2, 2), complex), {1: 2}]
 )
-def test_what_is_no_array_of_numbers_is_a_type_error(image: object) -> None:
+def test_anything_but_an_array_of_numbers_is_a_type_error(image: object) -> None:
     with pytest.raises(TypeError, match=r"mask is a \w+, expected an array \(height, width\) of bool or numbers"):
         to_mask(image)
 
 
 @pytest.mark.parametrize("shape", [(5,), (0, 4), (4, 0, 3), (4, 5, 7), (3, 20, 30), (1, 1, 4, 4)])
-def test_shapes_that_are_no_image_are_refused(shape: tuple[int, ...]) -> None:
+def test_other_shapes_than_those_of_images_are_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(PromptError, match=r"mask has shape .*, expected \(height, width\)"):
         to_mask(np.zeros(shape, np.uint8))
 
 
-def test_logits_are_refused_with_what_to_pass() -> None:
+def test_logits_are_refused_with_the_conversion() -> None:
     with pytest.raises(
         PromptError, match=r"values from -8 to 6, expected 0..1, or 0 and 255: pass logits > 0 for logits"
     ):
         to_mask(np.where(OBJECT, 6.0, -8.0))
 
 
-def test_a_cover_of_more_than_nine_tenths_is_doubted() -> None:
+def test_a_mask_of_more_than_nine_tenths_has_a_warning() -> None:
     mask = np.ones((10, 10), bool)
     assert "covers 100 % of the image: is it inverted?" in cover_warning(mask)
     mask[0] = False

@@ -1,4 +1,4 @@
-"""What the tracker reads from the network's output."""
+"""Measurements of the network's output."""
 
 import math
 
@@ -48,14 +48,14 @@ def test_an_absent_object_has_no_box() -> None:
     assert measured.box is None and measured.area == 0.0 and measured.presence < 0.05
 
 
-def test_candidates_disagree_where_one_includes_something_else() -> None:
+def test_candidates_disagree_if_one_includes_another_region() -> None:
     agreed = decoded(logits(CUP), logits(CUP), logits(CUP))
     split = decoded(logits(CUP), logits(CUP), logits(CUP, (14, 6, 20, 16)))
     assert measure(agreed, compare_candidates=True)[0].mask_disagreement == 0.0
     assert measure(split, compare_candidates=True)[0].mask_disagreement == pytest.approx(1 - 6 / 15, abs=0.05)
 
 
-def test_rims_and_specks_are_no_disagreement() -> None:
+def test_rims_and_single_pixels_are_no_disagreement() -> None:
     wider = decoded(logits(CUP), logits((3, 5, 11, 17)), logits(CUP, (18, 2, 19, 3)))
     assert measure(wider, compare_candidates=True)[0].mask_disagreement == 0.0
 

@@ -1,4 +1,4 @@
-"""What an object is remembered by."""
+"""The memory bank: which entries are written, dropped and read."""
 
 import numpy as np
 import pytest
@@ -68,7 +68,7 @@ def test_a_recent_prompted_frame_is_read_once(bank: MemoryBank) -> None:
     assert frames_by_row(bank, 0, 4) == {PROMPTED_ROW: [0, 33], 1: [2], 2: [1]}
 
 
-def test_prompted_frames_leave_first_in_first_out(bank: MemoryBank) -> None:
+def test_prompted_frames_are_dropped_first_in_first_out(bank: MemoryBank) -> None:
     for frame in (0, 10, 20):
         bank.write_prompted([0], frame, *marked(frame))
     assert sorted(frames_by_row(bank, 0, 21)[PROMPTED_ROW]) == [10, 20]
@@ -81,7 +81,7 @@ def test_a_frame_prompted_again_replaces_itself(bank: MemoryBank) -> None:
     assert frames_by_row(bank, 0, 6) == {PROMPTED_ROW: [0, 55]}
 
 
-def test_pointers_reach_fifteen_frames_and_every_prompted_one(bank: MemoryBank) -> None:
+def test_pointers_of_the_last_fifteen_frames_and_all_prompted_ones_are_read(bank: MemoryBank) -> None:
     bank.write_prompted([0], 0, *marked(0))
     track(bank, 0, range(1, 30))
     memory = bank.read([0], 30)
@@ -89,7 +89,7 @@ def test_pointers_reach_fifteen_frames_and_every_prompted_one(bank: MemoryBank) 
     assert memory.pointers[0, :, 0].tolist() == [0.0, *map(float, range(29, 14, -1))]
 
 
-def test_pointers_of_prompted_frames_ahead_are_not_read_but_their_masks_are(bank: MemoryBank) -> None:
+def test_of_later_prompted_frames_spatial_memories_are_read_but_no_pointers(bank: MemoryBank) -> None:
     bank.write_prompted([0], 0, *marked(0))
     bank.write_prompted([0], 9, *marked(9))
     memory = bank.read([0], 5)
@@ -97,7 +97,7 @@ def test_pointers_of_prompted_frames_ahead_are_not_read_but_their_masks_are(bank
     assert sorted(frames_by_row(bank, 0, 5)[PROMPTED_ROW]) == [0, 9]
 
 
-def test_an_object_can_be_taken_back_by_its_history(bank: MemoryBank) -> None:
+def test_an_object_can_be_tracked_again_from_any_buffered_frame(bank: MemoryBank) -> None:
     bank.write_prompted([0], 0, *marked(0))
     track(bank, 0, range(1, 40))
     bank.drop_from(0, 36)
@@ -106,7 +106,7 @@ def test_an_object_can_be_taken_back_by_its_history(bank: MemoryBank) -> None:
     assert bank.read([0], 36).pointers.shape[1] == 16
 
 
-def test_an_object_that_was_not_remembered_for_long_is_read_as_if_that_had_not_been(gapless: MemoryBank) -> None:
+def test_without_counted_gaps_the_newest_written_frames_are_read(gapless: MemoryBank) -> None:
     gapless.write_prompted([0], 0, *marked(0))
     track(gapless, 0, range(1, 8))
     track(gapless, 0, range(108, 110))
@@ -115,14 +115,14 @@ def test_an_object_that_was_not_remembered_for_long_is_read_as_if_that_had_not_b
     assert gapless.read([0], 110).pointer_age[0].tolist() == [110.0, *map(float, range(1, 10))]
 
 
-def test_where_gaps_count_only_the_last_frames_are_read(bank: MemoryBank) -> None:
+def test_with_counted_gaps_the_last_frames_are_read(bank: MemoryBank) -> None:
     bank.write_prompted([0], 0, *marked(0))
     track(bank, 0, range(1, 8))
     assert frames_by_row(bank, 0, 10) == {PROMPTED_ROW: [0], 2: [7], 3: [6], 4: [5], 5: [4]}
     assert frames_by_row(bank, 0, 108) == {PROMPTED_ROW: [0]}
 
 
-def test_the_newest_long_terms_are_read_like_prompted_frames(gapless: MemoryBank) -> None:
+def test_the_newest_long_term_entries_are_read_like_prompted_frames(gapless: MemoryBank) -> None:
     gapless.write_prompted([0], 0, *marked(0))
     assert gapless.newest_long_term(0) < 0
     for frame in (5, 10, 15):
@@ -151,7 +151,7 @@ def test_objects_of_different_age_are_read_together(bank: MemoryBank) -> None:
     assert memory.spatial[1, 0, 0, 0] == 70
 
 
-def test_a_cleared_row_remembers_nothing_and_leaves_the_others(bank: MemoryBank) -> None:
+def test_a_cleared_row_is_empty_and_the_others_are_unchanged(bank: MemoryBank) -> None:
     for row in (0, 1):
         bank.write_prompted([row], 0, *marked(row))
     bank.clear(0)
@@ -173,7 +173,7 @@ def test_nothing_is_allocated_while_tracking(bank: MemoryBank) -> None:
     assert np.count_nonzero(bank._spatial_frame[0] >= 0) == 1 + 6 + 4
 
 
-def test_fewer_recent_masks_are_kept_and_read_while_pointers_stay() -> None:
+def test_fewer_recent_spatial_memories_are_read_with_all_pointers() -> None:
     bank = MemoryBank(CONFIG, BankSize(objects=1, prompted=2, history=4, recent=2), torch.device("cpu"))
     bank.write_prompted([0], 0, *marked(0))
     track(bank, 0, range(1, 30))
@@ -190,7 +190,7 @@ def pooled() -> MemoryBank:
     return MemoryBank(CONFIG, size, torch.device("cpu"), counts_gaps=False)
 
 
-def test_tracked_frames_are_pooled_to_a_quarter_of_their_tokens_prompted_and_long_term_ones_stay_whole(
+def test_tracked_frames_are_pooled_and_prompted_and_long_term_ones_are_not(
     pooled: MemoryBank,
 ) -> None:
     pooled.write_prompted([0], 0, *marked(0))
@@ -215,7 +215,7 @@ def test_a_pooled_token_is_the_mean_of_its_four(pooled: MemoryBank) -> None:
     assert memory.tokens[0, 0, 0, 0] == cells[:2, :2, 0].mean()
 
 
-def test_pooled_objects_are_read_together_copied_and_taken_back(pooled: MemoryBank) -> None:
+def test_pooled_objects_are_read_together_copied_and_tracked_again(pooled: MemoryBank) -> None:
     for row, count in ((0, 3), (1, 8)):
         pooled.write_prompted([row], 0, *marked(0))
         track(pooled, row, range(1, count))

@@ -1,4 +1,4 @@
-"""Memory stays what it is, however long the stream. `sam2_ros benchmark --frames 10000` runs the same at length."""
+"""Memory does not grow with the stream. `sam2_ros benchmark --frames 10000` runs the same for longer."""
 
 import subprocess
 import sys
@@ -27,13 +27,13 @@ for frame in range(900):
 """
 
 
-def test_three_objects_leave_nothing_behind() -> None:
+def test_memory_does_not_grow_with_three_objects() -> None:
     done = subprocess.run([sys.executable, "-c", TRACK], check=True, capture_output=True, text=True, timeout=1200)
     warm, end = map(int, done.stdout.split())
     assert end - warm < 2 * 2**20
 
 
-def test_a_leak_would_show() -> None:
+def test_a_leak_is_found() -> None:
     kept = []
 
     def leak():

@@ -1,4 +1,4 @@
-"""Which frames enter memory and which mask candidate is chosen, on outputs made by hand."""
+"""Memory policies: which frames are written and which mask candidate is chosen, on given outputs."""
 
 from dataclasses import replace
 
@@ -39,20 +39,20 @@ def steady(box: Box) -> Motion:
 # ---- what enters memory
 
 
-def test_the_reference_keeps_every_frame() -> None:
+def test_the_reference_policy_writes_every_frame() -> None:
     assert POLICIES["reference"].keeps(output(GONE, TrackState.LOST), 1.1)
     assert POLICIES["reference"].keeps(output(replace(GOOD, predicted_iou=0.1)), 1.1)
 
 
 @pytest.mark.parametrize("policy", [GUARDED, DISTRACTOR, MOTION])
-def test_the_others_keep_neither_absence_nor_unreliable_masks(policy) -> None:
+def test_selective_policies_write_neither_absent_objects_nor_unreliable_masks(policy) -> None:
     assert policy.keeps(output(GOOD), 1.1)
     assert not policy.keeps(output(GONE, TrackState.OCCLUDED), 1.1)
     assert not policy.keeps(output(GOOD, TrackState.LOST), 1.1)  # an unconfirmed return
     assert not policy.keeps(output(replace(GOOD, predicted_iou=0.2)), 1.1)
 
 
-def test_motion_aware_memory_drops_frames_that_contradict_the_motion_model() -> None:
+def test_the_motion_aware_policy_writes_no_frames_that_contradict_the_motion_model() -> None:
     here, there = GOOD, replace(GOOD, box=ELSEWHERE)
     assert MOTION.keeps(output(here, motion=steady(PLACE)), 1.1)
     assert not MOTION.keeps(output(there, motion=steady(PLACE)), 1.1)
@@ -65,7 +65,7 @@ def test_motion_aware_memory_drops_frames_that_contradict_the_motion_model() -> 
 SPLIT = replace(GOOD, mask_disagreement=0.6)
 
 
-def test_a_frame_on_which_the_network_chose_well_between_two_is_long_term() -> None:
+def test_a_frame_with_a_rejected_distractor_is_long_term() -> None:
     assert DISTRACTOR.is_long_term(output(SPLIT), interval=5)
     assert not GUARDED.is_long_term(output(SPLIT), interval=5)
 
@@ -83,7 +83,7 @@ def test_other_frames_are_not_long_term(measured: Measurement, interval: int) ->
     assert not DISTRACTOR.is_long_term(output(measured), interval)
 
 
-def test_enough_long_term_entries_survive_a_correction() -> None:
+def test_long_term_entries_remain_after_a_correction() -> None:
     assert GUARDED.long_term_slots(16) == 0
     # At most four entries fall among sixteen frames
     assert DISTRACTOR.long_term_slots(16) == DISTRACTOR.long_term + 4
@@ -101,23 +101,23 @@ def candidates(*boxes: Box, ious: tuple[float, ...]) -> MaskCandidates:
     return MaskCandidates(logits, torch.tensor([[0.99, *ious]]), torch.zeros(1, 4, 8), torch.ones(1, 1))
 
 
-LOOK_ALIKE_FIRST = candidates(ELSEWHERE, PLACE, PLACE, ious=(0.80, 0.75, 0.2))
+DISTRACTOR_FIRST = candidates(ELSEWHERE, PLACE, PLACE, ious=(0.80, 0.75, 0.2))
 
 
-def test_the_surest_mask_is_chosen_where_motion_does_not_count() -> None:
-    assert GUARDED.choose(LOOK_ALIKE_FIRST, [PLACE]).tolist() == [1]
-    assert MOTION.choose(LOOK_ALIKE_FIRST, [None]).tolist() == [1]
+def test_without_motion_the_highest_predicted_iou_is_chosen() -> None:
+    assert GUARDED.choose(DISTRACTOR_FIRST, [PLACE]).tolist() == [1]
+    assert MOTION.choose(DISTRACTOR_FIRST, [None]).tolist() == [1]
 
 
-def test_motion_decides_between_masks_that_are_almost_equally_sure() -> None:
-    assert MOTION.choose(LOOK_ALIKE_FIRST, [PLACE]).tolist() == [2]
+def test_motion_decides_between_similar_predicted_ious() -> None:
+    assert MOTION.choose(DISTRACTOR_FIRST, [PLACE]).tolist() == [2]
 
 
-def test_a_much_surer_mask_is_chosen_against_the_motion() -> None:
+def test_a_much_higher_predicted_iou_is_chosen_against_the_motion() -> None:
     sure = candidates(ELSEWHERE, PLACE, PLACE, ious=(0.95, 0.4, 0.2))
     assert MOTION.choose(sure, [PLACE]).tolist() == [1]
 
 
 def test_every_object_has_its_own_prediction() -> None:
-    both = MaskCandidates(*(torch.cat((part, part, part)) for part in LOOK_ALIKE_FIRST))
+    both = MaskCandidates(*(torch.cat((part, part, part)) for part in DISTRACTOR_FIRST))
     assert MOTION.choose(both, [PLACE, None, ELSEWHERE]).tolist() == [2, 1, 1]

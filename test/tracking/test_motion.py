@@ -1,4 +1,4 @@
-"""Where the motion model predicts a box."""
+"""The motion model's predictions of boxes."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Frames become normalised squares."""
+"""Frames are resized to a square and normalised."""
 
 import warnings
 
@@ -21,19 +21,19 @@ def test_colours_are_normalised_by_the_statistics_of_imagenet() -> None:
     assert square[0, :, 7, 7].tolist() == pytest.approx(expected, abs=1e-5)
 
 
-def test_the_whole_frame_is_squeezed_into_the_square() -> None:
+def test_the_whole_frame_is_resized_to_the_square() -> None:
     frame = np.zeros((64, 128, 3), np.uint8)
     frame[:, 64:] = 255
     square = preprocess(frame, 32, CPU)[0, 0]
     assert (square[:, :15] < 0).all() and (square[:, 17:] > 0).all()
 
 
-def test_views_with_strides_are_read_as_they_look() -> None:
+def test_strided_views_are_preprocessed_like_copies() -> None:
     bgr = np.random.default_rng(0).integers(0, 256, (40, 30, 3), np.uint8)
     assert torch.equal(preprocess(bgr[..., ::-1], 32, CPU), preprocess(bgr[..., ::-1].copy(), 32, CPU))
 
 
-def test_read_only_frames_are_read() -> None:
+def test_read_only_frames_are_preprocessed() -> None:
     frame = np.frombuffer(bytes(range(48)), np.uint8).reshape(4, 4, 3)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -58,7 +58,7 @@ EXPECTED = r"expected non-empty uint8 \(H, W, 3\), RGB"
     ],
     ids=str,
 )
-def test_arrays_that_are_no_rgb_image_are_rejected_with_a_remedy(frame: np.ndarray, reason: str) -> None:
+def test_other_arrays_are_refused_with_the_conversion(frame: np.ndarray, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         preprocess(frame, 32, CPU)
 
@@ -72,8 +72,8 @@ def test_arrays_that_are_no_rgb_image_are_rejected_with_a_remedy(frame: np.ndarr
         (None, f"frame is a NoneType, {EXPECTED}"),
         ("frame.png", f"frame is a str, {EXPECTED}"),
     ],
-    ids=str,
+    ids=["list", "PIL image", "tensor", "None", "file name"],
 )
-def test_what_is_no_array_is_named_with_a_remedy(frame: object, reason: str) -> None:
+def test_other_types_are_refused_with_the_conversion(frame: object, reason: str) -> None:
     with pytest.raises(TypeError, match=reason):
         preprocess(frame, 32, CPU)

@@ -1,4 +1,4 @@
-"""Which prompts are accepted, and what is said of the others."""
+"""Prompts are checked and scaled; others are rejected with the reason."""
 
 import numpy as np
 import pytest
@@ -31,7 +31,7 @@ def mask(*size: int, value: bool = True) -> np.ndarray:
         (Prompt([Click(3, 3)], mask=mask(48, 64)), "expected a mask alone"),
     ],
 )
-def test_what_cannot_be_meant_is_rejected_with_the_reason(prompt: Prompt, reason: str) -> None:
+def test_an_unusable_prompt_is_rejected_with_the_reason(prompt: Prompt, reason: str) -> None:
     with pytest.raises(PromptError, match=reason):
         check_prompt(prompt, SIZE)
 
@@ -49,7 +49,7 @@ def test_negative_clicks_alone_start_no_object_but_correct_one(clicks: list[Clic
 @pytest.mark.parametrize(
     "prompt", [Prompt([BESIDE, Click(9, 9)]), Prompt([BESIDE], Box(5, 5, 20, 20)), Prompt(mask=mask(48, 64))]
 )
-def test_negative_clicks_may_join_what_says_where_a_new_object_is(prompt: Prompt) -> None:
+def test_negative_clicks_may_start_an_object_together_with_a_positive_click_or_a_box(prompt: Prompt) -> None:
     assert check_first_prompt(prompt, SIZE).box == prompt.box
 
 
@@ -62,11 +62,11 @@ def test_the_outermost_pixels_can_be_clicked() -> None:
     check_prompt(Prompt([Click(0, 0), Click(63, 47), Click(63.4, -0.4)]), SIZE)
 
 
-def test_a_box_that_leaves_the_image_is_clipped_to_it() -> None:
+def test_a_box_partly_outside_the_image_is_clipped() -> None:
     assert check_prompt(Prompt(box=Box(-5, 10, 99, 20)), SIZE).box == Box(0, 10, 64, 20)
 
 
-def test_points_are_scaled_to_the_square_with_the_box_first() -> None:
+def test_points_are_scaled_to_the_square_and_the_box_comes_first() -> None:
     points = Points((Click(16, 12), Click(32, 24, positive=False)), Box(0, 0, 64, 48))
     coordinates, labels = points.tensors(SIZE, 128, torch.device("cpu"))
     assert coordinates.tolist() == [[[0, 0], [128, 128], [32, 32], [64, 64]]]
@@ -81,7 +81,7 @@ def test_clicks_on_one_frame_add_up_to_a_limit() -> None:
         points.joined(Prompt([Click(1, 1)] * MAX_CLICKS))
 
 
-def test_a_mask_becomes_zeros_and_ones_of_the_square() -> None:
+def test_a_mask_is_resized_to_zeros_and_ones_of_the_square() -> None:
     half = mask(*SIZE, value=False)
     half[:, 32:] = True
     square = mask_tensor(half, 32, torch.device("cpu"))
@@ -90,7 +90,7 @@ def test_a_mask_becomes_zeros_and_ones_of_the_square() -> None:
     assert square.mean() == 0.5
 
 
-def test_a_mask_that_vanishes_at_the_models_size_is_rejected() -> None:
+def test_a_mask_that_is_empty_at_the_model_s_size_is_rejected() -> None:
     speck = mask(480, 640, value=False)
     speck[100, 100] = True
     with pytest.raises(PromptError, match="too small for the model's 32 pixels"):

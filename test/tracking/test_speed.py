@@ -1,4 +1,4 @@
-"""How fast frames were processed, in a line."""
+"""Statistics of latencies."""
 
 import pytest
 
@@ -12,5 +12,5 @@ def test_speed_is_described_by_rate_median_and_99th_percentile() -> None:
     assert str(speed) == "9.1 frames/s (latency median 100.0 ms, p99 200.0 ms)"
 
 
-def test_the_speed_of_nothing_is_zero() -> None:
+def test_the_speed_without_frames_is_zero() -> None:
     assert str(speed_of([])) == "0.0 frames/s (latency median 0.0 ms, p99 0.0 ms)"

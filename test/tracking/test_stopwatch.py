@@ -5,7 +5,7 @@ import time
 from sam2_ros.tracking.stopwatch import Stopwatch
 
 
-def test_what_is_timed_twice_adds_up_until_it_starts_anew() -> None:
+def test_times_of_a_stage_add_up_until_a_restart() -> None:
     watch = Stopwatch()
     for _ in range(2):
         with watch.time("nap"):

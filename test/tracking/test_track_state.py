@@ -1,4 +1,4 @@
-"""When an object is visible, occluded, lost and back, and which events report it."""
+"""States of a track and the events that report their changes."""
 
 from collections.abc import Sequence
 
@@ -64,20 +64,20 @@ def kinds(events: Sequence[Event]) -> list[EventKind]:
 # ---- thresholds
 
 
-def test_an_object_in_view_stays_there_between_the_thresholds(follower: Follower) -> None:
+def test_a_visible_object_stays_visible_between_the_thresholds(follower: Follower) -> None:
     assert follower.see(measured(0.9), measured(0.65), measured(0.7)) == []
     assert follower.state is TrackState.VISIBLE
     assert follower.status.last_seen == pytest.approx(3 * PERIOD)
 
 
-def test_an_absent_object_stays_away_between_the_thresholds(follower: Follower) -> None:
+def test_an_absent_object_stays_absent_between_the_thresholds(follower: Follower) -> None:
     follower.see(measured(0.55), measured(0.7), measured(0.75))
     assert follower.state is TrackState.OCCLUDED
     follower.see(measured(0.85))
     assert follower.state is TrackState.VISIBLE
 
 
-def test_an_empty_mask_is_absence_however_sure_the_network_is(follower: Follower) -> None:
+def test_an_object_with_an_empty_mask_is_absent_whatever_its_presence(follower: Follower) -> None:
     follower.see(measured(0.99, box=None, area=0.0))
     assert follower.state is TrackState.OCCLUDED
 
@@ -85,14 +85,14 @@ def test_an_empty_mask_is_absence_however_sure_the_network_is(follower: Follower
 # ---- durations
 
 
-def test_a_short_absence_changes_the_state_but_emits_nothing(follower: Follower) -> None:
+def test_a_short_absence_changes_the_state_and_emits_no_event(follower: Follower) -> None:
     assert follower.see(GONE, GONE) == []
     assert follower.state is TrackState.OCCLUDED
     assert follower.see(measured()) == []
     assert follower.state is TrackState.VISIBLE
 
 
-def test_absence_is_reported_after_a_while_then_loss_each_once(follower: Follower) -> None:
+def test_occluded_and_lost_are_each_emitted_once(follower: Follower) -> None:
     events = follower.see(*[GONE] * 40)
     assert kinds(events) == [EventKind.OCCLUDED, EventKind.LOST]
     assert [event.stamp for event in events] == pytest.approx([0.3, 1.1])
@@ -105,7 +105,7 @@ def test_an_occlusion_ends_without_an_event(follower: Follower) -> None:
     assert follower.state is TrackState.VISIBLE
 
 
-def test_durations_are_of_image_time_not_of_frames(follower: Follower) -> None:
+def test_durations_are_in_image_time_not_in_frames(follower: Follower) -> None:
     assert follower.see(*[GONE] * 20, period=0.01) == []
     assert kinds(follower.see(GONE, period=10.0)) == [EventKind.OCCLUDED, EventKind.LOST]
 
@@ -137,7 +137,7 @@ def test_a_frame_without_the_object_restarts_the_confirmation(follower: Follower
     assert follower.see(measured(), measured(), GONE, measured(), measured()) == []
 
 
-def test_frames_that_disagree_with_each_other_confirm_nothing(follower: Follower) -> None:
+def test_inconsistent_frames_do_not_confirm_a_return(follower: Follower) -> None:
     follower.lose()
     here, there = Box(0.1, 0.1, 0.2, 0.2), Box(0.8, 0.8, 0.9, 0.9)
     follower.see(*[measured(box=here), measured(box=there)] * 4)
@@ -174,7 +174,7 @@ def test_a_longer_absence_allows_a_return_farther_away(follower: Follower) -> No
     assert follower.state is TrackState.VISIBLE
 
 
-def test_with_return_frames_0_every_return_counts() -> None:
+def test_with_return_frames_0_every_return_is_confirmed() -> None:
     follower = Follower(TrackStateConfig(appear_above=0.5, occluded_after=0.0, return_frames=0))
     follower.lose()
     assert kinds(follower.see(measured(0.51, Box(0, 0, 1, 1), area=0.9, predicted_iou=0.1))) == [EventKind.REACQUIRED]
@@ -183,14 +183,14 @@ def test_with_return_frames_0_every_return_counts() -> None:
 # ---- prompts
 
 
-def test_what_a_prompt_finds_is_the_object_at_once(follower: Follower) -> None:
+def test_a_prompt_confirms_the_object_at_once(follower: Follower) -> None:
     follower.lose()
     found = measured(0.55, Box(0, 0, 0.9, 0.9), area=0.7, predicted_iou=0.1)
     follower.status = follower.status.update_from_prompt(found, 1.3)
     assert (follower.state, follower.status.last_seen) == (TrackState.VISIBLE, 1.3)
 
 
-def test_a_prompt_that_finds_nothing_makes_nothing_visible(follower: Follower) -> None:
+def test_a_prompt_with_an_empty_mask_makes_no_object_visible(follower: Follower) -> None:
     follower.status = follower.status.update_from_prompt(GONE, 0.1)
     assert follower.state is TrackState.OCCLUDED
     follower.lose()
@@ -208,12 +208,12 @@ def emitted(before: TrackState, after: TrackStatus) -> list[EventKind]:
     return kinds(emitter.emit(after, 5.0, CONFIG))
 
 
-def test_a_reported_state_that_still_holds_is_not_reported_again() -> None:
+def test_an_unchanged_state_is_not_reported_again() -> None:
     assert emitted(TrackState.OCCLUDED, TrackStatus(2.0, TrackState.OCCLUDED)) == []
     assert emitted(TrackState.LOST, TrackStatus(2.0, TrackState.LOST)) == []
 
 
-def test_a_reported_loss_that_a_correction_undoes_becomes_reacquired() -> None:
+def test_a_correction_of_a_reported_loss_emits_reacquired() -> None:
     assert emitted(TrackState.LOST, TrackStatus(5.0)) == [EventKind.REACQUIRED]
     assert emitted(TrackState.OCCLUDED, TrackStatus(5.0)) == []
 
@@ -247,19 +247,19 @@ def follow(*frames: Measurement, track_motion: bool = True) -> TrackStatus:
     return status
 
 
-def test_a_box_is_predicted_once_the_object_was_seen_for_a_while() -> None:
+def test_a_box_is_predicted_after_some_visible_frames() -> None:
     assert follow(measured()).predicted_box(0.2) is None
     predicted = follow(*[measured()] * 8).predicted_box(0.9)
     assert predicted is not None and abs(predicted.x0 - PLACE.x0) < 0.01
 
 
-def test_no_box_is_predicted_for_an_object_that_was_absent() -> None:
+def test_no_box_is_predicted_after_an_absence() -> None:
     status = follow(*[measured()] * 8, GONE)
     assert status.state is TrackState.OCCLUDED and status.predicted_box(1.0) is None
     assert follow(*[measured()] * 8, GONE, measured()).predicted_box(1.1) is None
 
 
-def test_motion_is_tracked_only_where_asked_for() -> None:
+def test_motion_is_tracked_only_if_configured() -> None:
     assert follow(*[measured()] * 8, track_motion=False).motion is None
 
 

@@ -1,4 +1,4 @@
-"""Whatever is asked of a tracker in whatever order: what holds at all times, and that a mistake changes nothing.
+"""Invariants of a tracker under any sequence of calls, and that errors change nothing.
 
 `SAM2_ROS_STATES=2000 pytest ...` runs as many random sequences instead of a few that are always the same.
 """
@@ -52,7 +52,7 @@ CONFIGS = [
     replace(CONFIG, history=1, memory_policy="reference"),
 ]
 
-# The events that may follow one of an object; a short absence is told by no event when it ends.
+# The events that may follow an event of an object; the end of an occlusion emits none.
 NEXT = {
     None: {EventKind.STARTED},
     EventKind.STARTED: {EventKind.OCCLUDED, EventKind.REMOVED},

@@ -1,4 +1,4 @@
-"""What travels between host and device, and that a tracked frame waits for the device no more often than it must."""
+"""Transfers between host and device; a tracked frame waits for the device once."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -95,7 +95,7 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Callable[[], Any]:
     return watching
 
 
-def test_an_array_goes_up_as_it_looks_and_comes_down_again() -> None:
+def test_upload_and_fetch_keep_an_array_s_values() -> None:
     array = np.arange(24).reshape(2, 3, 4)[:, ::-1]
     there, twice = upload(array, CPU), upload(array, CPU) * 2
     assert [fetched.tolist() for fetched in fetch(there, twice)] == [array.tolist(), (2 * array).tolist()]
@@ -114,7 +114,7 @@ def test_an_array_goes_up_as_it_looks_and_comes_down_again() -> None:
         lambda x: x.nonzero(),
     ],
 )
-def test_what_waits_for_the_device_is_noticed(watch: Callable[[], Any], wait: Callable[[Tensor], Any]) -> None:
+def test_waits_for_the_device_are_detected(watch: Callable[[], Any], wait: Callable[[Tensor], Any]) -> None:
     with watch() as traffic:
         wait(torch.arange(3.0))
     assert traffic.stray

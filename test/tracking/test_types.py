@@ -1,4 +1,4 @@
-"""Prompts take the tuples, lists and arrays that programs have; anything else is named with what is expected."""
+"""Prompts accept tuples, lists and arrays; anything else is refused with what is expected."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_clicks_are_sequences_of_coordinates(clicks: object) -> None:
         [1, 2, 30.5, 40],
         np.array([1, 2, 30.5, 40]),
         torch.tensor([1, 2, 30.5, 40]),
-        map(float, "1 2 30.5 40".split()),
+        map(float, ["1", "2", "30.5", "40"]),
     ],
     ids=["Box", "tuple", "list", "array", "tensor", "iterator"],
 )
@@ -53,19 +53,19 @@ def test_numbers_may_be_of_any_library(one: object) -> None:
     assert Box(one, 2 * one, 3 * one, 4 * one) == Box(1.0, 2.0, 3.0, 4.0)
 
 
-def test_clicks_given_one_by_one_are_kept_when_a_prompt_is_changed() -> None:
+def test_clicks_from_an_iterator_are_kept_when_a_prompt_is_replaced() -> None:
     prompt = replace(Prompt(clicks=iter([(1, 2)])), box=(1, 2, 3, 4))
     assert prompt == Prompt((Click(1, 2),), Box(1, 2, 3, 4))
 
 
 @pytest.mark.parametrize("mask", [np.eye(4, dtype=np.uint8), np.eye(4) * 255, np.eye(4).tolist(), torch.eye(4)])
-def test_a_mask_is_kept_as_bool(mask: object) -> None:
+def test_a_mask_is_stored_as_bool(mask: object) -> None:
     kept = Prompt(mask=mask).mask
     assert kept is not None and kept.dtype == bool
     np.testing.assert_array_equal(kept, np.eye(4, dtype=bool))
 
 
-def test_a_mask_that_is_changed_later_leaves_the_prompt_as_it_was() -> None:
+def test_a_prompt_does_not_change_with_the_array_of_its_mask() -> None:
     mask = np.eye(4, dtype=bool)
     prompt = Prompt(mask=mask)
     mask[:] = True
@@ -77,7 +77,7 @@ BOX_EXPECTED = r"expected Box\(x0, y0, x1, y1\) or these four numbers: left, top
 
 
 @pytest.mark.parametrize(
-    ("arguments", "complaint"),
+    ("arguments", "message"),
     [
         ({"clicks": (320, 240)}, rf"a click is 320 \(int\), {CLICKS_EXPECTED}"),
         ({"clicks": np.array([320, 240])}, CLICKS_EXPECTED),
@@ -111,13 +111,13 @@ BOX_EXPECTED = r"expected Box\(x0, y0, x1, y1\) or these four numbers: left, top
     ],
     ids=str,
 )
-def test_other_types_are_named_with_what_is_expected(arguments: dict[str, object], complaint: str) -> None:
-    with pytest.raises(TypeError, match=complaint) as refusal:
+def test_other_types_are_refused_with_what_is_expected(arguments: dict[str, object], message: str) -> None:
+    with pytest.raises(TypeError, match=message) as refusal:
         Prompt(**arguments)
     assert "\n" not in str(refusal.value) and len(str(refusal.value)) < 200
 
 
-def test_a_long_value_is_named_by_its_type() -> None:
+def test_a_long_value_is_described_by_its_type() -> None:
     with pytest.raises(TypeError, match="clicks is a Image, expected"):
         Prompt(clicks=Image.new("RGB", (640, 480)))
 
@@ -128,6 +128,6 @@ def test_a_click_is_positive_or_not(positive: float) -> None:
         Click(1, 2, positive)
 
 
-def test_a_mask_whose_values_have_no_meaning_is_a_bad_prompt() -> None:
+def test_a_mask_of_other_values_is_a_prompt_error() -> None:
     with pytest.raises(PromptError, match="mask has values from -1 to 1"):
         Prompt(mask=np.eye(3) * 2 - 1)

@@ -1,4 +1,4 @@
-"""After the warm-up nothing is compiled any more, whatever happens in the stream."""
+"""After the warm-up nothing is compiled, whatever happens in the stream."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BOX, CLICK, MASK = Prompt(box=Box(10, 10, 40, 40)), Prompt(clicks=(Click(20, 20)
 
 
 def busy_stream(tracker: StreamingTracker) -> int:
-    """Prompts of every kind, corrections on old and new frames, objects that come and go; how many frames."""
+    """All types of prompts, corrections on earlier and newest frames, added and removed objects; returns the frames."""
     stamp = 0.0
     for prompts in ((BOX,), (CLICK, MASK), (), ()):
         tracker.step(FRAME, stamp := stamp + 0.1)
@@ -37,7 +37,7 @@ def busy_stream(tracker: StreamingTracker) -> int:
 
 
 @pytest.mark.parametrize("pooling", [1, 2])
-def test_nothing_is_compiled_once_a_stream_runs(pooling: int) -> None:
+def test_nothing_is_compiled_after_the_warm_up(pooling: int) -> None:
     config = TrackerConfig(max_objects=3, max_prompted=2, history=4, memory_pooling=pooling)
     network = compiled(seeded_model(CONFIGS["nano"].resized(64), seed=1), config, backend="eager")
     network.reads_compiled = True  # as on a GPU
@@ -50,7 +50,7 @@ def test_nothing_is_compiled_once_a_stream_runs(pooling: int) -> None:
         torch.compiler.set_stance("default")
 
 
-def test_a_plain_network_is_warmed_up_for_what_it_is() -> None:
+def test_a_network_that_is_not_compiled_has_one_batch_to_warm_up() -> None:
     model = seeded_model(CONFIGS["nano"].resized(64))
     before = {name: value.clone() for name, value in model.state_dict().items()}
     assert list(warm_up(model, TrackerConfig())) == ["1 object"]

@@ -11,8 +11,9 @@ from PIL import Image
 
 from sam2_ros.synthetic.clip import Clip
 from sam2_ros.synthetic.davis_writer import write_clip
-from sam2_ros.training.data import DavisClips
+from sam2_ros.training.data import SampleSpec, draw
 from sam2_ros.training.davis import DatasetError, read_dataset
+from sam2_ros.training.davis_clips import DavisClips
 
 
 def clip_of_two(frames: int = 4, size: int = 32) -> Clip:
@@ -92,22 +93,45 @@ def test_look_alikes_stand_beside_the_videos_where_both_are_annotated(tmp_path: 
 def test_videos_are_cut_into_square_clips_for_training(tmp_path: Path) -> None:
     write_clip(tmp_path, "two", clip_of_two(frames=6))
     clips = DavisClips(tmp_path, frames=4, size=16)
-    assert len(clips) == 2  # frames 0 to 3 and 2 to 5
-    frames, labels = clips.clip(1)
-    assert frames.shape == (4, 16, 16, 3) and labels.shape == (4, 16, 16)
-    assert (labels == 1).sum() == 4 * 16 and frames[labels == 1][:, 0].min() > 200
+    assert len(clips) == 1
+    frames, labels = clips.clip(0)
+    assert frames.shape == (6, 16, 16, 3) and labels.shape == (6, 16, 16)
+    assert (labels == 1).sum() == 6 * 16 and frames[labels == 1][:, 0].min() > 200
 
 
 def test_unusable_sequences_are_logged_and_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     for name in ("good", "sparse", "broken"):
         write_clip(tmp_path, name, clip_of_two())
-    (tmp_path / "Annotations" / "sparse" / "00002.png").unlink()
+    for name in ("00001.png", "00002.png", "00003.png"):
+        (tmp_path / "Annotations" / "sparse" / name).unlink()
     (tmp_path / "JPEGImages" / "broken" / "00003.jpg").write_text("no image")
     clips = DavisClips(tmp_path, frames=4, size=16)
     assert len(clips) == 1 and clips.skipped == 2
-    assert "sparse: 3 of 4 frames are annotated" in caplog.text and "00003.jpg" in caplog.text
+    assert "sparse: only one frame is annotated" in caplog.text and "00003.jpg" in caplog.text
     with pytest.raises(DatasetError, match="no sequence of 5 annotated frames"):
         DavisClips(tmp_path, frames=5, size=16)
+
+
+def test_a_sparsely_annotated_sequence_serves_for_shorter_samples(tmp_path: Path) -> None:
+    write_clip(tmp_path, "dense", clip_of_two())
+    write_clip(tmp_path, "sparse", clip_of_two(frames=9))
+    for number in (1, 2, 3, 5, 6, 7):
+        (tmp_path / "Annotations" / "sparse" / f"{number:05d}.png").unlink()
+    clips = DavisClips(tmp_path, frames=4, size=32)
+    lengths = sorted(len(clips.clip(index)[0]) for index in range(len(clips)))
+    assert lengths == [3, 4]
+    rng = np.random.default_rng(0)
+    for length in (3, 4):
+        for _ in range(10):
+            assert draw(clips, rng, SampleSpec(length, 32, 1)).frames.shape[0] == length
+    with pytest.raises(DatasetError, match="no sequence of 5 annotated frames or more"):
+        draw(clips, rng, SampleSpec(5, 32, 1))
+
+
+def test_a_long_sequence_becomes_several_clips(tmp_path: Path) -> None:
+    write_clip(tmp_path, "long", clip_of_two(frames=32))
+    clips = DavisClips(tmp_path, frames=4, size=16)
+    assert [len(clips.clip(index)[0]) for index in range(len(clips))] == [16, 16, 16]
 
 
 def test_images_may_be_jpeg_or_png(tmp_path: Path) -> None:

@@ -1,1 +1,1 @@
-"""Between ROS messages and arrays or the tracker's types."""
+"""Conversions between ROS messages and arrays or the tracker's types."""

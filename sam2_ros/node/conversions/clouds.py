@@ -1,4 +1,4 @@
-"""The visible surfaces of objects as sensor_msgs/PointCloud2."""
+"""Writes the visible surfaces of objects as sensor_msgs/PointCloud2."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from std_msgs.msg import Header
 
 from sam2_ros.depth.lifting import Surface
 
-# Named and packed as PCL's PointXYZRGBL: rgb is 0x00rrggbb in the bits of a float, label the id of the track.
+# The fields of PCL's PointXYZRGBL: rgb is 0x00rrggbb in the bits of a float32, label the id of the track.
 _POINT = np.dtype([("x", "<f4"), ("y", "<f4"), ("z", "<f4"), ("rgb", "<u4"), ("label", "<u4")])
 _FIELDS = [
     PointField(name=name, offset=4 * i, datatype=PointField.UINT32 if name == "label" else PointField.FLOAT32, count=1)
@@ -20,7 +20,7 @@ _FIELDS = [
 
 
 def cloud_message(surfaces: Mapping[int, Surface], rgb: np.ndarray, header: Header) -> PointCloud2:
-    """The surfaces by track id, in the colours of their image (H, W, 3) uint8."""
+    """The surfaces by track id, coloured by their image (H, W, 3) uint8."""
     points = np.empty(sum(len(surface.points) for surface in surfaces.values()), _POINT)
     start = 0
     for track_id, surface in surfaces.items():
@@ -30,7 +30,7 @@ def cloud_message(surfaces: Mapping[int, Surface], rgb: np.ndarray, header: Head
         part["rgb"] = red << 16 | green << 8 | blue
         part["label"] = track_id
         start += len(part)
-    data = array.array("B")  # the one type that the setter takes without looking at every byte
+    data = array.array("B")  # the only type that the setter accepts without checking every byte
     data.frombytes(points.data.cast("B") if len(points) else b"")
     return PointCloud2(
         header=header,

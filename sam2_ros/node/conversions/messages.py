@@ -1,4 +1,4 @@
-"""Between ROS messages and the tracker's vocabulary."""
+"""Conversions between ROS messages and the tracker's types."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ from sam2_ros.tracking.types import (
 )
 
 _NANOSECONDS = 1_000_000_000
-_LIMIT = 2**31 - 1  # seconds that a Time can hold
-_LATEST = _LIMIT - 86_400  # seconds that a stamp may have; a day is left for deadlines that are added to it
+_MAX_TIME = 2**31 - 1  # seconds in builtin_interfaces/Time
+_MAX_STAMP = _MAX_TIME - 86_400  # seconds; leaves a day for durations that are added to a stamp
 
 _STATES = {
     TrackState.VISIBLE: msg.Track.VISIBLE,
@@ -53,40 +53,40 @@ ToTime = Callable[[float], Time]
 
 
 class StampRangeError(ValueError):
-    """A stamp that no clock shows; the message says what was found and expected."""
+    """A stamp that is out of range; the message says what was found and expected."""
 
 
 def seconds(stamp: Time) -> float:
-    """The same stamp always gives the same number, so that prompts find their images by equality.
+    """A stamp in seconds. Equal stamps give equal numbers, so that prompts find their images by equality.
 
     Raises StampRangeError.
     """
-    if not 0 <= stamp.sec <= _LATEST or stamp.nanosec >= _NANOSECONDS:
+    if not 0 <= stamp.sec <= _MAX_STAMP or stamp.nanosec >= _NANOSECONDS:
         raise StampRangeError(
-            f"its stamp has sec {stamp.sec} and nanosec {stamp.nanosec}, expected sec in 0..{_LATEST} and nanosec "
+            f"its stamp has sec {stamp.sec} and nanosec {stamp.nanosec}, expected sec in 0..{_MAX_STAMP} and nanosec "
             f"below {_NANOSECONDS}: check the clock of the program that sends it"
         )
     return stamp.sec + stamp.nanosec / _NANOSECONDS
 
 
 def nearest_time(stamp: float) -> Time:
-    """Within 0.2 microseconds, for a float holds no more; where there is a header, take its stamp instead.
+    """The stamp within 0.2 microseconds, the precision of a float; where there is a header, use its stamp instead.
 
     Raises StampRangeError.
     """
-    if not 0 <= stamp < _LIMIT:
-        raise StampRangeError(f"the stamp is {stamp} s, expected 0..{_LIMIT}")
+    if not 0 <= stamp < _MAX_TIME:
+        raise StampRangeError(f"the stamp is {stamp} s, expected 0..{_MAX_TIME}")
     whole, part = divmod(round(stamp * _NANOSECONDS), _NANOSECONDS)
     return Time(sec=whole, nanosec=part)
 
 
 def prompt_request(message: msg.Prompt) -> PromptRequest:
-    """Raises PromptError for a mask image that cannot be read, and for a stamp out of range."""
+    """A prompt and its object. Raises PromptError for an invalid mask image and for a stamp out of range."""
     return PromptRequest(prompt_of(message), message.object_id, _stamp_or_newest(message.header.stamp))
 
 
 def click_request(message: PointStamped) -> PromptRequest:
-    """A person's click that starts a new object. Raises PromptError for a stamp out of range."""
+    """A user's click that starts a new object. Raises PromptError for a stamp out of range."""
     click = Click(message.point.x, message.point.y)
     return PromptRequest(
         Prompt(clicks=(click,)), stamp=_stamp_or_newest(message.header.stamp), clicked_at=time.monotonic()
@@ -94,16 +94,16 @@ def click_request(message: PointStamped) -> PromptRequest:
 
 
 def point_request(message: Point) -> PromptRequest:
-    """rqt_image_view's click, which carries no stamp: a new object on the newest image."""
+    """A click of rqt_image_view, which has no stamp: a new object on the newest image."""
     return PromptRequest(Prompt(clicks=(Click(message.x, message.y),)), clicked_at=time.monotonic())
 
 
 def image_message(pixels: np.ndarray, encoding: str, header: Header) -> Image:
-    """(H, W) or (H, W, channels) -> sensor_msgs/Image with rows one after the other."""
+    """(H, W) or (H, W, channels) -> sensor_msgs/Image without padding."""
     height, width = pixels.shape[:2]
     message = Image(header=header, height=height, width=width, encoding=encoding)
     message.step = pixels.nbytes // height
-    data = array.array("B")  # the one type that the setter takes without looking at every byte
+    data = array.array("B")  # the only type that the setter accepts without checking every byte
     data.frombytes(np.ascontiguousarray(pixels).data.cast("B"))
     message.data = data
     return message
@@ -117,19 +117,19 @@ def mask_message(mask: np.ndarray, header: Header) -> Image:
 def track_array(
     result: FrameResult, header: Header, to_time: ToTime, cropped_masks: bool, lifted: LiftedObjects | None = None
 ) -> msg.TrackArray:
-    """Every object on the image of this header, in 3-D where it was lifted."""
+    """All objects on the image of this header, with positions where they were lifted."""
     height, width = result.size
     tracks = [_track(track, header, to_time, cropped_masks) for track in sorted(result.tracks, key=lambda t: t.id)]
     message = msg.TrackArray(header=header, image_height=height, image_width=width, tracks=tracks)
     if lifted is not None:
         message.position_frame = lifted.header.frame_id
         for track in message.tracks:
-            _place(track, lifted.surfaces.get(track.id))
+            _set_position(track, lifted.surfaces.get(track.id))
     return message
 
 
 def event_message(event: Event, frame_id: str, label: str, to_time: ToTime) -> msg.TrackEvent:
-    """What happened, on the image of that stamp."""
+    """An event with the stamp of its image."""
     return msg.TrackEvent(
         header=Header(stamp=to_time(event.stamp), frame_id=frame_id),
         type=_EVENTS[event.kind],
@@ -141,12 +141,12 @@ def event_message(event: Event, frame_id: str, label: str, to_time: ToTime) -> m
 
 
 def state_of(message: msg.Track) -> TrackState:
-    """The state that was published."""
+    """The state in a message."""
     return _inverse(_STATES)[message.state]
 
 
 def event_of(message: msg.TrackEvent) -> Event:
-    """The event that was published."""
+    """The event in a message."""
     kind = _inverse(_EVENTS)[message.type]
     return Event(kind, message.object_id, seconds(message.header.stamp), message.absence, message.reason)
 
@@ -174,7 +174,7 @@ def _track(track: Track, header: Header, to_time: ToTime, cropped_masks: bool) -
     return message
 
 
-def _place(message: msg.Track, surface: Surface | None) -> None:
+def _set_position(message: msg.Track, surface: Surface | None) -> None:
     if surface is None:
         return
     message.has_position = True

@@ -1,4 +1,4 @@
-"""A picture to pick a pixel from: the first frame with a grid in pixels."""
+"""The first frame with a pixel grid, to read a click's coordinates from."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import AutoMinorLocator, MaxNLocator
 
-_WIDTH, _LEAST_HEIGHT = 12.0, 3.0  # inches
-_LABELS = 16  # along a side at most
+_WIDTH, _MIN_HEIGHT = 12.0, 3.0  # inches
+_MAX_LABELS = 16  # along a side
 
 
 def write_first_frame(rgb: np.ndarray, path: Path, click: tuple[float, float] | None = None) -> None:
-    """Writes a PNG of the frame (H, W, 3) uint8 with labelled lines, and the click (x, y), if there is one.
+    """Write a PNG of the frame (H, W, 3) uint8 RGB with a labelled grid, and the click (x, y) if given.
 
     Raises OSError where the file cannot be written.
     """
     height, width = rgb.shape[:2]
-    figure = Figure(figsize=(_WIDTH, max(_WIDTH * height / width, _LEAST_HEIGHT) + 0.5), layout="constrained")
+    figure = Figure(figsize=(_WIDTH, max(_WIDTH * height / width, _MIN_HEIGHT) + 0.5), layout="constrained")
     axes = figure.subplots()
     axes.imshow(rgb)
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_locator(MaxNLocator(_LABELS, integer=True, steps=[1, 2, 5, 10]))
+        axis.set_major_locator(MaxNLocator(_MAX_LABELS, integer=True, steps=[1, 2, 5, 10]))
         axis.set_minor_locator(AutoMinorLocator())
     halo = [withStroke(linewidth=2.2, foreground="black", alpha=0.35)]
     axes.grid(which="major", color="white", linewidth=0.8, alpha=0.8, path_effects=halo)

@@ -1,8 +1,8 @@
-"""The executable `player`: a video file as a camera, in real time, and what starts an object in it.
+"""The executable `player`: publishes a video file as a camera in real time, and what starts an object in it.
 
-That is a click on the first frame, or the boxes that a slow detector finds: they come `detector_latency` seconds after
-their frame. The camera starts once the tracker has subscribed. Publishes `image` (or `image/compressed`), `prompt` and
-`detections`.
+An object is started by a click on the first frame, or by the boxes of a slow detector, published `detector_latency`
+seconds after their frame. The camera starts once the tracker has subscribed. Publishes `image` (or `image/compressed`),
+`prompt` and `detections`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 from sam2_ros.node import shutdown
 
 if __name__ == "__main__":
-    shutdown.end_at_once()  # the other imports take seconds
+    shutdown.reset_signal_handlers()  # the other imports take seconds
 
 import cv2
 import numpy as np
@@ -42,21 +42,21 @@ CLIP_DETECTIONS = DEMO_CLIP.with_name("detections.json")
 
 EXIT_NO_SUBSCRIBER = 3  # exit code
 
-_PERIOD = 10.0  # seconds between two lines about waiting
-_TRAIL = 5.0  # seconds in which the last frames are taken: DDS drops those of a publisher that has gone
+_LOG_PERIOD = 10.0  # seconds between two log lines while waiting
+_LINGER = 5.0  # seconds after the last frame: DDS drops messages of a publisher that has ended
 _LEAD = 2.0  # seconds between the first subscriber and the first frame, in which the transport connects
 
 
 class NoSubscriberError(Exception):
-    """The tracker was not found, or not in time."""
+    """No tracker has subscribed in time."""
 
 
 class Player(Node):
-    """Plays one video once.
+    """Plays a video once.
 
-    Raises VideoError for one that cannot be read, ValueError for a click that is malformed or outside the video or for
-    a malformed file of detections, OSError where there is no such file, and ImportError where there are detections, but
-    no vision_msgs.
+    Raises VideoError for a video that cannot be read, ValueError for a click that is malformed or outside the video and
+    for a malformed file of detections, OSError where that file is missing, and ImportError for detections without
+    vision_msgs.
     """
 
     def __init__(self, **node: Any) -> None:
@@ -70,16 +70,16 @@ class Player(Node):
         self._latency = self.declare_parameter("detector_latency", 0.3).value  # seconds
         self._detections = Detections(self, Path(file)) if file else None
         self._is_compressed = self.declare_parameter("compressed", False).value
-        self._timeout = self.declare_parameter("subscriber_timeout", 0.0).value  # seconds, 0: wait for ever
+        self._timeout = self.declare_parameter("subscriber_timeout", 0.0).value  # seconds, 0: wait without limit
         size = probe(self._path).size
         if self._click is not None:
             check_click(self._click, size)
-        kind, topic = (CompressedImage, "image/compressed") if self._is_compressed else (Image, "image")
-        self._images = self.create_publisher(kind, topic, qos.profile("reliable", 2))
+        message_type, topic = (CompressedImage, "image/compressed") if self._is_compressed else (Image, "image")
+        self._images = self.create_publisher(message_type, topic, qos.profile("reliable", 2))
         self._prompts = self.create_publisher(Prompt, "prompt", qos.profile("reliable", 1))
 
     def play(self) -> int:
-        """Waits for subscribers, then plays; the number of frames. Raises NoSubscriberError."""
+        """Wait for subscribers, then play; returns the number of frames. Raises NoSubscriberError."""
         self._wait_for_subscribers()
         start = self.get_clock().now() + Duration(seconds=_LEAD)
         if self._click is not None:
@@ -91,14 +91,14 @@ class Player(Node):
             self.get_clock().sleep_until(due)
             self._images.publish(message)
             if self._detections is not None:
-                self._detections.see(count, message.header)
+                self._detections.detect(count, message.header)
                 self._detections.publish(until=due - Duration(seconds=self._latency))
             count += 1
         return count
 
     def linger(self) -> None:
-        """Lets the subscribers take the last frames."""
-        self.get_clock().sleep_for(Duration(seconds=_TRAIL))
+        """Wait until subscribers have received the last frames."""
+        self.get_clock().sleep_for(Duration(seconds=_LINGER))
 
     def _wait_for_subscribers(self) -> None:
         """Raises NoSubscriberError after `subscriber_timeout`."""
@@ -110,12 +110,12 @@ class Player(Node):
             seconds, text = time.monotonic() - start, f"no tracker subscribes to {', '.join(waiting)} yet"
             if self._timeout and seconds > self._timeout:
                 raise NoSubscriberError(f"{text}, after {seconds:.0f} s")
-            if seconds > _PERIOD:
-                self.get_logger().info(f"waiting: {text}", throttle_duration_sec=_PERIOD)
+            if seconds > _LOG_PERIOD:
+                self.get_logger().info(f"waiting: {text}", throttle_duration_sec=_LOG_PERIOD)
             rclpy.spin_once(self, timeout_sec=0.05)
 
     def _is_connected(self, publisher: Publisher) -> bool:
-        """Whether all that is known to subscribe is connected, and it is not the recorder alone."""
+        """Whether all known subscribers are connected, and the recorder is not the only one."""
         subscribers = self.get_subscriptions_info_by_topic(publisher.topic_name)
         is_tracker_there = any(subscriber.node_name != "recorder" for subscriber in subscribers)
         return is_tracker_there and publisher.get_subscription_count() >= len(subscribers)
@@ -136,7 +136,7 @@ class Detections:
         from vision_msgs.msg import Detection2DArray
 
         self.publisher = node.create_publisher(Detection2DArray, "detections", qos.profile("reliable", 10))
-        self._seen: list[Any] = []  # arrays that are not published yet, oldest first
+        self._pending: list[Any] = []  # arrays that are not published yet, oldest first
         self._by_frame: dict[int, list[dict[str, Any]]] = defaultdict(list)
         try:
             for entry in json.loads(file.read_text()):
@@ -146,32 +146,32 @@ class Detections:
                 f"{file} cannot be read ({error!r}), expected a list of frame, label, score and box"
             ) from error
 
-    def see(self, frame: int, header: Header) -> None:
-        """A frame on which the detector starts."""
+    def detect(self, frame: int, header: Header) -> None:
+        """Queue the detections of a frame."""
         if frame in self._by_frame:
             boxes = [_detection(header, entry) for entry in self._by_frame[frame]]
-            self._seen.append(self.publisher.msg_type(header=header, detections=boxes))
+            self._pending.append(self.publisher.msg_type(header=header, detections=boxes))
 
     def publish(self, until: Time) -> None:
-        """The detections on the frames up to that stamp."""
-        while self._seen and Time.from_msg(self._seen[0].header.stamp, until.clock_type) <= until:
-            self.publisher.publish(self._seen.pop(0))
+        """Publish the queued detections of frames up to that stamp."""
+        while self._pending and Time.from_msg(self._pending[0].header.stamp, until.clock_type) <= until:
+            self.publisher.publish(self._pending.pop(0))
 
 
 def _detection(header: Header, entry: dict[str, Any]) -> Any:
     from vision_msgs.msg import Detection2D, ObjectHypothesisWithPose
 
     left, top, right, bottom = entry["box"]
-    found = ObjectHypothesisWithPose()
-    found.hypothesis.class_id, found.hypothesis.score = entry["label"], float(entry["score"])
-    message = Detection2D(header=header, results=[found])
+    result = ObjectHypothesisWithPose()
+    result.hypothesis.class_id, result.hypothesis.score = entry["label"], float(entry["score"])
+    message = Detection2D(header=header, results=[result])
     message.bbox.center.position.x, message.bbox.center.position.y = (left + right) / 2, (top + bottom) / 2
     message.bbox.size_x, message.bbox.size_y = float(right - left), float(bottom - top)
     return message
 
 
 def parse_click(text: str) -> Click:
-    """Raises ValueError unless the text is X,Y."""
+    """Parse a click X,Y (pixels); raises ValueError."""
     try:
         x, y = map(float, text.split(","))
         if not (isfinite(x) and isfinite(y)):
@@ -198,7 +198,7 @@ def _header(stamp: Time) -> Header:
 def main() -> NoReturn:
     """Plays the video of the parameter `video`."""
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
-    shutdown.Watchdog(stop=lambda: shutdown.leave(0))
+    shutdown.Watchdog(stop=lambda: shutdown.exit_process(0))
     try:
         player = Player()
         frames = player.play()
@@ -206,11 +206,11 @@ def main() -> NoReturn:
         player.linger()
     except (VideoError, ValueError, OSError, ImportError) as error:
         print(f"player: {error}", file=sys.stderr)
-        shutdown.leave(2)
+        shutdown.exit_process(2)
     except NoSubscriberError as error:
         print(f"player: {error}", file=sys.stderr)
-        shutdown.leave(EXIT_NO_SUBSCRIBER)
-    shutdown.leave(0)
+        shutdown.exit_process(EXIT_NO_SUBSCRIBER)
+    shutdown.exit_process(0)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the demo shows while it runs: a bar on a terminal, a line now and then in a log."""
+"""The demo's progress: a bar on a terminal, regular lines in a log."""
 
 from __future__ import annotations
 
@@ -7,36 +7,36 @@ import time
 
 from tqdm import tqdm
 
-_PERIOD = 10.0  # seconds between two lines of a log
+_LOG_PERIOD = 10.0  # seconds between two lines of a log
 
 
 def say(text: str) -> None:
-    """One line, at once."""
+    """Print a line without delay."""
     print(text, flush=True)
 
 
 class FrameProgress:
-    """How many of the camera's frames have come so far."""
+    """Shows how many of the camera's frames have arrived."""
 
     def __init__(self, total: int | None) -> None:
-        """`total` is None where it is not known."""
+        """`total` is None where it is unknown."""
         self._total = total
         self._bar: tqdm | None = None  # from the first frame on
-        self._next_line = time.monotonic() + _PERIOD
+        self._next_line = time.monotonic() + _LOG_PERIOD
 
     def show(self, frames: int, states: str) -> None:
-        """`states` are those of the objects, for people."""
+        """Show the number of frames so far, and the objects' states."""
         if sys.stderr.isatty():
             if self._bar is None:
                 self._bar = tqdm(total=self._total, unit=" frames", desc="camera")
             self._bar.update(frames - self._bar.n)
             self._bar.set_postfix_str(states)
         elif time.monotonic() >= self._next_line:
-            self._next_line = time.monotonic() + _PERIOD
+            self._next_line = time.monotonic() + _LOG_PERIOD
             of = f" of {self._total}" if self._total else ""
             say(f"camera   frame {frames}{of}: {states or 'no object'}")
 
     def close(self) -> None:
-        """Ends the bar, so that text can follow."""
+        """Close the bar, so that text can follow."""
         if self._bar is not None:
             self._bar.close()

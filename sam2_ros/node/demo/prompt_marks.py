@@ -1,4 +1,4 @@
-"""The clicks and the detector's boxes of the demo, drawn onto the pictures during which they arrive."""
+"""Draws the demo's clicks and detections onto the images during which they arrive."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sam2_ros.media.ros_prompts import box_of
 from sam2_ros.msg import Prompt
 from sam2_ros.node.conversions import messages
 
-_SECONDS = 0.8  # for which a mark is shown, and on one picture at least
+_SECONDS = 0.8  # for which a mark is shown, on at least one image
 _WHITE, _BLACK = (255, 255, 255), (0, 0, 0)
 _DASH = 8  # pixels
 _FONT = cv2.FONT_HERSHEY_DUPLEX
@@ -22,27 +22,27 @@ _FONT = cv2.FONT_HERSHEY_DUPLEX
 class Mark:
     """A click (x, y), or a box (x0, y0, x1, y1), in pixels."""
 
-    start: float  # stamp from which on it is shown (seconds)
+    start: float  # stamp of the first image that shows it (seconds)
     corners: tuple[float, ...]
     text: str
-    is_detected: bool = False  # replaced by what the detector sends next
+    is_detected: bool = False  # replaced by the detector's next boxes
 
 
 class PromptMarks:
-    """Takes messages as they arrive. The detector's boxes are late, and drawn when the tracker gets them."""
+    """Collects messages on arrival: a detector's late boxes are drawn when the tracker receives them."""
 
     def __init__(self) -> None:
-        self._waiting: list[Mark] = []  # for their first picture
+        self._pending: list[Mark] = []  # not shown yet
         self._shown: list[Mark] = []
 
     def add_prompt(self, message: Prompt, now: float) -> None:
         """`now` is on the clock of the images' stamps (seconds)."""
         start = max(now, messages.seconds(message.header.stamp))
         for click in message.clicks:
-            self._waiting.append(Mark(start, (click.x, click.y), "click" if click.positive else "not this"))
+            self._pending.append(Mark(start, (click.x, click.y), "click" if click.positive else "not this"))
         if message.has_box:
             box = box_of(message.box)
-            self._waiting.append(Mark(start, (box.x0, box.y0, box.x1, box.y1), "box"))
+            self._pending.append(Mark(start, (box.x0, box.y0, box.x1, box.y1), "box"))
 
     def add_detections(self, message: Any, now: float) -> None:
         """`message` is a vision_msgs/Detection2DArray."""
@@ -52,14 +52,14 @@ class PromptMarks:
             left, top = centre.x - width / 2, centre.y - height / 2
             best = max(detection.results, key=lambda result: result.hypothesis.score, default=None)
             name = f"{best.hypothesis.class_id} {best.hypothesis.score:.2f}" if best else "box"
-            self._waiting.append(
+            self._pending.append(
                 Mark(now, (left, top, left + width, top + height), f"detector, {age:.2f} s ago: {name}", True)
             )
 
     def drawn(self, rgb: np.ndarray, stamp: float) -> np.ndarray:
-        """A copy of the picture (H, W, 3) uint8 with what is shown at its stamp; pictures come in order."""
-        due = [mark for mark in self._waiting if mark.start <= stamp]
-        self._waiting = [mark for mark in self._waiting if mark.start > stamp]
+        """A copy of the image (H, W, 3) uint8 RGB with the marks of its stamp; images must come in order."""
+        due = [mark for mark in self._pending if mark.start <= stamp]
+        self._pending = [mark for mark in self._pending if mark.start > stamp]
         shown = [mark for mark in self._shown if stamp < mark.start + _SECONDS] + due
         newest = max((mark.start for mark in shown if mark.is_detected), default=stamp)
         self._shown = [mark for mark in shown if not mark.is_detected or mark.start == newest]
@@ -95,7 +95,7 @@ def _dashes(canvas: np.ndarray, start: np.ndarray, end: np.ndarray, unit: int) -
 
 
 def _write(canvas: np.ndarray, text: str, position: tuple[int, int], unit: int) -> None:
-    """Text whose lower left corner is there, or as near as it fits into the picture."""
+    """Draw text with this lower left corner, moved so that it fits into the image."""
     scale = 0.42 * unit
     (width, height), _ = cv2.getTextSize(text, _FONT, scale, unit)
     x = min(max(position[0], 2), max(canvas.shape[1] - width - 2, 2))

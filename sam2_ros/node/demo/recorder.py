@@ -1,8 +1,8 @@
-"""The executable `recorder`: writes what the tracker publishes into a folder, and sums it up.
+"""The executable `recorder`: records the tracker's outputs in a folder, and prints a summary.
 
 Subscribes to `tracks`, `events`, `overlay`, `/diagnostics`, and to `prompt` and `detections`, which are drawn onto the
-overlay. It ends once the stream has ended, and leaves overlay.mp4 (in real time: a picture stays until the next one
-came), timeline.png and tracks.csv.
+overlay. It ends when the stream has ended, and writes overlay.mp4 (in real time: an image is shown until the next one),
+timeline.png and tracks.csv.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 from sam2_ros.node import shutdown
 
 if __name__ == "__main__":
-    shutdown.end_at_once()  # the other imports take seconds
+    shutdown.reset_signal_handlers()  # the other imports take seconds
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
@@ -38,22 +38,22 @@ from sam2_ros.node import qos
 from sam2_ros.node.conversions import messages
 from sam2_ros.node.demo.progress import FrameProgress, say
 from sam2_ros.node.demo.prompt_marks import PromptMarks
-from sam2_ros.node.features import problem_with
+from sam2_ros.node.features import import_error
 from sam2_ros.tracking.speed import speed_of
 from sam2_ros.tracking.types import Event, EventKind
 
 FILES = ("overlay.mp4", "timeline.png", "tracks.csv")
 
 _IDLE_TIMEOUT = 4.0  # seconds without a result after which the stream has ended; more where results come slowly
-_FIRST_RESULT_TIMEOUT = 300.0  # seconds in which the first result has to come
+_FIRST_RESULT_TIMEOUT = 300.0  # seconds until the first result
 _WRITE_TIMEOUT = 9.0  # seconds that the files may take after a signal: `ros2 launch` kills after ten
-_KEPT = 100  # results that wait while a picture is written
+_QUEUE = 100  # results that are queued while an image is written
 
 
 class Recorder(Node):
-    """Records until `is_over`; `finish` writes the files. What an earlier run left in the folder is deleted.
+    """Records until `is_over`; `finish` writes the files. Files of an earlier run are deleted first.
 
-    Raises OSError where the folder cannot be made or written to.
+    Raises OSError where the folder cannot be created or written to.
     """
 
     def __init__(self, **node: Any) -> None:
@@ -66,25 +66,25 @@ class Recorder(Node):
         for name in FILES:
             (self._folder / name).unlink(missing_ok=True)
         self._video = OverlayVideo(self._folder / "overlay.mp4", rate)
-        self._rows: dict[float, list[TrackRow]] = {}  # by stamp: a frame is sent again when a prompt changed it
+        self._rows: dict[float, list[TrackRow]] = {}  # by stamp: a frame that a prompt changed is published again
         self._colours: dict[int, Colour] = {}  # of the overlay, by id
-        self.events: list[Event] = []  # in the order in which they came
+        self.events: list[Event] = []  # in order of arrival
         self._latencies: list[float] = []
-        self._health: dict[str, str] = {}
+        self._diagnostics: dict[str, str] = {}
         self._size = ""  # of the images
         self._slowest = 0.0  # seconds between two results
         self._start = time.monotonic()
-        self._newest: float | None = None  # when the last result came, on the steady clock
+        self._newest: float | None = None  # arrival of the newest result, on the monotonic clock
         self._progress = FrameProgress(frames or None)
         self._marks = PromptMarks()
-        results = qos.profile("reliable", _KEPT)
+        results = qos.profile("reliable", _QUEUE)
         self._results = [
             self.create_subscription(TrackArray, "tracks", self._on_tracks, results),
             self.create_subscription(TrackEvent, "events", self._on_event, results),
             self.create_subscription(Image, "overlay", self._on_overlay, results),
         ]
         self.create_subscription(Prompt, "prompt", self._on_prompt, results)
-        if not problem_with("vision_msgs"):
+        if not import_error("vision_msgs"):
             from vision_msgs.msg import Detection2DArray
 
             self.create_subscription(Detection2DArray, "detections", self._on_detections, results)
@@ -100,7 +100,7 @@ class Recorder(Node):
 
     @property
     def is_over(self) -> bool:
-        """Whether the stream has ended, or never began, or nothing can be followed because the click was rejected."""
+        """Whether the stream has ended, has not started in time, or has no object because the click was rejected."""
         if self.is_rejected:
             return True
         if self._newest is None:
@@ -109,7 +109,7 @@ class Recorder(Node):
 
     @property
     def is_rejected(self) -> bool:
-        """Whether the click was rejected, with no detector that could start an object nevertheless."""
+        """Whether the click was rejected, and no detector can start an object."""
         kinds = {event.kind for event in self.events}
         is_alone = not self.count_publishers("detections")
         return is_alone and EventKind.PROMPT_REJECTED in kinds and EventKind.STARTED not in kinds
@@ -125,9 +125,9 @@ class Recorder(Node):
         return self._newest is None
 
     def problem(self) -> str:
-        """Why there is nothing to see in the recording, and what to do; empty for a good one."""
+        """Why the recording has no objects, and what to do; empty if it has some."""
         if self.is_empty:
-            return "no result came; is the tracker active, and does it get images?"
+            return "no result arrived: is the tracker active, and does it receive images?"
         if any(self._rows.values()) or any(event.kind is EventKind.STARTED for event in self.events):
             return ""
         reasons = [event.reason for event in self.events if event.kind is EventKind.PROMPT_REJECTED]
@@ -139,7 +139,7 @@ class Recorder(Node):
         return f"{what}\nthe video has {self._size} pixels: pick one on the object, and give it as the click X,Y"
 
     def finish(self) -> None:
-        """Writes the files and prints the summary. All times count from the first image."""
+        """Write the files and print the summary. All times are seconds since the first image."""
         self._video.close()
         self._progress.close()
         start = min(self._rows, default=0.0)
@@ -179,33 +179,34 @@ class Recorder(Node):
         self._marks.add_detections(message, self._now())
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
-        self._health = {entry.key: entry.value for entry in message.status[0].values}
+        self._diagnostics = {entry.key: entry.value for entry in message.status[0].values}
 
     def _now(self) -> float:
-        """On the clock of the images' stamps (seconds)."""
+        """The time on the clock of the images' stamps (seconds)."""
         return self.get_clock().now().nanoseconds / 1e9
 
     @property
     def _sent(self) -> int:
-        """Frames that the camera has sent, up to the newest one with a result."""
+        """Frames that the camera has published, up to the newest one with a result."""
         return round((max(self._rows) - min(self._rows)) * self._video.rate) + 1 if self._rows else 0
 
     def _summary(self, events: list[Event]) -> str:
-        processed, health = self.frames, self._health
+        processed, diagnostics = self.frames, self._diagnostics
+        rate = processed * self._video.rate / max(self._sent, 1)
         lines = [
             f"frames   {self._sent} in, {processed} processed, {self._sent - processed} dropped (the network was busy)",
-            f"speed    {processed * self._video.rate / max(self._sent, 1):.1f} frames/s on {health.get('device', '?')}",
+            f"speed    {rate:.1f} frames/s on {diagnostics.get('device', '?')}",
             f"latency  camera to result: {_milliseconds(self._latencies)}",
-            f"         in the node: median {health.get('latency median (ms)', '?')}, "
-            f"p99 {health.get('latency p99 (ms)', '?')} ms",
-            f"events   {len(events)}, in seconds from the first image",
+            f"         in the node: median {diagnostics.get('latency median (ms)', '?')}, "
+            f"p99 {diagnostics.get('latency p99 (ms)', '?')} ms",
+            f"events   {len(events)}, in seconds since the first image",
             *(f"  {describe(event)}" for event in events),
         ]
         return "\n".join(lines)
 
 
 class OverlayVideo:
-    """overlay.mp4: each picture is shown until the stamp of the next one."""
+    """Writes overlay.mp4: each image is shown until the stamp of the next one."""
 
     def __init__(self, path: Path, rate: float) -> None:
         self.rate = rate
@@ -213,13 +214,13 @@ class OverlayVideo:
         self._newest: tuple[np.ndarray, float] | None = None
 
     def add(self, rgb: np.ndarray, stamp: float) -> None:
-        """The next picture (H, W, 3) uint8; one of the same stamp replaces the one before."""
+        """Add the next image (H, W, 3) uint8 RGB; one with the same stamp replaces the previous one."""
         if self._newest is not None:
             self._show(round((stamp - self._newest[1]) * self.rate))
         self._newest = rgb, stamp
 
     def close(self) -> None:
-        """Writes the last picture and ends the file."""
+        """Write the last image and finish the file."""
         self._show(1)
         self._writer.__exit__(None, None, None)
 
@@ -252,7 +253,7 @@ def _milliseconds(latencies: list[float]) -> str:
 
 
 def main() -> NoReturn:
-    """Records one stream, or until it is interrupted; the exit code is 1 where nothing was tracked in it."""
+    """Record one stream, or until a signal; the exit code is 1 where nothing was tracked."""
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     interrupted = threading.Event()
     shutdown.Watchdog(stop=interrupted.set, limit=_WRITE_TIMEOUT)
@@ -260,7 +261,7 @@ def main() -> NoReturn:
         recorder = Recorder()
     except OSError as error:
         print(f"recorder: cannot write to {error.filename}: {error.strerror}", file=sys.stderr)
-        shutdown.leave(2)
+        shutdown.exit_process(2)
     while not recorder.is_over and not interrupted.is_set():
         rclpy.spin_once(recorder, timeout_sec=0.2)
     if not recorder.is_empty:
@@ -268,8 +269,8 @@ def main() -> NoReturn:
     problem = recorder.problem()
     if problem and not (interrupted.is_set() and recorder.is_empty):
         print(f"recorder: {problem}", file=sys.stderr)
-        shutdown.leave(1)
-    shutdown.leave(0)
+        shutdown.exit_process(1)
+    shutdown.exit_process(0)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""The demo, without `ros2 launch`: the player and the tracker in processes of their own, and the recorder.
+"""The demo without `ros2 launch`: player and tracker in processes of their own, and the recorder.
 
 python -m sam2_ros.node.demo.run [--video FILE] [--click X,Y] [--model NAME]
 
-In our own clip a slow detector starts the object, in other videos a click.
+In the bundled clip a slow detector starts the object, in other videos a click.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ from sam2_ros.node.demo.programs import DemoError
 from sam2_ros.node.demo.progress import say
 from sam2_ros.node.demo.recorder import FILES
 from sam2_ros.node.demo.session import DemoSession
-from sam2_ros.node.features import problem_with
+from sam2_ros.node.features import import_error
 
 FIRST_FRAME = "first_frame.png"
 
 
 class Stopped(BaseException):
-    """The demo was asked to end by a signal, its argument."""
+    """Raised by a signal that ends the demo; its number is the argument."""
 
 
 @dataclass(frozen=True)
 class Start:
     """How the object is started."""
 
-    text: str  # for people
+    text: str  # for the console
     parameters: dict[str, Any]  # of the player
     click: tuple[float, float] | None = None  # (x, y) pixels
 
@@ -56,7 +56,7 @@ def main(command_line: Sequence[str] | None = None) -> int:
             return _run(arguments)
     except Stopped as stopped:
         kept = [name for name in FILES if (arguments.output / name).exists()]
-        say(f"stopped  what was recorded so far is in {arguments.output}: {', '.join(kept) or 'nothing'}")
+        say(f"stopped  recorded until now in {arguments.output}: {', '.join(kept) or 'nothing'}")
         return 128 + int(stopped.args[0])
     except OSError as error:
         where = f"cannot write to {error.filename or arguments.output}: {error.strerror or error}"
@@ -76,7 +76,7 @@ def _run(arguments: argparse.Namespace) -> int:
     write_first_frame(rgb, arguments.output / FIRST_FRAME)
     start = _choose_start(arguments.click, video, info)
     write_first_frame(rgb, arguments.output / FIRST_FRAME, start.click)
-    say(f"model    {arguments.model} follows {start.text}")
+    say(f"model    {arguments.model} tracks {start.text}")
     network = {"model": arguments.model, "checkpoint": arguments.checkpoint}
     with DemoSession({"video": video, **start.parameters}, network, info, arguments.output) as session:
         problem = session.run()
@@ -90,10 +90,10 @@ def _run(arguments: argparse.Namespace) -> int:
 def _choose_start(click: str | None, video: Path, info: VideoInfo) -> Start:
     """Raises ValueError for a click that is malformed or outside the video.
 
-    In our own clip a detector starts the object, where its messages can be had.
+    In the bundled clip a detector starts the object, if vision_msgs is installed.
     """
-    if click is None and video == DEMO_CLIP and not problem_with("vision_msgs"):
-        return Start("what a slow detector finds", {"detections": CLIP_DETECTIONS})
+    if click is None and video == DEMO_CLIP and not import_error("vision_msgs"):
+        return Start("the detections of a slow detector", {"detections": CLIP_DETECTIONS})
     height, width = info.size
     click = click or (CLIP_CLICK if video == DEMO_CLIP else f"{width // 2},{height // 2}")
     try:
@@ -101,12 +101,12 @@ def _choose_start(click: str | None, video: Path, info: VideoInfo) -> Start:
         check_click(point, info.size)
     except ValueError as error:
         raise ValueError(f"{error}\nthe pixels are numbered in {FIRST_FRAME} in the output folder") from error
-    return Start(f"what is at {click}", {"click": click}, (point.x, point.y))
+    return Start(f"the object at {click}", {"click": click}, (point.x, point.y))
 
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Keeps a second demo out of the folder. Raises OSError, and DemoError while another one has it."""
+    """Lock the folder against a second demo. Raises OSError, and DemoError while another demo has locked it."""
     folder.mkdir(parents=True, exist_ok=True)
     if not os.access(folder, os.W_OK):
         raise PermissionError(13, "no permission", str(folder))
@@ -125,7 +125,7 @@ def _locked(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def _signals_raise() -> Iterator[None]:
-    """Ctrl-C, SIGTERM and a closed terminal raise Stopped, once: what ends the demo is not interrupted."""
+    """Ctrl-C, SIGTERM and a closed terminal raise Stopped once; the end of the demo is not interrupted."""
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
     def stop(number: int, frame: Any) -> NoReturn:
@@ -148,16 +148,14 @@ def _complain(text: str) -> int:
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Follow an object through a video that arrives as a camera topic.")
-    parser.add_argument(
-        "--video", type=Path, default=DEMO_CLIP, help="any file that OpenCV reads (default: a clip of ours)"
-    )
+    parser = argparse.ArgumentParser(description="Track an object in a video that is published as a camera topic.")
+    parser.add_argument("--video", type=Path, default=DEMO_CLIP, help="any video file (default: the bundled clip)")
     parser.add_argument("--click", help="X,Y of the object in pixels of the first frame (default: the image's centre)")
     parser.add_argument("--model", default="nano", help="nano or an official model, see `sam2_ros download`")
     parser.add_argument("--checkpoint", default="", help="file with the model's weights (default: its own)")
-    parser.add_argument("--output", type=Path, default=Path("demo_out"), help="folder for what it leaves behind")
+    parser.add_argument("--output", type=Path, default=Path("demo_out"), help="folder for the files")
     return parser.parse_args(arguments)
 
 
 if __name__ == "__main__":
-    shutdown.leave(main())
+    shutdown.exit_process(main())

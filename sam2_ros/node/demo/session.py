@@ -1,7 +1,7 @@
-"""One run of the demo: brings its programs together over DDS and lets them work to the end.
+"""One run of the demo: starts its processes, waits until they have discovered each other over DDS, and ends them.
 
-Programs that start at the same time on a busy machine may never find one another over DDS. A participant that joins
-later is found, so that is tried a few times, and said.
+Participants that start at the same time on a busy machine may never discover each other. A new participant is
+discovered, so the demo connects again a few times, and prints that.
 """
 
 from __future__ import annotations
@@ -28,24 +28,24 @@ from sam2_ros.node.demo.recorder import Recorder
 
 _TRACKER = "sam2_tracker"
 _RECORDED = ("tracks", "events", "overlay", "prompt", "detections")
-_GIVEN = ("prompt", "detections")
-_LOOKING = 2.0  # seconds in which a tracker that runs already is found
-_SEARCH = 20.0  # seconds of one attempt to find a program; it may take as long to start
+_PLAYED = ("prompt", "detections")
+_RUNNING_NODE_TIMEOUT = 2.0  # seconds in which a node that runs already is discovered
+_DISCOVERY_TIMEOUT = 20.0  # seconds of one attempt, with the start of the process
 _ATTEMPTS = 6
-_CONNECTING = 1.0  # seconds after two programs have found each other, before which data may be lost
-_LOADING = 600.0  # seconds that a model may take to load
-_FIRST_RESULT = 120.0  # seconds after the video's end
-_PERIOD = 10.0  # seconds between two lines about waiting
+_CONNECTING = 1.0  # seconds after discovery in which messages may still be lost
+_LOAD_TIMEOUT = 600.0  # seconds that a model may take to load
+_FIRST_RESULT_TIMEOUT = 120.0  # seconds after the video's end
+_LOG_PERIOD = 10.0  # seconds between two lines while waiting
 
 
 class DemoSession:
-    """Runs player, tracker and recorder to their end. A context manager, which leaves no process behind.
+    """Runs player, tracker and recorder to their end, as a context manager that stops all processes.
 
-    What was recorded is written at the end, whatever the end was.
+    The recording is written at the end, also after an error.
     """
 
     def __init__(self, camera: dict[str, Any], network: dict[str, Any], info: VideoInfo, output: Path) -> None:
-        """The parameters of the player and of the tracker, the video's facts, and the folder to write to."""
+        """`camera` and `network` are parameters of player and tracker; `output` is the folder for the files."""
         self._camera, self._network, self._info, self._output = camera, network, info, output
         self._programs: dict[str, Program] = {}
 
@@ -60,10 +60,10 @@ class DemoSession:
             self._recorder.finish()
 
     def run(self) -> str:
-        """Why there is nothing to see in the recording, empty for a good one. Raises DemoError when a program fails."""
+        """Run to the end; returns why the recording has no objects, or "". Raises DemoError when a process fails."""
         self._refuse_second_tracker()
         say("starting the tracker")
-        # Every frame of a file can be had, so that only the network's speed decides which are dropped.
+        # Reliable, so that frames are dropped only because of the network's speed.
         tracker = self._start("tracker", "sam2_ros.node.main", {**self._network, "image_reliability": "reliable"}, ())
         self._find("the tracker", lambda: self._client.service_is_ready())
         say("loading the model")
@@ -74,14 +74,14 @@ class DemoSession:
         self._play()
         return self._recorder.problem()
 
-    # ---- The stations of a run ----
+    # ---- stages of a run
 
     def _connect(self) -> None:
-        """As a new participant of DDS. An old one is left alone: over TCP its goodbye could last for ever."""
+        """Connect as a new DDS participant. The old one is not destroyed: over TCP that could block."""
         context = Context()
         try:
             rclpy.init(context=context)
-        except RuntimeError as error:  # such as for a ROS_DOMAIN_ID that is no number
+        except RuntimeError as error:  # for example for a ROS_DOMAIN_ID that is no number
             raise DemoError(
                 f"ROS cannot start: {error}; check the variables ROS_DOMAIN_ID and RMW_IMPLEMENTATION"
             ) from error
@@ -96,7 +96,7 @@ class DemoSession:
         self._executor.add_node(self._recorder)
 
     def _refuse_second_tracker(self) -> None:
-        end = time.monotonic() + _LOOKING
+        end = time.monotonic() + _RUNNING_NODE_TIMEOUT
         while time.monotonic() < end:
             self._executor.spin_once(timeout_sec=0.1)
             if _TRACKER in self._recorder.get_node_names():
@@ -106,35 +106,35 @@ class DemoSession:
                 )
 
     def _find(self, what: str, is_found: Callable[[], bool]) -> None:
-        """Waits for a part of the tracker, as a new participant each time that it is not found."""
+        """Wait until a part of the tracker is discovered; each further attempt is a new participant."""
         for attempt in range(1, _ATTEMPTS + 1):
-            if self._wait(what, is_found, _SEARCH):
+            if self._wait(what, is_found, _DISCOVERY_TIMEOUT):
                 self._spin(_CONNECTING)
                 return
-            say(f"not found over DDS: {what} (attempt {attempt} of {_ATTEMPTS}), connecting anew")
+            say(f"not found over DDS: {what} (attempt {attempt} of {_ATTEMPTS}), connecting again")
             self._connect()
         raise _not_connected(what)
 
     def _play(self) -> None:
-        """Plays the video until the recorder has what comes of it; starts anew a player that finds no tracker."""
+        """Play the video until the recorder has all results; restart a player that discovers no tracker."""
         for attempt in range(1, _ATTEMPTS + 1):
-            parameters = {**self._camera, "subscriber_timeout": _SEARCH}
-            player = self._start("player", "sam2_ros.node.demo.player", parameters, _GIVEN)
+            parameters = {**self._camera, "subscriber_timeout": _DISCOVERY_TIMEOUT}
+            player = self._start("player", "sam2_ros.node.demo.player", parameters, _PLAYED)
             while player.exit_code is None and not self._recorder.is_rejected:
                 self._spin_once()
             if player.exit_code != EXIT_NO_SUBSCRIBER:
                 break
-            say(f"not found over DDS: the tracker by the camera (attempt {attempt} of {_ATTEMPTS}), starting it anew")
+            say(f"not found over DDS: the tracker by the camera (attempt {attempt} of {_ATTEMPTS}), starting it again")
         if player.exit_code == EXIT_NO_SUBSCRIBER:
             raise _not_connected("the tracker by the camera")
         if player.exit_code:
             raise player.failure()
-        if not self._wait("the first result", lambda: not self._recorder.is_empty, _FIRST_RESULT):
+        if not self._wait("the first result", lambda: not self._recorder.is_empty, _FIRST_RESULT_TIMEOUT):
             raise _not_connected("the tracker's results")
         while not self._recorder.is_over:
             self._spin_once()
 
-    # ---- Parts of them ----
+    # ---- parts of stages
 
     def _start(self, name: str, module: str, parameters: dict[str, Any], topics: tuple[str, ...]) -> Program:
         program = Program.start(name, module, ros_arguments(parameters, _topics(topics)), self._output)
@@ -142,21 +142,21 @@ class DemoSession:
         return program
 
     def _change(self, tracker: Program, transition: int) -> None:
-        answer = self._client.call_async(ChangeState.Request(transition=Transition(id=transition)))
-        if not self._wait("the tracker's answer", answer.done, _LOADING) or not answer.result().success:
+        future = self._client.call_async(ChangeState.Request(transition=Transition(id=transition)))
+        if not self._wait("the tracker's response", future.done, _LOAD_TIMEOUT) or not future.result().success:
             raise tracker.failure()
 
     def _wait(self, what: str, condition: Callable[[], bool], seconds: float) -> bool:
-        """Whether it came true in time; says now and then that it waits."""
+        """Whether the condition became true in time; prints regularly what it waits for."""
         start = time.monotonic()
-        next_line = start + _PERIOD
+        next_line = start + _LOG_PERIOD
         while not condition():
             now = time.monotonic()
             if now > start + seconds:
                 return False
             if now > next_line:
                 say(f"waiting  for {what} ({now - start:.0f} s)")
-                next_line = now + _PERIOD
+                next_line = now + _LOG_PERIOD
             self._spin_once()
         return True
 

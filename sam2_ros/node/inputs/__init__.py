@@ -1,1 +1,1 @@
-"""What the node subscribes to."""
+"""Subscriptions of the node."""

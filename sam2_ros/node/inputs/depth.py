@@ -1,8 +1,8 @@
-"""Matches images with their depth: at exactly the same stamp first, else within `depth_slop`.
+"""Synchronizes images with depth: by equal stamps, else within `depth_slop`.
 
-An image never waits for long: it goes on without its depth when the next image comes, and at once when depth has
-been missing for a while. Depth that comes before the image's results are published still counts. camera_info is not
-matched by stamp: the newest for the image's size counts.
+An image never waits for long: it is processed without depth when the next image is received, and immediately while
+depth has been missing for a while. Depth that is received before the image's results are published is still used.
+camera_info is not synchronized: the newest for the image's size is used.
 """
 
 from __future__ import annotations
@@ -20,21 +20,22 @@ from sam2_ros.node import qos
 from sam2_ros.node.conversions.depth import PendingDepth
 from sam2_ros.node.conversions.messages import StampRangeError, seconds
 from sam2_ros.node.inputs.camera_info import CameraInfoInput
-from sam2_ros.node.inputs.depth_watch import DepthWatch
+from sam2_ros.node.inputs.depth_monitor import DepthMonitor
 from sam2_ros.node.inputs.subscriptions import explain_silence
-from sam2_ros.node.log import REPEAT
+from sam2_ros.node.log import THROTTLE_PERIOD
 from sam2_ros.node.parameters import Parameters
 from sam2_ros.node.types import ReceivedImage
 
-_KEPT = 8  # messages of each topic that may still match
-_FARTHEST = 60.0  # seconds between a depth and the newest image: with a stray stamp it would wait for ever
-_PATIENCE = 0.1  # seconds for which an image waits where no other one comes
-_GIVEN_UP_AFTER = 1.0  # seconds in which no depth matched, and for
-_GIVEN_UP_IMAGES = 3  # images in a row: then the next ones do not wait
+_QUEUE_SIZE = 8  # messages of each topic
+_MAX_DIFFERENCE = 60.0  # seconds between depth and the newest image: with a stray stamp it would stay queued for ever
+_TIMEOUT = 0.1  # seconds for which an image waits where no other one is received
+# Images do not wait while no depth has matched for this long, and for this many images.
+_UNMATCHED_SECONDS = 1.0
+_UNMATCHED_IMAGES = 3
 
 
 class DepthInput:
-    """Takes images from the camera and hands them on in the same order; subscribed from construction to `close`."""
+    """Passes images on in order, with depth that is received in time; subscribed from construction to `close`."""
 
     def __init__(self, node: Node, parameters: Parameters, put_image: Callable[[ReceivedImage], None]) -> None:
         import message_filters
@@ -43,73 +44,73 @@ class DepthInput:
         self._put_image = put_image
         self._waiting: ReceivedImage | None = None
         self._newest: PendingDepth | None = None  # of the newest image
-        self._taken = 0.0  # when the newest image came, seconds on the steady clock
-        self._unmatched = 0  # images since the last whose depth came before the next image
-        self._matched = time.monotonic()  # when that was
-        self._is_exact = False  # whether the last image that has its depth matched at the same stamp
-        self._watch = DepthWatch(parameters.depth_slop)
+        self._received = 0.0  # when the newest image was received, seconds on the steady clock
+        self._unmatched = 0  # images since the last one whose depth was received before the next image
+        self._matched = time.monotonic()  # when that was received, seconds on the steady clock
+        self._is_exact = False  # whether the last image with depth matched by an equal stamp
+        self._monitor = DepthMonitor(parameters.depth_slop)
         self._stamp: float | None = None  # of the newest image, seconds
         self._images = message_filters.SimpleFilter()
         self._usable_depth = message_filters.SimpleFilter()
-        profile = qos.profile(parameters.image_reliability, _KEPT)
+        profile = qos.profile(parameters.image_reliability, _QUEUE_SIZE)
         self._camera_info = CameraInfoInput(node)
         try:
             self._depth = message_filters.Subscriber(node, Image, "depth", qos_profile=profile)
-        except RuntimeError:  # rclpy's, where it is the topic of camera_info, too
+        except RuntimeError:  # rclpy's, where `camera_info` is remapped to the same topic
             self._camera_info.close()
             raise
         self._depth.registerCallback(self._on_depth)
         inputs = [self._images, self._usable_depth]
-        self._synchronizers = [message_filters.TimeSynchronizer(inputs, _KEPT)]
+        self._synchronizers = [message_filters.TimeSynchronizer(inputs, _QUEUE_SIZE)]
         self._synchronizers[0].registerCallback(self._on_exact)
         if slop := parameters.depth_slop:
-            self._synchronizers.append(message_filters.ApproximateTimeSynchronizer(inputs, _KEPT, slop / 1000))
-            self._synchronizers[1].registerCallback(self._on_close)
+            self._synchronizers.append(message_filters.ApproximateTimeSynchronizer(inputs, _QUEUE_SIZE, slop / 1000))
+            self._synchronizers[1].registerCallback(self._on_approximate)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self._timer = node.create_timer(_PATIENCE / 2, self._on_timer, clock=steady)
+        self._timer = node.create_timer(_TIMEOUT / 2, self._on_timer, clock=steady)
 
-    def put_image(self, frame: ReceivedImage) -> None:
-        """Hands the image on once its depth is there, or cannot be waited for."""
+    def put_image(self, image: ReceivedImage) -> None:
+        """Pass the image on with its depth, or without where that is not received in time."""
         self._release()
-        self._taken = time.monotonic()
-        self._stamp = frame.stamp
-        self._watch.receive("image", frame.stamp)
-        self._newest = PendingDepth(frame.message.header, self._camera_info.infos)
-        self._waiting = replace(frame, depth=self._newest)
+        self._received = time.monotonic()
+        self._stamp = image.stamp
+        self._monitor.receive("image", image.stamp)
+        self._newest = PendingDepth(image.message.header, self._camera_info.infos)
+        self._waiting = replace(image, depth=self._newest)
         self._unmatched += 1
         self._images.signalMessage(self._newest)
-        if self._unmatched > _GIVEN_UP_IMAGES and self._taken - self._matched > _GIVEN_UP_AFTER:
+        if self._unmatched > _UNMATCHED_IMAGES and self._received - self._matched > _UNMATCHED_SECONDS:
             self._release()
 
-    def restart(self) -> None:
-        """Drops what waits for older images, because image stamps were set back.
+    def reset(self) -> None:
+        """Clear the queues, because the image stamps jumped back.
 
-        Old stamps would keep new ones out of the synchronizers, which let go of the smallest first.
+        The synchronizers drop the smallest stamp first, so old messages would displace new ones.
         """
         for synchronizer in self._synchronizers:
             for queue in synchronizer.queues:
                 queue.clear()
-        self._watch.restart()
+        self._monitor.reset()
 
     @property
     def subscriptions(self) -> dict[str, Subscription]:
         """By the topic's name before remapping."""
         return {"depth": self._depth.sub, "camera_info": self._camera_info.subscription}
 
-    def problem(self, timeout: float) -> str:
-        """What keeps images from being lifted to 3-D for `timeout` seconds or longer; empty: nothing does."""
+    def warning(self, timeout: float) -> str:
+        """Why images have not been lifted to 3-D for `timeout` seconds or longer; empty: they have."""
 
         def explain(silence: float) -> str:
             return explain_silence(self._node, "depth", self._depth.sub, silence)
 
-        reasons = [self._watch.problem(timeout, explain)]
-        if self._watch.has_images(timeout):
-            reasons.append(self._camera_info.problem(timeout))
+        reasons = [self._monitor.warning(timeout, explain)]
+        if self._monitor.has_images(timeout):
+            reasons.append(self._camera_info.warning(timeout))
         found = "; ".join(filter(None, reasons))
         return found and f"{found}; tracking continues in 2-D"
 
     def close(self) -> None:
-        """Unsubscribes."""
+        """Unsubscribe."""
         self._node.destroy_timer(self._timer)
         self._node.destroy_subscription(self._depth.sub)
         self._camera_info.close()
@@ -119,44 +120,44 @@ class DepthInput:
         try:
             stamp = seconds(message.header.stamp)
         except StampRangeError as error:
-            self._node.get_logger().warning(f"a depth image is ignored: {error}", throttle_duration_sec=REPEAT)
+            self._node.get_logger().warning(f"ignoring a depth image: {error}", throttle_duration_sec=THROTTLE_PERIOD)
             return
-        self._watch.receive("depth", stamp)
-        if self._stamp is None or abs(stamp - self._stamp) <= _FARTHEST:
+        self._monitor.receive("depth", stamp)
+        if self._stamp is None or abs(stamp - self._stamp) <= _MAX_DIFFERENCE:
             self._usable_depth.signalMessage(message)
 
-    def _on_exact(self, awaited: PendingDepth, depth: Image) -> None:
-        awaited.depth = depth
-        self._match(awaited)
+    def _on_exact(self, pending: PendingDepth, depth: Image) -> None:
+        pending.depth = depth
+        self._match(pending)
 
-    def _on_close(self, awaited: PendingDepth, depth: Image) -> None:
-        if awaited.depth is not None:
+    def _on_approximate(self, pending: PendingDepth, depth: Image) -> None:
+        if pending.depth is not None:
             return
-        awaited.depth = depth
-        if not self._is_exact:  # else better depth is to be expected as long as the image waits
-            self._match(awaited)
+        pending.depth = depth
+        if not self._is_exact:  # else depth with an equal stamp may follow while the image waits
+            self._match(pending)
 
-    def _match(self, awaited: PendingDepth) -> None:
-        if awaited is self._newest:
+    def _match(self, pending: PendingDepth) -> None:
+        if pending is self._newest:
             self._unmatched, self._matched = 0, time.monotonic()
-        if self._waiting is not None and self._waiting.depth is awaited:
+        if self._waiting is not None and self._waiting.depth is pending:
             self._release()
-        elif not awaited.is_missed:
-            self._watch.match()
+        elif not pending.is_missed:
+            self._monitor.match()
 
     def _release(self) -> None:
-        """Hands on the image that waits."""
+        """Pass on the image that waits."""
         if self._waiting is None:
             return
-        frame, self._waiting = self._waiting, None
-        assert frame.depth is not None
-        if frame.depth.depth is not None:
-            self._watch.match()
-            self._is_exact = frame.depth.is_exact
+        image, self._waiting = self._waiting, None
+        assert image.depth is not None
+        if image.depth.depth is not None:
+            self._monitor.match()
+            self._is_exact = image.depth.is_exact
         else:
-            self._watch.miss()
-        self._put_image(frame)
+            self._monitor.miss()
+        self._put_image(image)
 
     def _on_timer(self) -> None:
-        if time.monotonic() - self._taken > _PATIENCE:
+        if time.monotonic() - self._received > _TIMEOUT:
             self._release()

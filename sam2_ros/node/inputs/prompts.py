@@ -1,4 +1,4 @@
-"""The topics on which people and programs say what to follow."""
+"""The subscriptions to clicks and prompts."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ class PromptTopics:
     def __init__(self, node: Node, requests: Requests) -> None:
         self._node = node
         self._requests = requests
-        kept = qos.profile("reliable", qos.PROMPTS_KEPT)
-        # rqt_image_view appends to the name of the image that it shows, whatever that was remapped to.
-        shown = [node.resolve_topic_name(name).removesuffix("/compressed") for name in ("image", "~/overlay")]
+        profile = qos.profile("reliable", qos.PROMPT_QUEUE_SIZE)
+        # rqt_image_view appends _mouse_left to the remapped name of the image that it displays.
+        displayed = [node.resolve_topic_name(name).removesuffix("/compressed") for name in ("image", "~/overlay")]
         self.subscriptions: dict[str, Subscription] = {  # by the topic's name before remapping
-            topic: node.create_subscription(kind, topic, callback, kept)
-            for kind, topic, callback in (
+            topic: node.create_subscription(message_type, topic, callback, profile)
+            for message_type, topic, callback in (
                 (Prompt, "~/prompt", self._on_prompt),
                 (PointStamped, "~/click", self._on_click),
                 (Point, "~/click_point", self._on_click_point),
-                *((Point, f"{name}_mouse_left", self._on_click_point) for name in shown),
+                *((Point, f"{name}_mouse_left", self._on_click_point) for name in displayed),
             )
         }
 
     def close(self) -> None:
-        """Unsubscribes."""
+        """Unsubscribe."""
         for subscription in self.subscriptions.values():
             self._node.destroy_subscription(subscription)
 
@@ -50,11 +50,11 @@ class PromptTopics:
         self._apply(messages.click_request, message)
 
     def _on_click_point(self, message: Point) -> None:
-        """Without a stamp, as rqt_image_view sends it."""
+        """Without a stamp, as rqt_image_view publishes it."""
         self._apply(messages.point_request, message)
 
     def _apply(self, read: Callable[[Any], PromptRequest], message: Any) -> None:
-        """A prompt that cannot be used is answered by an event."""
+        """A prompt that is not applied is reported by an event."""
 
         def reject(error: Exception) -> None:
             header = getattr(message, "header", Header())

@@ -1,4 +1,4 @@
-"""Why nothing comes on a topic: no publisher, one of another type, incompatible QoS, or the transport."""
+"""Why no messages are received on a topic: no publisher, another message type, incompatible QoS, or the transport."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from rclpy.subscription import Subscription
 IMAGE = "sensor_msgs/msg/Image"
 COMPRESSED_IMAGE = "sensor_msgs/msg/CompressedImage"
 _COMPRESSED = "/compressed"
-_MOST = 3  # topics that are suggested
+_MAX_SUGGESTIONS = 3  # topics
 
-_DECOMPRESS = "it is read uncompressed only: remap it to the raw topic, or decompress it (image_transport republish)"
+_DECOMPRESS = "expected uncompressed: remap it to the raw topic, or decompress it (image_transport republish)"
 _ADVICE: Mapping[tuple[str, str], str] = {
     ("depth", COMPRESSED_IMAGE): _DECOMPRESS,
-    ("depth", "sensor_msgs/msg/PointCloud2"): "remap `depth` to the depth image that the cloud is made from",
+    ("depth", "sensor_msgs/msg/PointCloud2"): "remap `depth` to the depth image that the cloud is computed from",
     ("~/detections", "yolo_msgs/msg/DetectionArray"): (
         "run examples/yolo_msgs_to_vision_msgs.py (in share/sam2_ros) and remap `~/detections` to its output"
     ),
@@ -31,13 +31,13 @@ _ADVICE: Mapping[tuple[str, str], str] = {
 }
 
 
-def type_problem(node: Node, name: str, subscription: Subscription) -> str:
-    """What keeps publishers of other types from being heard on the topic called `name` before remapping.
+def type_mismatch(node: Node, name: str, subscription: Subscription) -> str:
+    """Why publishers of other message types are not received on the topic called `name` before remapping.
 
-    Empty where there is a publisher of the right type, or none at all.
+    Empty where there is a publisher of the expected type, or none at all.
     """
     topic, expected = subscription.topic_name, _type_of(subscription)
-    found = sorted({offer.topic_type for offer in node.get_publishers_info_by_topic(topic)})
+    found = sorted(_types(node, topic))
     if not found or expected in found:
         return ""
     advice = _advice(name, topic, found[0], expected)
@@ -45,17 +45,17 @@ def type_problem(node: Node, name: str, subscription: Subscription) -> str:
 
 
 def explain_silence(node: Node, name: str, subscription: Subscription, silence: float) -> str:
-    """Why nothing may have come for `silence` seconds on the topic called `name` before remapping."""
+    """Why no message may have been received for `silence` seconds on the topic called `name` before remapping."""
     topic = subscription.topic_name
-    complaint = f"no {name} on {topic} for {silence:.1f} s"
-    if reason := type_problem(node, name, subscription):
-        return f"{complaint}: {reason}"
-    offers = node.get_publishers_info_by_topic(topic)
-    if not offers:
-        return f"{complaint}: {_sibling(node, name, subscription) or _no_publisher(node, name, subscription)}"
-    offered = ", ".join(sorted({offer.qos_profile.reliability.name.lower() for offer in offers}))
-    asked = subscription.qos_profile.reliability
-    if asked is ReliabilityPolicy.RELIABLE and "best_effort" in offered:
+    symptom = f"no {name} on {topic} for {silence:.1f} s"
+    if reason := type_mismatch(node, name, subscription):
+        return f"{symptom}: {reason}"
+    publishers = node.get_publishers_info_by_topic(topic)
+    if not publishers:
+        return f"{symptom}: {_sibling(node, name, subscription) or _no_publisher(node, name, subscription)}"
+    offered = ", ".join(sorted({info.qos_profile.reliability.name.lower() for info in publishers}))
+    requested = subscription.qos_profile.reliability
+    if requested is ReliabilityPolicy.RELIABLE and "best_effort" in offered:
         advice = "the publisher does not offer reliable delivery: set image_reliability to best_effort"
     else:
         advice = (
@@ -63,12 +63,15 @@ def explain_silence(node: Node, name: str, subscription: Subscription, silence: 
             "ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST: set FASTDDS_BUILTIN_TRANSPORTS to LARGE_DATA for both "
             "processes, and the range to SUBNET"
         )
-    publishers = f"{len(offers)} publisher{'s' * (len(offers) > 1)} ({offered}, requested: {asked.name.lower()})"
-    return f"{complaint}, although there {'are' if len(offers) > 1 else 'is'} {publishers}: {advice}"
+    count, plural = len(publishers), len(publishers) > 1
+    return (
+        f"{symptom}, although there {'are' if plural else 'is'} {count} publisher{'s' * plural} ({offered}, requested: "
+        f"{requested.name.lower()}): {advice}"
+    )
 
 
 def _advice(name: str, topic: str, found: str, expected: str) -> str:
-    """What to set or remap, in the words of the node's parameters and topics."""
+    """Which parameter to set or topic to remap."""
     if (expected, found) == (IMAGE, COMPRESSED_IMAGE) and name == "image":
         if topic.endswith(_COMPRESSED):
             return f"set image_transport to compressed and remap `image` to {topic.removesuffix(_COMPRESSED)}"
@@ -79,11 +82,11 @@ def _advice(name: str, topic: str, found: str, expected: str) -> str:
         return advice
     if name == "~/detections":
         return "choose a detector that publishes vision_msgs, or convert as examples/yolo_msgs_to_vision_msgs.py does"
-    return f"remap `{name}` to a topic of this type (`ros2 topic list -t` shows them), or correct the publisher"
+    return f"remap `{name}` to a topic of this type (`ros2 topic list -t` lists them), or correct the publisher"
 
 
 def _sibling(node: Node, name: str, subscription: Subscription) -> str:
-    """What to set where nobody publishes on the topic, but the same images are published in another form beside it."""
+    """What to set where the same images are published with another transport."""
     topic, expected = subscription.topic_name, _type_of(subscription)
     if name == "image" and expected == IMAGE:
         sibling = f"{topic}{_COMPRESSED}"
@@ -105,31 +108,31 @@ def _sibling(node: Node, name: str, subscription: Subscription) -> str:
 
 def _no_publisher(node: Node, name: str, subscription: Subscription) -> str:
     others = [topic for topic in _published(node, _type_of(subscription)) if topic != subscription.topic_name]
-    more = f", ... ({len(others)} in all)" if len(others) > _MOST else ""
-    known = f"; topics of its type are {', '.join(others[:_MOST])}{more}" if others else ""
+    more = f", ... ({len(others)} in all)" if len(others) > _MAX_SUGGESTIONS else ""
+    known = f"; topics of its type are {', '.join(others[:_MAX_SUGGESTIONS])}{more}" if others else ""
     transport = " and choose image_transport to fit" if name == "image" else ""
     return (
-        f"no publisher on it. Start the camera, or remap `{name}` to its topic (`ros2 topic list -t` shows "
-        f"them){transport}{known}"
+        f"no publisher on {subscription.topic_name}. Start the camera, or remap `{name}` to its topic (`ros2 topic "
+        f"list -t` lists them){transport}{known}"
     )
 
 
 def _published(node: Node, type_name: str) -> Iterable[str]:
-    """Topics of a type that another node publishes."""
+    """Topics of a type that other nodes publish."""
     own = node.get_name(), node.get_namespace()
     return [
         topic
         for topic, types in node.get_topic_names_and_types()
         if type_name in types
-        and any((o.node_name, o.node_namespace) != own for o in node.get_publishers_info_by_topic(topic))
+        and any((info.node_name, info.node_namespace) != own for info in node.get_publishers_info_by_topic(topic))
     ]
 
 
 def _types(node: Node, topic: str) -> set[str]:
-    return {offer.topic_type for offer in node.get_publishers_info_by_topic(topic)}
+    return {info.topic_type for info in node.get_publishers_info_by_topic(topic)}
 
 
 def _type_of(subscription: Subscription) -> str:
     """As `ros2 topic info` names it, such as sensor_msgs/msg/Image."""
-    kind = subscription.msg_type
-    return f"{kind.__module__.split('.')[0]}/msg/{kind.__name__}"
+    message_type = subscription.msg_type
+    return f"{message_type.__module__.split('.')[0]}/msg/{message_type.__name__}"

@@ -1,4 +1,4 @@
-"""Where frames of reference are to each other, from tf2, as matrices. Runs without tf2_ros, and then knows no frame."""
+"""Transforms between frames from tf2, as matrices. Without tf2_ros, no transform is available."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ _PACKAGE = "tf2_ros"
 
 
 class TransformUnavailable(RuntimeError):
-    """Two frames of which tf2 does not know how they lie; the message says what it misses."""
+    """tf2 has no transform between two frames at a stamp; the message says why."""
 
 
 class Transforms:
-    """Listens to /tf and /tf_static from `open` to `close`; look-ups never wait, and are allowed on any thread."""
+    """Subscribed to /tf and /tf_static from `open` to `close`; lookups never wait, and any thread may call them."""
 
     def __init__(self, node: Node) -> None:
         self._node = node
         self._buffer: Any = None  # tf2_ros.Buffer, while open
         self._listener: Any = None
-        self._problem = "nobody listens to /tf yet"
+        self._unavailable = "/tf is not subscribed yet"
 
     def open(self) -> None:
-        """Starts to listen, on the executor's thread; once is enough for all who look up."""
+        """Subscribe, on the executor's thread; does nothing where that was done before."""
         if self._buffer is not None:
             return
         try:
             import tf2_ros
         except ImportError as error:
-            self._problem = f"the ROS package {_PACKAGE} cannot be imported ({error})"
+            self._unavailable = f"the ROS package {_PACKAGE} cannot be imported ({error})"
             return
-        self._buffer = tf2_ros.Buffer(node=self._node)  # forgets when the node's clock is set back
+        self._buffer = tf2_ros.Buffer(node=self._node)  # cleared when the node's clock jumps back
         self._listener = tf2_ros.TransformListener(self._buffer, self._node)
 
     def lookup(self, target_frame: str, source_frame: str, stamp: Time) -> np.ndarray:
-        """(4, 4) float64 that takes points of `source_frame` to `target_frame` as they lay at `stamp`.
+        """(4, 4) float64 that transforms points from `source_frame` to `target_frame` at `stamp`.
 
         Raises TransformUnavailable.
         """
@@ -48,7 +48,7 @@ class Transforms:
             return np.eye(4)
         buffer = self._buffer
         if buffer is None:
-            raise TransformUnavailable(f"no transform from {source_frame!r} to {target_frame!r}: {self._problem}")
+            raise TransformUnavailable(f"no transform from {source_frame!r} to {target_frame!r}: {self._unavailable}")
         import tf2_ros
 
         try:
@@ -57,17 +57,17 @@ class Transforms:
             raise TransformUnavailable(f"no transform from {source_frame!r} to {target_frame!r}: {error}") from error
         return matrix_of(found)
 
-    def restart(self) -> None:
-        """Starts afresh, because stamps went back.
+    def reset(self) -> None:
+        """Drop all transforms, because the stamps jumped back.
 
-        To empty the buffer is not enough: by a message that was sent before and comes after, tf2 refuses what is older.
+        To clear the buffer is not enough: after a late message from before the jump, tf2 ignores all older transforms.
         """
         if self._buffer is not None:
             self.close()
             self.open()
 
     def close(self) -> None:
-        """Stops to listen."""
+        """Unsubscribe."""
         if self._buffer is None:
             return
         self._listener.unregister()
@@ -77,7 +77,7 @@ class Transforms:
 
 
 def matrix_of(transform: TransformStamped) -> np.ndarray:
-    """(4, 4) float64"""
+    """(4, 4) float64 of a transform message."""
     rotation, translation = transform.transform.rotation, transform.transform.translation
     matrix = np.eye(4)
     matrix[:3, :3] = Rotation.from_quat([rotation.x, rotation.y, rotation.z, rotation.w]).as_matrix()

@@ -1,4 +1,4 @@
-"""The node's parameters are declared, read and checked by their table.
+"""Declares, reads and checks the node's parameters as in the table.
 
 python3 -m sam2_ros.node.parameters > config/track.yaml
 """
@@ -19,43 +19,43 @@ from sam2_ros.node.parameters.values import ParameterError, convert, refusal
 
 
 def declare(node: Node) -> Parameters:
-    """Declares every parameter and returns the values given at the start, converted where their type is another one.
+    """Declare all parameters and return their initial values; overrides of another type are converted.
 
-    Logs what was converted and which names are unknown. Raises ParameterError.
+    Logs conversions and unknown names. Raises ParameterError.
     """
-    given = _given(node)
-    if ignored := unknown_names.report(given, TABLE):
-        node.get_logger().warning(ignored)
+    overrides = _overrides(node)
+    if warning := unknown_names.warning(overrides, TABLE):
+        node.get_logger().warning(warning)
     for name, entry in TABLE.items():
         value = entry.default
-        if name in given:
-            value = convert(name, kind_of(name), given[name])
+        if name in overrides:
+            value = convert(name, kind_of(name), overrides[name])
             check(name, value)
-            if type(value) is not type(given[name]):
-                node.get_logger().info(f"parameter {name} is {given[name]!r}, taken as {value!r}")
+            if type(value) is not type(overrides[name]):
+                node.get_logger().info(f"parameter {name} is {overrides[name]!r}, converted to {value!r}")
         try:
             node.declare_parameter(name, value, _descriptor(name), ignore_override=True)
-        except ParameterException as error:  # what check() should have found first
+        except ParameterException as error:  # check() should have raised before
             raise ParameterError(f"parameter {name}: {error}") from error
     return read(node)
 
 
-def _given(node: Node) -> dict[str, Any]:
-    """The values given at the start by name.
+def _overrides(node: Node) -> dict[str, Any]:
+    """The parameter overrides by name.
 
-    rclpy has no public way to them but to declare them all, which fails where one is an empty list, even if it is meant
-    for another node.
+    rclpy has no public access to them except declaring all of them, which fails for an empty list, even where that is
+    meant for another node.
     """
     return {name: parameter.value for name, parameter in node._parameter_overrides.items()}
 
 
 def read(node: Node) -> Parameters:
-    """The present values."""
+    """The current values."""
     return Parameters(**{name: node.get_parameter(name).value for name in TABLE})
 
 
 def check(name: str, value: Any) -> None:
-    """Raises ParameterError unless the parameter takes this value."""
+    """Raises ParameterError for an invalid value."""
     rule = rule_of(name)
     kind: Any = kind_of(name)
     if type(value) is not kind:
@@ -64,12 +64,13 @@ def check(name: str, value: Any) -> None:
         raise ParameterError(f"parameter {name} is {value!r}, expected one of {', '.join(rule.choices)}")
     if rule.pattern and not re.fullmatch(rule.pattern, str(value)):
         raise ParameterError(f"parameter {name} is {value!r}, expected {rule.expected}")
-    if rule.low is not None and rule.high is not None and not rule.low <= value <= rule.high:
-        raise ParameterError(f"parameter {name} is {value}, expected {kind(rule.low)} to {kind(rule.high)}")
+    if rule.limits and not rule.limits[0] <= value <= rule.limits[1]:
+        low, high = map(kind, rule.limits)
+        raise ParameterError(f"parameter {name} is {value}, expected {low} to {high}")
 
 
 def check_change(parameters: list[Parameter], configured: bool) -> None:
-    """Raises ParameterError unless all of these may be set now. Those of ROS itself are not ours to judge."""
+    """Raises ParameterError unless all of these may be set now. Parameters of ROS itself are not checked."""
     for parameter in parameters:
         if parameter.name not in TABLE:
             continue
@@ -83,15 +84,16 @@ def check_change(parameters: list[Parameter], configured: bool) -> None:
 
 def _descriptor(name: str) -> ParameterDescriptor:
     rule, kind = rule_of(name), kind_of(name)
-    # Types are for check() to judge, whose words are clearer than those of rclpy.
+    # Dynamic typing, because check() has clearer messages than rclpy.
     descriptor = ParameterDescriptor(description=rule.description, dynamic_typing=True)
     allowed = rule.expected or ", ".join(rule.choices)
     descriptor.additional_constraints = "; ".join(
         part for part in (allowed, "" if rule.at_run_time else "fixed while configured") if part
     )
-    if rule.low is not None and rule.high is not None:
+    if rule.limits:
+        low, high = rule.limits
         if kind is int:
-            descriptor.integer_range = [IntegerRange(from_value=int(rule.low), to_value=int(rule.high), step=1)]
+            descriptor.integer_range = [IntegerRange(from_value=int(low), to_value=int(high), step=1)]
         else:
-            descriptor.floating_point_range = [FloatingPointRange(from_value=rule.low, to_value=rule.high)]
+            descriptor.floating_point_range = [FloatingPointRange(from_value=low, to_value=high)]
     return descriptor

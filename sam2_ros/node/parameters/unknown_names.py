@@ -1,7 +1,7 @@
-"""Parameters that are given, but that the node does not have: misspelt ones, and ones meant for other nodes.
+"""Parameter overrides that the node does not have: misspelled names, and names meant for other nodes.
 
-rclpy does not tell whether a value was given for this node or by a wildcard (`/**:`) for all. So a name stops the node
-only where it differs from a known one by a slip of the pen; any other is ignored.
+rclpy does not say whether a value was set for this node or by a wildcard (`/**:`) for all nodes. So only a name that is
+probably a misspelling of a known one stops the node; all others are ignored.
 """
 
 from __future__ import annotations
@@ -12,31 +12,31 @@ from collections.abc import Collection
 from sam2_ros.node.parameters.values import ParameterError
 
 _OF_ROS = ("use_sim_time", "start_type_description_service")
-_SHORT = 8  # letters, below which other words are as near as slips: mode and model
-_LONG = 14  # letters, from which on two slips count as one name
-_SIMILAR = 0.83  # ratio of matching letters, from which on a known name is mentioned
+_SHORT = 8  # letters; shorter names are as similar to other words as to misspellings: mode and model
+_LONG = 14  # letters; longer names may have two mistakes
+_SIMILAR = 0.83  # ratio of matching letters from which a known name is suggested
 
 
-def report(given: Collection[str], known: Collection[str]) -> str:
-    """What is ignored, in one line; empty: nothing. Raises ParameterError for a misspelt name."""
+def warning(names: Collection[str], known: Collection[str]) -> str:
+    """Which names are ignored; empty: none. Raises ParameterError for a misspelled name."""
     ignored = []
-    for name in sorted(given):
+    for name in sorted(names):
         if name in known or name in _OF_ROS or name.startswith("qos_overrides."):
             continue
-        if meant := slip(name, known):
-            raise ParameterError(f"there is no parameter {name}, did you mean {meant}?")
+        if intended := misspelled(name, known):
+            raise ParameterError(f"there is no parameter {name}, did you mean {intended}?")
         similar = _similar(name, known)
         ignored.append(f"{name} (similar: {similar})" if similar else name)
     return f"unknown parameters are ignored: {', '.join(ignored)}" if ignored else ""
 
 
-def slip(name: str, known: Collection[str]) -> str:
-    """The known name that an unknown one is a misspelling of; empty: none."""
-    return next((other for other in known if _is_slip(name, other)), "")
+def misspelled(name: str, known: Collection[str]) -> str:
+    """The known name of which this is a misspelling; empty: none."""
+    return next((other for other in known if _is_misspelled(name, other)), "")
 
 
-def _is_slip(name: str, known: str) -> bool:
-    """Whether the names differ in case or separators alone, in the order of words, or in a few letters."""
+def _is_misspelled(name: str, known: str) -> bool:
+    """Whether the names differ only in case or separators, in the order of words, or in a few letters."""
     if _letters(name) == _letters(known) or sorted(_words(name)) == sorted(_words(known)):
         return True
     length = max(len(name), len(known))
@@ -44,7 +44,7 @@ def _is_slip(name: str, known: str) -> bool:
 
 
 def _similar(name: str, known: Collection[str]) -> str:
-    """A known name that may have been meant; empty: none."""
+    """A known name that may have been intended; empty: none."""
     words = _words(name)
     if longer := [other for other in known if _words(other)[-len(words) :] == words]:
         return longer[0]
@@ -52,7 +52,7 @@ def _similar(name: str, known: Collection[str]) -> str:
 
 
 def _different_letters(one: str, other: str) -> int:
-    """How many letters of both have no counterpart: a letter that is left out counts once, a wrong one twice."""
+    """Number of letters of both without a counterpart: a missing letter counts once, a wrong one twice."""
     matcher = difflib.SequenceMatcher(None, one, other, autojunk=False)
     return len(one) + len(other) - 2 * sum(block.size for block in matcher.get_matching_blocks())
 

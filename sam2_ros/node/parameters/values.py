@@ -1,7 +1,7 @@
-"""From what was written on a command line or in YAML to the type of a parameter, without ROS.
+"""Converts values from a command line or YAML to the type of a parameter, without ROS.
 
-YAML reads 22 as a number, `on` as true and 12E3 as 12000.0, also where a class name was meant. What was certainly meant
-is converted; what may have been written differently is refused with how to write it.
+YAML reads 22 as a number, `on` as true and 12E3 as 12000.0, also where a class name was intended. Unambiguous values
+are converted; for ambiguous ones the error says how to write them.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ from collections.abc import Sequence
 from typing import Any
 
 _TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
-_EXPECTED = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
-_YAML = {bool: "y, yes, on and true as true, n, no, off and false as false", float: "such text as a number"}
+_EXPECTED = {bool: "true or false", int: "an integer", float: "a number", str: "a string"}
+_YAML = {bool: "y, yes, on and true as true, n, no, off and false as false", float: "this as a number"}
 _QUOTE = 'write it in quotes: "\'TEXT\'" on a command line, "TEXT" in a file'
 
 
 class ParameterError(ValueError):
-    """A parameter value that cannot be used; the message says why and what to do."""
+    """An invalid parameter value; the message says why and what to do."""
 
 
 def convert(name: str, kind: type, value: Any) -> Any:
-    """The value as bool, int, float or str where that is what was meant. Raises ParameterError."""
+    """The value as bool, int, float or str where that is unambiguous. Raises ParameterError."""
     if type(value) is kind:
         return value
     converted = _CONVERSIONS[kind](value)
@@ -31,44 +31,44 @@ def convert(name: str, kind: type, value: Any) -> Any:
 
 
 def refusal(name: str, kind: type, value: Any) -> str:
-    """Why a value of another type is not taken, and how to write it."""
+    """Why a value of another type is not accepted, and how to write it."""
     if value is None:
         return f"parameter {name} is an empty list, expected {_EXPECTED[kind]}: leave it out for the default"
-    complaint = f"parameter {name} is {_shown(value)} ({_type_name(value)}), expected {_EXPECTED[kind]}"
+    reason = f"parameter {name} is {_text(value)} ({_type_name(value)}), expected {_EXPECTED[kind]}"
     if kind is float and type(value) is int:
-        return f"{complaint} with a decimal point: write {value}.0"
+        return f"{reason} with a decimal point: write {value}.0"
     if kind is not str:
-        return complaint
+        return reason
     if type(value) in _YAML:
-        return f"{complaint}: YAML reads {_YAML[type(value)]}, {_QUOTE}"
+        return f"{reason}: YAML reads {_YAML[type(value)]}, {_QUOTE}"
     if _is_list(value):
-        return f"{complaint}: write its parts in one text, separated by commas"
-    return f"{complaint}: {_QUOTE}"
+        return f"{reason}: write its parts as one string, separated by commas"
+    return f"{reason}: {_QUOTE}"
 
 
 def without_locations(error: Exception) -> str:
-    """The message of an exception of rcl without the places in its C sources."""
+    """The message of an rcl exception without locations in its C sources."""
     return re.sub(r", at \S+:\d+", "", str(error))
 
 
 def boolean(name: str, text: str) -> bool:
-    """An argument of a launch file. Raises ParameterError."""
+    """The value of a launch argument. Raises ParameterError."""
     value = _bool_of(text)
     if value is None:
         raise ParameterError(f"{name}:={text}: expected true or false")
     return value
 
 
-def whole_number(name: str, text: str) -> int:
-    """An argument of a launch file. Raises ParameterError."""
+def integer(name: str, text: str) -> int:
+    """The value of a launch argument. Raises ParameterError."""
     value = _int_of(text)
     if value is None:
-        raise ParameterError(f"{name}:={text}: expected a whole number")
+        raise ParameterError(f"{name}:={text}: expected an integer")
     return value
 
 
 def number(name: str, text: str) -> float:
-    """An argument of a launch file. Raises ParameterError."""
+    """The value of a launch argument. Raises ParameterError."""
     value = _float_of(text)
     if value is None:
         raise ParameterError(f"{name}:={text}: expected a number")
@@ -76,11 +76,11 @@ def number(name: str, text: str) -> float:
 
 
 def class_names(text: str) -> str:
-    """Of an argument of a launch file: classes separated by commas, also in the brackets of a YAML list."""
+    """Class names of a launch argument: separated by commas, also quoted or in the brackets of a YAML list."""
     text = text.strip()
     if text.startswith("[") and text.endswith("]"):
-        text = ",".join(part.strip().strip("'\"") for part in text[1:-1].split(","))
-    return text
+        text = text[1:-1]
+    return ",".join(part.strip().strip("'\"") for part in text.split(","))
 
 
 def _bool_of(value: Any) -> bool | None:
@@ -111,7 +111,7 @@ def _float_of(value: Any) -> float | None:
 
 
 def _str_of(value: Any) -> str | None:
-    if value is None:  # what ROS makes of an empty list
+    if value is None:  # ROS reads an empty list as None
         return ""
     if type(value) is int:
         return str(value)
@@ -127,7 +127,7 @@ def _is_list(value: Any) -> bool:
     return isinstance(value, Sequence) and not isinstance(value, (str, bytes))
 
 
-def _shown(value: Any) -> str:
+def _text(value: Any) -> str:
     return repr(list(value)) if _is_list(value) else repr(value)
 
 

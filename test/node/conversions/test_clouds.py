@@ -1,4 +1,4 @@
-"""Surfaces become clouds that PCL and RViz read."""
+"""Surfaces are written as clouds for PCL and RViz."""
 
 import numpy as np
 from builtin_interfaces.msg import Time
@@ -24,7 +24,7 @@ def points_of(message: PointCloud2) -> np.ndarray:
     return np.frombuffer(message.data, np.dtype(layout))
 
 
-def test_every_point_has_its_place_its_colour_and_the_id_of_its_track() -> None:
+def test_every_point_has_its_position_colour_and_track_id() -> None:
     rgb = np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)
     masks = {7: np.zeros((20, 30), bool), 300: np.zeros((20, 30), bool)}
     masks[7][2:8, 3:10] = masks[300][10:15, 20:30] = True
@@ -43,7 +43,7 @@ def test_every_point_has_its_place_its_colour_and_the_id_of_its_track() -> None:
         np.testing.assert_array_equal(colours, rgb[mask])
 
 
-def test_without_objects_the_cloud_is_empty_but_has_its_fields() -> None:
+def test_without_objects_the_cloud_is_empty_with_all_fields() -> None:
     message = cloud_message({}, np.zeros((20, 30, 3), np.uint8), HEADER)
     assert len(points_of(message)) == 0
     assert [field.name for field in message.fields] == ["x", "y", "z", "rgb", "label"]

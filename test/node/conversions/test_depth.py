@@ -1,4 +1,4 @@
-"""Depth and camera_info are read where they fit the image, and are refused with a reason where they do not."""
+"""Depth and camera_info are read where they fit the image, else refused with a reason."""
 
 import array
 from typing import Any
@@ -64,38 +64,38 @@ def test_other_encodings_are_refused(encoding: str) -> None:
 
 
 def test_depth_of_another_size_is_refused() -> None:
-    with pytest.raises(LiftingError, match=r"depth is of 4x2 pixels, the image of 4x3: remap `depth` to .*registered"):
+    with pytest.raises(LiftingError, match=r"depth is 4x2 pixels, the image 4x3: remap `depth` to .*registered"):
         read(depth_message(METRES[:2]))
 
 
 def test_depth_in_another_frame_is_refused() -> None:
     other = Header(stamp=HEADER.stamp, frame_id="depth_optical")
-    with pytest.raises(LiftingError, match=r"in the frame 'depth_optical', the image in 'optical': remap `depth`"):
+    with pytest.raises(LiftingError, match=r"depth has frame_id 'depth_optical', the image 'optical': remap `depth`"):
         read(depth_message(header=other))
 
 
-def test_depth_that_was_cut_off_is_refused() -> None:
+def test_truncated_depth_is_refused() -> None:
     message = depth_message()
     message.data = message.data[:-1]
     with pytest.raises(ImageError, match="data has 47 bytes, expected"):
         read(message)
 
 
-def test_intrinsics_are_those_of_the_rectified_image() -> None:
+def test_intrinsics_are_those_of_the_projection_matrix() -> None:
     assert read().intrinsics == Intrinsics(90.0, 95.0, 2.5, 1.0)
 
 
-def test_without_a_projection_they_are_those_of_the_camera() -> None:
+def test_without_a_projection_matrix_the_intrinsics_are_k() -> None:
     assert read(info=info_message(p=[0.0] * 12)).intrinsics == Intrinsics(100.0, 110.0, 2.0, 1.5)
 
 
-def test_region_and_binning_are_taken_off() -> None:
+def test_roi_and_binning_are_applied() -> None:
     roi = RegionOfInterest(x_offset=2, y_offset=1, width=8, height=6)
     info = info_message(width=20, height=10, binning_x=2, binning_y=2, roi=roi)
     assert read(info=info).intrinsics == Intrinsics(45.0, 47.5, 0.25, 0.0)
 
 
-def test_a_camera_that_was_not_calibrated_is_refused() -> None:
+def test_an_uncalibrated_camera_is_refused() -> None:
     with pytest.raises(LiftingError, match="fx 0, fy 0.*calibrate the camera"):
         read(info=info_message(k=[0.0] * 9, p=[0.0] * 12))
 
@@ -106,7 +106,7 @@ def test_camera_info_of_another_size_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "complaint"),
+    ("fields", "warning"),
     [
         (
             {"width": 8, "height": 6, "roi": RegionOfInterest(x_offset=1, y_offset=2, width=6, height=3)},
@@ -123,8 +123,8 @@ def test_camera_info_of_another_size_is_refused() -> None:
     ],
     ids=["roi", "binning", "both"],
 )
-def test_a_roi_or_binning_that_does_not_give_the_image_is_named(fields: dict[str, Any], complaint: str) -> None:
-    with pytest.raises(LiftingError, match=complaint):
+def test_a_roi_or_binning_that_does_not_fit_the_image_is_refused(fields: dict[str, Any], warning: str) -> None:
+    with pytest.raises(LiftingError, match=warning):
         read(info=info_message(**fields))
 
 
@@ -136,7 +136,7 @@ def test_a_camera_info_with_half_a_size_is_refused(size: tuple[int, int]) -> Non
 
 @pytest.mark.parametrize("value", [-100.0, float("nan"), float("inf")])
 @pytest.mark.parametrize("matrix", ["k", "p"])
-def test_a_focal_length_that_is_none_is_refused(matrix: str, value: float) -> None:
+def test_an_invalid_focal_length_is_refused(matrix: str, value: float) -> None:
     filled = {"k": K, "p": [0.0] * 12 if matrix == "k" else P}
     filled[matrix] = [value, *filled[matrix][1:]]
     if matrix == "k":
@@ -145,7 +145,7 @@ def test_a_focal_length_that_is_none_is_refused(matrix: str, value: float) -> No
         read(info=info_message(**filled))
 
 
-def test_camera_info_may_leave_out_its_size() -> None:
+def test_camera_info_may_have_no_size() -> None:
     assert read(info=info_message(width=0, height=0)).intrinsics.fx == 90.0
 
 
@@ -160,7 +160,7 @@ def test_the_stamp_of_camera_info_does_not_matter(stamp: Time) -> None:
     assert read(info=info_message(header=Header(stamp=stamp))).intrinsics.fx == 90.0
 
 
-def test_of_several_camera_infos_the_newest_for_the_size_counts() -> None:
+def test_of_several_camera_infos_the_newest_for_the_size_is_used() -> None:
     right, newer = info_message(), info_message(p=[2 * value for value in P])
     other = info_message(width=8, height=6)
     assert known(right, newer, other).for_size(SIZE) is newer
@@ -171,7 +171,7 @@ def test_of_several_camera_infos_the_newest_for_the_size_counts() -> None:
     assert known().for_size(SIZE) is None
 
 
-def test_a_camera_that_changes_its_size_for_ever_fills_no_memory() -> None:
+def test_the_number_of_kept_camera_infos_is_bounded() -> None:
     infos = known(*(info_message(width=i) for i in range(1, 100)))
     assert infos.for_size((SIZE[0], 1)).width == 99  # that of size 1 is gone
     assert infos.for_size((SIZE[0], 98)).width == 98
@@ -183,7 +183,7 @@ def test_the_size_of_the_images_is_that_of_the_calibration_with_roi_and_binning(
     assert image_size_of(info_message(width=640, roi=RegionOfInterest(width=64, height=48))) == (48, 64)
 
 
-def test_depth_that_has_not_come_is_missed() -> None:
+def test_depth_that_is_not_received_is_missed() -> None:
     awaited = PendingDepth(HEADER, known(info_message()))
     assert awaited.read(SIZE) is None
     assert awaited.is_missed
@@ -199,7 +199,7 @@ def test_depth_without_any_camera_info_is_missed() -> None:
     assert awaited.read(SIZE) is not None
 
 
-def test_exact_is_what_carries_the_stamp_of_the_image() -> None:
+def test_depth_is_exact_where_its_stamp_equals_the_images() -> None:
     other = Header(stamp=Time(sec=7, nanosec=10), frame_id="optical")
     assert PendingDepth(HEADER, known(), depth_message()).is_exact
     assert not PendingDepth(HEADER, known(), depth_message(header=other)).is_exact

@@ -1,4 +1,4 @@
-"""Messages and the tracker's vocabulary say the same."""
+"""Messages are converted to the tracker's types and back."""
 
 import cv2
 import numpy as np
@@ -17,13 +17,13 @@ STAMP = Time(sec=1_700_000_000, nanosec=123_456_789)
 HEADER = Header(stamp=STAMP, frame_id="optical")
 
 
-def test_the_same_stamp_is_always_the_same_number():
+def test_equal_stamps_give_equal_seconds():
     assert messages.seconds(STAMP) == messages.seconds(Time(sec=1_700_000_000, nanosec=123_456_789))
     assert messages.seconds(STAMP) == pytest.approx(1_700_000_000.123456789, abs=2.5e-7)
 
 
 @pytest.mark.parametrize("nanosec", [0, 1_000, 999_999_999])
-def test_seconds_become_a_time_within_a_fraction_of_a_microsecond(nanosec):
+def test_seconds_are_converted_to_a_time_within_a_fraction_of_a_microsecond(nanosec):
     stamp = Time(sec=1_700_000_000, nanosec=nanosec)
     back = messages.nearest_time(messages.seconds(stamp))
     assert abs((back.sec - stamp.sec) * 10**9 + back.nanosec - stamp.nanosec) <= 240
@@ -33,15 +33,15 @@ OUT_OF_RANGE = [Time(sec=2**31 - 1), Time(sec=2**31 - 60), Time(sec=-1), Time(se
 
 
 @pytest.mark.parametrize("stamp", OUT_OF_RANGE)
-def test_a_stamp_that_no_clock_shows_is_refused_with_what_was_found(stamp):
-    told = f"sec {stamp.sec} and nanosec {stamp.nanosec}, expected sec in 0..2147397247"
-    with pytest.raises(messages.StampRangeError, match=told):
+def test_a_stamp_out_of_range_is_refused_with_the_reason(stamp):
+    expected = f"sec {stamp.sec} and nanosec {stamp.nanosec}, expected sec in 0..2147397247"
+    with pytest.raises(messages.StampRangeError, match=expected):
         messages.seconds(stamp)
     for read, message in (
         (messages.prompt_request, msg.Prompt(header=Header(stamp=stamp))),
         (messages.click_request, PointStamped(header=Header(stamp=stamp))),
     ):
-        with pytest.raises(PromptError, match=told):
+        with pytest.raises(PromptError, match=expected):
             read(message)
 
 
@@ -51,12 +51,12 @@ def test_a_deadline_of_a_day_can_be_added_to_every_other_stamp(stamp):
 
 
 @pytest.mark.parametrize("stamp", [-0.5, 2.0**31, float("nan"), float("inf")])
-def test_seconds_that_are_no_time_are_refused(stamp):
+def test_seconds_out_of_range_are_refused(stamp):
     with pytest.raises(messages.StampRangeError, match="expected 0.."):
         messages.nearest_time(stamp)
 
 
-def test_a_prompt_carries_over_all_that_it_holds():
+def test_every_field_of_a_prompt_is_read():
     request = messages.prompt_request(
         msg.Prompt(
             header=HEADER,
@@ -74,7 +74,7 @@ def test_a_prompt_carries_over_all_that_it_holds():
     assert request.prompt.mask is None
 
 
-def test_a_box_counts_only_where_the_prompt_says_so():
+def test_a_box_is_used_only_where_has_box_is_true():
     assert messages.prompt_request(msg.Prompt(box=msg.Box(x_max=3.0, y_max=4.0))).prompt.box is None
 
 
@@ -133,27 +133,27 @@ def test_a_prompts_mask_may_have_any_encoding(encoding, pixels):
     np.testing.assert_array_equal(request.prompt.mask, OBJECT[:, 1:-1] if encoding == "yuyv" else OBJECT)
 
 
-def test_the_ringing_of_a_jpeg_does_not_belong_to_a_prompts_mask():
-    picture = cv2.imdecode(cv2.imencode(".jpg", OBJECT.astype(np.uint8) * 255)[1], cv2.IMREAD_GRAYSCALE)
-    assert np.count_nonzero(picture) > np.count_nonzero(OBJECT)
-    request = messages.prompt_request(msg.Prompt(mask=messages.image_message(picture, "mono8", HEADER)))
+def test_jpeg_artefacts_do_not_belong_to_a_prompts_mask():
+    jpeg = cv2.imdecode(cv2.imencode(".jpg", OBJECT.astype(np.uint8) * 255)[1], cv2.IMREAD_GRAYSCALE)
+    assert np.count_nonzero(jpeg) > np.count_nonzero(OBJECT)
+    request = messages.prompt_request(msg.Prompt(mask=messages.image_message(jpeg, "mono8", HEADER)))
     assert np.count_nonzero(request.prompt.mask != OBJECT) < 20
 
 
 @pytest.mark.parametrize("encoding", ["mono8", "mono16", "16UC1", "32FC1"])
-def test_a_prompts_mask_may_cover_all(encoding):
+def test_a_prompts_mask_may_cover_the_whole_image(encoding):
     dtype = {"mono8": np.uint8, "mono16": np.uint16, "16UC1": np.uint16, "32FC1": np.float32}[encoding]
     message = messages.image_message(np.ones((4, 6), dtype), encoding, HEADER)
     assert messages.prompt_request(msg.Prompt(mask=message)).prompt.mask.all()
 
 
-def test_a_mask_that_cannot_be_read_is_a_bad_prompt():
-    with pytest.raises(PromptError, match="the prompt's mask cannot be read: data has 0 bytes"):
+def test_a_prompt_with_an_unreadable_mask_is_refused():
+    with pytest.raises(PromptError, match="cannot read the prompt's mask: data has 0 bytes"):
         messages.prompt_request(msg.Prompt(mask=Image(height=2, width=2, step=2, encoding="mono8")))
 
 
 @pytest.mark.parametrize("shape", [(4, 6), (4, 6, 3)])
-def test_images_are_filled_row_by_row(shape):
+def test_image_data_is_row_by_row(shape):
     pixels = np.random.default_rng(0).integers(0, 256, (8, 12, *shape[2:]), np.uint8)[::2, ::2]
     message = messages.image_message(pixels, "mono8" if len(shape) == 2 else "rgb8", HEADER)
     assert (message.height, message.width, message.step) == (4, 6, pixels[0].size)
@@ -185,7 +185,7 @@ def array_of(*tracks: Track, cropped_masks: bool = False) -> msg.TrackArray:
     return messages.track_array(result, HEADER, messages.nearest_time, cropped_masks)
 
 
-def test_a_track_is_published_with_all_that_is_known_of_it():
+def test_every_field_of_a_track_is_written():
     array = array_of(track())
     (published,) = array.tracks
     assert (array.header, array.image_height, array.image_width) == (HEADER, 6, 8)
@@ -196,7 +196,7 @@ def test_a_track_is_published_with_all_that_is_known_of_it():
     assert (published.mask.height, published.has_position) == (0, False)
 
 
-def test_tracks_are_published_in_the_order_of_their_ids():
+def test_tracks_are_written_in_order_of_id():
     assert [t.id for t in array_of(track(id=9), track(id=2), track(id=5)).tracks] == [2, 5, 9]
 
 
@@ -207,21 +207,21 @@ def test_a_cropped_mask_is_the_part_inside_the_box():
     assert published.mask.encoding == "mono8"
 
 
-def test_an_object_that_is_not_seen_has_neither_box_nor_mask():
+def test_an_object_that_is_not_visible_has_neither_box_nor_mask():
     hidden = track(mask=np.zeros((6, 8), bool), box=None, area=0, state=TrackState.OCCLUDED)
     (published,) = array_of(hidden, cropped_masks=True).tracks
     assert (published.box, published.area, published.mask.height) == (msg.Box(), 0, 0)
 
 
 @pytest.mark.parametrize("state", TrackState)
-def test_every_state_has_its_number(state):
+def test_every_state_has_a_constant(state):
     (published,) = array_of(track(state=state)).tracks
     assert published.state == getattr(msg.Track, state.name)
     assert messages.state_of(published) is state
 
 
 @pytest.mark.parametrize("kind", EventKind)
-def test_every_event_survives_its_message(kind):
+def test_every_event_is_written_and_read(kind):
     event = Event(kind, 4, 12.5, absence=1.5, reason="because")
     message = messages.event_message(event, "optical", "cup", messages.nearest_time)
     assert message.type == getattr(msg.TrackEvent, kind.name)

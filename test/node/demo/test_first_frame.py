@@ -1,4 +1,4 @@
-"""The picture from which a pixel is picked."""
+"""The first frame with a pixel grid."""
 
 from pathlib import Path
 

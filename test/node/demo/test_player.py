@@ -1,4 +1,4 @@
-"""What the demo's camera says of its video."""
+"""The demo's player publishes a video, clicks and detections."""
 
 import json
 import time
@@ -44,7 +44,7 @@ def at(seconds: int) -> Header:
     return Header(stamp=Time(seconds=seconds).to_msg(), frame_id="camera")
 
 
-def test_detections_carry_their_frames_header_and_come_when_they_are_due(node: Node, tmp_path: Path) -> None:
+def test_detections_have_their_frame_s_header_and_are_published_after_the_latency(node: Node, tmp_path: Path) -> None:
     box = {"label": "cup", "score": 0.5, "box": [10, 20, 30, 60]}
     detections = Detections(node, file_of(tmp_path, [{"frame": 0, **box}, {"frame": 2, **box}, {"frame": 2, **box}]))
     heard: list = []
@@ -52,7 +52,7 @@ def test_detections_carry_their_frames_header_and_come_when_they_are_due(node: N
     while not detections.publisher.get_subscription_count():
         time.sleep(0.01)
     for frame in range(3):
-        detections.see(frame, at(100 + frame))
+        detections.detect(frame, at(100 + frame))
         detections.publish(until=Time(seconds=101))
     detections.publish(until=Time(seconds=102))
     while len(heard) < 2:
@@ -70,7 +70,7 @@ def test_a_malformed_file_of_detections_is_refused(node: Node, tmp_path: Path, c
         Detections(node, file_of(tmp_path, content))
 
 
-def test_the_click_on_our_clip_lies_in_the_first_box_of_its_detector() -> None:
+def test_the_click_on_the_bundled_clip_is_inside_the_first_box_of_its_detector() -> None:
     x0, y0, x1, y1 = json.loads(CLIP_DETECTIONS.read_text())[0]["box"]
     click = parse_click(CLIP_CLICK)
     assert x0 < click.x < x1 and y0 < click.y < y1
@@ -89,11 +89,11 @@ def test_a_click_outside_the_video_is_refused_with_its_size(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["0,0", "639,479", "639.9,479.9"])
-def test_a_click_on_the_videos_border_is_taken(text: str) -> None:
+def test_a_click_on_the_video_s_border_is_accepted(text: str) -> None:
     check_click(parse_click(text), (480, 640))
 
 
-def test_the_camera_waits_for_more_than_the_recorder(ros: None) -> None:
+def test_the_player_waits_for_another_subscriber_than_the_recorder(ros: None) -> None:
     def play(seconds: float) -> None:
         patience = [Parameter("subscriber_timeout", value=seconds)]
         player = Player(parameter_overrides=[Parameter("click", value="20,20"), *patience])

@@ -1,4 +1,4 @@
-"""What starts an object is drawn onto the overlay while it arrives."""
+"""Clicks and detections are drawn onto the overlay when they arrive."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ def changed(marks: PromptMarks, stamp: float) -> np.ndarray:
     return (marks.drawn(PICTURE, stamp) != PICTURE).any(axis=2)
 
 
-def test_a_click_is_drawn_where_it_is_from_its_frame_on() -> None:
+def test_a_click_is_drawn_in_its_place_from_its_frame_on() -> None:
     marks = PromptMarks()
     marks.add_prompt(Prompt(header=at(102.0), clicks=[Click(x=60.0, y=80.0)]), now=100.0)
     assert not changed(marks, 101.9).any()
@@ -32,7 +32,7 @@ def test_a_click_is_drawn_where_it_is_from_its_frame_on() -> None:
     assert not changed(marks, 103.5).any()
 
 
-def test_a_click_is_drawn_once_at_least_however_slow_the_tracker_is() -> None:
+def test_a_click_is_drawn_at_least_once_with_a_slow_tracker() -> None:
     marks = PromptMarks()
     marks.add_prompt(Prompt(header=at(102.0), clicks=[Click(x=60.0, y=80.0)]), now=100.0)
     assert changed(marks, 110.0).any()
@@ -58,7 +58,7 @@ def detections_at(stamp: float, left: float) -> Any:
     return vision_msgs.Detection2DArray(header=at(stamp), detections=[detection])
 
 
-def test_a_detectors_box_is_drawn_when_it_arrives_not_on_its_old_frame() -> None:
+def test_a_detection_is_drawn_when_it_arrives_not_on_its_earlier_frame() -> None:
     marks = PromptMarks()
     marks.add_detections(detections_at(99.7, left=60), now=100.0)
     assert not changed(marks, 99.9).any()
@@ -75,7 +75,7 @@ def test_only_the_newest_boxes_of_a_detector_are_drawn() -> None:
 
 
 @pytest.mark.parametrize("corner", [(0.0, 0.0), (239.0, 0.0), (0.0, 179.0), (239.0, 179.0)])
-def test_marks_at_the_border_and_beyond_are_drawn_as_far_as_they_are_inside(corner: tuple[float, float]) -> None:
+def test_marks_at_the_border_are_clipped(corner: tuple[float, float]) -> None:
     marks = PromptMarks()
     marks.add_prompt(Prompt(clicks=[Click(x=corner[0], y=corner[1])]), now=100.0)
     marks.add_prompt(Prompt(has_box=True, box=Box(x_min=-90.0, y_min=-90.0, x_max=500.0, y_max=100.0)), now=100.0)

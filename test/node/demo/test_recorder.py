@@ -1,4 +1,4 @@
-"""What the demo's recorder makes of what the tracker publishes."""
+"""The demo's recorder records the tracker's outputs and prints a summary."""
 
 import csv
 from collections.abc import Callable, Iterator
@@ -24,15 +24,17 @@ RATE = 10.0
 TOPICS = {"tracks": TrackArray, "events": TrackEvent, "overlay": Image}
 
 
-class Stage:
-    """A recorder, and a tracker that publishes what a test asks for."""
+class SimulatedTracker:
+    """A recorder and a node that publishes the tracker's topics for it."""
 
     def __init__(self, output: Path) -> None:
         parameters = [Parameter("output", value=str(output)), Parameter("rate", value=RATE)]
         self.recorder = Recorder(parameter_overrides=parameters)
         self._node = rclpy.create_node("tracker_of_recorder")
         results = qos.profile("reliable", 100)
-        self._publishers = {name: self._node.create_publisher(kind, name, results) for name, kind in TOPICS.items()}
+        self._publishers = {
+            name: self._node.create_publisher(message_type, name, results) for name, message_type in TOPICS.items()
+        }
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self.recorder)
         self.wait_for(lambda: self.recorder.is_connected)
@@ -43,10 +45,10 @@ class Stage:
             if condition():
                 return
             self._executor.spin_once(timeout_sec=0.1)
-        raise AssertionError("it did not come true in time")
+        raise AssertionError("condition not met within 60 s")
 
     def show(self, seconds: float, *track_ids: int) -> None:
-        """A result for the image of that time."""
+        """Publish a result for the image of that time."""
         header = Header(stamp=nearest_time(START + seconds))
         tracks = [Track(id=number, label="cup", presence=1.0, area=20) for number in track_ids]
         self._publishers["overlay"].publish(image_message(np.zeros((48, 64, 3), np.uint8), "rgb8", header))
@@ -63,28 +65,28 @@ class Stage:
 
 
 @pytest.fixture
-def stage(ros: None, tmp_path: Path) -> Iterator[Stage]:
-    stage = Stage(tmp_path)
-    yield stage
-    stage.close()
+def simulated(ros: None, tmp_path: Path) -> Iterator[SimulatedTracker]:
+    simulated = SimulatedTracker(tmp_path)
+    yield simulated
+    simulated.close()
 
 
 def test_console_and_table_count_seconds_from_the_first_image(
-    stage: Stage, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    simulated: SimulatedTracker, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    stage.show(0.0)
-    stage.show(0.1)
-    stage.show(0.4, 1)
-    stage.send_event(TrackEvent.STARTED, 0.4, object_id=1)
-    stage.show(0.5, 1)
-    stage.wait_for(lambda: stage.recorder.frames == 4 and stage.recorder.events)
-    stage.recorder.finish()
+    simulated.show(0.0)
+    simulated.show(0.1)
+    simulated.show(0.4, 1)
+    simulated.send_event(TrackEvent.STARTED, 0.4, object_id=1)
+    simulated.show(0.5, 1)
+    simulated.wait_for(lambda: simulated.recorder.frames == 4 and simulated.recorder.events)
+    simulated.recorder.finish()
     rows = list(csv.DictReader((tmp_path / "tracks.csv").open()))
     assert [float(row["stamp"]) for row in rows] == pytest.approx([0.4, 0.5], abs=1e-6)
     assert "0.40 s object 1 started" in capsys.readouterr().out
 
 
-def test_the_overlay_video_shows_a_picture_until_the_next_one_came(tmp_path: Path) -> None:
+def test_the_overlay_video_shows_an_image_until_the_next_one(tmp_path: Path) -> None:
     video = OverlayVideo(tmp_path / "overlay.mp4", RATE)
     for stamp in (START, START + 0.1, START + 0.4, START + 0.5):
         video.add(np.zeros((48, 64, 3), np.uint8), stamp)
@@ -92,35 +94,35 @@ def test_the_overlay_video_shows_a_picture_until_the_next_one_came(tmp_path: Pat
     assert probe(tmp_path / "overlay.mp4").frames == 6
 
 
-def test_what_an_earlier_run_left_is_deleted(ros: None, tmp_path: Path) -> None:
+def test_files_of_an_earlier_run_are_deleted(ros: None, tmp_path: Path) -> None:
     for name in FILES:
         (tmp_path / name).write_text("old")
     Recorder(parameter_overrides=[Parameter("output", value=str(tmp_path))]).destroy_node()
     assert not list(tmp_path.iterdir())
 
 
-def test_a_rejected_click_ends_the_recording_and_says_how_to_pick_a_pixel(stage: Stage) -> None:
-    stage.show(0.0)
-    stage.send_event(TrackEvent.PROMPT_REJECTED, 0.0, reason="there is nothing")
-    stage.wait_for(lambda: stage.recorder.frames == 1 and stage.recorder.is_over)
-    problem = stage.recorder.problem()
+def test_a_rejected_click_ends_the_recording_with_a_hint(simulated: SimulatedTracker) -> None:
+    simulated.show(0.0)
+    simulated.send_event(TrackEvent.PROMPT_REJECTED, 0.0, reason="there is nothing")
+    simulated.wait_for(lambda: simulated.recorder.frames == 1 and simulated.recorder.is_over)
+    problem = simulated.recorder.problem()
     assert "the click was rejected: there is nothing" in problem
     assert "the video has 64x48 pixels" in problem and "X,Y" in problem
 
 
-def test_a_rejected_click_beside_an_object_ends_nothing(stage: Stage) -> None:
-    stage.show(0.0, 1)
-    stage.send_event(TrackEvent.STARTED, 0.0, object_id=1)
-    stage.send_event(TrackEvent.PROMPT_REJECTED, 0.1, reason="there is nothing")
-    stage.wait_for(lambda: stage.recorder.frames == 1 and len(stage.recorder.events) == 2)
-    assert not stage.recorder.is_rejected and not stage.recorder.problem()
+def test_a_rejected_click_does_not_end_the_recording_of_another_object(simulated: SimulatedTracker) -> None:
+    simulated.show(0.0, 1)
+    simulated.send_event(TrackEvent.STARTED, 0.0, object_id=1)
+    simulated.send_event(TrackEvent.PROMPT_REJECTED, 0.1, reason="there is nothing")
+    simulated.wait_for(lambda: simulated.recorder.frames == 1 and len(simulated.recorder.events) == 2)
+    assert not simulated.recorder.is_rejected and not simulated.recorder.problem()
 
 
-def test_a_stream_without_results_is_a_problem(stage: Stage) -> None:
-    assert "no result came" in stage.recorder.problem()
+def test_a_recording_without_results_reports_why(simulated: SimulatedTracker) -> None:
+    assert "no result arrived" in simulated.recorder.problem()
 
 
-def test_a_stream_without_objects_is_a_problem(stage: Stage) -> None:
-    stage.show(0.0)
-    stage.wait_for(lambda: not stage.recorder.is_empty)
-    assert "no object was started" in stage.recorder.problem()
+def test_a_recording_without_objects_reports_why(simulated: SimulatedTracker) -> None:
+    simulated.show(0.0)
+    simulated.wait_for(lambda: not simulated.recorder.is_empty)
+    assert "no object was started" in simulated.recorder.problem()

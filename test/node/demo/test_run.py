@@ -1,4 +1,4 @@
-"""The demo from end to end, in processes of its own, as a newcomer starts it."""
+"""The demo from end to end, in processes of its own."""
 
 import contextlib
 import csv
@@ -54,14 +54,14 @@ def run_demo(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(demo_command(*arguments), capture_output=True, text=True, timeout=900, env=os.environ)
 
 
-def test_the_demo_leaves_a_video_a_timeline_and_a_table_and_sums_up(video, weights, tmp_path):
+def test_the_demo_writes_a_video_a_timeline_and_a_table_and_prints_a_summary(video, weights, tmp_path):
     output = tmp_path / "out"
     demo = run_demo("--video", video, "--click", "20,45", "--checkpoint", weights, "--output", output)
     assert demo.returncode == 0, demo.stdout + demo.stderr
 
-    film = probe(output / "overlay.mp4")
-    assert (film.size, film.rate) == ((96, 128), RATE)
-    assert 1 <= film.frames <= FRAMES
+    video_info = probe(output / "overlay.mp4")
+    assert (video_info.size, video_info.rate) == ((96, 128), RATE)
+    assert 1 <= video_info.frames <= FRAMES
     assert cv2.imread(str(output / "timeline.png")).shape[0] > 100
     assert cv2.imread(str(output / "first_frame.png")).shape[0] > 300
     rows = list(csv.DictReader((output / "tracks.csv").open()))
@@ -81,7 +81,8 @@ def run_impatient_demo(attempts: int, *arguments: object) -> subprocess.Complete
     """Like `run_demo`, with 2 s for every search over DDS: the tracker needs longer to start."""
     program = (
         "import sys; from sam2_ros.node import shutdown; from sam2_ros.node.demo import run, session; "
-        f"session._SEARCH, session._ATTEMPTS = 2.0, {attempts}; shutdown.leave(run.main(sys.argv[1:]))"
+        f"session._DISCOVERY_TIMEOUT, session._ATTEMPTS = 2.0, {attempts}; "
+        "shutdown.exit_process(run.main(sys.argv[1:]))"
     )
     command = [sys.executable, "-c", program, *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=900, env=os.environ)
@@ -117,21 +118,21 @@ def test_a_domain_that_is_no_number_is_named(video, tmp_path, monkeypatch):
     assert "Traceback" not in demo.stderr
 
 
-def test_what_is_not_found_over_dds_is_searched_by_a_new_participant(video, weights, tmp_path):
+def test_what_is_not_discovered_over_dds_is_awaited_by_a_new_participant(video, weights, tmp_path):
     demo = run_impatient_demo(100, "--video", video, "--click", "20,45", "--checkpoint", weights, "--output", tmp_path)
     assert demo.returncode == 0, demo.stdout + demo.stderr
-    assert "not found over DDS: the tracker (attempt 1 of 100), connecting anew" in demo.stdout
+    assert "not found over DDS: the tracker (attempt 1 of 100), connecting again" in demo.stdout
     assert list(csv.DictReader((tmp_path / "tracks.csv").open()))
 
 
-def test_what_is_never_found_over_dds_is_named_with_what_to_try(video, weights, tmp_path):
+def test_what_is_never_discovered_over_dds_is_named_with_what_to_try(video, weights, tmp_path):
     demo = run_impatient_demo(1, "--video", video, "--click", "20,45", "--checkpoint", weights, "--output", tmp_path)
     assert demo.returncode == 1
     assert "not found over DDS: the tracker" in demo.stderr
     assert "FASTDDS_BUILTIN_TRANSPORTS=DEFAULT make demo" in demo.stderr
 
 
-def test_an_interrupted_demo_keeps_what_was_recorded_and_takes_its_folder_alone(long_video, weights, tmp_path):
+def test_an_interrupted_demo_keeps_its_recording_and_locks_its_folder(long_video, weights, tmp_path):
     arguments = ("--video", long_video, "--click", "20,45", "--checkpoint", weights)
     with subprocess.Popen(
         demo_command(*arguments, "--output", tmp_path), stdout=subprocess.PIPE, text=True, env=os.environ
@@ -149,7 +150,7 @@ def test_an_interrupted_demo_keeps_what_was_recorded_and_takes_its_folder_alone(
         demo.send_signal(signal.SIGINT)
         said += demo.stdout.readlines()
         assert demo.wait(60) == 128 + signal.SIGINT
-    assert f"what was recorded so far is in {tmp_path}: overlay.mp4, timeline.png, tracks.csv" in said[-1]
+    assert f"recorded until now in {tmp_path}: overlay.mp4, timeline.png, tracks.csv" in said[-1]
     assert len(list(read_frames(tmp_path / "overlay.mp4"))) > 10
     assert len((tmp_path / "tracks.csv").read_text().splitlines()) > 2
     assert (tmp_path / "timeline.png").stat().st_size > 0
@@ -180,12 +181,12 @@ def test_wrong_arguments_are_refused_at_once(video, tmp_path, monkeypatch, capsy
     assert complaint in capsys.readouterr().err
 
 
-def test_a_click_outside_leaves_the_first_frame_with_its_pixels_numbered(video, tmp_path):
+def test_a_click_outside_the_video_is_refused_with_the_first_frame_and_its_pixel_grid(video, tmp_path):
     assert main(["--video", str(video), "--click", "500,10", "--output", str(tmp_path)]) == 1
     assert cv2.imread(str(tmp_path / "first_frame.png")).shape[0] > 300
 
 
-def test_make_hands_arguments_on_as_they_are(tmp_path):
+def test_make_passes_arguments_unchanged(tmp_path):
     program = "import sys; print(sys.argv[1:])"
     (tmp_path / ".ci").mkdir()
     (tmp_path / ".ci" / "setup.sh").write_text("#!/bin/sh\n")

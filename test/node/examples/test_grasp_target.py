@@ -41,17 +41,17 @@ class Table:
     def show(self, hidden: bool = False) -> None:
         """One image with its depth."""
         noise = np.random.default_rng(0).normal(0, 2, (96, 128, 3))
-        picture = np.full((96, 128, 3), (120, 125, 130), np.float32) + noise
+        image = np.full((96, 128, 3), (120, 125, 130), np.float32) + noise
         depth = np.full((96, 128), 1500, np.uint16)
         if not hidden:
-            picture[BLOCK] = (200, 40, 40)
-            picture[45:55, 54:74] = (250, 220, 60)
+            image[BLOCK] = (200, 40, 40)
+            image[45:55, 54:74] = (250, 220, 60)
             depth[BLOCK] = round(1000 * DISTANCE)
         stamp = self.robot.next_stamp()
         header = Header(stamp=nearest_time(stamp), frame_id="optical")
         self._info.publish(CameraInfo(header=header, height=96, width=128, k=K))
         self._depth.publish(image_message(depth, "16UC1", header))
-        self.robot.send(stamp, picture.clip(0, 255).astype(np.uint8))
+        self.robot.send(stamp, image.clip(0, 255).astype(np.uint8))
 
     def show_until(self, condition: Callable[[], object], what: str, hidden: bool = False) -> None:
         """Images until the condition holds."""
@@ -97,21 +97,21 @@ def client(tmp_path: Path) -> Iterator[Callable[..., tuple[subprocess.Popen, Pat
         process.wait()
 
 
-def test_it_waits_while_the_object_is_hidden_and_then_tells_where_to_grasp_it(table: Table, client: Callable) -> None:
+def test_it_waits_while_the_object_is_hidden_and_then_prints_where_to_grasp_it(table: Table, client: Callable) -> None:
     table.robot.add(label="block", clicks=[Click(x=60.0, y=50.0)])
     hidden = lambda: table.robot.tracks[-1].tracks and not table.robot.tracks[-1].tracks[0].area  # noqa: E731
     table.show_until(hidden, "occlusion", hidden=True)
     process, out = client("--label", "block")
-    table.show_until(lambda: "waiting: it is hidden" in out.read_text(), f"waiting client: {out}", hidden=True)
+    table.show_until(lambda: "waiting: it is not visible" in out.read_text(), f"waiting client: {out}", hidden=True)
     assert process.poll() is None
     table.show_until(lambda: process.poll() is not None, "answer of the client")
     assert process.returncode == 0, out.read_text()
-    told = re.search(r"grasp object (\d+) at \((.*), (.*), (.*)\) m in optical; (\d+) points", out.read_text())
-    assert told is not None, out.read_text()
-    x, y, z = map(float, told.groups()[1:4])
+    text = re.search(r"grasp object (\d+) at \((.*), (.*), (.*)\) m in optical; (\d+) points", out.read_text())
+    assert text is not None, out.read_text()
+    x, y, z = map(float, text.groups()[1:4])
     assert z == pytest.approx(DISTANCE, abs=1e-3)
     assert (x, y) == pytest.approx((0.0, (49.5 - 47.5) / 200 * DISTANCE), abs=0.02)
-    assert int(told[5]) == pytest.approx(1600, rel=0.2)
+    assert int(text[5]) == pytest.approx(1600, rel=0.2)
 
 
 def test_a_click_starts_the_object(table: Table, client: Callable) -> None:

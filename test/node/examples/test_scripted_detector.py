@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[3]
 WEIGHTS = Path(sam2_ros.__file__).parent / "weights" / "nano.safetensors"
 
 
-def picture(x: int) -> np.ndarray:
+def render(x: int) -> np.ndarray:
     """(240, 320, 3) uint8: a red block that is centred on x, and a blue one."""
     rgb = np.full((240, 320, 3), 120, np.uint8)
     rgb[70:130, x - 30 : x + 30] = (220, 40, 40)
@@ -42,13 +42,13 @@ def detector(robot: Any) -> Iterator[subprocess.Popen]:
     process.wait()
 
 
-def test_what_has_its_colour_is_followed_and_nothing_else(robot: Any, detector: subprocess.Popen) -> None:
+def test_only_the_object_of_its_colour_is_tracked(robot: Any, detector: subprocess.Popen) -> None:
     x = 80
 
     def tracks() -> list:
         nonlocal x
         x = min(x + 2, 200)
-        return robot.show(pixels=picture(x)).tracks
+        return robot.show(pixels=render(x)).tracks
 
     robot.wait_for(tracks, "track")
     (track,) = [tracks() for _ in range(5)][-1]

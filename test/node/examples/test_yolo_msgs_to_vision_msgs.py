@@ -32,7 +32,7 @@ def yolo_detection(label: str, score: float, x: float, y: float) -> Message:
     return Message(class_id=41, class_name=label, score=score, id="7", bbox=bbox)
 
 
-def test_boxes_classes_scores_and_the_header_stay(example: ModuleType) -> None:
+def test_boxes_classes_scores_and_the_header_are_kept(example: ModuleType) -> None:
     from sam2_ros.detection.messages import read_boxes
 
     header = Header(stamp=Time(sec=5, nanosec=6), frame_id="optical")

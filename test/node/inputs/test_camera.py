@@ -1,4 +1,4 @@
-"""The subscription to the camera, and the advice that is given when nothing comes."""
+"""The subscription to images, and the advice where none are received."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -12,7 +12,7 @@ from sam2_ros.node import qos
 from sam2_ros.node.inputs.camera import Camera
 from sam2_ros.node.parameters import Parameters
 
-PATIENCE = 30.0  # seconds
+TIMEOUT = 30.0  # seconds
 
 
 @pytest.fixture
@@ -23,30 +23,30 @@ def node(ros: None) -> Iterator[Node]:
 
 
 def spin_until(node: Node, condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while not condition():
         assert time.monotonic() < deadline
         rclpy.spin_once(node, timeout_sec=0.02)
 
 
 @pytest.mark.parametrize("offered", qos.RELIABILITIES)
-def test_a_camera_of_either_reliability_is_heard(node, offered):
-    heard: list[Image] = []
-    camera = Camera(node, Parameters(), heard.append)
+def test_images_of_either_reliability_are_received(node, offered):
+    received: list[Image] = []
+    camera = Camera(node, Parameters(), received.append)
     publisher = node.create_publisher(Image, "image", qos.profile(offered, 1))
 
     def arrived() -> bool:
         publisher.publish(Image(width=3))
-        return bool(heard)
+        return bool(received)
 
     spin_until(node, arrived)
-    assert heard[0].width == 3
-    assert camera.silence < PATIENCE
+    assert received[0].width == 3
+    assert camera.silence < TIMEOUT
 
 
-def test_compressed_images_are_expected_below_the_topic_of_the_raw_ones(node):
-    heard: list[CompressedImage] = []
-    camera = Camera(node, Parameters(image_transport="compressed"), heard.append)
+def test_the_compressed_topic_is_below_the_raw_one(node):
+    received: list[CompressedImage] = []
+    camera = Camera(node, Parameters(image_transport="compressed"), received.append)
     assert camera.topic == "/image/compressed"
 
 
@@ -66,44 +66,64 @@ def test_remapping_the_raw_topic_remaps_the_compressed_one(ros):
     ],
     ids=["the compressed topic itself", "another name", "both"],
 )
-def test_the_compressed_topic_can_be_named_itself(ros, remappings, topic):
+def test_the_compressed_topic_can_be_remapped_itself(ros, remappings, topic):
     arguments = [part for rule in remappings for part in ("-r", rule)]
     node = Node("remapped", cli_args=["--ros-args", *arguments])
     assert Camera(node, Parameters(image_transport="compressed"), print).topic == topic
     node.destroy_node()
 
 
-def test_silence_without_a_publisher_is_explained_by_its_absence(node):
+def test_a_missing_publisher_is_reported(node):
     advice = Camera(node, Parameters(), print).explain_silence()
     assert "no image on /image for" in advice
-    assert "no publisher on it. Start the camera, or remap `image` to its topic" in advice
+    assert "no publisher on /image. Start the camera, or remap `image` to its topic" in advice
 
 
-def test_silence_of_a_best_effort_camera_is_explained_to_a_reliable_subscriber(node, capfd):
+def test_incompatible_qos_of_a_best_effort_camera_is_reported(node, capfd):
     camera = Camera(node, Parameters(image_reliability="reliable"), print)
     node.create_publisher(Image, "image", qos.profile("best_effort", 1))
-    spin_until(node, lambda: "set image_reliability to best_effort" in capfd.readouterr().err)
+    warning = "incompatible QoS on /image: publisher offers best_effort, subscription requests reliable"
+    spin_until(node, lambda: warning in capfd.readouterr().err)
     advice = camera.explain_silence()
     assert "there is 1 publisher (best_effort, requested: reliable)" in advice
     assert "set image_reliability to best_effort" in advice
 
 
-def test_silence_of_a_matching_camera_is_explained_by_the_transport(node):
+def test_silence_of_a_compatible_camera_is_explained_by_the_transport(node):
     camera = Camera(node, Parameters(), print)
     node.create_publisher(Image, "image", qos.profile("best_effort", 1))
     spin_until(node, lambda: node.count_publishers("image"))
     assert "FASTDDS_BUILTIN_TRANSPORTS to LARGE_DATA" in camera.explain_silence()
 
 
-def test_silence_is_measured_while_simulated_time_stands_still(ros):
+def test_publishers_that_share_the_topic_for_long_are_named(node, monkeypatch):
+    camera = Camera(node, Parameters(), print)
+    other = rclpy.create_node("other_camera", namespace="left")
+    publishers = [owner.create_publisher(Image, "/image", 1) for owner in (node, other)]
+    spin_until(node, lambda: node.count_publishers("image") == 2)
+    assert camera.sharing_warning == ""  # one that was killed stays visible for a while
+    later = time.monotonic() + 31.0
+    monkeypatch.setattr(time, "monotonic", lambda: later)
+    warning = camera.sharing_warning
+    assert warning.startswith("2 publishers share /image (")
+    assert "UNKNOWN" not in warning
+    other.destroy_publisher(publishers[1])
+    monkeypatch.undo()
+    spin_until(node, lambda: node.count_publishers("image") == 1)
+    monkeypatch.setattr(time, "monotonic", lambda: later + 1)
+    assert camera.sharing_warning == ""
+    other.destroy_node()
+
+
+def test_silence_is_measured_while_simulation_time_is_stopped(ros):
     node = Node("simulated", cli_args=["--ros-args", "-p", "use_sim_time:=true"])
     camera = Camera(node, Parameters(), print)
     time.sleep(0.2)
     assert node.get_clock().now().nanoseconds == 0
-    assert 0.2 <= camera.silence < PATIENCE
+    assert 0.2 <= camera.silence < TIMEOUT
     node.destroy_node()
 
 
-def test_a_closed_camera_is_not_heard(node):
+def test_no_images_are_received_after_close(node):
     Camera(node, Parameters(), print).close()
     spin_until(node, lambda: node.count_subscribers("image") == 0)

@@ -1,4 +1,4 @@
-"""camera_info is received from publishers that repeat it and from those that latch it; its stamp does not matter."""
+"""camera_info is received from volatile and transient local publishers, whatever its stamp."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -12,13 +12,13 @@ from sensor_msgs.msg import CameraInfo, Image
 from sam2_ros.node import qos
 from sam2_ros.node.inputs.camera_info import CameraInfoInput
 
-PATIENCE = 30.0  # seconds
+TIMEOUT = 30.0  # seconds
 SIZE = (3, 4)
 
 
 @pytest.fixture
 def driver(ros: None) -> Iterator[Node]:
-    """A node of another process, as far as DDS can tell."""
+    """A node in another context, like one of another process for DDS."""
     context = rclpy.Context()
     context.init()
     node = Node("driver", context=context)
@@ -35,7 +35,7 @@ def node(ros: None) -> Iterator[Node]:
 
 
 def spin_until(node: Node, condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while not condition():
         assert time.monotonic() < deadline
         rclpy.spin_once(node, timeout_sec=0.02)
@@ -51,7 +51,7 @@ def focal(received: CameraInfoInput) -> float:
 
 
 @pytest.mark.parametrize("reliability", qos.RELIABILITIES)
-def test_one_that_is_repeated_is_received(node: Node, driver: Node, reliability: str) -> None:
+def test_camera_info_that_is_repeated_is_received(node: Node, driver: Node, reliability: str) -> None:
     received = CameraInfoInput(node)
     publisher = driver.create_publisher(CameraInfo, "camera_info", qos.profile(reliability, 1))
 
@@ -63,23 +63,23 @@ def test_one_that_is_repeated_is_received(node: Node, driver: Node, reliability:
     received.close()
 
 
-def test_one_that_was_latched_before_the_subscription_is_received(node: Node, driver: Node) -> None:
-    driver.create_publisher(CameraInfo, "camera_info", qos.latched(1)).publish(info(2.0))
+def test_transient_local_camera_info_from_before_the_subscription_is_received(node: Node, driver: Node) -> None:
+    driver.create_publisher(CameraInfo, "camera_info", qos.transient_local(1)).publish(info(2.0))
     spin_until(node, lambda: node.count_publishers("camera_info"))
     received = CameraInfoInput(node)
     spin_until(node, lambda: focal(received) == 2.0)
     received.close()
 
 
-def test_one_that_is_latched_while_no_other_is_known_is_received(node: Node, driver: Node) -> None:
+def test_transient_local_camera_info_after_the_subscription_is_received(node: Node, driver: Node) -> None:
     received = CameraInfoInput(node)
-    driver.create_publisher(CameraInfo, "camera_info", qos.latched(1)).publish(info(3.0))
+    driver.create_publisher(CameraInfo, "camera_info", qos.transient_local(1)).publish(info(3.0))
     spin_until(node, lambda: focal(received) == 3.0)
     received.close()
 
 
-def test_the_newest_counts(node: Node, driver: Node) -> None:
-    publisher = driver.create_publisher(CameraInfo, "camera_info", qos.latched(1))
+def test_the_newest_camera_info_is_used(node: Node, driver: Node) -> None:
+    publisher = driver.create_publisher(CameraInfo, "camera_info", qos.transient_local(1))
     publisher.publish(info(1.0))
     received = CameraInfoInput(node)
     spin_until(node, lambda: focal(received) == 1.0)
@@ -88,8 +88,8 @@ def test_the_newest_counts(node: Node, driver: Node) -> None:
     received.close()
 
 
-@pytest.mark.parametrize("profile", [qos.profile("reliable", 1), qos.profile("best_effort", 1), qos.latched(1)])
-def test_no_publisher_is_warned_of_incompatible_qos(
+@pytest.mark.parametrize("profile", [qos.profile("reliable", 1), qos.profile("best_effort", 1), qos.transient_local(1)])
+def test_no_publisher_gets_an_incompatible_qos_warning(
     node: Node, driver: Node, profile: QoSProfile, capfd: pytest.CaptureFixture[str]
 ) -> None:
     publisher = driver.create_publisher(CameraInfo, "camera_info", profile)
@@ -102,24 +102,24 @@ def test_no_publisher_is_warned_of_incompatible_qos(
     spin_until(node, arrived)
     for _ in range(50):
         rclpy.spin_once(node, timeout_sec=0.02)
-    said = capfd.readouterr()
-    assert "incompatible" not in (said.out + said.err).lower()
+    log = capfd.readouterr()
+    assert "incompatible" not in (log.out + log.err).lower()
     received.close()
 
 
-def test_silence_is_a_problem_until_the_first_has_come(node: Node, driver: Node) -> None:
+def test_silence_causes_a_warning_until_the_first_camera_info(node: Node, driver: Node) -> None:
     received = CameraInfoInput(node)
-    assert received.problem(30.0) == ""
+    assert received.warning(30.0) == ""
     time.sleep(0.2)
-    assert received.problem(0.1).startswith("no camera_info on /camera_info for 0.")
-    driver.create_publisher(CameraInfo, "camera_info", qos.latched(1)).publish(info())
+    assert received.warning(0.1).startswith("no camera_info on /camera_info for 0.")
+    driver.create_publisher(CameraInfo, "camera_info", qos.transient_local(1)).publish(info())
     spin_until(node, lambda: not received.infos.is_empty)
     time.sleep(0.2)
-    assert received.problem(0.1) == ""
+    assert received.warning(0.1) == ""
     received.close()
 
 
-def test_another_type_on_the_topic_is_named(node: Node, driver: Node) -> None:
+def test_another_message_type_on_the_topic_is_reported(node: Node, driver: Node) -> None:
     received = CameraInfoInput(node)
     driver.create_publisher(Image, "camera_info", 1)
     spin_until(node, lambda: node.count_publishers("camera_info"))
@@ -128,8 +128,8 @@ def test_another_type_on_the_topic_is_named(node: Node, driver: Node) -> None:
     received.close()
 
 
-def test_closed_it_leaves_no_subscription(node: Node, driver: Node) -> None:
-    driver.create_publisher(CameraInfo, "camera_info", qos.latched(1)).publish(info())
+def test_no_subscription_is_left_after_close(node: Node, driver: Node) -> None:
+    driver.create_publisher(CameraInfo, "camera_info", qos.transient_local(1)).publish(info())
     received = CameraInfoInput(node)
     spin_until(node, lambda: focal(received))
     received.close()

@@ -1,4 +1,4 @@
-"""RViz' Publish Point as its users meet it: points, camera_info and /tf from another process."""
+"""RViz' Publish Point through the node: points, camera_info and /tf from another process."""
 
 import itertools
 import math
@@ -73,11 +73,11 @@ class World:
         self._broadcaster = broadcaster
         self.frame = next(_worlds)
 
-    def tell(self, *places: tuple[float, float]) -> None:
+    def broadcast(self, *poses: tuple[float, float]) -> None:
         """Publishes where the camera was, as (stamp, x) in seconds and metres, until something has come of it."""
 
         def happens() -> bool:
-            self._broadcaster.sendTransform([self._transform(*place) for place in places])
+            self._broadcaster.sendTransform([self._transform(*pose) for pose in poses])
             return bool(self._robot.events)
 
         self._robot.wait_for(happens, "event")
@@ -93,7 +93,7 @@ class World:
 
 @pytest.fixture(scope="module")
 def broadcaster(shared_robot, shared_rviz: Rviz):
-    """Of transforms, to a node that has met it: it listens from its first click on."""
+    """Broadcasts transforms to a node that is subscribed, which it is from the first click on."""
     tf2_ros = pytest.importorskip("tf2_ros")
     broadcaster = tf2_ros.TransformBroadcaster(shared_robot.node)
     shared_rviz.click(0.0, 0.0, 1.0, frame="moon")
@@ -108,7 +108,7 @@ def world(broadcaster, robot) -> World:
 
 
 def look(track: Track) -> tuple:
-    """What tells an object from one that was prompted elsewhere."""
+    """What distinguishes an object from one that was prompted elsewhere."""
     return track.area, track.box.x_min, track.box.y_min, track.box.x_max, track.box.y_max, track.predicted_iou
 
 
@@ -120,7 +120,7 @@ def newest_tracks(robot, header: Header, count: int) -> TrackArray:
 # ---- where the click lands
 
 
-def test_a_point_in_the_cameras_frame_is_a_click_on_the_pixel_that_shows_it(robot, rviz):
+def test_a_point_in_the_cameras_frame_is_a_click_on_its_projection(robot, rviz):
     image = robot.show().header
     rviz.click(x=0.48, y=-0.2, z=2.0)
     assert robot.wait_for_event(TrackEvent.STARTED).header == image
@@ -130,34 +130,34 @@ def test_a_point_in_the_cameras_frame_is_a_click_on_the_pixel_that_shows_it(robo
     assert look(by_point) == look(by_pixel) != look(elsewhere)
 
 
-def test_the_camera_is_taken_to_be_where_it_was_on_the_image(robot, rviz, world):
+def test_the_transform_is_that_of_the_images_stamp(robot, rviz, world):
     image = robot.show().header
     stamp = seconds(image.stamp)
     rviz.click(x=2.4, y=0.0, z=2.0, frame=world.frame)
-    world.tell((stamp - 1.0, 1.0), (stamp + 1.0, 3.0))
+    world.broadcast((stamp - 1.0, 1.0), (stamp + 1.0, 3.0))
     assert robot.wait_for_event(TrackEvent.STARTED).header == image
     robot.add(clicks=[Click(x=CX + FOCAL * (2.4 - 2.0) / 2.0, y=CY)])
     by_point, by_pixel = newest_tracks(robot, image, 2).tracks
     assert look(by_point) == look(by_pixel)
 
 
-def test_while_tf_does_not_reach_back_to_the_newest_image_a_later_one_is_clicked_on(robot, rviz, world):
+def test_without_a_transform_for_the_newest_image_a_later_one_is_used(robot, rviz, world):
     first = seconds(robot.show().header.stamp)
     rviz.click(x=0.0, y=0.0, z=2.0, frame=world.frame)
     later = robot.show().header
-    world.tell((first + 0.01, 0.0), (first + 1.0, 0.0))
+    world.broadcast((first + 0.01, 0.0), (first + 1.0, 0.0))
     assert robot.wait_for_event(TrackEvent.STARTED).header == later
 
 
-def test_stamps_that_go_back_leave_no_transforms_behind_that_keep_new_ones_out(robot, rviz, world):
+def test_after_a_time_jump_back_old_transforms_do_not_block_new_ones(robot, rviz, world):
     now = seconds(robot.show().header.stamp)
     rviz.click(x=0.0, y=0.0, z=2.0, frame=world.frame)
-    world.tell((now - 1.0, 0.0), (now + 1.0, 0.0))
+    world.broadcast((now - 1.0, 0.0), (now + 1.0, 0.0))
     robot.events.clear()
     image = robot.jump(now - 60.0).header
     robot.events.clear()  # of what was dropped
     rviz.click(x=0.0, y=0.0, z=2.0, frame=world.frame)
-    world.tell((now - 61.0, 0.0), (now - 59.0, 0.0))
+    world.broadcast((now - 61.0, 0.0), (now - 59.0, 0.0))
     assert robot.wait_for_event(TrackEvent.STARTED).header == image
 
 
@@ -177,13 +177,15 @@ REJECTED = {
     "in the camera's plane": ((1.0, 0.0, 0.0), "optical", "(1, 0, 0) m is not in front of the camera"),
     "outside the image": ((2.0, 0.0, 1.0), "optical", "would be pixel (264, 48), outside the image of 128x96"),
     "not finite": ((math.nan, 0.0, 1.0), "optical", "is not finite, expected metres"),
-    "no frame": ((0.0, 0.0, 1.0), "", "it has no frame_id, expected the frame that it is in"),
+    "no frame": ((0.0, 0.0, 1.0), "", "it has no frame_id, expected the frame of its coordinates"),
     "unknown frame": ((0.0, 0.0, 1.0), "moon", "no transform from 'moon' to 'optical'"),
 }
 
 
 @pytest.mark.parametrize(("point", "frame", "reason"), REJECTED.values(), ids=REJECTED)
-def test_a_point_that_cannot_be_placed_is_rejected_and_tracking_goes_on(robot, impatient, rviz, point, frame, reason):
+def test_a_point_that_cannot_be_located_is_rejected_and_tracking_continues(
+    robot, impatient, rviz, point, frame, reason
+):
     kept = robot.add().object_id
     image = robot.show().header
     rviz.click(*point, frame=frame)
@@ -201,7 +203,7 @@ BAD_INFOS = {
 
 
 @pytest.mark.parametrize(("info", "size", "reason"), BAD_INFOS.values(), ids=BAD_INFOS)
-def test_a_camera_info_that_cannot_be_used_is_named(robot, rviz, info, size, reason):
+def test_an_invalid_camera_info_is_reported(robot, rviz, info, size, reason):
     robot.show(pixels=np.zeros((*size, 3), np.uint8))
     rviz.info = info
     rviz.click(0.0, 0.0, 1.0)
@@ -215,16 +217,16 @@ def test_a_camera_info_that_cannot_be_used_is_named(robot, rviz, info, size, rea
     robot.wait_for(is_named, f"rejection because of {reason!r}")
 
 
-def test_stale_transforms_are_named_with_both_times(robot, impatient, rviz, world):
+def test_stale_transforms_are_reported_with_both_times(robot, impatient, rviz, world):
     image = seconds(robot.show().header.stamp)
     rviz.click(x=0.0, y=0.0, z=2.0, frame=world.frame)
-    world.tell((image - 60.0, 0.0), (image - 59.0, 0.0))
+    world.broadcast((image - 60.0, 0.0), (image - 59.0, 0.0))
     reason = robot.wait_for_event(TrackEvent.PROMPT_REJECTED).reason
     assert "extrapolation into the future" in reason
-    assert "let /tf connect the two, stamped by the clock of the images" in reason
+    assert "publish that transform on /tf, stamped by the clock of the images" in reason
 
 
-def test_images_that_name_no_frame_are_told_of(robot, rviz):
+def test_images_without_a_frame_id_are_reported(robot, rviz):
     header = Header(stamp=nearest_time(robot.next_stamp()))
     robot.send_message(image_message(np.zeros((HEIGHT, WIDTH, 3), np.uint8), "rgb8", header))
     robot.wait_for(lambda: robot.tracks_of(header), "tracks")
@@ -232,7 +234,7 @@ def test_images_that_name_no_frame_are_told_of(robot, rviz):
     assert "the images have no frame_id" in robot.wait_for_event(TrackEvent.PROMPT_REJECTED).reason
 
 
-def test_a_click_that_waits_holds_up_neither_images_nor_other_clicks(robot, rviz):
+def test_a_waiting_click_blocks_neither_images_nor_other_clicks(robot, rviz):
     robot.show()
     rviz.click(0.0, 0.0, 1.0, frame="moon")
     rviz.click(0.0, 0.0, 1.0)
@@ -242,7 +244,7 @@ def test_a_click_that_waits_holds_up_neither_images_nor_other_clicks(robot, rviz
     robot.wait_for_event(TrackEvent.PROMPT_REJECTED)
 
 
-def test_more_clicks_than_can_wait_are_rejected_and_the_others_still_wait(robot, rviz):
+def test_clicks_beyond_the_limit_are_rejected_while_the_others_wait(robot, rviz):
     robot.show()
 
     def is_refused() -> bool:
@@ -274,20 +276,20 @@ def fresh_rviz(fresh_robot) -> Rviz:
     return rviz
 
 
-def listens(robot, topic: str) -> bool:
+def is_subscribed(robot, topic: str) -> bool:
     return "fresh_tracker" in {info.node_name for info in robot.node.get_subscriptions_info_by_topic(topic)}
 
 
-def test_before_the_first_click_nothing_listens_to_camera_info_and_tf(fresh_robot, fresh_rviz):
-    assert not listens(fresh_robot, "/camera_info")
-    assert not listens(fresh_robot, "/tf")
+def test_camera_info_and_tf_are_not_subscribed_before_the_first_click(fresh_robot, fresh_rviz):
+    assert not is_subscribed(fresh_robot, "/camera_info")
+    assert not is_subscribed(fresh_robot, "/tf")
     fresh_rviz.click(0.0, 0.0, 1.0)
-    fresh_robot.wait_for(lambda: listens(fresh_robot, "/camera_info"), "subscription to /camera_info")
+    fresh_robot.wait_for(lambda: is_subscribed(fresh_robot, "/camera_info"), "subscription to /camera_info")
     reason = fresh_robot.wait_for_event(TrackEvent.PROMPT_REJECTED).reason
     assert "no camera_info on /camera_info for 5.0 s, although there" in reason
 
 
-def test_a_click_that_waits_when_the_node_is_deactivated_leaves_nothing_behind(fresh_robot, fresh_rviz):
+def test_deactivation_rejects_waiting_clicks(fresh_robot, fresh_rviz):
     robot = fresh_robot
     time.sleep(1.0)  # in which the log repeats no rejection
     fresh_rviz.click(0.0, 0.0, 1.0, frame="moon")
@@ -295,26 +297,28 @@ def test_a_click_that_waits_when_the_node_is_deactivated_leaves_nothing_behind(f
     assert robot.change("deactivate") == [True]
     reason = "clicked point: the node was deactivated before the click was located"
     robot.wait_for(lambda: any(event.reason.startswith(reason) for event in list(robot.events)), "rejection")
-    robot.wait_for(lambda: not listens(robot, "/camera_info") and not listens(robot, "/tf"), "end of subscriptions")
+    robot.wait_for(
+        lambda: not is_subscribed(robot, "/camera_info") and not is_subscribed(robot, "/tf"), "end of subscriptions"
+    )
     assert robot.change("activate") == [True]
-    robot.wait_for(lambda: listens(robot, "/image") and listens(robot, "/clicked_point"), "subscriptions")
+    robot.wait_for(lambda: is_subscribed(robot, "/image") and is_subscribed(robot, "/clicked_point"), "subscriptions")
     robot.show()
     fresh_rviz.info = camera_info()
     fresh_rviz.click(0.0, 0.0, 1.0)
     robot.wait_for_event(TrackEvent.STARTED)
 
 
-def test_clicks_can_be_left_to_others(fresh_robot):
+def test_clicked_point_false_ignores_clicks(fresh_robot):
     assert fresh_robot.change("deactivate", "cleanup") == [True, True]
     assert fresh_robot.set_parameter("clicked_point", False).successful
     fresh_robot.bring_up()
-    fresh_robot.wait_for(lambda: listens(fresh_robot, "/image"), "subscription to images")
-    assert not listens(fresh_robot, "/clicked_point")
+    fresh_robot.wait_for(lambda: is_subscribed(fresh_robot, "/image"), "subscription to images")
+    assert not is_subscribed(fresh_robot, "/clicked_point")
 
 
-def test_a_camera_info_that_was_latched_once_is_enough(start):
+def test_one_transient_local_camera_info_is_enough(start):
     robot = start("late_tracker")
-    infos = robot.node.create_publisher(CameraInfo, "/camera_info", qos.latched(1))
+    infos = robot.node.create_publisher(CameraInfo, "/camera_info", qos.transient_local(1))
     infos.publish(camera_info())
     robot.bring_up()
     image = robot.show().header

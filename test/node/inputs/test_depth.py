@@ -1,4 +1,4 @@
-"""When images go on with their depth, and when they do not wait for it: a real node and real synchronizers."""
+"""When images are passed on with depth, and when they do not wait for it: a real node and real synchronizers."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -19,7 +19,7 @@ from sam2_ros.node.types import ReceivedImage
 
 pytest.importorskip("message_filters")
 
-PATIENCE = 30.0  # seconds
+TIMEOUT = 30.0  # seconds
 PARAMETERS = Parameters(image_reliability="reliable")
 
 
@@ -44,14 +44,14 @@ class Scene:
 
     def measure(self, stamp: float, topics: str = "depth camera_info") -> None:
         """Depth and camera_info arrive."""
-        received = self.input._watch._received["depth"]
+        received = self.input._monitor._received["depth"]
         header = Header(stamp=nearest_time(stamp))
         if "camera_info" in topics:
             self._info.publish(CameraInfo(header=header))
             self.spin_until(lambda: not self.input._camera_info.infos.is_empty)
         if "depth" in topics:
             self._depth.publish(Image(header=header))
-            self.spin_until(lambda: self.input._watch._received["depth"] > received)
+            self.spin_until(lambda: self.input._monitor._received["depth"] > received)
 
     def spin(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds
@@ -59,7 +59,7 @@ class Scene:
             rclpy.spin_once(self.node, timeout_sec=0.01)
 
     def spin_until(self, condition: Callable[[], object]) -> None:
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while not condition():
             assert time.monotonic() < deadline
             rclpy.spin_once(self.node, timeout_sec=0.01)
@@ -85,7 +85,7 @@ def depth_stamp(frame: ReceivedImage) -> float:
     return stamp.sec + stamp.nanosec / 1e9
 
 
-def test_an_image_whose_depth_came_first_goes_on_at_once(scene: Scene) -> None:
+def test_an_image_whose_depth_was_received_before_is_passed_on_immediately(scene: Scene) -> None:
     scene.subscribe()
     scene.measure(1.0)
     scene.image(1.0)
@@ -100,7 +100,7 @@ def test_an_image_waits_for_its_depth(scene: Scene) -> None:
     assert scene.handed_on == [(1.0, True)]
 
 
-def test_an_image_goes_on_without_depth_when_the_next_one_comes(scene: Scene) -> None:
+def test_an_image_is_passed_on_without_depth_when_the_next_one_is_received(scene: Scene) -> None:
     scene.subscribe()
     scene.image(1.0)
     scene.image(1.1)
@@ -115,7 +115,7 @@ def test_the_last_image_of_a_camera_that_stops_does_not_wait_forever(scene: Scen
     scene.spin_until(lambda: scene.handed_on == [(1.0, False)])
 
 
-def test_while_depth_is_missing_images_go_on_at_once(scene: Scene) -> None:
+def test_while_depth_is_missing_images_are_passed_on_immediately(scene: Scene) -> None:
     scene.subscribe()
     for stamp in (1.0, 1.5, 2.0, 2.5):
         scene.image(stamp)
@@ -124,8 +124,8 @@ def test_while_depth_is_missing_images_go_on_at_once(scene: Scene) -> None:
     assert scene.handed_on[-1] == (3.0, False)
 
 
-def test_images_wait_again_once_depth_comes_before_the_next_image(scene: Scene) -> None:
-    test_while_depth_is_missing_images_go_on_at_once(scene)
+def test_images_wait_again_once_depth_is_received_before_the_next_image(scene: Scene) -> None:
+    test_while_depth_is_missing_images_are_passed_on_immediately(scene)
     depth = scene.offered[-1].depth
     assert depth is not None and depth.read((1, 1)) is None  # its results were published at once
     scene.measure(3.0)
@@ -135,7 +135,7 @@ def test_images_wait_again_once_depth_comes_before_the_next_image(scene: Scene) 
     assert scene.handed_on[-1] == (3.5, True)
 
 
-def test_depth_that_comes_while_its_image_is_processed_still_counts(scene: Scene) -> None:
+def test_depth_that_is_received_while_its_image_is_processed_is_used(scene: Scene) -> None:
     scene.subscribe()
     scene.image(1.0)
     scene.image(1.1)
@@ -152,7 +152,7 @@ def test_depth_without_camera_info_is_not_enough(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("stamp", [0.0, 0.5])
-def test_one_camera_info_counts_for_every_image_whatever_its_stamp(scene: Scene, stamp: float) -> None:
+def test_one_camera_info_is_used_for_every_image_whatever_its_stamp(scene: Scene, stamp: float) -> None:
     scene.subscribe()
     scene.measure(stamp, "camera_info")
     for i in range(1, 4):
@@ -162,7 +162,7 @@ def test_one_camera_info_counts_for_every_image_whatever_its_stamp(scene: Scene,
     assert all(frame.depth is not None and frame.depth.infos.for_size((1, 1)) for frame in scene.offered)
 
 
-def test_other_stamps_do_not_meet_unless_they_are_allowed_to(scene: Scene) -> None:
+def test_different_stamps_match_only_within_the_slop(scene: Scene) -> None:
     scene.subscribe()
     scene.measure(0.99)
     scene.image(1.0)
@@ -170,7 +170,7 @@ def test_other_stamps_do_not_meet_unless_they_are_allowed_to(scene: Scene) -> No
     assert scene.handed_on == [(1.0, False)]
 
 
-def test_within_the_slop_an_image_goes_on_at_once(scene: Scene) -> None:
+def test_within_the_slop_an_image_is_passed_on_immediately(scene: Scene) -> None:
     scene.subscribe(replace(PARAMETERS, depth_slop=15.0))
     scene.measure(0.99)
     scene.image(1.0)
@@ -192,18 +192,18 @@ def test_once_stamps_were_equal_an_image_waits_for_an_equal_one(scene: Scene) ->
     assert [depth_stamp(frame) for frame in scene.offered] == [1.0, 1.1, 1.19]
 
 
-def test_after_stamps_went_back_depth_is_found_again(scene: Scene) -> None:
+def test_after_a_time_jump_back_depth_matches_again(scene: Scene) -> None:
     scene.subscribe()
     for i in range(20):
         scene.measure(1000.0 + i, "depth")
         scene.image(1000.5 + i)
-    scene.input.restart()
+    scene.input.reset()
     scene.image(1.0)
     scene.measure(1.0)
     assert scene.handed_on[-1] == (1.0, True)
 
 
-def test_stray_stamps_of_depth_keep_no_place_that_good_ones_need(scene: Scene) -> None:
+def test_stray_stamps_of_depth_do_not_fill_the_queue(scene: Scene) -> None:
     scene.subscribe()
     scene.image(1000.0)
     for i in range(20):
@@ -223,37 +223,37 @@ def test_depth_with_a_stamp_out_of_range_is_ignored(scene: Scene, stamp: Time) -
     assert scene.handed_on == [(1.0, True)]
 
 
-def test_closed_it_leaves_no_subscriptions(scene: Scene) -> None:
+def test_no_subscriptions_are_left_after_close(scene: Scene) -> None:
     scene.subscribe()
     scene.input.close()
     assert not scene.node.count_subscribers("depth") and not scene.node.count_subscribers("camera_info")
 
 
-# ---- what is said where they do not match
+# ---- warnings
 
 
-def test_the_silent_topic_is_named(scene: Scene) -> None:
+def test_the_silent_topic_is_reported(scene: Scene) -> None:
     scene.subscribe()
     for i in range(7):
         scene.measure(1.0 + i, "depth")
         scene.image(1.0 + i)
         scene.spin(0.2)
-    assert scene.input.problem(0.8).startswith("no camera_info on /camera_info for ")
-    assert "no depth" not in scene.input.problem(0.8)
-    assert scene.input.problem(30.0) == ""
+    assert scene.input.warning(0.8).startswith("no camera_info on /camera_info for ")
+    assert "no depth" not in scene.input.warning(0.8)
+    assert scene.input.warning(30.0) == ""
 
 
-def test_both_are_named_where_neither_comes(scene: Scene) -> None:
+def test_both_topics_are_reported_where_both_are_silent(scene: Scene) -> None:
     scene.subscribe()
     for i in range(7):
         scene.image(1.0 + i)
         scene.spin(0.2)
-    reason = scene.input.problem(0.8)
+    reason = scene.input.warning(0.8)
     assert "no depth on /depth for " in reason and "no camera_info on /camera_info for " in reason
     assert reason.endswith("tracking continues in 2-D")
 
 
-def test_depth_that_always_comes_too_late_is_named(scene: Scene) -> None:
+def test_depth_that_is_always_late_is_reported(scene: Scene) -> None:
     scene.subscribe()
     for i in range(7):
         scene.image(1.0 + i)
@@ -262,4 +262,4 @@ def test_depth_that_always_comes_too_late_is_named(scene: Scene) -> None:
             assert frame.depth is not None and frame.depth.read((1, 1)) is None  # as its results are published
         scene.measure(1.0 + i)
         scene.spin(0.2)
-    assert "their stamps agree, but depth comes after its image's results are published" in scene.input.problem(0.8)
+    assert "their stamps match, but depth arrives after its image's results are published" in scene.input.warning(0.8)

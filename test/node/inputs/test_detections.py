@@ -19,9 +19,7 @@ from std_msgs.msg import Header
 from vision_msgs.msg import BoundingBox2D, Detection2D, Detection2DArray, ObjectHypothesisWithPose
 
 import sam2_ros
-from sam2_ros.detection.messages import read_boxes
 from sam2_ros.node.conversions.messages import nearest_time
-from sam2_ros.tracking.types import Box
 
 WEIGHTS = Path(sam2_ros.__file__).parent / "weights" / "nano.safetensors"
 HEIGHT, WIDTH = 240, 320
@@ -30,7 +28,7 @@ HALF = 30
 CUP, OTHER = (80, 100), (230, 130)
 
 
-def picture(*squares: Square) -> np.ndarray:
+def render(*squares: Square) -> np.ndarray:
     """(H, W, 3) uint8: the first square is red, the second one blue."""
     rgb = np.full((HEIGHT, WIDTH, 3), 120, np.uint8)
     for (x, y), colour in zip(squares, ((220, 40, 40), (40, 60, 220))):
@@ -46,44 +44,15 @@ def detection(square: Square, label: str = "cup", score: float = 0.9, size: floa
     return Detection2D(results=[hypothesis], bbox=bbox)
 
 
-# ---- reading and writing
-
-
-def test_a_detection_takes_its_surest_class() -> None:
-    message = detection(CUP, "bowl", 0.3)
-    message.results.extend(detection(CUP, "cup", 0.6).results + detection(CUP, "vase", math.nan).results)
-    (read,) = read_boxes(Detection2DArray(detections=[message]))
-    assert (read.label, read.score, read.box) == ("cup", 0.6, Box(50, 70, 110, 130))
-
-
-def test_a_detection_without_a_class_has_no_score() -> None:
-    (read,) = read_boxes(Detection2DArray(detections=[Detection2D()]))
-    assert math.isnan(read.score)
-
-
-@pytest.mark.parametrize(("theta", "half_width", "half_height"), [(math.pi / 2, 10, 30), (math.pi / 4, 28.28, 28.28)])
-def test_a_rotated_box_is_read_as_the_upright_one_around_it(
-    theta: float, half_width: float, half_height: float
-) -> None:
-    message = detection((100, 100))
-    message.bbox.size_x, message.bbox.size_y, message.bbox.center.theta = 60.0, 20.0, theta
-    (read,) = read_boxes(Detection2DArray(detections=[message]))
-    assert read.box.x1 - 100 == pytest.approx(half_width, abs=0.01)
-    assert read.box.y1 - 100 == pytest.approx(half_height, abs=0.01)
-
-
-# ---- through the node
-
-
 class Detector:
-    """Publishes boxes, and hears the tracks as boxes."""
+    """Publishes detections and subscribes to detections_out."""
 
     def __init__(self, robot: Any, name: str = "sam2_tracker") -> None:
         self._robot = robot
         self._name = name
         self.publisher = self.new_publisher()
-        self.heard: list[Detection2DArray] = []
-        robot.node.create_subscription(Detection2DArray, f"/{name}/detections_out", self.heard.append, 10)
+        self.received: list[Detection2DArray] = []
+        robot.node.create_subscription(Detection2DArray, f"/{name}/detections_out", self.received.append, 10)
         robot.wait_for(self.publisher.get_subscription_count, "subscription to detections")
 
     def new_publisher(self) -> Any:
@@ -94,12 +63,12 @@ class Detector:
 
     def see(self, *detections: Detection2D, squares: tuple[Square, ...] = (CUP, OTHER)) -> list[Track]:
         """An image, the detections on it, and the tracks on the next one."""
-        self.send(self._robot.show(pixels=picture(*squares)).header, *detections)
+        self.send(self._robot.show(pixels=render(*squares)).header, *detections)
         time.sleep(0.3)
-        return self._robot.show(pixels=picture(*squares)).tracks
+        return self._robot.show(pixels=render(*squares)).tracks
 
     def see_until(self, condition: Callable[[list[Track]], Any], *detections: Detection2D) -> list[Track]:
-        """Again and again, for the transport may lose the first ones."""
+        """Repeat, because the transport may lose the first messages."""
         for _ in range(20):
             tracks = self.see(*detections)
             if condition(tracks):
@@ -114,7 +83,7 @@ class Detector:
 
 @pytest.fixture(scope="module")
 def table(start: Callable[..., Any]) -> Any:
-    """A node that starts objects at the first sight."""
+    """A node that starts an object after one detection."""
     robot = start(checkpoint=WEIGHTS, image_size=256, detection_min_hits=1, prompt_timeout=1.0)
     robot.bring_up()
     return robot
@@ -127,13 +96,13 @@ def shared_detector(table: Any) -> Detector:
 
 @pytest.fixture
 def robot(table: Any) -> Any:
-    table.forget_all()
+    table.drop_objects()
     return table
 
 
 @pytest.fixture
 def detector(robot: Any, shared_detector: Detector) -> Detector:
-    shared_detector.heard.clear()
+    shared_detector.received.clear()
     return shared_detector
 
 
@@ -143,13 +112,14 @@ def test_a_box_starts_an_object_with_its_label(detector: Detector) -> None:
     assert abs(track.box.x_min - 50) < 10 and abs(track.box.x_max - 110) < 10
 
 
-def test_the_tracks_are_told_as_detections_with_an_id_that_stays(detector: Detector, robot: Any) -> None:
+def test_tracks_are_published_as_detections_with_a_persistent_id(detector: Detector, robot: Any) -> None:
     (track,) = detector.see_until(bool, detection(CUP))
-    detector.heard.clear()
-    headers = [robot.show(pixels=picture(CUP)).header for _ in range(3)]
+    detector.received.clear()
+    headers = [robot.show(pixels=render(CUP)).header for _ in range(3)]
     for header in headers:
         array = robot.wait_for(
-            lambda header=header: [heard for heard in list(detector.heard) if heard.header == header], "detections_out"
+            lambda header=header: [received for received in list(detector.received) if received.header == header],
+            "detections_out",
         )[0]
         (out,) = array.detections
         assert (out.id, out.header) == (str(track.id), header)
@@ -158,16 +128,16 @@ def test_the_tracks_are_told_as_detections_with_an_id_that_stays(detector: Detec
 
 
 def test_a_late_box_is_applied_to_its_own_image(detector: Detector, robot: Any) -> None:
-    detector.see_until(bool, detection(CUP))  # the transport is awake
-    robot.forget_all()
-    headers = [robot.show(pixels=picture((70 + 10 * i, 100))).header for i in range(11)]
+    detector.see_until(bool, detection(CUP))  # the transport is connected
+    robot.drop_objects()
+    headers = [robot.show(pixels=render((70 + 10 * i, 100))).header for i in range(11)]
     detector.send(headers[0], detection((70, 100)))
     robot.wait_for_event(TrackEvent.STARTED)
-    tracks = robot.wait_for(lambda: robot.show(pixels=picture((180, 100))).tracks, "track")
+    tracks = robot.wait_for(lambda: robot.show(pixels=render((180, 100))).tracks, "track")
     assert abs(tracks[0].box.x_min - 150) < 10
 
 
-def test_only_the_classes_that_are_asked_for_start_objects(detector: Detector, robot: Any) -> None:
+def test_only_the_classes_in_detection_classes_start_objects(detector: Detector, robot: Any) -> None:
     assert robot.set_parameter("detection_classes", "bowl, Cup").successful
     try:
         tracks = detector.see_until(bool, detection(CUP), detection(OTHER, "person"))
@@ -177,7 +147,7 @@ def test_only_the_classes_that_are_asked_for_start_objects(detector: Detector, r
         robot.set_parameter("detection_classes", "")
 
 
-def test_boxes_that_cannot_be_used_are_told_and_the_others_count(detector: Detector, robot: Any) -> None:
+def test_unusable_boxes_are_reported_and_the_others_count(detector: Detector, robot: Any) -> None:
     tracks = detector.see_until(
         bool,
         detection((900, 100)),
@@ -197,11 +167,11 @@ def test_boxes_that_cannot_be_used_are_told_and_the_others_count(detector: Detec
     ("fault", "found"),
     [
         (dict(score=0.0), "1 with score 0"),
-        (dict(square=(0.25, 0.42), size=0.2), "1 within one pixel, as if given in 0..1"),
+        (dict(square=(0.25, 0.42), size=0.2), "1 within one pixel (0..1 instead of pixels?)"),
     ],
-    ids=["no score", "shares of the image"],
+    ids=["no score", "normalised"],
 )
-def test_a_detector_none_of_whose_boxes_can_be_used_is_warned_about(
+def test_a_detector_without_usable_boxes_causes_a_warning(
     detector: Detector, robot: Any, fault: dict[str, Any], found: str
 ) -> None:
     def warned() -> bool:
@@ -210,55 +180,59 @@ def test_a_detector_none_of_whose_boxes_can_be_used_is_warned_about(
         return status.level == status.WARN and found in status.message and found in robot.tracker.log
 
     robot.wait_for(warned, "warning")
-    told = robot.diagnostics[-1].status[0].message
-    assert "each with centre and size in pixels of the tracker's image and a score above 0" in told
+    message = robot.diagnostics[-1].status[0].message
+    assert "each with centre and size in pixels of the tracker's image and a score above 0" in message
 
 
-def test_of_hundreds_of_boxes_the_best_count(detector: Detector, robot: Any) -> None:
+def test_of_hundreds_of_boxes_the_best_are_used(detector: Detector, robot: Any) -> None:
     many = [detection((x, y), "speck", 0.6, size=4.0) for x in range(2, 318, 8) for y in range(2, 238, 20)]
-    complaint = f"{len(many) + 1 - 100} too many boxes"
+    warning = f"{len(many) + 1 - 100} beyond the limit of boxes per array"
     detector.see_until(
         lambda tracks: (
-            "cup" in [track.label for track in tracks] and complaint in robot.diagnostics[-1].status[0].message
+            "cup" in [track.label for track in tracks] and warning in robot.diagnostics[-1].status[0].message
         ),
         *many,
         detection(CUP),
     )
 
 
-def test_boxes_of_another_camera_are_refused(detector: Detector, robot: Any) -> None:
-    header = robot.show(pixels=picture(CUP)).header
+def test_detections_of_another_camera_are_refused(detector: Detector, robot: Any) -> None:
+    header = robot.show(pixels=render(CUP)).header
     header.frame_id = "rear_camera"
     robot.wait_for(
-        lambda: detector.send(header, detection(CUP)) or "in the frame 'rear_camera'" in robot.tracker.log, "refusal"
+        lambda: (
+            detector.send(header, detection(CUP))
+            or "their frame_id is 'rear_camera', expected 'optical'" in robot.tracker.log
+        ),
+        "refusal",
     )
-    assert robot.show(pixels=picture(CUP)).tracks == []
+    assert robot.show(pixels=render(CUP)).tracks == []
 
 
 @pytest.mark.parametrize(
-    ("stamp", "complaint"),
+    ("stamp", "warning"),
     [
         (0.0, "they have no stamp"),
         (1000.0, "no buffered frame is stamped 1000.000000"),
         (2e9, "did not arrive within prompt_timeout"),
     ],
 )
-def test_boxes_of_no_image_are_refused_with_the_reason(
-    detector: Detector, robot: Any, stamp: float, complaint: str
+def test_detections_without_their_image_are_refused_with_the_reason(
+    detector: Detector, robot: Any, stamp: float, warning: str
 ) -> None:
-    header = robot.show(pixels=picture(CUP)).header
+    header = robot.show(pixels=render(CUP)).header
     header.stamp = nearest_time(stamp)
     robot.wait_for(
-        lambda: detector.send(header, detection(CUP)) or complaint in robot.diagnostics[-1].status[0].message,
-        f"diagnosis of {complaint!r}",
+        lambda: detector.send(header, detection(CUP)) or warning in robot.diagnostics[-1].status[0].message,
+        f"diagnosis of {warning!r}",
     )
-    assert robot.show(pixels=picture(CUP)).tracks == []
+    assert robot.show(pixels=render(CUP)).tracks == []
     assert int(detector.diagnostic("detections refused")) > 0
 
 
-def test_prompts_are_not_crowded_out_by_a_flood_of_detections(detector: Detector, robot: Any) -> None:
-    header = robot.show(pixels=picture(CUP, OTHER)).header
-    header.stamp = nearest_time(2e9)  # these wait until they are given up
+def test_a_flood_of_detections_does_not_block_prompts(detector: Detector, robot: Any) -> None:
+    header = robot.show(pixels=render(CUP, OTHER)).header
+    header.stamp = nearest_time(2e9)  # these wait until prompt_timeout
     for _ in range(200):
         detector.send(header, detection(CUP))
         time.sleep(0.001)
@@ -267,16 +241,16 @@ def test_prompts_are_not_crowded_out_by_a_flood_of_detections(detector: Detector
     robot.wait_for(lambda: int(detector.diagnostic("detections dropped") or 0) > 20, "dropped detections")
 
 
-def test_two_detectors_on_one_topic_are_noticed(detector: Detector, robot: Any) -> None:
+def test_two_detectors_on_one_topic_cause_a_warning(detector: Detector, robot: Any) -> None:
     second = detector.new_publisher()
     robot.wait_for(second.get_subscription_count, "subscription to the second detector")
-    complaint = "2 detectors publish on /sam2_tracker/detections"
-    detector.see_until(lambda _: complaint in robot.tracker.log, detection(CUP))
+    warning = "2 detectors publish on /sam2_tracker/detections"
+    detector.see_until(lambda _: warning in robot.tracker.log, detection(CUP))
     robot.node.destroy_publisher(second)
 
 
-def test_detections_that_wait_do_not_keep_the_node_from_being_deactivated(detector: Detector, robot: Any) -> None:
-    header = robot.show(pixels=picture(CUP)).header
+def test_waiting_detections_do_not_block_deactivation(detector: Detector, robot: Any) -> None:
+    header = robot.show(pixels=render(CUP)).header
     header.stamp = nearest_time(2e9)
     for _ in range(3):
         detector.send(header, detection(CUP))
@@ -285,24 +259,24 @@ def test_detections_that_wait_do_not_keep_the_node_from_being_deactivated(detect
     assert [track.label for track in detector.see_until(bool, detection(CUP))] == ["cup"]
 
 
-def test_an_object_retires_without_boxes(detector: Detector, robot: Any) -> None:
+def test_an_object_without_detections_is_removed(detector: Detector, robot: Any) -> None:
     assert robot.set_parameter("detection_retire_after", 0.1).successful
     try:
         detector.see_until(bool, detection(CUP))
         detector.see_until(lambda tracks: not tracks)
-        assert "no detection for" in robot.wait_for_event(TrackEvent.REMOVED).reason
+        assert "no matching detection for" in robot.wait_for_event(TrackEvent.REMOVED).reason
     finally:
         robot.set_parameter("detection_retire_after", 0.0)
 
 
-def test_without_detections_there_are_no_topics_for_them(start: Callable[..., Any]) -> None:
+def test_detections_false_creates_no_topics(start: Callable[..., Any]) -> None:
     robot = start("without", detections="false")
     robot.bring_up()
     assert robot.node.count_subscribers("/without/detections") == 0
     assert robot.node.count_publishers("/without/detections_out") == 0
 
 
-def test_without_vision_msgs_the_node_says_so_and_runs(
+def test_without_vision_msgs_the_node_logs_that_and_runs(
     start: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     hidden = tmp_path / "vision_msgs"
@@ -320,7 +294,7 @@ def test_without_vision_msgs_the_node_says_so_and_runs(
 # ---- a detector of another message type
 
 
-def test_a_detector_of_another_type_is_named_in_diagnostics_and_log(start: Callable[..., Any]) -> None:
+def test_a_detector_of_another_message_type_is_reported_in_diagnostics_and_log(start: Callable[..., Any]) -> None:
     robot = start("mistyped")
     robot.bring_up()
     context = rclpy.Context()
@@ -328,7 +302,7 @@ def test_a_detector_of_another_type_is_named_in_diagnostics_and_log(start: Calla
     driver = Node("driver", context=context)
     driver.create_publisher(TrackArray, "/mistyped/detections", 1)
 
-    def health() -> str:
+    def status() -> str:
         robot.show()
         return robot.diagnostics[-1].status[0].message
 
@@ -336,9 +310,9 @@ def test_a_detector_of_another_type_is_named_in_diagnostics_and_log(start: Calla
         "/mistyped/detections is published as sam2_ros/msg/TrackArray, expected vision_msgs/msg/Detection2DArray: "
         "choose a detector that publishes vision_msgs"
     )
-    robot.wait_for(lambda: reason in health(), "warning about the type")
+    robot.wait_for(lambda: reason in status(), "warning about the type")
     assert robot.diagnostics[-1].status[0].level == DiagnosticStatus.WARN
     robot.wait_for_log(reason)
     driver.destroy_node()
     context.shutdown()
-    robot.wait_for(lambda: health() == "tracking", "health")
+    robot.wait_for(lambda: status() == "tracking", "status")

@@ -1,4 +1,4 @@
-"""Which clicks mean the object that was just started."""
+"""Which clicks repeat the one that started an object."""
 
 import pytest
 
@@ -24,7 +24,7 @@ def is_repeated(click: UserClick, size: tuple[int, int] = SIZE, tracked_ids: tup
     return False
 
 
-def test_a_second_click_on_the_same_image_is_a_repetition_however_late() -> None:
+def test_a_second_click_on_the_same_image_is_a_repetition_at_any_time() -> None:
     assert is_repeated(user_click(clicked_at=20.2))
     assert is_repeated(user_click(clicked_at=90.0))
 
@@ -36,20 +36,20 @@ def test_a_second_click_on_a_later_image_is_a_repetition_for_half_a_second() -> 
 
 
 @pytest.mark.parametrize(("x", "y", "expected"), [(103, 52, True), (97, 50, True), (105, 50, False), (100, 56, False)])
-def test_it_may_miss_by_a_few_pixels(x: float, y: float, expected: bool) -> None:
+def test_a_double_click_may_differ_by_a_few_pixels(x: float, y: float, expected: bool) -> None:
     assert is_repeated(user_click(x, y)) is expected
 
 
-def test_in_a_large_image_which_is_shown_smaller_it_may_miss_by_more() -> None:
+def test_in_a_large_image_a_double_click_may_differ_by_more() -> None:
     assert is_repeated(user_click(115, 50), size=(2160, 3840))
     assert not is_repeated(user_click(104, 50), size=(96, 128))
 
 
-def test_once_the_object_is_gone_a_click_starts_another() -> None:
+def test_once_the_object_is_removed_a_click_starts_another() -> None:
     assert not is_repeated(user_click(), tracked_ids=(4,))
 
 
-def test_of_several_starts_each_is_remembered() -> None:
+def test_several_recent_clicks_are_kept() -> None:
     clicks = RecentClicks()
     for i in range(3):
         clicks.add(user_click(x=100.0 * i), i)

@@ -1,46 +1,46 @@
-"""When several cameras share one topic."""
+"""Warnings about several cameras on one topic."""
 
 from sam2_ros.node.inputs.frame_ids import FrameIds
 
 
-def problem(*frame_ids: str) -> str:
+def warning(*frame_ids: str) -> str:
     watch = FrameIds()
     for frame_id in frame_ids:
-        watch.note(frame_id)
-    return watch.problem("/image")
+        watch.add(frame_id)
+    return watch.warning("/image")
 
 
-def test_one_camera_is_fine() -> None:
-    assert problem() == problem("left") == problem(*["left"] * 100) == ""
+def test_one_camera_causes_no_warning() -> None:
+    assert warning() == warning("left") == warning(*["left"] * 100) == ""
 
 
-def test_a_camera_that_takes_the_place_of_another_is_fine() -> None:
-    assert problem(*["left"] * 10, *["right"] * 10) == ""
+def test_a_replaced_camera_causes_no_warning() -> None:
+    assert warning(*["left"] * 10, *["right"] * 10) == ""
 
 
-def test_two_cameras_that_alternate_are_named() -> None:
-    told = problem(*["left", "right"] * 5)
-    assert told.startswith("2 cameras share /image, the frame_id alternates between 'left', 'right': let each publish")
+def test_two_cameras_that_alternate_are_reported() -> None:
+    text = warning(*["left", "right"] * 5)
+    assert text.startswith("2 cameras share /image, the frame_id alternates between 'left', 'right': let each publish")
 
 
-def test_a_camera_that_was_replaced_before_is_not_named() -> None:
-    assert problem("old", *["left", "right"] * 5).startswith("2 cameras share /image")
+def test_a_camera_that_was_replaced_before_is_not_reported() -> None:
+    assert warning("old", *["left", "right"] * 5).startswith("2 cameras share /image")
 
 
-def test_a_lone_other_frame_id_is_fine() -> None:
-    assert problem(*["left"] * 5, "right", *["left"] * 5) == ""
+def test_a_single_other_frame_id_causes_no_warning() -> None:
+    assert warning(*["left"] * 5, "right", *["left"] * 5) == ""
 
 
-def test_it_does_not_matter_how_they_alternate() -> None:
-    assert "'left', 'right'" in problem(*["left", "left", "left", "right"] * 3)
-    assert "'', 'right'" in problem(*["", "right"] * 3)
+def test_the_pattern_in_which_they_alternate_does_not_matter() -> None:
+    assert "'left', 'right'" in warning(*["left", "left", "left", "right"] * 3)
+    assert "'', 'right'" in warning(*["", "right"] * 3)
 
 
-def test_many_cameras_are_not_all_named() -> None:
-    assert "9 cameras share /image, the frame_id alternates between '0', '1', '2', '3', ...: " in problem(
+def test_of_many_cameras_some_are_listed() -> None:
+    assert "9 cameras share /image, the frame_id alternates between '0', '1', '2', '3', ...: " in warning(
         *"012345678" * 2
     )
 
 
-def test_it_is_over_once_the_other_camera_is_gone() -> None:
-    assert problem(*["left", "right"] * 20, *["left"] * 30) == ""
+def test_the_warning_ends_once_the_other_camera_is_gone() -> None:
+    assert warning(*["left", "right"] * 20, *["left"] * 30) == ""

@@ -1,4 +1,4 @@
-"""Where people click, and which topics carry it."""
+"""Clicks through the topics of the node."""
 
 from unittest.mock import sentinel
 
@@ -11,10 +11,10 @@ from sam2_ros.node.conversions.messages import seconds
 from sam2_ros.node.inputs.prompts import PromptTopics
 
 
-@pytest.mark.parametrize("picture", ["/image", "/sam2_tracker/overlay"])
-def test_a_click_in_rqt_image_view_starts_an_object_on_the_newest_image(robot, picture):
+@pytest.mark.parametrize("topic", ["/image", "/sam2_tracker/overlay"])
+def test_a_click_in_rqt_image_view_starts_an_object_on_the_newest_image(robot, topic):
     newest = robot.show().header
-    mouse = robot.node.create_publisher(Point, f"{picture}_mouse_left", 10)
+    mouse = robot.node.create_publisher(Point, f"{topic}_mouse_left", 10)
     robot.wait_for(mouse.get_subscription_count, f"subscription to {mouse.topic_name}")
     mouse.publish(Point(x=40.0, y=40.0))
     event = robot.wait_for_event(TrackEvent.STARTED)
@@ -47,7 +47,7 @@ def test_a_double_click_and_its_echo_on_another_topic_start_one_object(robot):
     assert [track.id for track in robot.show().tracks] == [started.object_id]
 
 
-def test_clicks_are_heard_beside_the_raw_image_also_where_the_compressed_topic_is_named(ros):
+def test_clicks_are_received_on_the_raw_topic_where_the_compressed_topic_is_remapped(ros):
     node = rclpy.create_node("sam2_tracker", cli_args=["--ros-args", "-r", "image:=/camera/image_raw/compressed"])
     topics = PromptTopics(node, sentinel.requests)
     assert "/camera/image_raw_mouse_left" in {subscription.topic_name for subscription in node.subscriptions}
@@ -55,13 +55,13 @@ def test_clicks_are_heard_beside_the_raw_image_also_where_the_compressed_topic_i
     node.destroy_node()
 
 
-def test_clicks_are_heard_on_the_images_that_people_look_at_under_their_remapped_names(ros):
-    remappings = ["image:=/camera/image_raw", "~/overlay:=/picture"]
+def test_clicks_are_received_on_the_remapped_image_and_overlay_topics(ros):
+    remappings = ["image:=/camera/image_raw", "~/overlay:=/result"]
     arguments = ["--ros-args", *(part for mapping in remappings for part in ("-r", mapping))]
     node = rclpy.create_node("sam2_tracker", cli_args=arguments)
     topics = PromptTopics(node, sentinel.requests)
-    heard = {subscription.topic_name for subscription in node.subscriptions}
-    assert {"/camera/image_raw_mouse_left", "/picture_mouse_left", "/sam2_tracker/click_point"} <= heard
+    received = {subscription.topic_name for subscription in node.subscriptions}
+    assert {"/camera/image_raw_mouse_left", "/result_mouse_left", "/sam2_tracker/click_point"} <= received
     topics.close()
-    assert not heard & {subscription.topic_name for subscription in node.subscriptions}
+    assert not received & {subscription.topic_name for subscription in node.subscriptions}
     node.destroy_node()

@@ -1,4 +1,4 @@
-"""What is said of a topic on which nothing can be heard: who publishes what beside it, and what to set."""
+"""Advice about a topic on which nothing is received: other types, other transports, and what to set."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -13,9 +13,9 @@ from sam2_ros.msg import Prompt, TrackArray
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 
 from sam2_ros.node import qos
-from sam2_ros.node.inputs.subscriptions import explain_silence, type_problem
+from sam2_ros.node.inputs.subscriptions import explain_silence, type_mismatch
 
-PATIENCE = 10.0  # seconds
+TIMEOUT = 10.0  # seconds
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def driver(node: Node) -> Iterator[Callable[[type, str], None]]:
         before = node.count_publishers(topic)
         drivers.append(Node("driver", context=contexts[-1]))
         drivers[-1].create_publisher(kind, topic, 1)
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while node.count_publishers(topic) == before:
             assert time.monotonic() < deadline
             time.sleep(0.01)
@@ -76,7 +76,7 @@ class Graph:
 def test_known_detectors_come_with_advice(node: Node, found: str, advice: str) -> None:
     messages = pytest.importorskip("vision_msgs.msg")
     subscription = subscribe(node, messages.Detection2DArray, "/yolo/detections")
-    reason = type_problem(Graph(found), "~/detections", subscription)  # type: ignore[arg-type]
+    reason = type_mismatch(Graph(found), "~/detections", subscription)  # type: ignore[arg-type]
     assert reason.startswith(f"/yolo/detections is published as {found}, expected vision_msgs/msg/Detection2DArray")
     assert advice in reason
 
@@ -107,7 +107,7 @@ WRONG = {
         CameraInfo,
         "published as sensor_msgs/msg/CameraInfo, expected sensor_msgs/msg/Image: remap `image` to a topic of this",
     ),
-    "compressed depth": (("depth", Image, "/depth"), CompressedImage, "it is read uncompressed only: remap it"),
+    "compressed depth": (("depth", Image, "/depth"), CompressedImage, "expected uncompressed: remap it"),
     "a cloud for depth": (("depth", Image, "/depth"), PointCloud2, "remap `depth` to the depth image that the cloud"),
     "an image for a calibration": (
         ("camera_info", CameraInfo, "/camera_info"),
@@ -124,24 +124,24 @@ WRONG = {
 
 
 @pytest.mark.parametrize(("asked", "kind", "reason"), WRONG.values(), ids=WRONG)
-def test_another_type_is_named_with_what_to_set(
+def test_another_message_type_is_reported_with_advice(
     node: Node, driver: Callable[[type, str], None], asked: tuple[str, type, str], kind: type, reason: str
 ) -> None:
     name, expected, topic = asked
     subscription = subscribe(node, expected, topic)
-    assert type_problem(node, name, subscription) == ""
+    assert type_mismatch(node, name, subscription) == ""
     driver(kind, topic)
-    assert reason in type_problem(node, name, subscription)
+    assert reason in type_mismatch(node, name, subscription)
     assert reason in explain_silence(node, name, subscription, 3.0)
     driver(expected, topic)
-    assert type_problem(node, name, subscription) == ""
+    assert type_mismatch(node, name, subscription) == ""
 
 
-def test_boxes_of_another_type_are_named(node: Node, driver: Callable[[type, str], None]) -> None:
+def test_detections_of_another_type_are_reported(node: Node, driver: Callable[[type, str], None]) -> None:
     messages = pytest.importorskip("vision_msgs.msg")
     subscription = subscribe(node, messages.Detection2DArray, "/yolo/detections")
     driver(TrackArray, "/yolo/detections")
-    assert type_problem(node, "~/detections", subscription) == (
+    assert type_mismatch(node, "~/detections", subscription) == (
         "/yolo/detections is published as sam2_ros/msg/TrackArray, expected vision_msgs/msg/Detection2DArray: choose a "
         "detector that publishes vision_msgs, or convert as examples/yolo_msgs_to_vision_msgs.py does"
     )
@@ -166,13 +166,13 @@ SIBLINGS = {
     "compressed depth": (
         ("depth", Image, "/depth"),
         (CompressedImage, "/depth/compressedDepth"),
-        "only compressed depth is published, on /depth/compressedDepth: it is read uncompressed only",
+        "only compressed depth is published, on /depth/compressedDepth: expected uncompressed",
     ),
 }
 
 
 @pytest.mark.parametrize(("asked", "published", "reason"), SIBLINGS.values(), ids=SIBLINGS)
-def test_a_sibling_in_another_form_is_named(
+def test_the_same_images_with_another_transport_are_reported(
     node: Node,
     driver: Callable[[type, str], None],
     asked: tuple[str, type, str],
@@ -185,23 +185,23 @@ def test_a_sibling_in_another_form_is_named(
     assert explain_silence(node, name, subscription, 3.0).startswith(f"no {name} on {topic} for 3.0 s: {reason}")
 
 
-def test_topics_of_the_type_that_others_publish_are_suggested(node: Node, driver: Callable[[type, str], None]) -> None:
+def test_topics_of_the_expected_type_are_suggested(node: Node, driver: Callable[[type, str], None]) -> None:
     node.create_publisher(Image, "/own/overlay", 1)
     driver(Image, "/front/image_raw")
     driver(CompressedImage, "/front/image_raw/compressed")
     reason = explain_silence(node, "image", subscribe(node, Image, "/image"), 3.0)
-    assert "no image on /image for 3.0 s: no publisher on it. Start the camera, or remap `image`" in reason
+    assert "no image on /image for 3.0 s: no publisher on /image. Start the camera, or remap `image`" in reason
     assert reason.endswith("topics of its type are /front/image_raw")
 
 
-def test_of_many_topics_some_are_suggested(node: Node, driver: Callable[[type, str], None]) -> None:
+def test_of_many_topics_some_are_listed(node: Node, driver: Callable[[type, str], None]) -> None:
     for number in range(5):
         driver(Image, f"/camera_{number}/image")
     reason = explain_silence(node, "image", subscribe(node, Image, "/image"), 3.0)
     assert reason.endswith("/camera_0/image, /camera_1/image, /camera_2/image, ... (5 in all)")
 
 
-def test_publishers_of_the_right_type_are_counted(node: Node, driver: Callable[[type, str], None]) -> None:
+def test_publishers_of_the_expected_type_are_counted(node: Node, driver: Callable[[type, str], None]) -> None:
     subscription = subscribe(node, Image, "/image")
     driver(Image, "/image")
     assert "although there is 1 publisher (reliable, requested: best_effort)" in explain_silence(

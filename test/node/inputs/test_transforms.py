@@ -1,4 +1,4 @@
-"""Frames of reference through real tf2, as matrices."""
+"""Transforms from real tf2, as matrices."""
 
 import sys
 import time
@@ -17,7 +17,7 @@ from std_msgs.msg import Header
 
 from sam2_ros.node.inputs.transforms import Transforms, TransformUnavailable, matrix_of
 
-PATIENCE = 30.0  # seconds
+TIMEOUT = 30.0  # seconds
 QUARTER_TURN = Rotation.from_euler("z", pi / 2)
 
 
@@ -45,9 +45,9 @@ def transform(seconds: int, x: float, rotation: Rotation = QUARTER_TURN, child: 
     )
 
 
-def heard(node: Node, transforms: Transforms, source: str, stamp: Time) -> np.ndarray:
+def received(node: Node, transforms: Transforms, source: str, stamp: Time) -> np.ndarray:
     """The transform to `base`, as soon as tf2 has it."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while True:
         rclpy.spin_once(node, timeout_sec=0.05)
         try:
@@ -57,39 +57,39 @@ def heard(node: Node, transforms: Transforms, source: str, stamp: Time) -> np.nd
                 raise
 
 
-def test_a_transform_becomes_the_matrix_that_takes_points_to_the_target_frame() -> None:
+def test_a_transform_is_the_matrix_from_source_to_target_frame() -> None:
     matrix = matrix_of(transform(0, x=3.0))
     np.testing.assert_allclose(matrix @ [1.0, 0.0, 0.5, 1.0], [3.0, 1.0, 0.5, 1.0], atol=1e-12)
 
 
 def broadcaster_to(node: Node, transforms: Transforms) -> Any:
-    """A tf2_ros.TransformBroadcaster that the transforms listen to."""
+    """A tf2_ros.TransformBroadcaster to which the transforms are subscribed."""
     tf2_ros = pytest.importorskip("tf2_ros")
     transforms.open()
     broadcaster = tf2_ros.TransformBroadcaster(node)
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while node.count_publishers("/tf") * node.count_subscribers("/tf") == 0:
         assert time.monotonic() < deadline
         time.sleep(0.05)
     return broadcaster
 
 
-def test_a_moving_frame_is_looked_up_where_it_was_at_the_stamp(node: Node, transforms: Transforms) -> None:
+def test_a_moving_frame_is_looked_up_at_the_stamp(node: Node, transforms: Transforms) -> None:
     broadcaster = broadcaster_to(node, transforms)
     broadcaster.sendTransform([transform(100, x=1.0), transform(102, x=2.0)])
-    matrix = heard(node, transforms, "camera", Time(sec=101))
+    matrix = received(node, transforms, "camera", Time(sec=101))
     np.testing.assert_allclose(matrix[:3, 3], [1.5, 0.0, 0.0])
     with pytest.raises(TransformUnavailable, match="future"):
         transforms.lookup("base", "camera", Time(sec=103))
 
 
-def test_after_a_restart_nothing_of_before_is_in_the_way_of_older_stamps(node: Node, transforms: Transforms) -> None:
+def test_after_a_reset_older_stamps_are_accepted(node: Node, transforms: Transforms) -> None:
     broadcaster = broadcaster_to(node, transforms)
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     for seconds in range(100, 120):
         broadcaster.sendTransform(transform(seconds, x=1.0))
-    heard(node, transforms, "camera", Time(sec=100))  # the others are still to come
-    transforms.restart()
+    received(node, transforms, "camera", Time(sec=100))  # the others are still to come
+    transforms.reset()
     while True:
         broadcaster.sendTransform([transform(10, x=3.0), transform(12, x=3.0)])
         rclpy.spin_once(node, timeout_sec=0.05)
@@ -101,36 +101,36 @@ def test_after_a_restart_nothing_of_before_is_in_the_way_of_older_stamps(node: N
     np.testing.assert_allclose(matrix[:3, 3], [3.0, 0.0, 0.0])
 
 
-def test_static_frames_are_known_at_every_stamp_and_after_a_restart(node: Node, transforms: Transforms) -> None:
+def test_static_transforms_are_available_at_every_stamp_and_after_a_reset(node: Node, transforms: Transforms) -> None:
     tf2_ros = pytest.importorskip("tf2_ros")
     transforms.open()
     broadcaster = tf2_ros.StaticTransformBroadcaster(node)
     broadcaster.sendTransform(transform(100, x=0.25, child="left_eye"))
-    heard(node, transforms, "left_eye", Time(sec=5))
-    transforms.restart()
-    matrix = heard(node, transforms, "left_eye", Time(sec=900))
+    received(node, transforms, "left_eye", Time(sec=5))
+    transforms.reset()
+    matrix = received(node, transforms, "left_eye", Time(sec=900))
     np.testing.assert_allclose(matrix, matrix_of(transform(100, x=0.25)), atol=1e-12)
 
 
-def test_what_tf2_said_is_passed_on(node: Node, transforms: Transforms) -> None:
+def test_tf2s_error_is_passed_on(node: Node, transforms: Transforms) -> None:
     pytest.importorskip("tf2_ros")
     transforms.open()
     with pytest.raises(TransformUnavailable, match=r"from 'camera' to 'map'.*does not exist"):
         transforms.lookup("map", "camera", Time())
 
 
-def test_a_frame_needs_nobody_to_reach_itself(transforms: Transforms) -> None:
+def test_the_transform_of_a_frame_to_itself_is_the_identity(transforms: Transforms) -> None:
     np.testing.assert_array_equal(transforms.lookup("camera", "camera", Time()), np.eye(4))
 
 
-def test_without_tf2_ros_the_package_is_named(monkeypatch: pytest.MonkeyPatch, transforms: Transforms) -> None:
+def test_without_tf2_ros_the_package_is_reported(monkeypatch: pytest.MonkeyPatch, transforms: Transforms) -> None:
     monkeypatch.setitem(sys.modules, "tf2_ros", None)
     transforms.open()
     with pytest.raises(TransformUnavailable, match="ROS package tf2_ros cannot be imported"):
         transforms.lookup("map", "camera", Time())
 
 
-def test_closed_it_leaves_nothing_behind(node: Node, transforms: Transforms) -> None:
+def test_no_subscriptions_are_left_after_close(node: Node, transforms: Transforms) -> None:
     pytest.importorskip("tf2_ros")
     before = len(list(node.subscriptions)), len(list(node.services))
     transforms.open()

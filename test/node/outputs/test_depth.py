@@ -1,4 +1,4 @@
-"""Depth is read and masks are lifted for those who listen, and what cannot be lifted is complained about."""
+"""Depth is read and masks are lifted for topics with subscribers, and failures cause a warning."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ from sam2_ros.node import qos
 from sam2_ros.node.conversions.depth import CameraInfos, PendingDepth
 from sam2_ros.node.conversions.messages import image_message, seconds
 from sam2_ros.node.inputs.transforms import Transforms
-from sam2_ros.node.outputs.depth import DepthOutputs
+from sam2_ros.node.outputs.depth import DepthPublishers
 from sam2_ros.node.outputs.lifter import Lifter
 from sam2_ros.node.statistics import Statistics
 from sam2_ros.node.types import ProcessedImage, TrackingOutput
@@ -29,7 +29,7 @@ SIZE = (6, 8)
 INFO = CameraInfo(header=HEADER, k=[10.0, 0.0, 4.0, 0.0, 10.0, 3.0, 0.0, 0.0, 1.0])
 INFOS = CameraInfos()
 INFOS.add(INFO)
-PATIENCE = 30.0  # seconds
+TIMEOUT = 30.0  # seconds
 
 
 @pytest.fixture
@@ -45,19 +45,19 @@ def statistics() -> Statistics:
 
 
 @pytest.fixture
-def said() -> list[str]:
+def logged() -> list[str]:
     """What was logged."""
     return []
 
 
 @pytest.fixture
 def publish(
-    node: LifecycleNode, statistics: Statistics, said: list[str], request: pytest.FixtureRequest
+    node: LifecycleNode, statistics: Statistics, logged: list[str], request: pytest.FixtureRequest
 ) -> Callable[..., object]:
     """Of outputs in `target_frame`, the parameter of the fixture."""
-    logger = SimpleNamespace(warning=lambda text, **_: said.append(text))
+    logger = SimpleNamespace(warning=lambda text, **_: logged.append(text))
     lifter = Lifter(getattr(request, "param", ""), Transforms(node), statistics, logger)
-    outputs = DepthOutputs(node, qos.profile("reliable", 5), lifter, ObjectColours())
+    outputs = DepthPublishers(node, qos.profile("reliable", 5), lifter, ObjectColours())
     node.trigger_configure()
     node.trigger_activate()
     return outputs.publish
@@ -77,54 +77,52 @@ def measured(metres: float = 2.0) -> PendingDepth:
 
 
 @pytest.mark.parametrize(("kind", "topic"), [(PointCloud2, "~/points"), (Image, "~/target_depth")])
-def test_depth_is_read_for_those_who_listen_and_for_nobody_else(
+def test_depth_is_read_only_where_a_topic_has_subscribers(
     node: LifecycleNode, publish: Callable, kind: type, topic: str
 ) -> None:
     depth = PendingDepth(HEADER, INFOS)
     publish(output(depth), with_positions=False)
     assert not depth.is_missed
-    heard: list = []
-    node.create_subscription(kind, topic, heard.append, qos.profile("reliable", 10))
-    deadline = time.monotonic() + PATIENCE
-    while not heard:
+    received: list = []
+    node.create_subscription(kind, topic, received.append, qos.profile("reliable", 10))
+    deadline = time.monotonic() + TIMEOUT
+    while not received:
         assert time.monotonic() < deadline
         publish(output(measured()), with_positions=False)
         rclpy.spin_once(node, timeout_sec=0.02)
-    assert heard[0].header == HEADER
+    assert received[0].header == HEADER
 
 
-def test_objects_are_lifted_by_their_ids(publish: Callable, statistics: Statistics) -> None:
+def test_objects_are_lifted_by_id(publish: Callable, statistics: Statistics) -> None:
     lifted = publish(output(measured()), with_positions=True)
     assert lifted.header == HEADER
     np.testing.assert_allclose(lifted.surfaces[7].centroid, [(1.5 - 4) / 10 * 2, (1.5 - 3) / 10 * 2, 2.0], rtol=1e-6)
-    assert statistics.depth_problem == ""
+    assert statistics.depth_warning == ""
 
 
 @pytest.mark.parametrize("depth", [None, PendingDepth(HEADER, INFOS)])
-def test_without_depth_nothing_is_lifted_or_said(publish: Callable, said: list[str], depth: PendingDepth) -> None:
+def test_without_depth_nothing_is_lifted_or_logged(publish: Callable, logged: list[str], depth: PendingDepth) -> None:
     assert publish(output(depth), with_positions=True) is None
-    assert said == []
+    assert logged == []
 
 
-def test_a_complaint_ends_with_depth_that_can_be_used(
-    publish: Callable, said: list[str], statistics: Statistics
-) -> None:
+def test_the_warning_ends_with_valid_depth(publish: Callable, logged: list[str], statistics: Statistics) -> None:
     depth = measured()
     assert depth.depth is not None
     depth.depth.encoding = "rgb8"
     assert publish(output(depth), with_positions=True) is None
-    assert said == [statistics.depth_problem] and "the encoding of depth is 'rgb8'" in said[0]
+    assert logged == [statistics.depth_warning] and "depth has encoding 'rgb8'" in logged[0]
     publish(output(measured()), with_positions=True)
-    assert statistics.depth_problem == ""
+    assert statistics.depth_warning == ""
 
 
 @pytest.mark.parametrize("publish", ["base"], indirect=True)
-def test_without_a_transform_there_are_no_positions_and_the_reason_is_told(
-    publish: Callable, said: list[str], statistics: Statistics
+def test_without_a_transform_there_are_no_positions_and_the_reason_is_logged(
+    publish: Callable, logged: list[str], statistics: Statistics
 ) -> None:
     assert publish(output(measured()), with_positions=True) is None
-    assert said == [statistics.depth_problem]
-    assert said[0].startswith("no positions for an image: no transform from 'optical' to 'base'")
+    assert logged == [statistics.depth_warning]
+    assert logged[0].startswith("no positions: no transform from 'optical' to 'base'")
 
 
 @pytest.mark.parametrize("publish", ["optical"], indirect=True)

@@ -1,4 +1,4 @@
-"""What RViz shows of tracks: a box where each was last seen, with a caption."""
+"""Markers for RViz: a box at each track's last position, with a caption."""
 
 import time
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from sam2_ros.node import qos
 from sam2_ros.node.conversions import messages
 from sam2_ros.node.conversions.depth import CameraInfos, PendingDepth
 from sam2_ros.node.inputs.transforms import Transforms
-from sam2_ros.node.outputs.depth import DepthOutputs
+from sam2_ros.node.outputs.depth import DepthPublishers
 from sam2_ros.node.outputs.lifter import Lifter
 from sam2_ros.node.outputs.markers import Markers
 from sam2_ros.node.statistics import Statistics
@@ -27,7 +27,7 @@ from sam2_ros.tracking.types import Box, FrameResult, Track, TrackState
 
 HEADER = Header(stamp=Time(sec=1_700_000_000, nanosec=123_456_789), frame_id="optical")
 STAMP = messages.seconds(HEADER.stamp)
-PATIENCE = 30.0  # seconds
+TIMEOUT = 30.0  # seconds
 SIZE = (6, 8)  # (H, W) pixels
 MASK = np.zeros(SIZE, bool)
 MASK[1:3, 1:5] = True
@@ -73,7 +73,7 @@ def test_a_box_encloses_the_visible_surface_in_the_colour_of_the_overlay() -> No
     assert [round(255 * v) for v in (box.color.r, box.color.g, box.color.b)] == list(COLOURS[1])
 
 
-def test_a_caption_says_id_label_and_state() -> None:
+def test_a_caption_contains_id_label_and_state() -> None:
     captions = drawn(Markers(COLOURS).update(result(CUP, MUG), HEADER, lifted(1, 2)), "captions")
     assert captions[1].type == Marker.TEXT_VIEW_FACING
     assert captions[1].text.split() == ["1", "cup", "visible", "0.90"]
@@ -81,7 +81,7 @@ def test_a_caption_says_id_label_and_state() -> None:
 
 
 @pytest.mark.parametrize(("frame_id", "axis", "sign"), [("optical", 1, -1.0), ("base_link", 2, 1.0)])
-def test_the_caption_stands_above_the_box_whichever_axis_points_up(frame_id: str, axis: int, sign: float) -> None:
+def test_the_caption_is_above_the_box_whichever_axis_points_up(frame_id: str, axis: int, sign: float) -> None:
     message = Markers(COLOURS).update(result(CUP), HEADER, lifted(1, frame_id=frame_id))
     box, caption = drawn(message, "boxes")[1], drawn(message, "captions")[1]
     above = np.subtract(xyz(caption.pose.position), xyz(box.pose.position))
@@ -90,7 +90,7 @@ def test_the_caption_stands_above_the_box_whichever_axis_points_up(frame_id: str
     assert (box.header.frame_id, caption.header.frame_id) == (frame_id, frame_id)
 
 
-def test_a_lost_object_stays_where_it_was_faded_with_the_seconds_of_its_absence() -> None:
+def test_a_lost_object_stays_at_its_last_position_transparent_with_its_seconds_of_absence() -> None:
     markers = Markers(COLOURS)
     before = drawn(markers.update(result(CUP), HEADER, lifted(1)), "boxes")[1]
     now = markers.update(result(LOST_CUP), HEADER, lifted())
@@ -100,21 +100,21 @@ def test_a_lost_object_stays_where_it_was_faded_with_the_seconds_of_its_absence(
     assert drawn(now, "captions")[1].text.split() == ["1", "cup", "lost", "2.5", "s"]
 
 
-def test_it_stays_in_the_frame_in_which_it_was_seen_while_there_is_no_depth() -> None:
+def test_without_depth_markers_stay_in_their_last_frame() -> None:
     markers = Markers(COLOURS)
     markers.update(result(CUP), HEADER, lifted(1, frame_id="base_link"))
     box = drawn(markers.update(result(CUP), HEADER, None), "boxes")[1]
     assert (box.header.frame_id, box.header.stamp) == ("base_link", HEADER.stamp)
 
 
-def test_an_object_that_moves_takes_its_markers_along() -> None:
+def test_markers_move_with_their_object() -> None:
     markers = Markers(COLOURS)
     markers.update(result(CUP), HEADER, lifted(1))
     box = drawn(markers.update(result(CUP), HEADER, lifted(1, shift=0.5)), "boxes")[1]
     np.testing.assert_allclose(xyz(box.pose.position), [0.5, 0.5, 1.53], atol=1e-6)
 
 
-def test_the_markers_of_an_object_that_is_gone_are_deleted_once() -> None:
+def test_the_markers_of_a_removed_object_are_deleted_once() -> None:
     markers = Markers(COLOURS)
     markers.update(result(CUP, MUG), HEADER, lifted(1, 2))
     message = markers.update(result(MUG), HEADER, lifted(2))
@@ -123,11 +123,11 @@ def test_the_markers_of_an_object_that_is_gone_are_deleted_once() -> None:
     assert not deleted(markers.update(result(MUG), HEADER, lifted(2)))
 
 
-def test_what_was_never_seen_in_3d_is_not_drawn() -> None:
+def test_an_object_that_was_never_lifted_has_no_markers() -> None:
     assert not Markers(COLOURS).update(result(CUP, MUG), HEADER, None).markers
 
 
-def test_a_flat_surface_still_has_a_thickness_that_can_be_drawn() -> None:
+def test_the_box_of_a_flat_surface_has_a_minimum_thickness() -> None:
     wall = LiftedObjects(HEADER, {1: Surface(np.array([[0.0, 0.0, 2.0]], np.float32), np.s_[:, :], MASK)})
     box = drawn(Markers(COLOURS).update(result(CUP), HEADER, wall), "boxes")[1]
     assert min(xyz(box.scale)) > 0.0
@@ -144,9 +144,9 @@ def node(ros: None) -> Iterator[LifecycleNode]:
 
 
 @pytest.fixture
-def outputs(node: LifecycleNode) -> DepthOutputs:
+def outputs(node: LifecycleNode) -> DepthPublishers:
     lifter = Lifter("", Transforms(node), Statistics(), node.get_logger())
-    outputs = DepthOutputs(node, qos.profile("reliable", 5), lifter, ObjectColours())
+    outputs = DepthPublishers(node, qos.profile("reliable", 5), lifter, ObjectColours())
     node.trigger_configure()
     node.trigger_activate()
     return outputs
@@ -161,32 +161,32 @@ def output(*tracks: Track, has_depth: bool = True) -> TrackingOutput:
     return TrackingOutput(image, result(*tracks), None, ())
 
 
-def test_markers_are_published_for_those_who_listen(node: LifecycleNode, outputs: DepthOutputs) -> None:
+def test_markers_are_published_where_there_are_subscribers(node: LifecycleNode, outputs: DepthPublishers) -> None:
     assert outputs.publish(output(CUP), with_positions=False) is None
-    heard: list[MarkerArray] = []
-    node.create_subscription(MarkerArray, "~/markers", heard.append, qos.profile("reliable", 10))
-    deadline = time.monotonic() + PATIENCE
-    while not heard:
+    received: list[MarkerArray] = []
+    node.create_subscription(MarkerArray, "~/markers", received.append, qos.profile("reliable", 10))
+    deadline = time.monotonic() + TIMEOUT
+    while not received:
         assert time.monotonic() < deadline
         outputs.publish(output(CUP), with_positions=False)
         rclpy.spin_once(node, timeout_sec=0.02)
-    box = drawn(heard[0], "boxes")[1]
+    box = drawn(received[0], "boxes")[1]
     assert box.header == HEADER
     np.testing.assert_allclose(box.pose.position.z, 2.0)
     outputs.publish(output(has_depth=False), with_positions=False)
-    while not deleted(heard[-1]):
+    while not deleted(received[-1]):
         assert time.monotonic() < deadline
         rclpy.spin_once(node, timeout_sec=0.02)
 
 
-def test_without_anything_to_draw_nothing_is_published(node: LifecycleNode, outputs: DepthOutputs) -> None:
-    heard: list[MarkerArray] = []
-    node.create_subscription(MarkerArray, "~/markers", heard.append, qos.profile("reliable", 10))
-    deadline = time.monotonic() + PATIENCE
+def test_an_empty_marker_array_is_not_published(node: LifecycleNode, outputs: DepthPublishers) -> None:
+    received: list[MarkerArray] = []
+    node.create_subscription(MarkerArray, "~/markers", received.append, qos.profile("reliable", 10))
+    deadline = time.monotonic() + TIMEOUT
     while not node.count_subscribers("/sam2_tracker/markers"):
         assert time.monotonic() < deadline
         time.sleep(0.02)
     for _ in range(20):
         outputs.publish(output(CUP, has_depth=False), with_positions=False)
         rclpy.spin_once(node, timeout_sec=0.02)
-    assert not heard
+    assert not received

@@ -1,4 +1,4 @@
-"""One table describes the parameters; what is outside of it is refused with a reason."""
+"""One table describes the parameters; other values are refused with a reason."""
 
 import subprocess
 import sys
@@ -23,14 +23,14 @@ def configured() -> dict:
     return yaml.safe_load(CONFIG.read_text())["/**/sam2_tracker"]["ros__parameters"]
 
 
-def test_the_configuration_file_is_written_from_the_table():
+def test_track_yaml_is_generated_from_the_table():
     command = [sys.executable, "-m", "sam2_ros.node.parameters"]
     assert CONFIG.read_text() == subprocess.run(command, capture_output=True, text=True, check=True).stdout, (
         "run `python3 -m sam2_ros.node.parameters > config/track.yaml`"
     )
 
 
-def test_the_configuration_file_holds_every_parameter_with_its_default():
+def test_track_yaml_contains_every_parameter_with_its_default():
     defaults = {name: getattr(Parameters(), name) for name in NAMES}
     assert configured() == defaults
     assert {name: type(value) for name, value in configured().items()} == {
@@ -38,7 +38,7 @@ def test_the_configuration_file_holds_every_parameter_with_its_default():
     }
 
 
-def test_the_configuration_file_explains_every_parameter_and_marks_what_can_be_changed_at_run_time():
+def test_track_yaml_describes_every_parameter_and_marks_live_ones():
     for name in NAMES:
         comment, _ = as_yaml().split(f"\n    {name}: ")
         text = " ".join(comment.rsplit("\n\n", 1)[1].replace("    # ", "").split("\n"))
@@ -46,7 +46,7 @@ def test_the_configuration_file_explains_every_parameter_and_marks_what_can_be_c
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_defaults_are_allowed_values(name):
+def test_defaults_are_valid(name):
     check(name, getattr(Parameters(), name))
 
 
@@ -56,7 +56,7 @@ def test_every_parameter_is_described(name):
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "complaint"),
+    ("name", "value", "warning"),
     [
         ("model", "sam3", "model is 'sam3', expected one of sam2.1_hiera_tiny"),
         ("image_size", -4, "image_size is -4, expected 0 to 4096"),
@@ -64,10 +64,18 @@ def test_every_parameter_is_described(name):
         ("image_bit_depth", 17, "image_bit_depth is 17, expected 0 or 8 to 16"),
         ("max_objects", 0, "max_objects is 0, expected 1 to 254"),
         ("max_objects", 255, "max_objects is 255, expected 1 to 254"),
-        ("max_objects", "many", r"max_objects is 'many' \(str\), expected a whole number$"),
+        ("max_objects", "many", r"max_objects is 'many' \(str\), expected an integer$"),
         ("lost_after", 2, r"lost_after is 2 \(int\), expected a number with a decimal point: write 2.0$"),
-        ("detection_classes", 22, r"detection_classes is 22 \(int\), expected text: write it in quotes: \"'TEXT'\""),
-        ("detection_classes", ["cup"], r"\['cup'\] \(list\), expected text: .* in one text, separated by commas$"),
+        (
+            "detection_classes",
+            22,
+            r"detection_classes is 22 \(int\), expected a string: write it in quotes: \"'TEXT'\"",
+        ),
+        (
+            "detection_classes",
+            ["cup"],
+            r"\['cup'\] \(list\), expected a string: .* as one string, separated by commas$",
+        ),
         ("lost_after", -0.5, "lost_after is -0.5, expected 0.0 to 3600.0"),
         ("vanish_below", 0.3, "vanish_below is 0.3, expected 0.5 to 1.0"),
         ("memory_policy", "elephant", "memory_policy is 'elephant', expected one of reference, guarded"),
@@ -80,13 +88,13 @@ def test_every_parameter_is_described(name):
         ("publish_cropped_masks", 1, r"publish_cropped_masks is 1 \(int\), expected true or false$"),
     ],
 )
-def test_other_values_are_refused_with_what_was_expected(name, value, complaint):
-    with pytest.raises(ParameterError, match=complaint):
+def test_invalid_values_are_refused_with_what_was_expected(name, value, warning):
+    with pytest.raises(ParameterError, match=warning):
         check(name, value)
 
 
 @pytest.mark.parametrize("device", ["auto", "cpu", "cuda", "cuda:0", "cuda:11"])
-def test_devices_are_named_as_torch_names_them(device):
+def test_devices_have_torchs_names(device):
     check("device", device)
 
 
@@ -100,13 +108,13 @@ def started(*arguments: str) -> Parameters:
 
 
 @pytest.mark.parametrize(
-    ("argument", "complaint"),
+    ("argument", "warning"),
     [
         ("max_objects:=0", "max_objects is 0, expected 1 to 254"),
-        ("max_objects:=1.5", r"max_objects is 1.5 \(float\), expected a whole number$"),
-        ("max_objects:=many", r"max_objects is 'many' \(str\), expected a whole number$"),
-        ("max_objects:=yes", r"max_objects is True \(bool\), expected a whole number$"),
-        ("max_objects:=[]", "max_objects is an empty list, expected a whole number: leave it out for the default$"),
+        ("max_objects:=1.5", r"max_objects is 1.5 \(float\), expected an integer$"),
+        ("max_objects:=many", r"max_objects is 'many' \(str\), expected an integer$"),
+        ("max_objects:=yes", r"max_objects is True \(bool\), expected an integer$"),
+        ("max_objects:=[]", "max_objects is an empty list, expected an integer: leave it out for the default$"),
         ("lost_after:=off", r"lost_after is False \(bool\), expected a number$"),
         ("lost_after:=.nan", "lost_after is nan, expected 0.0 to 3600.0"),
         ("image_timeout:=soon", r"image_timeout is 'soon' \(str\), expected a number$"),
@@ -114,18 +122,18 @@ def started(*arguments: str) -> Parameters:
         ("depth:=/camera/depth", r"depth is '/camera/depth' \(str\), expected true or false$"),
         (
             "detection_classes:=on",
-            r"is True \(bool\), expected text: YAML reads y, yes, on and true as true, .* quote",
+            r"is True \(bool\), expected a string: YAML reads y, yes, on and true as true, .* quote",
         ),
-        ("detection_classes:=12E3", r"is 12000.0 \(float\), expected text: YAML reads such text as a number, write it"),
-        ("detection_classes:=[yes, no]", r"is \[True, False\] \(list\), expected text"),
-        ("target_frame:=no", r"target_frame is False \(bool\), expected text: .* \"'TEXT'\" on a command line"),
+        ("detection_classes:=12E3", r"is 12000.0 \(float\), expected a string: YAML reads this as a number, write it"),
+        ("detection_classes:=[yes, no]", r"is \[True, False\] \(list\), expected a string"),
+        ("target_frame:=no", r"target_frame is False \(bool\), expected a string: .* \"'TEXT'\" on a command line"),
         ("model:=7", "model is '7', expected one of"),
         ("device:=0", "device is '0', expected auto, cpu, cuda or cuda:N"),
         ("max_object:=3", "there is no parameter max_object, did you mean max_objects?"),
     ],
 )
-def test_what_was_given_at_the_start_is_checked(ros, argument, complaint):
-    with pytest.raises(ParameterError, match=complaint) as raised:
+def test_overrides_are_checked(ros, argument, warning):
+    with pytest.raises(ParameterError, match=warning) as raised:
         started(argument)
     assert "\n" not in str(raised.value)
 
@@ -152,17 +160,17 @@ def test_what_was_given_at_the_start_is_checked(ros, argument, complaint):
         ("checkpoint:=2024", "checkpoint", "2024"),
     ],
 )
-def test_what_was_given_at_the_start_is_taken_as_meant(ros, argument, name, value):
+def test_unambiguous_overrides_are_converted(ros, argument, name, value):
     given = getattr(started(argument), name)
     assert (given, type(given)) == (value, type(value))
 
 
 def test_a_conversion_is_logged(ros, capfd):
     started("detection_classes:=022")
-    assert "parameter detection_classes is 18, taken as '18'" in capfd.readouterr().err
+    assert "parameter detection_classes is 18, converted to '18'" in capfd.readouterr().err
 
 
-def test_what_was_given_at_the_start_counts(ros):
+def test_overrides_are_used(ros):
     arguments = ["--ros-args", "-p", "max_objects:=3", "-p", "use_sim_time:=true"]
     node = Node("starting", cli_args=arguments)
     assert declare(node) == Parameters(max_objects=3)
@@ -179,19 +187,19 @@ def test_parameters_of_other_nodes_are_ignored_and_logged_once(ros, tmp_path, ca
     node = Node("starting", cli_args=["--ros-args", "--params-file", str(file)])
     assert declare(node) == Parameters(max_objects=5)
     assert not node.has_parameter("image_width")
-    said = capfd.readouterr().err
-    assert said.count("unknown parameters are ignored: depth_module.profile, image_width, plugins") == 1
+    log = capfd.readouterr().err
+    assert log.count("unknown parameters are ignored: depth_module.profile, image_width, plugins") == 1
     node.destroy_node()
 
 
-def test_what_the_model_was_built_from_is_fixed_while_configured():
+def test_parameters_of_the_model_are_fixed_while_configured():
     change = [Parameter("max_objects", value=3)]
     check_change(change, configured=False)
     with pytest.raises(ParameterError, match="max_objects is fixed while the node is configured: `deactivate`"):
         check_change(change, configured=True)
 
 
-def test_the_rest_can_be_changed_at_run_time_to_allowed_values():
+def test_the_others_can_be_set_at_run_time_to_valid_values():
     check_change([Parameter("image_timeout", value=9.0), Parameter("use_sim_time", value=True)], configured=True)
     with pytest.raises(ParameterError, match="image_timeout is -1.0, expected 0.1 to 3600.0"):
         check_change([Parameter("image_timeout", value=-1.0)], configured=True)

@@ -1,11 +1,11 @@
-"""A misspelt parameter stops the node with a suggestion; one that another node has is only ignored."""
+"""A misspelled parameter stops the node with a suggestion; one of another node is ignored."""
 
 from dataclasses import fields
 
 import pytest
 
 from sam2_ros.node.parameters import Parameters
-from sam2_ros.node.parameters.unknown_names import report
+from sam2_ros.node.parameters.unknown_names import warning
 from sam2_ros.node.parameters.values import ParameterError
 
 KNOWN = [entry.name for entry in fields(Parameters)]
@@ -29,16 +29,16 @@ KNOWN = [entry.name for entry in fields(Parameters)]
         ("precison", "precision"),
     ],
 )
-def test_a_slip_of_the_pen_is_refused_with_what_was_meant(name, meant):
+def test_a_misspelled_name_is_refused_with_the_intended_one(name, meant):
     with pytest.raises(ParameterError, match=f"^there is no parameter {name}, did you mean {meant}\\?$"):
-        report([name], KNOWN)
+        warning([name], KNOWN)
 
 
 @pytest.mark.parametrize("known", KNOWN)
-def test_every_parameter_with_a_letter_left_out_is_refused_or_named(known):
+def test_every_parameter_with_a_missing_letter_is_refused_or_suggested(known):
     name = known[:2] + known[3:]
     try:
-        assert f"{name} (similar: {known})" in report([name], KNOWN)
+        assert f"{name} (similar: {known})" in warning([name], KNOWN)
     except ParameterError as error:
         assert f"did you mean {known}?" in str(error)
 
@@ -52,15 +52,15 @@ OF_OTHERS = """
 
 @pytest.mark.parametrize("name", OF_OTHERS.split())
 def test_a_parameter_of_a_camera_or_detector_is_only_ignored(name):
-    assert report([name], KNOWN).startswith(f"unknown parameters are ignored: {name}")
+    assert warning([name], KNOWN).startswith(f"unknown parameters are ignored: {name}")
 
 
-def test_all_that_is_ignored_is_named_in_one_line():
-    assert report(["max_objects", "width", "min_score"], KNOWN) == (
+def test_all_ignored_names_are_in_one_line():
+    assert warning(["max_objects", "width", "min_score"], KNOWN) == (
         "unknown parameters are ignored: min_score (similar: detection_min_score), width"
     )
 
 
 def test_parameters_of_ros_itself_are_not_mentioned():
     of_ros = ["use_sim_time", "start_type_description_service", "qos_overrides./clock.subscription.depth"]
-    assert report([*of_ros, *KNOWN], KNOWN) == ""
+    assert warning([*of_ros, *KNOWN], KNOWN) == ""

@@ -1,4 +1,4 @@
-"""What people write is taken as meant, or refused with how to write it."""
+"""Unambiguous values are converted, ambiguous ones are refused with how to write them."""
 
 import pytest
 
@@ -7,14 +7,14 @@ from sam2_ros.node.parameters.values import (
     boolean,
     class_names,
     convert,
+    integer,
     number,
-    whole_number,
     without_locations,
 )
 
 
 @pytest.mark.parametrize(("texts", "expected"), [("true True yes ON 1", True), ("false False no Off 0", False)])
-def test_a_switch_can_be_written_in_every_usual_way(texts, expected):
+def test_a_boolean_accepts_every_usual_spelling(texts, expected):
     assert [boolean("respawn", text) for text in texts.split()] == [expected] * 5
 
 
@@ -23,42 +23,50 @@ def test_a_switch_can_be_written_in_every_usual_way(texts, expected):
     [
         (boolean, "2", "true or false"),
         (boolean, "", "true or false"),
-        (whole_number, "1.5", "a whole number"),
-        (whole_number, "many", "a whole number"),
+        (integer, "1.5", "an integer"),
+        (integer, "many", "an integer"),
         (number, "0,5", "a number"),
         (number, "half", "a number"),
     ],
 )
-def test_an_argument_that_is_none_is_named(read, text, expected):
+def test_an_invalid_argument_is_refused_with_what_was_expected(read, text, expected):
     with pytest.raises(ParameterError, match=f"^name:={text}: expected {expected}$"):
         read("name", text)
 
 
 def test_numbers_are_read():
-    assert whole_number("size", "512") == 512
+    assert integer("size", "512") == 512
     assert number("rate", "15") == 15.0
 
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("cup", "cup"), ("cup,bowl", "cup,bowl"), ("[cup, bowl]", "cup,bowl"), ("['22', \"on\"]", "22,on"), ("[]", "")],
+    [
+        ("cup", "cup"),
+        ("cup, bowl", "cup,bowl"),
+        ("'on'", "on"),
+        ('"coffee cup",bowl', "coffee cup,bowl"),
+        ("[cup, bowl]", "cup,bowl"),
+        ("['22', \"on\"]", "22,on"),
+        ("[]", ""),
+    ],
 )
-def test_classes_may_stand_in_the_brackets_of_a_list(text, expected):
+def test_class_names_may_be_quoted_and_in_the_brackets_of_a_list(text, expected):
     assert class_names(text) == expected
 
 
 @pytest.mark.parametrize("kind", [bool, int, float, str])
 @pytest.mark.parametrize("value", [b"bytes", [1.5], object()])
-def test_what_has_no_meaning_for_a_parameter_is_refused(kind, value):
+def test_a_value_without_meaning_for_a_parameter_is_refused(kind, value):
     with pytest.raises(ParameterError, match="^parameter name is .*, expected "):
         convert("name", kind, value)
 
 
-def test_an_integer_that_no_float_can_hold_is_refused():
+def test_an_integer_out_of_a_floats_range_is_refused():
     with pytest.raises(ParameterError, match="expected a number"):
         convert("name", float, 10**400)
 
 
-def test_places_in_the_c_sources_are_left_out():
+def test_locations_in_c_sources_are_removed():
     error = RuntimeError("cannot parse 'x'. Error: no value, at /project/src/parse.c:258, at ./src/rcl/arguments.c:352")
     assert without_locations(error) == "cannot parse 'x'. Error: no value"

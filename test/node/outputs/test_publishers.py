@@ -1,4 +1,4 @@
-"""Outputs are computed for those who listen, and for nobody else."""
+"""Topics are computed only where they have subscribers."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -15,14 +15,14 @@ from std_msgs.msg import Header
 
 from sam2_ros.node import parameters, qos
 from sam2_ros.node.conversions import messages
-from sam2_ros.node.outputs.outputs import Outputs
+from sam2_ros.node.outputs.publishers import Publishers
 from sam2_ros.node.parameters import Parameters
 from sam2_ros.node.types import ProcessedImage, TrackingOutput
 from sam2_ros.tracking.types import Box, Event, EventKind, FrameResult, Track, TrackState
 
 HEADER = Header(stamp=Time(sec=1_700_000_000, nanosec=123_456_789), frame_id="optical")
 STAMP = messages.seconds(HEADER.stamp)
-PATIENCE = 30.0  # seconds
+TIMEOUT = 30.0  # seconds
 
 
 @pytest.fixture
@@ -34,11 +34,11 @@ def node(ros: None) -> Iterator[LifecycleNode]:
 
 
 @pytest.fixture
-def outputs(node: LifecycleNode) -> Outputs:
-    outputs = Outputs(node, Parameters())
+def publishers(node: LifecycleNode) -> Publishers:
+    publishers = Publishers(node, Parameters())
     node.trigger_configure()
     node.trigger_activate()
-    return outputs
+    return publishers
 
 
 class Drawing:
@@ -60,45 +60,45 @@ def output(drawing: Drawing, last_seen: float = STAMP) -> TrackingOutput:
     return TrackingOutput(ProcessedImage(np.zeros((6, 8, 3), np.uint8), HEADER, STAMP), result, track, (), {1: "cup"})
 
 
-def listen(node: LifecycleNode, kind: type, topic: str) -> list:
-    """What is heard on a topic, from when it is connected."""
-    heard: list = []
-    node.create_subscription(kind, topic, heard.append, qos.profile("reliable", 10))
-    return heard
+def subscribe(node: LifecycleNode, kind: type, topic: str) -> list:
+    """The messages that will be received on a topic."""
+    received: list = []
+    node.create_subscription(kind, topic, received.append, qos.profile("reliable", 10))
+    return received
 
 
 def spin_until(node: LifecycleNode, condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while not condition():
         assert time.monotonic() < deadline
         rclpy.spin_once(node, timeout_sec=0.02)
 
 
-def test_what_nobody_listens_to_is_not_computed(node, outputs):
+def test_topics_without_subscribers_are_not_computed(node, publishers):
     drawing = Drawing()
-    outputs.publish(output(drawing))
+    publishers.publish(output(drawing))
     assert drawing.count == 0
-    heard = listen(node, Image, "~/masks")
+    received = subscribe(node, Image, "~/masks")
     spin_until(node, lambda: node.count_subscribers("/sam2_tracker/masks"))
 
     def published() -> bool:
-        outputs.publish(output(drawing))
-        return bool(heard)
+        publishers.publish(output(drawing))
+        return bool(received)
 
     spin_until(node, published)
     assert drawing.count > 0
-    assert (heard[0].header, heard[0].encoding, heard[0].data[0]) == (HEADER, "mono8", 5)
+    assert (received[0].header, received[0].encoding, received[0].data[0]) == (HEADER, "mono8", 5)
 
 
-def test_the_target_mask_is_black_and_white(node, outputs):
-    heard = listen(node, Image, "~/target_mask")
+def test_the_target_mask_is_black_and_white(node, publishers):
+    received = subscribe(node, Image, "~/target_mask")
 
     def published() -> bool:
-        outputs.publish(output(Drawing()))
-        return bool(heard)
+        publishers.publish(output(Drawing()))
+        return bool(received)
 
     spin_until(node, published)
-    values = np.frombuffer(heard[0].data, np.uint8).reshape(6, 8)
+    values = np.frombuffer(received[0].data, np.uint8).reshape(6, 8)
     assert (values[1:3, 1:3] == 255).all()
     assert values.sum() == 4 * 255
 
@@ -111,43 +111,43 @@ def later(seconds: int, last_seen: float) -> TrackingOutput:
     return replace(now, image=replace(now.image, header=Header(stamp=stamp), stamp=result.stamp), result=result)
 
 
-def test_events_of_the_past_keep_the_nanoseconds_of_their_images(node, outputs):
-    heard = listen(node, TrackEvent, "~/events")
+def test_past_events_have_the_exact_stamps_of_their_images(node, publishers):
+    received = subscribe(node, TrackEvent, "~/events")
     spin_until(node, lambda: node.count_subscribers("/sam2_tracker/events"))
-    outputs.publish(output(Drawing()))
-    outputs.publish(replace(later(1, STAMP), events=(Event(EventKind.STARTED, 1, STAMP),)))
+    publishers.publish(output(Drawing()))
+    publishers.publish(replace(later(1, STAMP), events=(Event(EventKind.STARTED, 1, STAMP),)))
 
     def published() -> bool:
-        outputs.publish(replace(later(1, STAMP), events=(Event(EventKind.STARTED, 1, STAMP),)))
-        return bool(heard)
+        publishers.publish(replace(later(1, STAMP), events=(Event(EventKind.STARTED, 1, STAMP),)))
+        return bool(received)
 
     spin_until(node, published)
-    assert (heard[0].header.stamp, heard[0].label) == (HEADER.stamp, "cup")
+    assert (received[0].header.stamp, received[0].label) == (HEADER.stamp, "cup")
 
 
-def test_what_happened_is_published_though_a_result_cannot_be(node, outputs):
-    heard = listen(node, TrackEvent, "~/events")
-    pictures = listen(node, Image, "~/overlay")
-    spin_until(node, lambda: qos.is_wanted(outputs._overlay) and qos.is_wanted(outputs._events))
-    happened = Event(EventKind.STARTED, 1, STAMP)
+def test_events_are_published_where_a_result_cannot_be(node, publishers):
+    received = subscribe(node, TrackEvent, "~/events")
+    overlays = subscribe(node, Image, "~/overlay")
+    spin_until(node, lambda: qos.has_subscribers(publishers._overlay) and qos.has_subscribers(publishers._events))
+    event = Event(EventKind.STARTED, 1, STAMP)
     small = ProcessedImage(np.zeros((2, 2, 3), np.uint8), HEADER, STAMP)  # nothing real fails on demand
     with pytest.raises((ValueError, IndexError)):
-        outputs.publish(replace(output(Drawing()), image=small, events=(happened,)))
-    spin_until(node, lambda: heard)
-    assert (heard[0].type, heard[0].label, pictures) == (TrackEvent.STARTED, "cup", [])
+        publishers.publish(replace(output(Drawing()), image=small, events=(event,)))
+    spin_until(node, lambda: received)
+    assert (received[0].type, received[0].label, overlays) == (TrackEvent.STARTED, "cup", [])
 
 
-def test_stamps_are_kept_for_as_long_as_something_refers_to_them(outputs):
-    outputs.publish(output(Drawing()))
+def test_stamps_are_kept_while_something_refers_to_them(publishers):
+    publishers.publish(output(Drawing()))
     for seconds in range(1, 100):
-        outputs.publish(later(seconds, last_seen=STAMP))
-    assert outputs._time_of(STAMP) == HEADER.stamp
-    assert len(outputs._times) == Parameters().history + 1
-    outputs.publish(later(100, last_seen=later(100, 0.0).result.stamp))
-    assert len(outputs._times) == Parameters().history
+        publishers.publish(later(seconds, last_seen=STAMP))
+    assert publishers._time_of(STAMP) == HEADER.stamp
+    assert len(publishers._times) == Parameters().history + 1
+    publishers.publish(later(100, last_seen=later(100, 0.0).result.stamp))
+    assert len(publishers._times) == Parameters().history
 
 
-def test_destroyed_outputs_leave_no_topics(node, outputs):
-    outputs.destroy()
+def test_no_topics_are_left_after_destroy(node, publishers):
+    publishers.destroy()
     names = {name for name, _ in node.get_publisher_names_and_types_by_node("sam2_tracker", "/")}
     assert not names & {f"/sam2_tracker/{name}" for name in ("tracks", "masks", "target_mask", "overlay", "events")}

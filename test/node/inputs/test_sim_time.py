@@ -1,4 +1,4 @@
-"""Simulated time that is asked for and does not run is reported, also by a node that it would stop."""
+"""Simulation time that does not advance is reported."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -11,9 +11,9 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.node import Node
 from rosgraph_msgs.msg import Clock
 
-from sam2_ros.node.inputs.sim_clock import SimClock
+from sam2_ros.node.inputs.sim_time import SimTimeMonitor
 
-PATIENCE = 30.0  # seconds
+TIMEOUT = 30.0  # seconds
 TIMEOUT = 0.2  # seconds
 
 
@@ -24,55 +24,55 @@ def node(ros: None) -> Iterator[Node]:
     node.destroy_node()
 
 
-def problem(clock: SimClock) -> str:
+def warning(clock: SimTimeMonitor) -> str:
     """What is reported when nothing happens for longer than TIMEOUT."""
-    clock.problem(TIMEOUT)
+    clock.warning(TIMEOUT)
     time.sleep(1.5 * TIMEOUT)
-    return clock.problem(TIMEOUT)
+    return clock.warning(TIMEOUT)
 
 
 def set_time(node: Node, publisher: Any, seconds: int) -> None:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while node.get_clock().now().nanoseconds != seconds * 10**9:
         assert time.monotonic() < deadline
         publisher.publish(Clock(clock=Time(sec=seconds)))
         rclpy.spin_once(node, timeout_sec=0.02)
 
 
-def test_without_a_publisher_on_clock_it_is_named(node: Node) -> None:
-    assert problem(SimClock(node)) == (
+def test_a_missing_publisher_on_clock_is_reported(node: Node) -> None:
+    assert warning(SimTimeMonitor(node)) == (
         "use_sim_time is true, but there is no publisher on /clock: start the simulator or `ros2 bag play --clock`, or "
         "set use_sim_time to false"
     )
 
 
-def test_a_publisher_that_says_nothing_is_named(node: Node) -> None:
+def test_a_silent_publisher_on_clock_is_reported(node: Node) -> None:
     node.create_publisher(Clock, "/clock", 1)
-    assert "nothing came on /clock for 0." in problem(SimClock(node))
+    assert "no message on /clock for 0." in warning(SimTimeMonitor(node))
 
 
-def test_time_that_moves_is_no_problem_and_time_that_stands_still_is(node: Node) -> None:
+def test_time_that_has_stopped_causes_a_warning(node: Node) -> None:
     publisher = node.create_publisher(Clock, "/clock", 1)
-    clock = SimClock(node)
+    clock = SimTimeMonitor(node)
     for seconds in range(100, 104):
         set_time(node, publisher, seconds)
-        assert clock.problem(TIMEOUT) == ""
+        assert clock.warning(TIMEOUT) == ""
         time.sleep(0.75 * TIMEOUT)
-    assert "/clock stands still at 103.0 s for 0." in problem(clock)
-    assert problem(clock).endswith("is the simulator or the bag paused?")
+    assert "/clock has stopped at 103.0 s for 0." in warning(clock)
+    assert warning(clock).endswith("is the simulator or the bag paused?")
     set_time(node, publisher, 1)  # a simulation that starts again
-    assert clock.problem(TIMEOUT) == ""
+    assert clock.warning(TIMEOUT) == ""
     node.destroy_publisher(publisher)
-    assert problem(clock).endswith("its publisher is gone")
+    assert warning(clock).endswith("its publisher is gone")
 
 
-def test_without_use_sim_time_nothing_is_missed(ros: None) -> None:
+def test_without_use_sim_time_there_is_no_warning(ros: None) -> None:
     node = rclpy.create_node("real")
-    assert problem(SimClock(node)) == ""
+    assert warning(SimTimeMonitor(node)) == ""
     node.destroy_node()
 
 
-def test_the_node_reports_it_in_every_state_and_tracks_on(start: Callable[..., Any]) -> None:
+def test_the_node_reports_it_in_every_state_and_continues_tracking(start: Callable[..., Any]) -> None:
     robot = start("simulated_tracker", use_sim_time="true", image_timeout=0.5)
     reason = "use_sim_time is true, but there is no publisher on /clock"
 

@@ -1,0 +1,29 @@
+"""The publisher of ~/detections_out. Needs vision_msgs."""
+
+from __future__ import annotations
+
+from rclpy.lifecycle import LifecycleNode
+from rclpy.qos import QoSProfile
+from std_msgs.msg import Header
+from vision_msgs.msg import Detection2DArray
+
+from sam2_ros.node import qos
+from sam2_ros.node.conversions.detections import detection_array
+from sam2_ros.tracking.types import FrameResult
+
+
+class DetectionPublisher:
+    """Publishes the visible tracks as detections with persistent ids."""
+
+    def __init__(self, node: LifecycleNode, profile: QoSProfile) -> None:
+        self._node = node
+        self._publisher = node.create_lifecycle_publisher(Detection2DArray, "~/detections_out", profile)
+
+    def publish(self, result: FrameResult, header: Header) -> None:
+        """Publish the tracks of one image where there is a subscriber."""
+        if qos.has_subscribers(self._publisher):
+            self._publisher.publish(detection_array(result, header))
+
+    def destroy(self) -> None:
+        """Destroy the publisher."""
+        self._node.destroy_lifecycle_publisher(self._publisher)
