@@ -1,4 +1,4 @@
-"""Follow any object in a camera stream with SAM 2.1 and streaming memory."""
+"""Track any object in a camera stream with SAM 2.1 and streaming memory."""
 
 from pkgutil import extend_path
 

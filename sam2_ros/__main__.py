@@ -1,4 +1,4 @@
-"""`python -m sam2_ros` is the command `sam2_ros`."""
+"""`python -m sam2_ros` runs the command `sam2_ros`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Files that are complete or not there, and errors that name them."""
+"""Atomic writing of files, and errors that name their file."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 @contextmanager
 def named_errors(file: Path) -> Iterator[None]:
-    """Name `file` in an OSError that lacks a name, as one of a full disk does."""
+    """Name `file` in an OSError without a file name, such as that of a full disk."""
     try:
         yield
     except OSError as error:
@@ -20,7 +20,7 @@ def named_errors(file: Path) -> Iterator[None]:
 
 @contextmanager
 def replacing(file: Path) -> Iterator[Path]:
-    """Yield a path to write to; it replaces `file` once it is complete, and is removed if writing fails."""
+    """Yield a path to write to, which replaces `file` when complete and is removed if writing fails."""
     partial = file.with_name(f"{file.name}.partial")
     try:
         with named_errors(file):

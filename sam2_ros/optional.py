@@ -1,4 +1,4 @@
-"""Libraries that only some commands need."""
+"""Optional libraries, which only some commands need."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from types import ModuleType
 
 
 class MissingLibraryError(ValueError):
-    """An optional library that is not installed; the message says what needs it and how to install it."""
+    """An optional library that cannot be imported; the message says what needs it and how to install it."""
 
 
 def require(module: str, purpose: str, extra: str) -> ModuleType:
     """Import `module`. Raises MissingLibraryError, which names `purpose` and the package's `extra`.
 
-    A library that is installed but lacks a part of its own, as MuJoCo without OpenGL does, is named with its complaint.
+    If the library is installed but its import fails, like MuJoCo without OpenGL, the message has the reason.
     """
     try:
         return importlib.import_module(module)

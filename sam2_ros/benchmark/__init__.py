@@ -1,1 +1,1 @@
-"""How fast the tracker is, and whether its memory stays what it is."""
+"""Measures the tracker's speed and memory."""

@@ -12,13 +12,13 @@ from matplotlib.figure import Figure
 
 from .measure import VariantResult
 from .memory import MEGABYTE
-from .table import Run
+from .table import BenchmarkRun
 
 _TITLE_WIDTH = 110  # characters
 _LONG = 1000  # frames from which on single ones cannot be distinguished
 
 
-def write_plot(runs: Sequence[Run], path: Path, conditions: str) -> None:
+def write_plot(runs: Sequence[BenchmarkRun], path: Path, conditions: str) -> None:
     """Write a PNG: against objects if there are several counts, else against several sizes, else over the frames.
 
     The title states the conditions (model and machine) and input sizes, the legend the variants and their precisions.
@@ -45,7 +45,7 @@ def write_plot(runs: Sequence[Run], path: Path, conditions: str) -> None:
     figure.savefig(path, dpi=100)
 
 
-def title(runs: Sequence[Run], conditions: str) -> str:
+def title(runs: Sequence[BenchmarkRun], conditions: str) -> str:
     """The plot's title: everything that does not vary within the plot."""
     sizes = sorted({run.image_size for run in runs})
     objects = sorted({run.objects for run in runs})
@@ -59,7 +59,10 @@ def title(runs: Sequence[Run], conditions: str) -> str:
 
 
 def _against(
-    runs: Sequence[Run], x_of: Callable[[Run], int], suffix: Callable[[Run], str], axes: Sequence[Axes]
+    runs: Sequence[BenchmarkRun],
+    x_of: Callable[[BenchmarkRun], int],
+    suffix: Callable[[BenchmarkRun], str],
+    axes: Sequence[Axes],
 ) -> None:
     """A line for each variant and suffix."""
     lines: dict[str, list[tuple[int, VariantResult]]] = {}
@@ -75,7 +78,7 @@ def _against(
     axes[1].set_ylabel("peak memory (MB)")
 
 
-def _over_frames(run: Run, axes: Sequence[Axes]) -> None:
+def _over_frames(run: BenchmarkRun, axes: Sequence[Axes]) -> None:
     """A line for each variant; long runs by the medians of a hundred spans of frames."""
     for name, result in run.results.items():
         count = len(result.latencies)

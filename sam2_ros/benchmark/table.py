@@ -18,7 +18,7 @@ HEADER = (
 
 
 @dataclass(frozen=True)
-class Run:
+class BenchmarkRun:
     """Variants that were measured interleaved, at one input size and number of objects."""
 
     image_size: int  # side of the model's input (pixels)
@@ -46,7 +46,7 @@ def verdict(median: float, limit: float) -> str:
     return f"{'pass' if median <= limit else 'fail'} (limit: median of {limit:g} ms)"
 
 
-def compare(run: Run, name: str) -> Comparison | None:
+def compare(run: BenchmarkRun, name: str) -> Comparison | None:
     """A variant of the run compared with the baseline; None for the baseline itself, and without one."""
     result = run.results[name]
     if run.baseline is None or result.agreement is None:
@@ -64,7 +64,7 @@ def compare(run: Run, name: str) -> Comparison | None:
     )
 
 
-def lines(run: Run) -> Iterator[str]:
+def lines(run: BenchmarkRun) -> Iterator[str]:
     """For each variant a line of numbers, a line of stages, and its comparison with the baseline."""
     for name, m in run.results.items():
         slope = f" ({m.slope:+.3f} MB per 1000 frames)" if len(m.latencies) >= _LONG else ""
@@ -96,12 +96,12 @@ def _sentence(c: Comparison) -> str:
     )
 
 
-def as_json(run: Run) -> list[dict[str, Any]]:
+def as_json(run: BenchmarkRun) -> list[dict[str, Any]]:
     """The numbers of each variant."""
     return [_numbers(run, name) for name in run.results]
 
 
-def _numbers(run: Run, name: str) -> dict[str, Any]:
+def _numbers(run: BenchmarkRun, name: str) -> dict[str, Any]:
     m, comparison = run.results[name], compare(run, name)
     return {
         "image_size": run.image_size,

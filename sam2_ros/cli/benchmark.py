@@ -20,7 +20,7 @@ from sam2_ros.benchmark.measure import Steps, measure
 from sam2_ros.benchmark.ours import our_steps
 from sam2_ros.benchmark.overhead import measure as measure_overhead
 from sam2_ros.benchmark.plot import write_plot
-from sam2_ros.benchmark.table import Run
+from sam2_ros.benchmark.table import BenchmarkRun
 from sam2_ros.benchmark.workload import Workload, synthetic_frames, workload
 from sam2_ros.media.video import read_frames
 from sam2_ros.model import CheckpointError, Sam2, load_model, seeded_model
@@ -93,7 +93,7 @@ def run(args: argparse.Namespace) -> int:
         return _measure_node(args.frames) if args.node else _measure_lifting(args.frames)
     device = choose_device(args.device)
     frames = _frames(args.video)
-    runs: list[Run] = []
+    runs: list[BenchmarkRun] = []
     conditions: dict[str, str] = {}
     for image_size in args.image_size or [None]:
         model, weights = _model(args, image_size, device)
@@ -136,7 +136,7 @@ def _measure_lifting(frames: int) -> int:
     return 0
 
 
-def _measure(args: argparse.Namespace, model: Sam2, work: Workload) -> Run:
+def _measure(args: argparse.Namespace, model: Sam2, work: Workload) -> BenchmarkRun:
     ours = {}
     for precision in (choose_precision(name, model.device, model.config.image_size).name for name in args.precision):
         ours[f"sam2_ros {precision}"] = our_steps(model, work, precision)
@@ -147,7 +147,7 @@ def _measure(args: argparse.Namespace, model: Sam2, work: Workload) -> Run:
     baseline = next(iter(references or ours))
     progress = partial(tqdm, desc=f"objects: {len(work.clicks)}", unit="frame", leave=False, disable=None)
     results = measure(variants, args.frames, args.warm_up, model.device, baseline, progress)
-    return Run(model.config.image_size, len(work.clicks), results, baseline)
+    return BenchmarkRun(model.config.image_size, len(work.clicks), results, baseline)
 
 
 def _references(args: argparse.Namespace, model: Sam2, work: Workload) -> Iterator[tuple[str, Steps]]:

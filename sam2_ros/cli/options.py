@@ -83,7 +83,7 @@ def utf8_text(text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise argparse.ArgumentTypeError(f"the name {ascii(text)} is not valid UTF-8, rename it") from None
+        raise argparse.ArgumentTypeError(f"the name {text!a} is not valid UTF-8, rename it") from None
     return text
 
 

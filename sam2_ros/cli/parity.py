@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from sam2_ros.media.video import read_frames
+from sam2_ros.media.video import DEMO_CLIP, read_frames
 from sam2_ros.model import CONFIGS, Sam2, load_model, seeded_model
 from sam2_ros.model.config import named_config
 from sam2_ros.parity import golden, ours
@@ -28,6 +28,7 @@ from sam2_ros.parity.compare import (
     trivialities,
 )
 from sam2_ros.parity.demo import demo_scenarios
+from sam2_ros.parity.images import ImageDifference, compare_images, our_images
 from sam2_ros.parity.reference import Reference
 from sam2_ros.parity.scenarios import Scenario, absence_scenario, module_inputs, synthetic_frames, video_scenarios
 from sam2_ros.tracking.preprocess import preprocess
@@ -98,20 +99,23 @@ class _Report:
     model: str
     modules: list[ModuleDifference]
     frames: list[FrameDifference]
+    images: list[ImageDifference]
     problems: list[str]  # why equality would prove nothing
     limits: Limits
     seconds: float
 
     @property
     def ok(self) -> bool:
-        return not self.problems and all(d.ok for d in self.modules) and all(d.within(self.limits) for d in self.frames)
+        outputs: list[FrameDifference | ImageDifference] = [*self.frames, *self.images]
+        return not self.problems and all(d.ok for d in self.modules) and all(d.within(self.limits) for d in outputs)
 
     def line(self) -> str:
         """The largest differences, as a line of the table."""
         present = sum(frame.score > 0 for frame in self.frames)
+        outputs: list[FrameDifference | ImageDifference] = [*self.frames, *self.images]
         return (
             f"{self.model:24} {max(d.difference for d in self.modules):10.1e} "
-            f"{max(d.difference for d in self.frames):10.1e} {min(d.mask_iou for d in self.frames):10.5f} "
+            f"{max(d.difference for d in outputs):10.1e} {min(d.mask_iou for d in outputs):10.5f} "
             f"{f'{present}/{len(self.frames)}':>10} {self.seconds:8.0f}  {'equal' if self.ok else 'NOT EQUAL'}"
         )
 
@@ -139,6 +143,7 @@ def _compare(model: Sam2, args: argparse.Namespace) -> _Report:
     reference.load(model)
     model.encode_image = ours.EncodeOnce(model.encode_image)  # type: ignore[method-assign]
     videos = _Videos(model, reference, _limits(args))
+    image_differences = _compare_images(model, reference, args)
     if args.weights:
         scenarios = demo_scenarios(config.image_size)
         modules = _compare_modules(model, reference, scenarios[0].images[0])
@@ -159,7 +164,28 @@ def _compare(model: Sam2, args: argparse.Namespace) -> _Report:
         reference.load(model)
         print(f"  occlusion score shifted by {shift:.4f}")
         videos.compare(absence, absence=True)
-    return _Report(config.name, modules, videos.frames, videos.problems, videos.limits, time.perf_counter() - start)
+    return _Report(
+        model=config.name,
+        modules=modules,
+        frames=videos.frames,
+        images=image_differences,
+        problems=videos.problems,
+        limits=videos.limits,
+        seconds=time.perf_counter() - start,
+    )
+
+
+def _compare_images(model: Sam2, reference: Reference, args: argparse.Namespace) -> list[ImageDifference]:
+    picture = next(iter(read_frames(args.video or DEMO_CLIP)))[0]
+    differences = compare_images(our_images(model, picture), reference.images(picture))
+    print(f"  {'single image':34}   logits mask IoU predicted IoU   area")
+    for d in differences:
+        print(
+            f"  {d.name:34} {d.difference:8.1e} {d.mask_iou:8.5f} {d.predicted_iou:13.1e} {d.area:6.1%} "
+            f"{_verdict(d.within(_limits(args)))}",
+            flush=True,
+        )
+    return differences
 
 
 def _images(video: Path | None, count: int, image_size: int) -> list[Tensor]:

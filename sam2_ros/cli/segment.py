@@ -172,9 +172,10 @@ def _prompts(args: argparse.Namespace) -> list[Prompt]:
         if arguments:
             raise PromptError(f"--everything beside --{arguments[0][0]}, expected one of them: leave one out")
         return []
-    if not arguments:
+    prompts = [planned.prompt for planned in collect_prompts(arguments)]
+    if not prompts:
         raise PromptError("nothing to segment, expected --everything, --click X,Y or --box X0,Y0,X1,Y1")
-    return [planned.prompt for planned in collect_prompts(arguments)]
+    return prompts
 
 
 def _files(given: Sequence[Path]) -> dict[str, Path]:

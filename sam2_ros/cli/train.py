@@ -140,12 +140,11 @@ def _source(text: str) -> Source:
 def _clips(args: argparse.Namespace, recipe: Recipe, folder: Path) -> Clips:
     """The training data; the objects of its pictures are also cut out for the synthetic clips."""
     sources = args.data or [Source(None)]
-    stages = recipe.stages[args.first_stage - 1 :]
-    frames = max(spec.frames for stage in stages for spec in stage.batches)
-    size = round(_RESOLUTION * max(stage.image_size for stage in stages))
+    frames = max(spec.frames for stage in recipe.stages for spec in stage.batches)
+    size = round(_RESOLUTION * max(stage.image_size for stage in recipe.stages))
     opened = {source: open_data(source.path, frames, size) for source in sources if source.path}
     for source, data in opened.items():
-        unit = "pictures" if isinstance(data, StillClips) else f"clips, {data.skipped} sequences skipped"
+        unit = "pictures with masks" if isinstance(data, StillClips) else f"clips, {data.skipped} sequences skipped"
         print(f"{source}: {len(data)} {unit}", file=sys.stderr)
     cut_outs = [
         cut_out

@@ -59,7 +59,7 @@ class DepthImage:
     pixels: np.ndarray
     intrinsics: Intrinsics
 
-    def only(self, mask: np.ndarray) -> np.ndarray:
+    def masked(self, mask: np.ndarray) -> np.ndarray:
         """(H, W) like `pixels`, without measurements outside the mask (H, W) bool: NaN, or 0 for integers."""
         unmeasured = np.nan if self.pixels.dtype.kind == "f" else 0
         return np.where(mask, self.pixels, self.pixels.dtype.type(unmeasured))

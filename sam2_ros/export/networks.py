@@ -1,4 +1,4 @@
-"""What is exported: the network's operations on plain tensors, with the name, shape and meaning of each tensor.
+"""The exported networks: operations on plain tensors, with the name, shape and meaning of each tensor.
 
 Tensors have the names of the fields of `ImageFeatures`, `Memory`, `PromptTensors` and `Decoded`. S is the side of the
 square input in pixels, C the network's width. Dynamic sizes: N objects, K spatial memories and P pointers of each

@@ -20,7 +20,7 @@ def decode(data: bytes) -> np.ndarray:
     """
     if not data:
         raise DecodeError("there are 0 bytes, expected a JPEG or PNG")
-    if data.startswith(_JPEG_START) and data.find(_JPEG_END, _scan_start(data)) < 0:
+    if data.startswith(_JPEG_START) and _is_cut_off(data):
         raise DecodeError(f"the JPEG of {len(data)} bytes is cut off before its end marker")
     if data.startswith(_PNG_START) and _PNG_END not in data:
         raise DecodeError(f"the PNG of {len(data)} bytes is cut off before its end marker")
@@ -31,6 +31,13 @@ def decode(data: bytes) -> np.ndarray:
     if picture is None:
         raise DecodeError(f"the {len(data)} bytes cannot be decoded, expected a JPEG or PNG")
     return picture
+
+
+def _is_cut_off(data: bytes) -> bool:
+    """Whether a JPEG lacks its end, also where the next one follows at once: pixels hold no marker of a start."""
+    start = _scan_start(data)
+    end = data.find(_JPEG_END, start)
+    return end < 0 or data.find(_JPEG_START, start, end) >= 0
 
 
 def _scan_start(data: bytes) -> int:

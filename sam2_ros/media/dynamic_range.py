@@ -6,7 +6,8 @@ import numpy as np
 
 BIT_DEPTHS = (8, 10, 12, 14, 16)
 
-_OUTLIERS = 1e-3  # fraction of pixels that may be hot, or hold embedded data
+_OUTLIERS = 1e-3  # fraction of an image's pixels that may be hot
+_MAX_EXCESS = 2e-2  # fraction that may exceed the bit depth: hot pixels, and rows of data that the camera embeds
 _SAMPLES = 20_000  # pixels at most that are sampled
 _ADAPTATION = 0.1  # per frame
 
@@ -66,9 +67,9 @@ class SteadyRange:
 def _sampled(pixels: np.ndarray) -> np.ndarray:
     """Every n-th row and column, n odd, so that all colours of a Bayer pattern are sampled."""
     step = int(np.sqrt(pixels.size / _SAMPLES)) // 2 * 2 + 1
-    return pixels[::step, ::step]
+    return pixels[step // 2 :: step, step // 2 :: step]
 
 
 def _needed(samples: np.ndarray) -> int:
-    allowed = _OUTLIERS * samples.size
+    allowed = _MAX_EXCESS * samples.size
     return next(depth for depth in BIT_DEPTHS if np.count_nonzero(samples >= 1 << depth) <= allowed)

@@ -1,4 +1,4 @@
-"""Prompts from sam2_ros/msg/Prompt, read by its fields, without ROS."""
+"""Reads sam2_ros/msg/Prompt by its fields, without ROS."""
 
 from __future__ import annotations
 

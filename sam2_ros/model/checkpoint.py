@@ -41,13 +41,15 @@ def load_model(
 
 
 def _check_places(checkpoint: str | os.PathLike[str] | None, device: str | torch.device) -> None:
-    """Raises TypeError for a checkpoint that is no path, ValueError for a device that PyTorch does not know."""
+    """Raises TypeError for a checkpoint that is no path, ValueError for a device that is unknown or not there."""
     if checkpoint is not None and not isinstance(checkpoint, (str, os.PathLike)):
         raise TypeError(f"checkpoint is a {type(checkpoint).__name__}, expected the path of a file, or None")
     try:
-        torch.device(device)
+        place = torch.device(device)
     except (RuntimeError, TypeError):
         raise ValueError(f"device is {device!r}, expected cpu, cuda or cuda:N") from None
+    if place.type == "cuda" and (place.index or 0) >= torch.cuda.device_count():
+        raise ValueError(f"device is {str(device)!r}, but PyTorch finds {torch.cuda.device_count()} GPUs: choose cpu")
 
 
 def load_weights(model: Sam2, weights: dict[str, Tensor], origin: object) -> None:

@@ -175,7 +175,7 @@ class MemoryAttention(nn.Module):
         self.register_buffer("pooled_sin", table.sin, persistent=False)
 
     def forward(self, image: Tensor, memory: MemoryTokens) -> Tensor:
-        """image (N or 1, C, h, w) -> (N, C, h, w)"""
+        """Image (N or 1, C, h, w) -> (N, C, h, w)"""
         height, width = image.shape[-2:]
         x = image.flatten(2).transpose(1, 2) + _POSITION_WEIGHT * self.image_pe
         tables = RotaryTables(

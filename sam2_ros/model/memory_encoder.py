@@ -74,7 +74,7 @@ class MemoryEncoder(Chunkable):
         self.out_proj = nn.Conv2d(width, config.memory_width, kernel_size=1)
 
     def forward(self, image: Tensor, mask: Tensor) -> Tensor:
-        """image (N or 1, C, h, w), mask (N, 1, S, S) in -10..10 -> (N, 64, h, w)"""
+        """Image (N or 1, C, h, w), mask (N, 1, S, S) in -10..10 -> (N, 64, h, w)"""
         projected = self.pix_feat_proj(image).expand(mask.shape[0], -1, -1, -1)
         if not self.works_in_chunks(mask):
             return self._fuse(projected, mask)

@@ -15,7 +15,7 @@ from .position_encoding import RandomPositionEncoding
 
 
 class PointLabel(IntEnum):
-    """What a point of a prompt stands for."""
+    """The meaning of a point of a prompt."""
 
     PADDING = -1
     NEGATIVE = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from ..model import CONFIGS, ModelConfig, Sam2, seeded_model
 from ..tracking.preprocess import preprocess
+from .images import GENERATORS, ImageOutput
 from .ours import balance_occlusion
 from .reference import Reference
 from .scenarios import (
@@ -65,6 +67,11 @@ def record(checkout: Path, path: Path) -> None:
         numbers[f"{version}/shift"] = np.array(balance_occlusion(inputs.model, inputs.absence))
         reference.load(inputs.model)
         numbers[f"{version}/{inputs.absence.name}"] = sample_video(reference.track(inputs.absence))
+        picture = golden_picture(config.image_size)
+        for name, output in reference.images(picture).items():
+            numbers[f"{version}/{name}"] = sample_image(output)
+        for name, settings in GENERATORS.items():
+            numbers |= sample_segments(f"{version}/{name}", reference.segments(picture, settings))
     for name, config in CONFIGS.items():
         if name != "nano":
             shapes = Reference(checkout, config).shapes()
@@ -82,3 +89,23 @@ def sample(x: Tensor) -> np.ndarray:
 def sample_video(outputs: VideoOutputs) -> np.ndarray:
     """(F, 2 + 64) float32, by object and frame: the occlusion score, then a sample of the logits."""
     return np.stack([np.append(np.float32(o.occlusion_score), sample(o.logits)) for _, o in sorted(outputs.items())])
+
+
+def golden_picture(image_size: int) -> np.ndarray:
+    """(H, W, 3) uint8, not of the model's size."""
+    return np.ascontiguousarray(synthetic_frames(1, 2 * image_size)[0][: image_size * 3 // 2])
+
+
+def sample_image(output: ImageOutput) -> np.ndarray:
+    """(M, 1 + 1 + 64) float32, by mask: predicted IoU, then a sample of the logits."""
+    samples = [sample(torch.from_numpy(logits)) for logits in output.logits]
+    return np.concatenate((output.predicted_iou[:, None], np.stack(samples)), axis=1).astype(np.float32)
+
+
+def sample_segments(name: str, segments: list[dict[str, Any]]) -> dict[str, np.ndarray]:
+    """The masks (K, H, W) as bits, and (K, 4) float32: predicted IoU, stability score, x and y of the click."""
+    numbers = [(s["predicted_iou"], s["stability_score"], *s["point_coords"][0]) for s in segments]
+    return {
+        f"{name}/masks": np.packbits(np.stack([s["segmentation"] for s in segments])),
+        f"{name}/numbers": np.array(numbers, np.float32),
+    }

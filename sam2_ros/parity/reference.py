@@ -9,13 +9,17 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from ..model import ModelConfig, PromptTensors, Sam2
 from ..model.checkpoint_names import UNUSED
+from ..tracking import Prompt
+from .images import ImageOutput, ImageOutputs, answer, image_prompts
 from .ours import EncodeOnce
 from .scenarios import MODULE_FRAME, Action, FrameOutput, ModuleInputs, Scenario, VideoOutputs
+from .torchvision_stand_in import ensure_torchvision
 
 _LETTERS = {"tiny": "t", "small": "s", "base_plus": "b+", "large": "l"}
 # What its builder adds for the video predictor, except for filling holes in masks, which we do not.
@@ -100,6 +104,40 @@ class Reference:
             clear_old_points=prompt.box is not None,
             box=prompt.box and dataclasses.astuple(prompt.box),
         )
+
+    @torch.inference_mode()
+    def images(self, rgb: np.ndarray) -> ImageOutputs:
+        """Run `image_prompts` on an image (H, W, 3) uint8 through its image predictor."""
+        predictor = self._fitted(self._module("sam2_image_predictor").SAM2ImagePredictor(self._model))
+        predictor.set_image(rgb)
+
+        def predict(prompt: Prompt, logits: np.ndarray | None, multimask: bool) -> ImageOutput:
+            masks, predicted_iou, low_resolution = predictor.predict(
+                np.array([[click.x, click.y] for click in prompt.clicks]) if prompt.clicks else None,
+                np.array([int(click.positive) for click in prompt.clicks]) if prompt.clicks else None,
+                np.array(dataclasses.astuple(prompt.box)) if prompt.box else None,
+                None if logits is None else logits[None],
+                multimask,
+            )
+            return ImageOutput(masks > 0, predicted_iou, low_resolution)
+
+        return answer(predict, image_prompts(rgb.shape[:2]))
+
+    @torch.inference_mode()
+    def segments(self, rgb: np.ndarray, settings: dict[str, Any]) -> list[dict[str, Any]]:
+        """What its mask generator finds in an image (H, W, 3) uint8, without masks of no pixel."""
+        generator = self._module("automatic_mask_generator").SAM2AutomaticMaskGenerator(self._model, **settings)
+        self._fitted(generator.predictor)
+        return [segment for segment in generator.generate(rgb) if segment["area"]]
+
+    def _module(self, name: str) -> Any:
+        ensure_torchvision()
+        return importlib.import_module(f"sam2.{name}")
+
+    def _fitted(self, predictor: Any) -> Any:
+        """Its image predictor, which is made for images of 1024 pixels, for those of the model."""
+        predictor._bb_feat_sizes = [(self._model.image_size // stride,) * 2 for stride in (4, 8, 16)]
+        return predictor
 
     @torch.inference_mode()
     def modules(self, inputs: ModuleInputs) -> dict[str, Tensor]:

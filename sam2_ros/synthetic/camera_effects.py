@@ -44,8 +44,10 @@ def apply_camera_effects(rng: np.random.Generator, picture: np.ndarray, effects:
     if effects.blur:
         picture = cv2.GaussianBlur(picture, (0, 0), effects.blur)
     if effects.noise:
-        picture = picture + effects.noise * rng.standard_normal(picture.shape, np.float32)
-    frame = np.clip(picture, 0, 255).astype(np.uint8)
+        noise = rng.standard_normal(picture.shape, np.float32)
+        noise *= np.float32(effects.noise)
+        picture += noise
+    frame = np.clip(picture, 0, 255, out=picture).astype(np.uint8)
     if effects.quality is None:
         return frame
     encoded = cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, effects.quality])[1]

@@ -102,7 +102,8 @@ def draw(actor: Actor, t: int, view: np.ndarray, shutter: float, picture: np.nda
             drawn = cv2.warpAffine(sprite, matrix[:2], (right - left, lower - upper), flags=cv2.INTER_LINEAR)
         else:
             drawn = cv2.warpPerspective(sprite, matrix, (right - left, lower - upper), flags=cv2.INTER_LINEAR)
-        layer = drawn + layer * (1 - drawn[..., 3:])
+        layer *= 1 - drawn[..., 3:]
+        layer += drawn
     labels[upper:lower, left:right][layer[..., 3] > 0.5] = actor.label
     if np.hypot(*motion) > 1.5:
         layer = cv2.filter2D(layer, -1, motion_blur_kernel(motion))

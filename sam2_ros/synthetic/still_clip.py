@@ -94,7 +94,7 @@ def _compose(rng: np.random.Generator, stills: Sequence[Still], spec: StillClipS
     actors = []
     if spec.frames > 1 and rng.random() < (0.75 if leaves else 0.35):
         actors.append(_lifted(rng, background, crop, motion, leaves, labels.pop(0)))
-        background = replace(background, image=without_object(background.image, background.masks[0]))
+        background = replace(background, image=without_object(rng, background.image, background.masks[0]))
     pasted = int(rng.choice(3, p=(0.6, 0.3, 0.1) if spec.frames == 1 else (0.35, 0.4, 0.25)))
     for _ in range(max(pasted, 1) if leaves and not actors else pasted):
         count += 1

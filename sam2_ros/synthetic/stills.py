@@ -65,17 +65,24 @@ def cut_out(still: Still, number: int, softness: float) -> CutOut:
     )
 
 
-def without_object(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """The picture (H, W, 3) uint8 with the object (H, W) bool filled from its surroundings, coarsely."""
+def without_object(rng: np.random.Generator, image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """The picture (H, W, 3) uint8 with the object (H, W) bool filled from its surroundings.
+
+    The coarse colours are inpainted, the fine texture is that of another part of the picture.
+    """
     height, width = mask.shape
     scale = _INPAINTING_SIDE / max(height, width)
     small_size = (max(1, round(width * scale)), max(1, round(height * scale)))
     hole = cv2.resize(mask.astype(np.uint8) * 255, small_size, interpolation=cv2.INTER_AREA)
     hole = cv2.dilate((hole > 0).astype(np.uint8), np.ones((3, 3), np.uint8))
-    small = cv2.inpaint(cv2.resize(image, small_size, interpolation=cv2.INTER_AREA), hole, 3, cv2.INPAINT_TELEA)
+    small = cv2.resize(image, small_size, interpolation=cv2.INTER_AREA)
+    coarse = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR).astype(np.float32)
+    filled = cv2.resize(cv2.inpaint(small, hole, 3, cv2.INPAINT_TELEA), (width, height), interpolation=cv2.INTER_LINEAR)
     share = cv2.resize(hole.astype(np.float32), (width, height))[..., None]
-    filled = cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
-    return (image * (1 - share) + filled * share).astype(np.uint8)
+    texture = (image - coarse) * (share == 0)
+    shift = [int(side * rng.uniform(0.25, 0.75)) for side in (height, width)]
+    filled = filled + np.roll(texture, shift, (0, 1))
+    return np.clip(image * (1 - share) + filled * share, 0, 255).astype(np.uint8)
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ def _grid(size: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def unit_grid(size: int) -> tuple[np.ndarray, np.ndarray]:
-    """x and y of every pixel of a square, each (size, size) float32, from -1 to 1."""
+    """X and y of every pixel of a square, each (size, size) float32, from -1 to 1."""
     return _grid(size)
 
 

@@ -1,4 +1,4 @@
-"""Where the network runs, and in which number format."""
+"""The network's device and precision."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 def choose_device(name: str) -> torch.device:
     """`auto` (the GPU if there is one), `cpu`, `cuda` or `cuda:N`.
 
-    Keeps cuDNN's attention out, which is planned anew for every number of objects and memories; that takes longer than
-    a frame. Raises ValueError for anything else, and for a GPU that is not there.
+    Disables cuDNN's attention: it makes a new plan for every number of objects and memories, which takes longer than a
+    frame. Raises ValueError for any other name, and for a missing GPU.
     """
     if hasattr(torch.backends.cuda, "enable_cudnn_sdp"):
         torch.backends.cuda.enable_cudnn_sdp(False)
@@ -40,7 +40,7 @@ def choose_device(name: str) -> torch.device:
 
 @dataclass(frozen=True)
 class Precision:
-    """A number format of `PRECISIONS`, and why it was chosen."""
+    """A key of `PRECISIONS`, and why it was chosen."""
 
     name: str
     reason: str
@@ -98,6 +98,6 @@ def _cpuinfo() -> str:
 
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:
-    """The network's operations in that number format, where they do not need more."""
+    """A context that runs the network in this precision, except for operations that need float32."""
     dtype = PRECISIONS[precision]
     return torch.autocast(device.type, dtype, enabled=dtype is not torch.float32)

@@ -96,7 +96,7 @@ def mask_containment(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def mask_box_iou(mask: np.ndarray, box: Box) -> float:
-    """IoU of a box (pixels) and the bounding box of what a mask (H, W) bool has inside it.
+    """IoU of a box (pixels) and the bounding box of the part of a mask (H, W) bool inside it.
 
     A few pixels elsewhere do not count; 0 where less than half of the mask is inside.
     """

@@ -1,4 +1,4 @@
-"""What the tracker reads from the network's output: a few numbers per object and its mask, fetched in one transfer."""
+"""Measurements of the network's output: a few numbers per object and its mask, fetched in one transfer."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Measurement:
 
 
 def measure(decoded: Decoded, compare_candidates: bool) -> list[Measurement]:
-    """One measurement per object (N), with `mask_disagreement` only if asked for; waits for the device once."""
+    """One measurement per object (N), `mask_disagreement` only if `compare_candidates`; waits for the device once."""
     (table,) = fetch(_table(decoded, compare_candidates))
     return _measurements(table)
 

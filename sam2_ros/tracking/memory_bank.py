@@ -142,13 +142,13 @@ class MemoryBank:
         joined = upload(np.hstack(tables).astype(np.int64), self._spatial.device)
         return joined.split([table.shape[1] for table in tables], dim=1)
 
-    def _put(self, place: slice, rows: Sequence[int], frame: int, spatial: Tensor, pointers: Tensor) -> None:
-        is_pooled = place.start >= self._whole_slots
+    def _put(self, group: slice, rows: Sequence[int], frame: int, spatial: Tensor, pointers: Tensor) -> None:
+        is_pooled = group.start >= self._whole_slots
         masks, new, first = (
             (self._pooled, pool(spatial), self._whole_slots) if is_pooled else (self._spatial, spatial, 0)
         )
         tables = self._spatial_frame, self._pointer_frame
-        slots = [np.array([place.start + _slot_for(frames[row, place], frame) for row in rows]) for frames in tables]
+        slots = [np.array([group.start + _slot_for(frames[row, group], frame) for row in rows]) for frames in tables]
         row, mask_slot, pointer_slot = upload(np.array([rows, slots[0] - first, slots[1]]), self._spatial.device)
         masks[row, mask_slot] = new.to(masks.dtype)
         self._pointers[row, pointer_slot] = pointers.to(self._pointers.dtype)
@@ -174,19 +174,19 @@ class MemoryBank:
         ]
 
     def _prompted_entries(self, frames: np.ndarray, frame: int) -> list[_Entry]:
-        then = frames[self._prompted_slots]
-        return [_Entry(int(slot), frame - int(then[slot]), True) for slot in np.flatnonzero(then != _EMPTY)]
+        stored = frames[self._prompted_slots]
+        return [_Entry(int(slot), frame - int(stored[slot]), True) for slot in np.flatnonzero(stored != _EMPTY)]
 
     def _long_term_entries(self, frames: np.ndarray, frame: int) -> list[_Entry]:
         slots = _newest(frames, self._long_term_slots, frame)[: self._long_term]
         return [_Entry(slot, frame - int(frames[slot]), True) for slot in slots]
 
-    def _recent_entries(self, frames: np.ndarray, frame: int, reach: int) -> list[_Entry]:
-        slots = _newest(frames, self._recent_slots, frame)[:reach]
+    def _recent_entries(self, frames: np.ndarray, frame: int, count: int) -> list[_Entry]:
+        slots = _newest(frames, self._recent_slots, frame)[:count]
         if not self._counts_gaps:
-            return [_Entry(slot, place + 1, False) for place, slot in enumerate(slots)]
+            return [_Entry(slot, rank, False) for rank, slot in enumerate(slots, start=1)]
         entries = [_Entry(slot, frame - int(frames[slot]), False) for slot in slots]
-        return [entry for entry in entries if entry.age <= reach]
+        return [entry for entry in entries if entry.age <= count]
 
 
 def _slot_for(frames: np.ndarray, frame: int) -> int:
@@ -195,11 +195,11 @@ def _slot_for(frames: np.ndarray, frame: int) -> int:
     return int(own[0] if len(own) else frames.argmin())
 
 
-def _newest(frames: np.ndarray, place: slice, before: int) -> list[int]:
-    """Slots of the frames before that one, newest first."""
-    then = frames[place]
-    order = np.argsort(-then, kind="stable")
-    return [place.start + int(slot) for slot in order if _EMPTY < then[slot] < before]
+def _newest(frames: np.ndarray, group: slice, before: int) -> list[int]:
+    """Slots of a group with frames before that one, newest first."""
+    stored = frames[group]
+    order = np.argsort(-stored, kind="stable")
+    return [group.start + int(slot) for slot in order if _EMPTY < stored[slot] < before]
 
 
 def _time_row(entry: _Entry) -> int:

@@ -202,7 +202,7 @@ class StreamingTracker:
 
     @torch.inference_mode()
     def preview(self, prompt: Prompt, stamp: float | None = None) -> Preview:
-        """What a new object of this prompt would be on its frame. Nothing is tracked.
+        """The mask of a new object of this prompt on its frame; no object is started.
 
         Raises PromptError like `add`.
         """

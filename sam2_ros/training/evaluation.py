@@ -34,7 +34,7 @@ class Evaluated:
 
 
 @dataclass(frozen=True)
-class FrameResult:
+class FramePrediction:
     """One frame: masks (H, W) bool by object, and events as (object, kind)."""
 
     masks: dict[int, np.ndarray]
@@ -42,13 +42,13 @@ class FrameResult:
 
 
 # Tracks objects through frames, from their masks on the first frame.
-Method = Callable[[Iterable[np.ndarray], dict[int, np.ndarray]], Iterator[FrameResult]]
+Method = Callable[[Iterable[np.ndarray], dict[int, np.ndarray]], Iterator[FramePrediction]]
 
 
 def model_method(model: Sam2, kind: str, config: TrackerConfig, rate: float) -> Method:
     """Tracks with a model at `rate` frames per second; every object starts from a prompt of this kind."""
 
-    def track(frames: Iterable[np.ndarray], masks: dict[int, np.ndarray]) -> Iterator[FrameResult]:
+    def track(frames: Iterable[np.ndarray], masks: dict[int, np.ndarray]) -> Iterator[FramePrediction]:
         tracker = StreamingTracker(model, replace(config, max_objects=len(masks), history=1))
         numbers: dict[int, int] = {}
         for t, frame in enumerate(frames):
@@ -57,7 +57,7 @@ def model_method(model: Sam2, kind: str, config: TrackerConfig, rate: float) -> 
                 numbers = {tracker.add(make_prompt(kind, mask)): number for number, mask in masks.items()}
                 result = tracker.latest or result
             events = tuple((numbers[event.track_id], event.kind) for event in result.events)
-            yield FrameResult({numbers[track.id]: track.mask for track in result.tracks}, events)
+            yield FramePrediction({numbers[track.id]: track.mask for track in result.tracks}, events)
 
     return track
 
@@ -65,11 +65,11 @@ def model_method(model: Sam2, kind: str, config: TrackerConfig, rate: float) -> 
 def baseline_method(propagate: Callable[[Iterable[np.ndarray], np.ndarray], Iterator[np.ndarray]]) -> Method:
     """Propagates every object's first mask with a baseline."""
 
-    def track(frames: Iterable[np.ndarray], masks: dict[int, np.ndarray]) -> Iterator[FrameResult]:
+    def track(frames: Iterable[np.ndarray], masks: dict[int, np.ndarray]) -> Iterator[FramePrediction]:
         kept = list(frames)
         propagated = [propagate(kept, mask) for mask in masks.values()]
         for found in zip(*propagated):
-            yield FrameResult(dict(zip(masks, found)))
+            yield FramePrediction(dict(zip(masks, found)))
 
     return track
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sam2_ros.synthetic.davis_writer import ANNOTATIONS, IMAGES
 from sam2_ros.training.data import Clips, Sample, SampleSpec, draw
 from sam2_ros.training.davis import DatasetError
 from sam2_ros.training.davis_clips import DavisClips
@@ -16,6 +17,10 @@ from sam2_ros.training.still_clips import StillClips
 from sam2_ros.training.stills import read_stills
 
 SYNTHETIC = "synthetic"
+_LAYOUTS = (
+    f"{IMAGES}/ and {ANNOTATIONS}/ with pictures or a folder for each video (DAVIS), <name>.jpg and <name>.json "
+    "(SA-1B), <name>.mp4 and <name>_manual.json (SA-V), or the file instances_<name>.json (COCO)"
+)
 
 
 @dataclass(frozen=True)
@@ -77,4 +82,8 @@ def open_data(path: Path, frames: int, size: int) -> DavisClips | SavClips | Sti
     if path.is_dir() and is_sav(path):
         return SavClips(path, frames, size)
     stills = read_stills(path)
-    return DavisClips(path, frames, size) if stills is None else StillClips(stills)
+    if stills is not None:
+        return StillClips(stills)
+    if not (path / IMAGES).is_dir():
+        raise DatasetError(f"{path} has no layout that can be trained on; expected {_LAYOUTS}")
+    return DavisClips(path, frames, size)

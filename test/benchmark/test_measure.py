@@ -65,14 +65,14 @@ def test_memory_that_a_variant_keeps_is_its_growth_alone() -> None:
     kept = [np.ones(64 * MEGABYTE, np.uint8)]
     kept.clear()  # what was free before must not hide it
 
-    def hoarder() -> Iterator[Step]:
+    def leaking() -> Iterator[Step]:
         while True:
             kept.append(np.ones(MEGABYTE, np.uint8))
             yield Step(MASK)
 
-    measured = measure({"hoarder": hoarder(), "other": sleeper(0.0, [], "")}, frames=40, warm_up=2)
-    assert measured["hoarder"].growth == pytest.approx(36, abs=2)  # between the middles of the outer tenths
-    assert measured["hoarder"].slope == pytest.approx(1000, rel=0.1)
+    measured = measure({"leaking": leaking(), "other": sleeper(0.0, [], "")}, frames=40, warm_up=2)
+    assert measured["leaking"].growth == pytest.approx(36, abs=2)  # between the middles of the outer tenths
+    assert measured["leaking"].slope == pytest.approx(1000, rel=0.1)
     assert abs(measured["other"].growth) < 1
 
 
@@ -87,14 +87,14 @@ def test_logits_that_are_replaced_are_no_growth() -> None:
 
 
 def test_temporary_memory_is_in_the_peak() -> None:
-    def spender() -> Iterator[Step]:
+    def peaking() -> Iterator[Step]:
         while True:
             with mmap(-1, 64 * MEGABYTE) as pages:  # new to the process, whatever malloc keeps
                 pages.write(bytes(64 * MEGABYTE))
             yield Step(MASK)
 
-    measured = measure({"spender": spender(), "other": sleeper(0.0, [], "")}, frames=5, warm_up=1)
-    assert measured["spender"].peak - measured["other"].peak > 60 * MEGABYTE
+    measured = measure({"peaking": peaking(), "other": sleeper(0.0, [], "")}, frames=5, warm_up=1)
+    assert measured["peaking"].peak - measured["other"].peak > 60 * MEGABYTE
 
 
 def test_memory_in_use_on_a_single_frame_is_no_growth() -> None:
@@ -104,20 +104,20 @@ def test_memory_in_use_on_a_single_frame_is_no_growth() -> None:
 
 
 def test_free_memory_that_malloc_keeps_is_no_growth() -> None:
-    def litterer() -> Iterator[Step]:
+    def freeing() -> Iterator[Step]:
         for frame in count():
             if frame == 100:
                 blocks = [bytearray(100_000) for _ in range(600)]
                 blocks[:-1] = []  # the last one lies above the free ones, so that malloc gives none of them back
             yield Step(MASK)
 
-    def taker() -> Iterator[Step]:
+    def allocating() -> Iterator[Step]:
         for frame in count():
             if frame == 150:
                 blocks = [bytearray(100_000) for _ in range(300)]
             yield Step(MASK)
             assert frame < 150 or len(blocks) == 300
 
-    measured = measure({"litterer": litterer(), "taker": taker()}, frames=300, warm_up=1)
-    assert abs(measured["litterer"].growth) < 4
-    assert measured["taker"].growth == pytest.approx(300 * 100_000 / MEGABYTE, abs=4)
+    measured = measure({"freeing": freeing(), "allocating": allocating()}, frames=300, warm_up=1)
+    assert abs(measured["freeing"].growth) < 4
+    assert measured["allocating"].growth == pytest.approx(300 * 100_000 / MEGABYTE, abs=4)

@@ -9,13 +9,13 @@ import pytest
 from sam2_ros.benchmark.measure import VariantResult
 from sam2_ros.benchmark.memory import MEGABYTE
 from sam2_ros.benchmark.plot import title, write_plot
-from sam2_ros.benchmark.table import Run
+from sam2_ros.benchmark.table import BenchmarkRun
 
 
-def run(image_size: int, objects: int, frames: int = 30) -> Run:
+def run(image_size: int, objects: int, frames: int = 30) -> BenchmarkRun:
     latencies = np.full(frames, 1e-6 * image_size * objects)
     memory = np.full(frames, 300 * MEGABYTE)
-    return Run(image_size, objects, {"sam2_ros float32": VariantResult(latencies, memory, 0, {})}, None)
+    return BenchmarkRun(image_size, objects, {"sam2_ros float32": VariantResult(latencies, memory, 0, {})}, None)
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ def run(image_size: int, objects: int, frames: int = 30) -> Run:
     ],
     ids=["objects", "sizes", "objects and sizes", "frames", "many frames"],
 )
-def test_plots_against_what_varies(runs: list[Run], tmp_path: Path) -> None:
+def test_plots_against_what_varies(runs: list[BenchmarkRun], tmp_path: Path) -> None:
     write_plot(runs, tmp_path / "plot.png", "nano, trained weights, on cpu (a processor)")
     picture = cv2.imread(str(tmp_path / "plot.png"))
     assert picture.shape == (500, 800, 3)

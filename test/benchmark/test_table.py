@@ -8,7 +8,7 @@ import pytest
 from sam2_ros.benchmark.agreement import Agreement
 from sam2_ros.benchmark.measure import VariantResult
 from sam2_ros.benchmark.memory import MEGABYTE
-from sam2_ros.benchmark.table import HEADER, Run, as_json, compare, lines
+from sam2_ros.benchmark.table import HEADER, BenchmarkRun, as_json, compare, lines
 
 
 def measurement(seconds: float, megabytes_per_frame: float, **stages: float) -> VariantResult:
@@ -20,7 +20,7 @@ OURS = dataclasses.replace(
     measurement(0.2, 0.0, encode=0.1, preprocess=0.01), agreement=Agreement(0.9999, 0.998, non_trivial=0.9)
 )
 THEIRS = measurement(0.3, 2.0, encode=0.12, masks=0.01)
-RUN = Run(512, 3, {"sam2_ros float32": OURS, "reference float32": THEIRS}, "reference float32")
+RUN = BenchmarkRun(512, 3, {"sam2_ros float32": OURS, "reference float32": THEIRS}, "reference float32")
 
 
 def test_ratios_are_to_the_baseline_and_by_common_stage() -> None:

@@ -17,7 +17,7 @@ SHORT = ["--image-size", "64", "--frames", "3", "--warm-up", "2", "--device", "c
 
 
 def variants(out: str) -> list[list[str]]:
-    """Size, objects, who and precision of every line of the table."""
+    """Size, objects, variant and precision of every line of the table."""
     rows = [line.split() for line in out.splitlines()]
     return [row[:4] for row in rows if row and row[0].isdecimal()]
 
@@ -25,7 +25,7 @@ def variants(out: str) -> list[list[str]]:
 def test_prints_a_line_for_every_number_of_objects(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["benchmark", *SHORT, "--objects", "1,2"]) == 0
     out = capsys.readouterr().out
-    assert "nano, trained weights" in out and "640 x 480, 3 after 2 to warm up" in out
+    assert "nano, trained weights" in out and "640 x 480, 3 after 2 of warm-up" in out
     assert variants(out) == [["64", "1", "sam2_ros", "float32"], ["64", "2", "sam2_ros", "float32"]]
     assert out.count("stages: preprocess") == 2
 
@@ -40,7 +40,7 @@ def test_compares_precisions_in_one_run(capsys: pytest.CaptureFixture[str]) -> N
     assert main(["benchmark", *SHORT, "--objects", "1", "--precision", "auto,float32,bfloat16"]) == 0
     out = capsys.readouterr().out
     assert [line[3] for line in variants(out)] == ["float32", "bfloat16"]
-    assert out.count("times as fast as sam2_ros float32; masks have an IoU of") == 1
+    assert out.count("times as fast as sam2_ros float32; mean IoU of masks") == 1
 
 
 def test_writes_the_numbers_as_json(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -20,6 +21,7 @@ from pycocotools.coco import COCO
 from sam2_ros.cli import main
 from sam2_ros.media.video import VideoWriter
 from sam2_ros.model import save_weights, seeded_model
+from sam2_ros.training.davis import read_dataset
 
 from ..recordings.recorded import COMPRESSED, PERIOD, START, Entry, detections, images, prompt, write_recording
 
@@ -88,7 +90,9 @@ def contents(folder: Path) -> dict[str, bytes]:
 def test_a_bag_is_labelled_in_the_formats_asked_for(label, bag, tmp_path: Path, capsys) -> None:
     assert label(bag(), "--topic", "/left", "--format", "coco,mcap") == 0
     out = tmp_path / "out"
-    assert {path.name for path in out.iterdir()} == {"coco.json", "images", "tracks.mcap", "report.csv", "label.json"}
+    assert {path.name for path in out.iterdir()} == {
+        *("coco.json", "images", "tracks.mcap", "report.csv", "report.png", "label.json")
+    }
     assert len(COCO(out / "coco.json").getImgIds()) == COUNT
     assert "object 1 ball: visible on" in capsys.readouterr().out
 
@@ -254,6 +258,26 @@ def test_what_does_not_fit_the_bag_is_an_error_before_anything_is_written(
 ) -> None:
     assert re.search(problem, complaint(bag(detections([], START)), *options))
     assert not (tmp_path / "out" / "tracks.mcap").exists()
+
+
+@pytest.mark.parametrize("limit", [7_000, 20_000])
+def test_a_full_disk_ends_the_run_with_one_line_and_keeps_what_was_labelled(
+    complaint, tmp_path: Path, limit: int
+) -> None:
+    recording = write_recording(tmp_path / "drive", *images(pictures(60)))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
+    try:
+        line = complaint(recording, "--topic", "/camera", "--format", "mcap,coco,davis")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    out = tmp_path / "out"
+    assert str(out) in line
+    assert "File too large" in line
+    (sequence,) = read_dataset(out / "davis")
+    assert len(list(sequence.frames())) > 5
+    assert (out / "report.csv").stat().st_size > 50
+    assert not json.loads((out / "label.json").read_text())["is_finished"]
 
 
 def test_a_recording_that_does_not_exist_or_a_topic_of_a_video_is_an_error(complaint, tmp_path: Path) -> None:

@@ -20,13 +20,14 @@ from sam2_ros.media.video import VideoWriter
 from sam2_ros.model import ModelConfig, Sam2, save_weights, seeded_model
 from sam2_ros.parity import ours
 from sam2_ros.parity.demo import demo_scenarios
+from sam2_ros.parity.images import ImageOutputs, our_images
 from sam2_ros.parity.scenarios import ModuleInputs, Scenario, VideoOutputs
 
 CHECKOUT = os.environ.get("SAM2_REFERENCE")
 QUICK = ["--models", "nano", "--image-size", "64", "--frames", "8"]
 
 
-class Twin:
+class StandIn:
     """Our own network in place of the reference."""
 
     noise = 0.0  # added to one weight
@@ -45,19 +46,22 @@ class Twin:
     def track(self, scenario: Scenario) -> VideoOutputs:
         return ours.track(self.model, scenario)
 
+    def images(self, rgb: np.ndarray) -> ImageOutputs:
+        return our_images(self.model, rgb)
+
 
 @pytest.fixture
-def twin(monkeypatch: pytest.MonkeyPatch) -> type[Twin]:
-    twin = type("ChangedTwin", (Twin,), {})
-    monkeypatch.setattr(parity, "Reference", twin)
-    return twin
+def stand_in(monkeypatch: pytest.MonkeyPatch) -> type[StandIn]:
+    stand_in = type("ChangedStandIn", (StandIn,), {})
+    monkeypatch.setattr(parity, "Reference", stand_in)
+    return stand_in
 
 
 def run(*arguments: str) -> int:
     return main(["parity", "--reference", "checkout", *QUICK, *arguments])
 
 
-def test_equal_networks_pass(twin: type[Twin], capsys: pytest.CaptureFixture[str]) -> None:
+def test_equal_networks_pass(stand_in: type[StandIn], capsys: pytest.CaptureFixture[str]) -> None:
     assert run() == 0
     printed = capsys.readouterr().out
     assert "memory attention" in printed
@@ -75,8 +79,8 @@ def test_equal_networks_pass(twin: type[Twin], capsys: pytest.CaptureFixture[str
     assert printed.splitlines()[-2].startswith("nano") and printed.splitlines()[-2].endswith(" equal")
 
 
-def test_a_small_difference_fails_and_is_printed(twin: type[Twin], capsys: pytest.CaptureFixture[str]) -> None:
-    twin.noise = 0.01
+def test_a_small_difference_fails_and_is_printed(stand_in: type[StandIn], capsys: pytest.CaptureFixture[str]) -> None:
+    stand_in.noise = 0.01
     assert run() == 1
     printed = capsys.readouterr().out
     assert "NOT EQUAL" in printed
@@ -94,7 +98,7 @@ def shorten_demo(monkeypatch: pytest.MonkeyPatch, scenarios: int, frames: int) -
 
 
 def test_equal_but_empty_masks_fail(
-    twin: type[Twin], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    stand_in: type[StandIn], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shorten_demo(monkeypatch, scenarios=3, frames=8)
     model = seeded_model("nano")
@@ -109,7 +113,7 @@ def test_equal_but_empty_masks_fail(
 
 
 def test_bundled_weights_track_the_demo_clip_through_its_absences(
-    twin: type[Twin], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    stand_in: type[StandIn], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shorten_demo(monkeypatch, scenarios=1, frames=150)
     assert main(["parity", "--reference", "checkout", "--weights", "nano", "--image-size", "192"]) == 0
@@ -121,7 +125,9 @@ def test_bundled_weights_track_the_demo_clip_through_its_absences(
     assert printed.splitlines()[-1].split() == ["limits", "1e-04", "inf", "0.990"]
 
 
-def test_frames_are_read_from_a_video(twin: type[Twin], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_frames_are_read_from_a_video(
+    stand_in: type[StandIn], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = tmp_path / "clip.mp4"
     with VideoWriter(path, rate=10.0) as writer:
         for i in range(24):
@@ -129,7 +135,7 @@ def test_frames_are_read_from_a_video(twin: type[Twin], tmp_path: Path, capsys: 
     assert run("--video", str(path)) == 0
 
 
-def test_a_video_that_is_too_short_is_refused(twin: type[Twin], capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_video_that_is_too_short_is_refused(stand_in: type[StandIn], capsys: pytest.CaptureFixture[str]) -> None:
     assert run("--frames", "3") == 1
     assert "has 3 frames, expected at least 8" in capsys.readouterr().err
 

@@ -56,8 +56,8 @@ def track(video: Path, weights: Path, tmp_path: Path) -> Callable[..., int]:
 
 
 @pytest.fixture
-def complaint(track: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
-    """Runs the command with something wrong; the one line that it prints."""
+def error_line(track: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Runs the command with an error of the user; returns the one line that it prints."""
 
     def run(*options: str, **other: Path) -> str:
         assert track(*options, **other) == 1
@@ -144,26 +144,26 @@ def test_a_folder_of_pictures_is_a_video(track: Callable[..., int], video: Path,
 
 
 def test_a_picture_that_cannot_be_read_ends_the_run_after_those_before(
-    complaint: Callable[..., str], tmp_path: Path
+    error_line: Callable[..., str], tmp_path: Path
 ) -> None:
     pictures = tmp_path / "pictures"
     pictures.mkdir()
     for i in range(4):
         cv2.imwrite(str(pictures / f"{i}.png"), np.full((*SIZE, 3), 90, np.uint8))
     (pictures / "2.png").write_bytes(b"no picture")
-    assert f"picture {pictures / '2.png'} cannot be read" in complaint(*CLICK, video=pictures)
+    assert f"picture {pictures / '2.png'} cannot be read" in error_line(*CLICK, video=pictures)
     assert [row["frame"] for row in table(tmp_path)] == ["0", "1"]
     assert_whole(tmp_path / "out", frames=2)
 
 
-def test_a_bag_and_a_missing_webcam_are_refused(complaint: Callable[..., str], tmp_path: Path) -> None:
+def test_a_bag_and_a_missing_webcam_are_refused(error_line: Callable[..., str], tmp_path: Path) -> None:
     (tmp_path / "run.mcap").touch()
-    assert "ros2 bag play" in complaint(*CLICK, video=tmp_path / "run.mcap")
-    assert "no webcam 6007" in complaint(*CLICK, video=Path("6007"))
+    assert "ros2 bag play" in error_line(*CLICK, video=tmp_path / "run.mcap")
+    assert "no webcam 6007" in error_line(*CLICK, video=Path("6007"))
 
 
-def test_fps_is_refused_for_a_video(complaint: Callable[..., str]) -> None:
-    assert "--fps is for a folder of pictures" in complaint(*CLICK, "--fps", "10")
+def test_fps_is_refused_for_a_video(error_line: Callable[..., str]) -> None:
+    assert "--fps is for a folder of pictures" in error_line(*CLICK, "--fps", "10")
 
 
 def test_file_names_may_have_any_bytes(
@@ -237,7 +237,7 @@ def test_a_signal_during_imports_ends_the_program_silently(number: signal.Signal
 
 
 def test_a_full_disk_ends_the_run_with_one_line_and_complete_files(
-    complaint: Callable[..., str], tmp_path: Path
+    error_line: Callable[..., str], tmp_path: Path
 ) -> None:
     with VideoWriter(tmp_path / "noise.mp4", rate=10.0) as writer:
         for i in range(60):
@@ -245,7 +245,7 @@ def test_a_full_disk_ends_the_run_with_one_line_and_complete_files(
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, before[1]))
     try:
-        line = complaint(*CLICK, "--box", "20,10,40,30", video=tmp_path / "noise.mp4")
+        line = error_line(*CLICK, "--box", "20,10,40,30", video=tmp_path / "noise.mp4")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert f"cannot write {tmp_path / 'out' / 'overlay.mp4'}: File too large" in line
@@ -256,7 +256,7 @@ def test_a_full_disk_ends_the_run_with_one_line_and_complete_files(
 
 
 def test_files_of_an_earlier_run_are_deleted_before_the_first_frame(
-    track: Callable[..., int], complaint: Callable[..., str], video: Path, tmp_path: Path
+    track: Callable[..., int], error_line: Callable[..., str], video: Path, tmp_path: Path
 ) -> None:
     track(*CLICK)
     pictures = tmp_path / "pictures"
@@ -264,7 +264,7 @@ def test_files_of_an_earlier_run_are_deleted_before_the_first_frame(
     for i in range(2):
         cv2.imwrite(str(pictures / f"{i}.png"), np.full((*SIZE, 3), 90, np.uint8))
     (pictures / "1.png").write_bytes(b"")
-    complaint(*CLICK, video=pictures)
+    error_line(*CLICK, video=pictures)
     assert_whole(tmp_path / "out", frames=1)
 
 
@@ -278,32 +278,32 @@ def test_unrelated_files_are_kept(track: Callable[..., int], tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("name", ["overlay.mp4", "tracks.csv", "timeline.png", "labels/000000.png"])
-def test_a_folder_with_unrelated_results_is_refused(name: str, complaint: Callable[..., str], tmp_path: Path) -> None:
+def test_a_folder_with_unrelated_results_is_refused(name: str, error_line: Callable[..., str], tmp_path: Path) -> None:
     file = tmp_path / "out" / name
     file.parent.mkdir(parents=True)
     file.write_text("precious")
-    assert f"{tmp_path / 'out' / name.split('/')[0]} exists and is not from an earlier run" in complaint(*CLICK)
+    assert f"{tmp_path / 'out' / name.split('/')[0]} exists and is not from an earlier run" in error_line(*CLICK)
     assert file.read_text() == "precious"
     assert len(list((tmp_path / "out").iterdir())) == 1
 
 
 def test_the_results_of_one_run_can_be_the_input_of_another_elsewhere(
-    track: Callable[..., int], complaint: Callable[..., str], tmp_path: Path
+    track: Callable[..., int], error_line: Callable[..., str], tmp_path: Path
 ) -> None:
     track(*CLICK)
     overlay, label = tmp_path / "out" / "overlay.mp4", tmp_path / "out" / "labels" / "000000.png"
     before = overlay.read_bytes(), label.read_bytes()
-    assert "would overwrite" in complaint(*CLICK, video=overlay)
-    assert "would overwrite" in complaint("--mask", str(label))
-    assert "would overwrite" in complaint(*CLICK, video=tmp_path / "out" / "labels")
+    assert "would overwrite" in error_line(*CLICK, video=overlay)
+    assert "would overwrite" in error_line("--mask", str(label))
+    assert "would overwrite" in error_line(*CLICK, video=tmp_path / "out" / "labels")
     assert (overlay.read_bytes(), label.read_bytes()) == before
     assert track("--mask", str(label), "--out", str(tmp_path / "second"), video=overlay) == 0
 
 
-def test_results_in_the_folder_of_input_pictures_are_refused(complaint: Callable[..., str], tmp_path: Path) -> None:
+def test_results_in_the_folder_of_input_pictures_are_refused(error_line: Callable[..., str], tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     cv2.imwrite(str(tmp_path / "out" / "0.png"), np.zeros((*SIZE, 3), np.uint8))
-    assert "would overwrite" in complaint(*CLICK, video=tmp_path / "out")
+    assert "would overwrite" in error_line(*CLICK, video=tmp_path / "out")
 
 
 def test_a_link_is_replaced_and_not_written_through(track: Callable[..., int], tmp_path: Path) -> None:
@@ -315,9 +315,9 @@ def test_a_link_is_replaced_and_not_written_through(track: Callable[..., int], t
     assert len((tmp_path / "precious.csv").read_text().splitlines()) == 1 + COUNT
 
 
-def test_a_folder_that_cannot_be_created_is_refused(complaint: Callable[..., str], video: Path) -> None:
-    assert f"--out {video} is a file, expected a folder" in complaint(*CLICK, "--out", str(video))
-    assert "/proc/nowhere" in complaint(*CLICK, "--out", "/proc/nowhere")
+def test_a_folder_that_cannot_be_created_is_refused(error_line: Callable[..., str], video: Path) -> None:
+    assert f"--out {video} is a file, expected a folder" in error_line(*CLICK, "--out", str(video))
+    assert "/proc/nowhere" in error_line(*CLICK, "--out", "/proc/nowhere")
 
 
 # ---- prompts
@@ -373,45 +373,45 @@ def test_a_correction_changes_what_follows_and_nothing_before(track: Callable[..
 # ---- what the user can put right
 
 
-def test_a_run_without_a_prompt_is_refused(complaint: Callable[..., str]) -> None:
-    assert "no prompt, expected at least one" in complaint()
+def test_a_run_without_a_prompt_is_refused(error_line: Callable[..., str]) -> None:
+    assert "no prompt, expected at least one" in error_line()
 
 
-def test_an_object_without_a_prompt_is_refused(complaint: Callable[..., str]) -> None:
-    assert "object 1 has no prompt" in complaint("--object", "a", "--object", "b", *CLICK)
-    assert "object 2 has no prompt" in complaint(*CLICK, "--object", "b", "--at", "3")
+def test_an_object_without_a_prompt_is_refused(error_line: Callable[..., str]) -> None:
+    assert "object 1 has no prompt" in error_line("--object", "a", "--object", "b", *CLICK)
+    assert "object 2 has no prompt" in error_line(*CLICK, "--object", "b", "--at", "3")
 
 
 @pytest.mark.parametrize(
     "options",
     [[*CLICK, "--at", "3"], ["--at", "3", "--at", "4", *CLICK], [*CLICK, "--at", "3", "--object", "b", *CLICK]],
 )
-def test_a_frame_without_a_prompt_is_refused(options: list[str], complaint: Callable[..., str]) -> None:
-    assert "--at 3 has no prompt, expected --click, --box or --mask after it" in complaint(*options)
+def test_a_frame_without_a_prompt_is_refused(options: list[str], error_line: Callable[..., str]) -> None:
+    assert "--at 3 has no prompt, expected --click, --box or --mask after it" in error_line(*options)
 
 
-def test_a_click_outside_the_image_is_refused(complaint: Callable[..., str], tmp_path: Path) -> None:
-    assert "frame 2: click (64, 20) is outside the image" in complaint("--at", "2", "--click", "64,20")
+def test_a_click_outside_the_image_is_refused(error_line: Callable[..., str], tmp_path: Path) -> None:
+    assert "frame 2: click (64, 20) is outside the image" in error_line("--at", "2", "--click", "64,20")
     assert not (tmp_path / "out").exists()  # found before anything is written
 
 
-def test_an_empty_box_is_refused(complaint: Callable[..., str]) -> None:
-    assert "box (40, 10, 20, 30) is empty" in complaint("--box", "40,10,20,30")
+def test_an_empty_box_is_refused(error_line: Callable[..., str]) -> None:
+    assert "box (40, 10, 20, 30) is empty" in error_line("--box", "40,10,20,30")
 
 
-def test_an_object_cannot_start_with_negative_clicks_alone(complaint: Callable[..., str], tmp_path: Path) -> None:
-    line = complaint("--at", "2", "--click", "30,20,0", "--at", "4", *CLICK)
+def test_an_object_cannot_start_with_negative_clicks_alone(error_line: Callable[..., str], tmp_path: Path) -> None:
+    line = error_line("--at", "2", "--click", "30,20,0", "--at", "4", *CLICK)
     assert "frame 2: all clicks are negative; a new object needs at least one positive click or a box" in line
     assert not (tmp_path / "out").exists()  # found before anything is written
 
 
-def test_a_second_box_for_one_object_on_one_frame_is_refused(complaint: Callable[..., str]) -> None:
-    assert "a second --box" in complaint("--box", "1,1,9,9", "--box", "2,2,8,8")
+def test_a_second_box_for_one_object_on_one_frame_is_refused(error_line: Callable[..., str]) -> None:
+    assert "a second --box" in error_line("--box", "1,1,9,9", "--box", "2,2,8,8")
 
 
-def test_a_mask_of_another_size_is_refused(complaint: Callable[..., str], tmp_path: Path) -> None:
+def test_a_mask_of_another_size_is_refused(error_line: Callable[..., str], tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "mask.png"), np.full((10, 10), 255, np.uint8))
-    assert "mask has shape (10, 10), expected" in complaint("--mask", str(tmp_path / "mask.png"))
+    assert "mask has shape (10, 10), expected" in error_line("--mask", str(tmp_path / "mask.png"))
 
 
 @pytest.mark.parametrize("pixels", [np.full(SIZE, 255, np.uint8), np.dstack([np.full(SIZE, 255, np.uint8)] * 4)])
@@ -433,40 +433,40 @@ def test_a_mask_may_be_a_jpeg(track: Callable[..., int], tmp_path: Path) -> None
     assert 300 < int(table(tmp_path)[0]["area"]) < 500
 
 
-def test_a_black_or_missing_mask_is_refused(complaint: Callable[..., str], tmp_path: Path) -> None:
+def test_a_black_or_missing_mask_is_refused(error_line: Callable[..., str], tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "mask.png"), np.zeros(SIZE, np.uint8))
-    assert "mask is empty" in complaint("--mask", str(tmp_path / "mask.png"))
-    assert "nowhere.png does not exist" in complaint("--mask", str(tmp_path / "nowhere.png"))
+    assert "mask is empty" in error_line("--mask", str(tmp_path / "mask.png"))
+    assert "nowhere.png does not exist" in error_line("--mask", str(tmp_path / "nowhere.png"))
 
 
-def test_a_mask_together_with_a_click_is_refused(complaint: Callable[..., str], tmp_path: Path) -> None:
+def test_a_mask_together_with_a_click_is_refused(error_line: Callable[..., str], tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "mask.png"), np.full(SIZE, 255, np.uint8))
-    assert "expected a mask alone" in complaint("--mask", str(tmp_path / "mask.png"), *CLICK)
+    assert "expected a mask alone" in error_line("--mask", str(tmp_path / "mask.png"), *CLICK)
 
 
-def test_a_prompt_beyond_the_last_frame_is_refused(complaint: Callable[..., str]) -> None:
-    assert "frame 6, but only frames 0 to 5 are tracked" in complaint(*CLICK, "--at", "6", *CLICK)
-    assert "only frames 0 to 2 are tracked" in complaint("--max-frames", "3", "--at", "3", *CLICK)
+def test_a_prompt_beyond_the_last_frame_is_refused(error_line: Callable[..., str]) -> None:
+    assert "frame 6, but only frames 0 to 5 are tracked" in error_line(*CLICK, "--at", "6", *CLICK)
+    assert "only frames 0 to 2 are tracked" in error_line("--max-frames", "3", "--at", "3", *CLICK)
 
 
 def test_a_missing_video_and_another_file_are_refused(
-    complaint: Callable[..., str], weights: Path, tmp_path: Path
+    error_line: Callable[..., str], weights: Path, tmp_path: Path
 ) -> None:
-    assert "nowhere.mp4 does not exist" in complaint(*CLICK, video=tmp_path / "nowhere.mp4")
-    assert "cannot be read" in complaint(*CLICK, video=weights)
+    assert "nowhere.mp4 does not exist" in error_line(*CLICK, video=tmp_path / "nowhere.mp4")
+    assert "cannot be read" in error_line(*CLICK, video=weights)
 
 
-def test_a_checkpoint_of_another_model_is_refused(complaint: Callable[..., str]) -> None:
-    assert "is for model nano, not sam2.1_hiera_tiny" in complaint(*CLICK, "--model", "sam2.1_hiera_tiny")
+def test_a_checkpoint_of_another_model_is_refused(error_line: Callable[..., str]) -> None:
+    assert "is for model nano, not sam2.1_hiera_tiny" in error_line(*CLICK, "--model", "sam2.1_hiera_tiny")
 
 
-def test_an_input_size_that_does_not_fit_the_model_is_refused(complaint: Callable[..., str]) -> None:
-    assert "image_size is 100" in complaint(*CLICK, "--image-size", "100")
+def test_an_input_size_that_does_not_fit_the_model_is_refused(error_line: Callable[..., str]) -> None:
+    assert "image_size is 100" in error_line(*CLICK, "--image-size", "100")
 
 
 @pytest.mark.parametrize("device, problem", [("cuda:99", "sees"), ("tpu", "expected auto"), ("cpu:x", "expected auto")])
-def test_a_missing_device_is_refused(complaint: Callable[..., str], device: str, problem: str) -> None:
-    assert problem in complaint(*CLICK, "--device", device)
+def test_a_missing_device_is_refused(error_line: Callable[..., str], device: str, problem: str) -> None:
+    assert problem in error_line(*CLICK, "--device", device)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""`sam2_ros train` as it is called; a training on synthetic clips is in test_evaluate.py."""
+"""The command `sam2_ros train`; a training on synthetic clips is in test_evaluate.py."""
 
 import json
 import shlex
@@ -93,7 +93,7 @@ def test_pictures_recordings_and_synthetic_clips_are_mixed(
     data = [f"--data={tmp_path / 'stills'}=3", f"--data={tmp_path / 'clips'}", "--data=synthetic=2"]
     assert main(["train", "nano", *data, "--out", str(out), "--device", "cpu"]) == 0
     shown = capsys.readouterr().err
-    assert "stills=3: 1 pictures" in shown and "clips: 1 clips, 0 sequences skipped" in shown
+    assert "stills=3: 1 pictures with masks" in shown and "clips: 1 clips, 0 sequences skipped" in shown
     assert (out / "nano.safetensors").exists() and (out / "clips").exists()
 
 
@@ -132,26 +132,24 @@ def test_data_that_does_not_exist_is_refused(tmp_path: Path, capsys: pytest.Capt
 
 def test_a_folder_without_recordings_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", "nano", "--data", str(tmp_path), "--out", str(tmp_path / "run")]) == 1
-    assert "expected a data set in DAVIS' layout" in capsys.readouterr().err
+    assert "has no layout that can be trained on; expected JPEGImages/ and Annotations/" in capsys.readouterr().err
 
 
-def test_a_folder_of_pictures_that_does_not_exist_is_refused(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_missing_folder_of_pictures_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = ["train", "nano", "--pictures", str(tmp_path / "none"), "--out", str(tmp_path / "run")]
     assert main(command) == 1
     assert "none is not a folder; expected one with pictures" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", [name for name, recipe in RECIPES.items() if recipe.needs_checkpoint])
-def test_a_fine_tuning_recipe_asks_for_a_checkpoint(
+def test_a_fine_tuning_recipe_requires_a_checkpoint(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["train", name, "--out", str(tmp_path)]) == 1
     assert f"{name} starts from trained weights: give them with --checkpoint" in capsys.readouterr().err
 
 
-def test_a_later_stage_asks_for_a_checkpoint_and_has_to_exist(
+def test_a_later_stage_requires_a_checkpoint_and_has_to_exist(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["train", "nano", "--first-stage", "2", "--out", str(tmp_path)]) == 1
@@ -167,7 +165,7 @@ def test_a_later_stage_asks_for_a_checkpoint_and_has_to_exist(
         ("huge", "expected one of nano, finetune_nano, finetune_tiny, not 'huge'"),
     ],
 )
-def test_a_recipe_that_does_not_exist_is_refused(name: str, reason: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_recipe_is_refused(name: str, reason: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["train", name])
     assert reason in capsys.readouterr().err

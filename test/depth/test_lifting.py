@@ -159,14 +159,14 @@ def test_depth_of_pure_noise_still_has_a_surface() -> None:
 @pytest.mark.parametrize("dtype", ["<f4", ">f4"])
 def test_depth_in_metres_is_nan_outside_the_mask(dtype: str) -> None:
     mask = rectangle(10, 10, 20, 20)
-    cut = DepthImage(plane(2.0).astype(dtype), CAMERA).only(mask)
+    cut = DepthImage(plane(2.0).astype(dtype), CAMERA).masked(mask)
     assert (cut[mask] == 2.0).all() and np.isnan(cut[~mask]).all() and cut.dtype == np.float32
 
 
 @pytest.mark.parametrize("dtype", ["<u2", ">u2"])
 def test_depth_in_millimetres_is_zero_outside_the_mask(dtype: str) -> None:
     mask = rectangle(10, 10, 20, 20)
-    cut = DepthImage(np.full((HEIGHT, WIDTH), 2000, dtype), CAMERA).only(mask)
+    cut = DepthImage(np.full((HEIGHT, WIDTH), 2000, dtype), CAMERA).masked(mask)
     assert (cut[mask] == 2000).all() and not cut[~mask].any() and cut.dtype == np.uint16
 
 

@@ -41,8 +41,8 @@ def cup(square: Square, score: float = 0.9, label: str = "cup") -> Detection:
     return Detection(box_of(square), score, label)
 
 
-class Stream:
-    """A tracker and its associator on a stream of frames."""
+class TrackedScene:
+    """A tracker and its associator, frame by frame."""
 
     def __init__(
         self, model: Sam2, picture: Callable[..., np.ndarray], tracker: TrackerConfig, config: DetectionConfig
@@ -78,10 +78,13 @@ class Stream:
         return mask_iou(mask, true) > 0.6
 
 
+MakeScene = Callable[..., TrackedScene]
+
+
 @pytest.fixture
-def stream(nano: Sam2, picture: Callable[..., np.ndarray]) -> Callable[..., Stream]:
-    def set_up(tracker: TrackerConfig | None = None, **config: object) -> Stream:
-        return Stream(nano, picture, tracker or TrackerConfig(), DetectionConfig(**{"min_hits": 1, **config}))
+def scene(nano: Sam2, picture: Callable[..., np.ndarray]) -> MakeScene:
+    def set_up(tracker: TrackerConfig | None = None, **config: object) -> TrackedScene:
+        return TrackedScene(nano, picture, tracker or TrackerConfig(), DetectionConfig(**{"min_hits": 1, **config}))
 
     return set_up
 
@@ -89,8 +92,8 @@ def stream(nano: Sam2, picture: Callable[..., np.ndarray]) -> Callable[..., Stre
 # ---- late boxes
 
 
-def test_a_late_box_starts_the_object_of_its_own_image(stream: Callable[..., Stream]) -> None:
-    late, wrong = stream(), stream()
+def test_a_late_box_starts_the_object_of_its_own_image(scene: MakeScene) -> None:
+    late, wrong = scene(), scene()
     course = [(("red", 60 + 12 * i, 100, 22), ("blue", 60 + 12 * (i - 10), 100, 22)) for i in range(11)]
     for squares in course:
         late.show(*squares)
@@ -105,8 +108,8 @@ def test_a_late_box_starts_the_object_of_its_own_image(stream: Callable[..., Str
     assert wrong.is_on(report.started[0], blue)
 
 
-def test_late_boxes_match_the_object_that_the_first_one_started(stream: Callable[..., Stream]) -> None:
-    s = stream(min_hits=2)
+def test_late_boxes_match_the_object_that_the_first_one_started(scene: MakeScene) -> None:
+    s = scene(min_hits=2)
     course = [("red", 60 + 8 * i, 100, 25) for i in range(16)]
     reports = []
     for i, square in enumerate(course):
@@ -119,9 +122,9 @@ def test_late_boxes_match_the_object_that_the_first_one_started(stream: Callable
 
 
 def test_a_late_box_starts_nothing_while_an_object_that_may_be_the_same_is_pending(
-    stream: Callable[..., Stream],
+    scene: MakeScene,
 ) -> None:
-    s = stream(TrackerConfig(catch_up_at_once=False))
+    s = scene(TrackerConfig(catch_up_at_once=False))
     for _ in range(6):
         s.show(RED)
     assert s.associator.apply([cup(RED)], 0.0).started == (1,)
@@ -131,8 +134,10 @@ def test_a_late_box_starts_nothing_while_an_object_that_may_be_the_same_is_pendi
     assert s.tracker.labels == {1: "cup"}
 
 
-def test_a_box_of_an_image_outside_the_buffer_is_refused_and_changes_nothing(stream: Callable[..., Stream]) -> None:
-    s = stream(TrackerConfig(history=2))
+def test_a_box_of_an_image_outside_the_buffer_is_refused_and_changes_nothing(
+    scene: MakeScene,
+) -> None:
+    s = scene(TrackerConfig(history=2))
     for _ in range(4):
         s.show(RED)
     with pytest.raises(PromptError, match="no buffered frame is stamped"):
@@ -141,9 +146,9 @@ def test_a_box_of_an_image_outside_the_buffer_is_refused_and_changes_nothing(str
 
 
 def test_detections_of_an_older_image_are_refused_with_a_hint_at_a_second_detector(
-    stream: Callable[..., Stream],
+    scene: MakeScene,
 ) -> None:
-    s = stream()
+    s = scene()
     s.show(RED)
     s.detect([RED], cup(RED))
     with pytest.raises(PromptError, match="do two detectors"):
@@ -151,8 +156,8 @@ def test_detections_of_an_older_image_are_refused_with_a_hint_at_a_second_detect
     assert s.detect([RED], cup(RED)).matched == 1
 
 
-def test_after_stamps_jump_back_objects_start_again(stream: Callable[..., Stream]) -> None:
-    s = stream()
+def test_after_stamps_jump_back_objects_start_again(scene: MakeScene) -> None:
+    s = scene()
     for _ in range(3):
         s.detect([RED], cup(RED))
     s.tracker.reset("a bag that loops")
@@ -164,23 +169,23 @@ def test_after_stamps_jump_back_objects_start_again(stream: Callable[..., Stream
 # ---- starting
 
 
-def test_an_object_starts_after_min_hits_arrays(stream: Callable[..., Stream]) -> None:
-    s = stream(min_hits=3)
+def test_an_object_starts_after_min_hits_arrays(scene: MakeScene) -> None:
+    s = scene(min_hits=3)
     reports = [s.detect([RED], cup(RED)) for _ in range(4)]
     assert [report.started for report in reports] == [(), (), (1,), ()]
     assert [report.pending for report in reports] == [1, 1, 0, 0]
     assert s.is_on(1, RED) and s.tracks[1].label == "cup"
 
 
-def test_one_array_can_start_several_objects(stream: Callable[..., Stream]) -> None:
-    s = stream()
+def test_one_array_can_start_several_objects(scene: MakeScene) -> None:
+    s = scene()
     report = s.detect([RED, BLUE], cup(RED), cup(BLUE))
     assert report.started == (1, 2)
     assert s.is_on(1, RED) and s.is_on(2, BLUE)
 
 
-def test_boxes_of_a_tracked_object_start_nothing(stream: Callable[..., Stream]) -> None:
-    s = stream()
+def test_boxes_of_a_tracked_object_start_nothing(scene: MakeScene) -> None:
+    s = scene()
     for i in range(4):
         moved = ("red", 80 + 4 * i, 100, 30)
         report = s.detect([moved, BLUE], cup(moved))
@@ -189,9 +194,9 @@ def test_boxes_of_a_tracked_object_start_nothing(stream: Callable[..., Stream]) 
 
 
 def test_boxes_of_another_class_start_nothing_on_a_tracked_object_nor_on_one_that_a_user_started(
-    stream: Callable[..., Stream],
+    scene: MakeScene,
 ) -> None:
-    s = stream()
+    s = scene()
     s.show(RED, BLUE)
     s.tracker.add(Prompt([Click(220, 100)], box_of(BLUE)))
     s.detect([RED, BLUE], cup(RED))
@@ -200,22 +205,22 @@ def test_boxes_of_another_class_start_nothing_on_a_tracked_object_nor_on_one_tha
     assert list(s.tracks) == [1, 2]
 
 
-def test_of_two_classes_for_one_object_the_higher_score_starts_it(stream: Callable[..., Stream]) -> None:
-    s = stream()
+def test_of_two_classes_for_one_object_the_higher_score_starts_it(scene: MakeScene) -> None:
+    s = scene()
     report = s.detect([RED], cup(RED, 0.8, "bowl"), cup(RED, 0.9, "cup"))
     assert report.started == (1,) and report.ignored == {Ignored.ALREADY_TRACKED: 1}
     assert s.tracks[1].label == "cup"
 
 
 @pytest.mark.parametrize("place", [("", 230, 170, 6), ("", 230, 100, 12), ("", 200, 180, 20), ("", 230, 100, 30)])
-def test_a_box_without_an_object_starts_nothing(stream: Callable[..., Stream], place: Square) -> None:
-    s = stream()
+def test_a_box_without_an_object_starts_nothing(scene: MakeScene, place: Square) -> None:
+    s = scene()
     report = s.detect([RED], cup(place))
     assert report.started == () and report.ignored == {Ignored.NO_OBJECT: 1}
 
 
-def test_max_per_class_limits_a_class_and_does_not_count_lost_objects(stream: Callable[..., Stream]) -> None:
-    s = stream(SOON_LOST, max_per_class=1)
+def test_max_per_class_limits_a_class_and_does_not_count_lost_objects(scene: MakeScene) -> None:
+    s = scene(SOON_LOST, max_per_class=1)
     report = s.detect([RED, BLUE], cup(RED), cup(BLUE, 0.8))
     assert report.started == (1,) and report.ignored == {Ignored.CLASS_FULL: 1}
     for _ in range(4):
@@ -224,8 +229,8 @@ def test_max_per_class_limits_a_class_and_does_not_count_lost_objects(stream: Ca
     assert list(s.tracks) == [1, 2] and s.is_on(2, BLUE)
 
 
-def test_a_full_tracker_ignores_boxes_and_keeps_its_objects(stream: Callable[..., Stream]) -> None:
-    s = stream(TrackerConfig(max_objects=1))
+def test_a_full_tracker_ignores_boxes_and_keeps_its_objects(scene: MakeScene) -> None:
+    s = scene(TrackerConfig(max_objects=1))
     report = s.detect([RED, BLUE], cup(RED), cup(BLUE, 0.8))
     assert report.started == (1,) and report.ignored == {Ignored.TRACKER_FULL: 1}
     assert s.is_on(1, RED)
@@ -241,8 +246,10 @@ def part_of(square: Square) -> np.ndarray:
     return mask
 
 
-def test_a_mask_that_disagrees_with_its_box_is_corrected_on_the_image_of_the_box(stream: Callable[..., Stream]) -> None:
-    s = stream()
+def test_a_mask_that_disagrees_with_its_box_is_corrected_on_the_image_of_the_box(
+    scene: MakeScene,
+) -> None:
+    s = scene()
     stamp = s.show(RED)
     track_id = s.tracker.add(Prompt(mask=part_of(RED), label="cup"))
     assert not s.is_on(track_id, RED)
@@ -251,16 +258,16 @@ def test_a_mask_that_disagrees_with_its_box_is_corrected_on_the_image_of_the_box
     assert s.is_on(track_id, RED)
 
 
-def test_a_single_disagreement_corrects_nothing(stream: Callable[..., Stream]) -> None:
-    s = stream(min_hits=2)
+def test_a_single_disagreement_corrects_nothing(scene: MakeScene) -> None:
+    s = scene(min_hits=2)
     s.detect([RED], cup(RED))
     s.detect([RED], cup(RED))
     wide = Detection(Box(50, 70, 110, 240), 0.9, "cup")
     assert [s.detect([RED], box).corrected for box in (wide, cup(RED), wide, cup(RED))] == [()] * 4
 
 
-def test_boxes_do_not_change_an_object_of_another_label(stream: Callable[..., Stream]) -> None:
-    s = stream()
+def test_boxes_do_not_change_an_object_of_another_label(scene: MakeScene) -> None:
+    s = scene()
     stamp = s.show(RED)
     track_id = s.tracker.add(Prompt(mask=part_of(RED), label="handle"))
     before = s.tracks[track_id].mask
@@ -269,8 +276,8 @@ def test_boxes_do_not_change_an_object_of_another_label(stream: Callable[..., St
     assert np.array_equal(s.tracks[track_id].mask, before)
 
 
-def test_a_box_that_has_moved_to_another_object_corrects_nothing(stream: Callable[..., Stream]) -> None:
-    s = stream()
+def test_a_box_that_has_moved_to_another_object_corrects_nothing(scene: MakeScene) -> None:
+    s = scene()
     stamp = s.show(RED)
     track_id = s.tracker.add(Prompt(mask=part_of(RED), label="cup"))
     before = s.tracks[track_id].mask
@@ -280,8 +287,8 @@ def test_a_box_that_has_moved_to_another_object_corrects_nothing(stream: Callabl
     assert np.array_equal(s.tracks[track_id].mask, before)
 
 
-def test_an_ambiguous_match_corrects_nothing(stream: Callable[..., Stream]) -> None:
-    s = stream()
+def test_an_ambiguous_match_corrects_nothing(scene: MakeScene) -> None:
+    s = scene()
     stamp = s.show(RED)
     s.tracker.add(Prompt(mask=part_of(RED), label="cup"))
     report = s.associator.apply([cup(RED), Detection(Box(40, 70, 85, 131), 0.6, "cup")], stamp)
@@ -291,7 +298,7 @@ def test_an_ambiguous_match_corrects_nothing(stream: Callable[..., Stream]) -> N
 # ---- identity
 
 
-def lose(s: Stream, *squares: Square) -> None:
+def lose(s: TrackedScene, *squares: Square) -> None:
     """Starts a cup at each square and shows the empty ground until they are lost."""
     s.detect(squares, *(cup(square) for square in squares))
     for _ in range(4):
@@ -304,8 +311,8 @@ REPAINTED = ("blue", 220, 160, 30)
 GREEN = ("green", 250, 50, 30)
 
 
-def test_the_only_object_of_its_class_is_found_again_by_its_box(stream: Callable[..., Stream]) -> None:
-    s = stream(FOUND_BY_BOXES, min_hits=2)
+def test_the_only_object_of_its_class_is_found_again_by_its_box(scene: MakeScene) -> None:
+    s = scene(FOUND_BY_BOXES, min_hits=2)
     s.detect([ORANGE], cup(ORANGE))
     lose(s, ORANGE)
     assert s.detect([REPAINTED], cup(REPAINTED)).returned == ()
@@ -316,30 +323,30 @@ def test_the_only_object_of_its_class_is_found_again_by_its_box(stream: Callable
     assert EventKind.REACQUIRED in s.events
 
 
-def test_with_two_lost_objects_of_a_class_a_box_is_a_new_object(stream: Callable[..., Stream]) -> None:
-    s = stream(FOUND_BY_BOXES)
+def test_with_two_lost_objects_of_a_class_a_box_is_a_new_object(scene: MakeScene) -> None:
+    s = scene(FOUND_BY_BOXES)
     lose(s, ORANGE, ("green", 220, 180, 30))
     report = s.detect([REPAINTED], cup(REPAINTED))
     assert (report.returned, report.started) == ((), (3,))
 
 
-def test_with_two_boxes_for_one_lost_object_both_are_new_objects(stream: Callable[..., Stream]) -> None:
-    s = stream(FOUND_BY_BOXES)
+def test_with_two_boxes_for_one_lost_object_both_are_new_objects(scene: MakeScene) -> None:
+    s = scene(FOUND_BY_BOXES)
     lose(s, ORANGE)
     other = ("blue", 80, 180, 30)
     report = s.detect([REPAINTED, other], cup(REPAINTED), cup(other, 0.8))
     assert (report.returned, report.started) == ((), (2, 3))
 
 
-def test_a_box_of_another_class_is_not_the_lost_object(stream: Callable[..., Stream]) -> None:
-    s = stream(FOUND_BY_BOXES)
+def test_a_box_of_another_class_is_not_the_lost_object(scene: MakeScene) -> None:
+    s = scene(FOUND_BY_BOXES)
     lose(s, ORANGE)
     report = s.detect([REPAINTED], cup(REPAINTED, label="bowl"))
     assert (report.returned, report.started) == ((), (2,))
 
 
-def test_a_detection_seen_while_the_object_was_in_view_is_a_new_object(stream: Callable[..., Stream]) -> None:
-    s = stream(FOUND_BY_BOXES, min_hits=4)
+def test_a_detection_seen_while_the_object_was_in_view_is_a_new_object(scene: MakeScene) -> None:
+    s = scene(FOUND_BY_BOXES, min_hits=4)
     for _ in range(4):
         s.detect([ORANGE], cup(ORANGE))
     s.detect([ORANGE, REPAINTED], cup(ORANGE), cup(REPAINTED))
@@ -352,9 +359,9 @@ def test_a_detection_seen_while_the_object_was_in_view_is_a_new_object(stream: C
 
 @pytest.mark.parametrize(("x", "returned", "started"), [(80, (1,), ()), (200, (), (3,))])
 def test_with_another_of_its_class_in_view_an_object_is_found_again_only_near_its_last_box(
-    stream: Callable[..., Stream], x: int, returned: tuple[int, ...], started: tuple[int, ...]
+    scene: MakeScene, x: int, returned: tuple[int, ...], started: tuple[int, ...]
 ) -> None:
-    s = stream(FOUND_BY_BOXES)
+    s = scene(FOUND_BY_BOXES)
     s.detect([ORANGE, GREEN], cup(ORANGE), cup(GREEN))
     for _ in range(4):
         s.detect([GREEN], cup(GREEN))
@@ -365,8 +372,8 @@ def test_with_another_of_its_class_in_view_an_object_is_found_again_only_near_it
     assert s.is_on(2, GREEN)
 
 
-def test_a_late_box_of_an_object_that_has_returned_since_starts_nothing(stream: Callable[..., Stream]) -> None:
-    s = stream(SOON_LOST)
+def test_a_late_box_of_an_object_that_has_returned_since_starts_nothing(scene: MakeScene) -> None:
+    s = scene(SOON_LOST)
     lose(s, ORANGE, GREEN)
     stamp = s.show(ORANGE)
     for _ in range(4):
@@ -382,8 +389,8 @@ def test_a_late_box_of_an_object_that_has_returned_since_starts_nothing(stream: 
 # ---- retiring
 
 
-def test_an_object_that_a_box_started_is_retired_without_boxes(stream: Callable[..., Stream]) -> None:
-    s = stream(retire_after=0.25)
+def test_an_object_that_a_box_started_is_retired_without_boxes(scene: MakeScene) -> None:
+    s = scene(retire_after=0.25)
     s.detect([RED, BLUE], cup(RED))
     s.tracker.add(Prompt(box=box_of(BLUE)))
     reports = [s.detect([RED, BLUE]) for _ in range(4)]
@@ -393,8 +400,8 @@ def test_an_object_that_a_box_started_is_retired_without_boxes(stream: Callable[
     assert EventKind.REMOVED in s.events
 
 
-def test_an_object_is_not_retired_while_the_detector_is_silent(stream: Callable[..., Stream]) -> None:
-    s = stream(retire_after=2.5)
+def test_an_object_is_not_retired_while_the_detector_is_silent(scene: MakeScene) -> None:
+    s = scene(retire_after=2.5)
     s.detect([RED], cup(RED))
     for _ in range(40):
         s.show(RED)
@@ -405,7 +412,7 @@ def test_an_object_is_not_retired_while_the_detector_is_silent(stream: Callable[
 # ---- back-off
 
 
-def back_off(s: Stream) -> int:
+def back_off(s: TrackedScene) -> int:
     """Tracks an object whose boxes have another class, so that they are backed off; its id."""
     s.show(RED)
     track_id = s.tracker.add(Prompt(box=box_of(RED), label="mug"))
@@ -415,16 +422,16 @@ def back_off(s: Stream) -> int:
     return track_id
 
 
-def remove(s: Stream, track_id: int) -> None:
+def remove(s: TrackedScene, track_id: int) -> None:
     s.tracker.remove(track_id)
 
 
-def reset(s: Stream, track_id: int) -> None:
+def reset(s: TrackedScene, track_id: int) -> None:
     s.tracker.reset()
     s.associator.reset()
 
 
-def retire(s: Stream, track_id: int) -> None:
+def retire(s: TrackedScene, track_id: int) -> None:
     s.associator._support[track_id].started_by_detection = True  # as if a box had started it
     s.associator.config = DetectionConfig(min_hits=3, retire_after=0.01)
     assert s.detect([RED], cup(RED)).retired == (track_id,)
@@ -432,16 +439,16 @@ def retire(s: Stream, track_id: int) -> None:
 
 @pytest.mark.parametrize("end", [remove, reset, retire])
 def test_after_an_object_is_removed_backed_off_boxes_start_one_after_min_hits_arrays(
-    stream: Callable[..., Stream], end: Callable[[Stream, int], None]
+    scene: MakeScene, end: Callable[[TrackedScene, int], None]
 ) -> None:
-    s = stream(min_hits=3)
+    s = scene(min_hits=3)
     end(s, back_off(s))
     s.associator.config = DetectionConfig(min_hits=3)
     assert [len(s.detect([RED], cup(RED)).started) for _ in range(3)] == [0, 0, 1]
 
 
-def test_a_reset_drops_boxes_without_an_object(stream: Callable[..., Stream]) -> None:
-    s = stream(min_hits=2)
+def test_a_reset_drops_boxes_without_an_object(scene: MakeScene) -> None:
+    s = scene(min_hits=2)
     reports = [s.detect([], cup(RED)) for _ in range(4)]
     assert {Ignored.NO_OBJECT: 1} in [report.ignored for report in reports]
     s.tracker.reset()

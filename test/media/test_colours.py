@@ -1,4 +1,4 @@
-"""Objects' colours stand out from the picture and from each other, and stay."""
+"""Objects' colours are distinct from the image and from each other, and do not change."""
 
 import time
 
@@ -35,7 +35,7 @@ def distance(one: Colour, other: Colour) -> float:
 
 @pytest.mark.parametrize("ground", PALETTE)
 @pytest.mark.parametrize("part", ["object", "surroundings"])
-def test_a_colour_stands_out_from_the_object_and_from_what_is_around_it(ground: Colour, part: str) -> None:
+def test_a_colour_is_distinct_from_the_object_and_its_surroundings(ground: Colour, part: str) -> None:
     picture = plain((128, 128, 128))
     picture[track(1).mask if part == "object" else ~track(1).mask] = ground
     colours = ObjectColours()
@@ -44,7 +44,7 @@ def test_a_colour_stands_out_from_the_object_and_from_what_is_around_it(ground: 
     assert distance(colours[1], (128, 128, 128)) > 100
 
 
-def test_what_is_far_away_does_not_count() -> None:
+def test_distant_pixels_do_not_change_the_colour() -> None:
     chosen = []
     for corner in PALETTE:
         picture = plain((60, 90, 60))
@@ -55,7 +55,7 @@ def test_what_is_far_away_does_not_count() -> None:
     assert len(set(chosen)) == 1
 
 
-def test_objects_on_the_same_ground_have_different_colours() -> None:
+def test_objects_on_the_same_background_have_different_colours() -> None:
     colours = ObjectColours()
     colours.update(plain((200, 30, 30)), result(*(track(i) for i in range(1, 11))))
     assert sorted(colours.values()) == sorted(PALETTE)
@@ -67,7 +67,7 @@ def test_colours_are_shared_evenly_by_more_objects_than_there_are_colours() -> N
     assert {list(colours.values()).count(colour) for colour in PALETTE} == {3}
 
 
-def test_a_colour_stays_for_the_life_of_its_object() -> None:
+def test_an_object_keeps_its_colour() -> None:
     colours = ObjectColours()
     colours.update(plain((0, 0, 0)), result(track(1)))
     first = colours[1]
@@ -76,21 +76,21 @@ def test_a_colour_stays_for_the_life_of_its_object() -> None:
         assert colours[1] == first
 
 
-def test_objects_that_are_gone_are_dropped() -> None:
+def test_colours_of_removed_objects_are_dropped() -> None:
     colours = ObjectColours()
     for i in range(1, 100):
         colours.update(plain((0, 0, 0)), result(track(i), track(i + 1)))
         assert set(colours) == {i, i + 1}
 
 
-def test_an_object_that_starts_out_of_view_has_a_colour() -> None:
+def test_an_object_without_a_mask_has_a_colour() -> None:
     colours = ObjectColours()
     colours.update(plain(PALETTE[0]), result(track(1, state=TrackState.OCCLUDED)))
     assert colours[1] in PALETTE and colours[1] != PALETTE[0]
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 500), (500, 1)])
-def test_frames_of_any_size_will_do(size: tuple[int, int]) -> None:
+def test_frames_may_have_any_size(size: tuple[int, int]) -> None:
     mask = np.ones(size, bool)
     whole = Track(1, 1, "", TrackState.VISIBLE, 1.0, 0.9, mask, bounding_box(mask), int(mask.sum()), 0.0)
     colours = ObjectColours()
@@ -98,7 +98,7 @@ def test_frames_of_any_size_will_do(size: tuple[int, int]) -> None:
     assert colours[1] in PALETTE
 
 
-def test_a_large_frame_costs_no_more_than_a_small_one() -> None:
+def test_the_cost_does_not_grow_with_the_frame() -> None:
     def seconds(size: tuple[int, int]) -> float:
         mask = np.ones(size, bool)
         whole = Track(1, 1, "", TrackState.VISIBLE, 1.0, 0.9, mask, bounding_box(mask), int(mask.sum()), 0.0)

@@ -1,4 +1,4 @@
-"""Whole pictures are decoded, whatever follows their end; those that are cut off are refused."""
+"""Complete pictures are decoded, whatever follows their end; truncated ones are refused."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def with_preview(jpeg: bytes) -> bytes:
 
 @pytest.mark.parametrize("extension", [".jpg", ".png"])
 @pytest.mark.parametrize("padding", [b"", bytes(1), bytes(1023), bytes(1025), bytes(2_000_000), b"\xaa" * 5000])
-def test_what_follows_the_end_is_ignored(padding: bytes, extension: str) -> None:
+def test_bytes_after_the_end_are_ignored(padding: bytes, extension: str) -> None:
     data = encoded(extension)
     np.testing.assert_array_equal(decode(data + padding), decode(data))
 
@@ -51,7 +51,7 @@ def test_what_follows_the_end_is_ignored(padding: bytes, extension: str) -> None
 @pytest.mark.parametrize("padding", [b"", bytes(5000)])
 @pytest.mark.parametrize("part", [0.3, 0.6, 0.99])
 @pytest.mark.parametrize("extension", [".jpg", ".png"])
-def test_what_is_cut_off_is_refused_also_with_padding(extension: str, part: float, padding: bytes) -> None:
+def test_truncated_pictures_are_refused_even_with_padding(extension: str, part: float, padding: bytes) -> None:
     data = encoded(extension)
     kind = {".jpg": "JPEG", ".png": "PNG"}[extension]
     with pytest.raises(DecodeError, match=rf"the {kind} of \d+ bytes is cut off before its end marker"):
@@ -66,6 +66,14 @@ def test_the_end_of_a_preview_is_not_the_end_of_the_jpeg() -> None:
             decode(data[:length])
 
 
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_jpeg_that_is_cut_off_by_the_next_one_is_refused(progressive: bool) -> None:
+    jpeg = saved(Image.fromarray(PICTURE), format="JPEG", progressive=progressive)
+    with pytest.raises(DecodeError, match="cut off"):
+        decode(jpeg[:-100] + jpeg)
+    assert decode(jpeg + jpeg).shape == PICTURE.shape
+
+
 def test_motion_jpegs_without_huffman_tables_are_decoded() -> None:
     data = encoded(".jpg")
     without = b"".join(part for part in segments(data) if part[:2] != b"\xff\xc4")
@@ -74,7 +82,7 @@ def test_motion_jpegs_without_huffman_tables_are_decoded() -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"text", bytes(500), b"\xff\xd8", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"])
-def test_what_is_no_picture_is_refused(data: bytes) -> None:
+def test_other_bytes_are_refused(data: bytes) -> None:
     with pytest.raises(DecodeError, match="0 bytes|cannot be decoded|cut off"):
         decode(data)
 

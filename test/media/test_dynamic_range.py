@@ -1,4 +1,4 @@
-"""Samples of many bits become 8, alike from frame to frame."""
+"""Samples of more than 8 bits are converted to 8 with a steady scale."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def aligned(bits: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("bits", [8, 10, 12, 14, 16])
-def test_the_bits_that_are_used_are_found(bits: int) -> None:
+def test_the_used_bits_are_detected(bits: int) -> None:
     depth = BitDepth()
     np.testing.assert_array_equal(depth.to_bytes(aligned(bits)), GREY)
     assert depth.value == bits
@@ -38,7 +38,7 @@ def test_the_depth_grows_and_never_shrinks() -> None:
     np.testing.assert_array_equal(depth.to_bytes(aligned(10)), GREY >> 4)
 
 
-def test_a_few_hot_pixels_do_not_count_and_are_white() -> None:
+def test_a_few_hot_pixels_are_white_and_do_not_change_the_depth() -> None:
     pixels = aligned(12)
     pixels[7, ::50] = 65535
     depth = BitDepth()
@@ -47,7 +47,17 @@ def test_a_few_hot_pixels_do_not_count_and_are_white() -> None:
     assert (scaled[7, ::50] == 255).all() and np.array_equal(scaled[8:], GREY[8:])
 
 
-def test_a_given_depth_holds_whatever_the_images_show() -> None:
+@pytest.mark.parametrize("rows", [slice(0, 2), slice(-2, None)], ids=["first", "last"])
+def test_rows_of_data_that_the_camera_embeds_do_not_count(rows: slice) -> None:
+    pixels = aligned(10)
+    pixels[rows] = np.random.default_rng(0).integers(0, 65536, (2, 256))
+    depth = BitDepth()
+    scaled = depth.to_bytes(pixels)
+    assert depth.value == 10
+    np.testing.assert_array_equal(scaled[2:-2], GREY[2:-2])
+
+
+def test_a_given_depth_is_kept_for_all_images() -> None:
     depth = BitDepth(12)
     np.testing.assert_array_equal(depth.to_bytes(aligned(12)), GREY)
     np.testing.assert_array_equal(depth.to_bytes(aligned(8)), GREY >> 4)
@@ -67,7 +77,7 @@ def test_every_shape_is_scaled(shape: tuple[int, ...]) -> None:
     assert SteadyRange().to_bytes(pixels).shape == shape
 
 
-def test_a_bayer_pattern_of_one_bright_colour_is_not_missed() -> None:
+def test_a_bright_colour_of_a_bayer_pattern_is_sampled() -> None:
     raw = np.zeros((1080, 1920), np.uint16)
     raw[1::2, 1::2] = 4000
     depth = BitDepth()
@@ -76,20 +86,20 @@ def test_a_bayer_pattern_of_one_bright_colour_is_not_missed() -> None:
 
 
 @pytest.mark.parametrize("dtype", [np.uint16, np.int16, np.float32])
-def test_a_range_is_stretched_from_black_to_white(dtype: type) -> None:
+def test_a_range_is_scaled_from_black_to_white(dtype: type) -> None:
     stretched = SteadyRange().to_bytes((GREY.astype(float) * 10 + 7000).astype(dtype))
     np.testing.assert_allclose(stretched, GREY, atol=2)
 
 
 @pytest.mark.parametrize("hot", [65535, 1])
-def test_hot_and_dead_pixels_change_nothing(hot: int) -> None:
+def test_hot_and_dead_pixels_do_not_change_the_range(hot: int) -> None:
     pixels = GREY.astype(np.uint16) * 10 + 7000
     clean = SteadyRange().to_bytes(pixels)
     pixels[3, ::40] = hot
     np.testing.assert_array_equal(SteadyRange().to_bytes(pixels)[4:], clean[4:])
 
 
-def test_a_range_moves_slowly_with_what_comes_and_goes() -> None:
+def test_a_range_adapts_slowly() -> None:
     steady = SteadyRange()
     scene = GREY.astype(np.float32)
     before = steady.to_bytes(scene)
@@ -102,13 +112,13 @@ def test_a_range_moves_slowly_with_what_comes_and_goes() -> None:
     assert after.max() == 255 and after[:, 20:].max() < 70
 
 
-def test_a_range_jumps_where_nothing_of_it_is_left() -> None:
+def test_a_range_without_overlap_adapts_at_once() -> None:
     steady = SteadyRange()
     steady.to_bytes(GREY.astype(np.uint16) + 1000)
     np.testing.assert_allclose(steady.to_bytes(GREY.astype(np.uint16) + 9000), GREY, atol=2)
 
 
-def test_what_is_no_measurement_is_black_and_does_not_count() -> None:
+def test_missing_measurements_are_black_and_do_not_change_the_range() -> None:
     depth = GREY / 255 + 2  # metres
     depth[:40], depth[40:60], depth[60:80] = 0, np.nan, np.inf
     stretched = SteadyRange().to_bytes(depth.astype(np.float32))
@@ -117,7 +127,7 @@ def test_what_is_no_measurement_is_black_and_does_not_count() -> None:
 
 
 @pytest.mark.filterwarnings("error")
-def test_the_largest_floats_are_stretched_too() -> None:
+def test_the_largest_floats_are_scaled() -> None:
     largest = np.finfo(np.float32).max
     pixels = np.tile(np.float32([-largest, 1.0, largest, np.inf, -np.inf, np.nan]), (20, 1))
     np.testing.assert_allclose(SteadyRange().to_bytes(pixels)[0], [0, 127, 255, 0, 0, 0], atol=1)

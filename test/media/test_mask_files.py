@@ -1,4 +1,4 @@
-"""Masks from the files that people have."""
+"""Masks are read from picture files."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_a_file_that_is_no_picture_is_named_with_the_reason(
         read_mask(path)
 
 
-def test_a_picture_of_values_without_a_meaning_is_named(tmp_path: Path) -> None:
+def test_a_picture_of_unusable_values_is_named(tmp_path: Path) -> None:
     Image.fromarray(np.where(OBJECT, 4.0, -4.0).astype(np.float32)).save(tmp_path / "logits.tiff")
     with pytest.raises(PromptError, match="mask .*logits.tiff: mask has values from -4 to 4, expected 0..1"):
         read_mask(tmp_path / "logits.tiff")

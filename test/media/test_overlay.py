@@ -46,7 +46,7 @@ def distance(pixel: np.ndarray, colour: tuple[int, int, int]) -> float:
     return float(np.linalg.norm(pixel.astype(float) - colour))
 
 
-def test_a_frame_without_objects_stays_as_it_is_and_is_copied() -> None:
+def test_a_frame_without_objects_is_copied_unchanged() -> None:
     drawn = picture()
     assert np.array_equal(drawn, GREY)
     assert not np.shares_memory(drawn, GREY)
@@ -58,7 +58,7 @@ def test_the_frame_itself_is_never_drawn_on() -> None:
     assert np.array_equal(frame, GREY)
 
 
-def test_a_mask_is_tinted_in_its_colour_and_lets_the_frame_shine_through() -> None:
+def test_a_mask_is_translucent_in_its_colour() -> None:
     frame = GREY.copy()
     frame[:, 160:] = 40
     drawn = picture(track(1, disc(160, 150, 60)), rgb=frame)
@@ -83,12 +83,12 @@ def test_the_colour_of_an_object_does_not_depend_on_the_others() -> None:
     assert np.array_equal(alone[150, 250], together[150, 250])
 
 
-def test_the_caption_stands_above_the_mask() -> None:
+def test_the_caption_is_above_the_mask() -> None:
     rows = np.flatnonzero(changed(track(1, disc(160, 150, 30))).any(axis=1))
     assert 80 < rows[0] < 150 - 30 - 5
 
 
-def test_captions_keep_clear_of_each_other() -> None:
+def test_captions_do_not_overlap() -> None:
     first, second = track(1, disc(160, 150, 30), "first"), track(2, disc(160, 150, 30), "second")
     mask_and_line = disc(160, 150, 36)
     one = changed(first) & ~mask_and_line
@@ -104,14 +104,14 @@ def test_a_mask_at_the_border_has_a_whole_caption(x: int, y: int) -> None:
     assert at_border > 0.9 * caption
 
 
-def test_what_is_out_of_view_is_listed_in_the_lower_left_corner() -> None:
+def test_absent_objects_are_listed_in_the_lower_left_corner() -> None:
     painted = changed(absent(1), absent(2, TrackState.OCCLUDED))
     rows, columns = np.nonzero(painted)
     assert columns.max() < SIZE[1] / 2 and rows.min() > SIZE[0] / 2
     assert painted.any(axis=1).sum() > 1.8 * changed(absent(1)).any(axis=1).sum()
 
 
-def test_the_caption_tells_label_state_and_length_of_the_absence() -> None:
+def test_the_caption_has_label_state_and_seconds_of_absence() -> None:
     plain = picture(absent(1))
     assert not np.array_equal(plain, picture(absent(1, TrackState.OCCLUDED)))
     assert not np.array_equal(plain, picture(absent(1, last_seen=2.0)))

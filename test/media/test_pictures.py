@@ -1,4 +1,4 @@
-"""Pictures in files, and folders of them."""
+"""Reading and writing picture files, and folders of pictures."""
 
 import errno
 import os
@@ -36,13 +36,13 @@ def test_a_file_name_may_have_any_bytes(tmp_path: Path) -> None:
     assert np.array_equal(read_picture(tmp_path / NOT_UTF8, cv2.IMREAD_UNCHANGED), np.eye(4))
 
 
-def test_a_file_that_is_no_picture_reads_as_none(tmp_path: Path) -> None:
+def test_a_file_that_is_no_picture_is_read_as_none(tmp_path: Path) -> None:
     for content in (b"", b"text", b"\x89PNG\r\n\x1a\n"):
         (tmp_path / "a.png").write_bytes(content)
         assert read_picture(tmp_path / "a.png") is None
 
 
-def test_a_picture_that_does_not_fit_the_disk_leaves_no_half_file(tmp_path: Path, limited: None) -> None:
+def test_a_full_disk_leaves_no_incomplete_picture(tmp_path: Path, limited: None) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (50, 50), np.uint8)
     with pytest.raises(OSError) as raised:
         write_picture(tmp_path / "a.png", noise)
@@ -50,13 +50,13 @@ def test_a_picture_that_does_not_fit_the_disk_leaves_no_half_file(tmp_path: Path
     assert not (tmp_path / "a.png").exists()
 
 
-def test_numbers_in_names_count_by_value(tmp_path: Path) -> None:
+def test_numbers_in_names_are_sorted_by_value(tmp_path: Path) -> None:
     names = ["a1.png", "a2.jpg", "A10.PNG", "a11.png", "b.jpeg", "b1c2.bmp", "b1c10.tif"]
     fill(tmp_path, *names)
     assert [file.name for file in picture_files(tmp_path)] == [*names[:4], "b1c2.bmp", "b1c10.tif", "b.jpeg"]
 
 
-def test_what_is_no_picture_is_left_out(tmp_path: Path) -> None:
+def test_other_files_in_a_folder_are_ignored(tmp_path: Path) -> None:
     fill(tmp_path, "0.png")
     for other in ("notes.txt", "._0.png", "tracks.csv"):
         (tmp_path / other).touch()
@@ -69,7 +69,7 @@ def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
         picture_files(tmp_path)
 
 
-def test_pictures_are_read_in_rgb_whatever_they_hold(tmp_path: Path) -> None:
+def test_pictures_of_any_type_are_read_as_rgb(tmp_path: Path) -> None:
     files = fill(tmp_path, "0.png", "1.png")
     cv2.imwrite(str(tmp_path / "2.png"), np.full((6, 8), 20, np.uint8))  # grey
     cv2.imwrite(str(tmp_path / "3.png"), np.full((6, 8, 4), (0, 0, 30, 99), np.uint8))  # with alpha
@@ -102,7 +102,7 @@ def test_pictures_of_16_bits_are_scaled_by_the_bits_that_they_use(tmp_path: Path
     np.testing.assert_array_equal(second, np.dstack([ramp // 4] * 3))
 
 
-def test_pictures_of_floats_are_stretched(tmp_path: Path) -> None:
+def test_pictures_of_floats_are_scaled_to_their_range(tmp_path: Path) -> None:
     celsius = np.tile(np.linspace(20, 40, 256, dtype=np.float32), (40, 1))
     cv2.imwrite(str(tmp_path / "0.tiff"), np.dstack([celsius] * 3))
     (picture,) = read_pictures(picture_files(tmp_path))

@@ -1,4 +1,4 @@
-"""A video, a folder of pictures, a webcam; and what is none of these."""
+"""Sources are videos, folders of pictures and webcams; others are refused."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from sam2_ros.media.video import VideoError, VideoWriter
 NO_WEBCAM = "6007"
 
 
-def test_a_video_is_read_by_its_own_clock(tmp_path: Path) -> None:
+def test_a_video_has_the_stamps_of_its_file(tmp_path: Path) -> None:
     with VideoWriter(tmp_path / "a.mp4", rate=10.0) as writer:
         for stamp in (0.0, 0.1, 0.7):
             writer.write(np.zeros((32, 48, 3), np.uint8), stamp)
@@ -38,12 +38,12 @@ def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", [NO_WEBCAM, f"/dev/video{NO_WEBCAM}"])
-def test_a_number_is_a_webcam_and_the_webcams_here_are_listed(name: str) -> None:
+def test_a_number_is_a_webcam_and_a_missing_one_is_refused_with_those_there_are(name: str) -> None:
     with pytest.raises(SourceError, match=rf"no webcam {NO_WEBCAM} \(/dev/video{NO_WEBCAM}\); the webcams here are: "):
         open_source(name, rate=5.0)
 
 
-def test_a_folder_may_have_a_number_for_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_may_be_named_by_a_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / NO_WEBCAM).mkdir()
     cv2.imwrite(str(tmp_path / NO_WEBCAM / "0.png"), np.zeros((6, 8, 3), np.uint8))
     monkeypatch.chdir(tmp_path)
@@ -51,18 +51,18 @@ def test_a_folder_may_have_a_number_for_a_name(tmp_path: Path, monkeypatch: pyte
 
 
 @pytest.mark.parametrize("name", ["run.mcap", "run_0.db3", "run_0.db3.zstd"])
-def test_a_bag_leads_to_the_node(name: str, tmp_path: Path) -> None:
+def test_a_ros_2_bag_is_refused_with_how_to_play_it(name: str, tmp_path: Path) -> None:
     (tmp_path / name).touch()
     for given in (tmp_path, tmp_path / name):
         with pytest.raises(SourceError, match=f"ROS 2 bag, .* `ros2 bag play {given}`"):
             open_source(str(given), rate=5.0)
 
 
-def test_a_bag_of_ros_1_has_to_be_converted_first(tmp_path: Path) -> None:
+def test_a_ros_1_bag_is_refused_with_how_to_convert_it(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="ROS 1 bag, .*convert"):
         open_source(str(tmp_path / "run.bag"), rate=5.0)
 
 
-def test_what_does_not_exist_is_named(tmp_path: Path) -> None:
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(VideoError, match="nowhere.mp4 does not exist"):
         open_source(str(tmp_path / "nowhere.mp4"), rate=5.0)

@@ -1,4 +1,4 @@
-"""Tables and lines of a run."""
+"""The table of a run, and its events as text."""
 
 import csv
 import errno
@@ -34,7 +34,7 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     assert list(read_csv(tmp_path / "tracks.csv")) == rows
 
 
-def test_rows_are_in_the_file_as_they_come(tmp_path: Path) -> None:
+def test_rows_are_in_the_file_at_once(tmp_path: Path) -> None:
     with CsvWriter(tmp_path / "tracks.csv") as writer:
         for frame in range(1000):
             writer.write([replace(ROW, frame=frame)])
@@ -42,7 +42,7 @@ def test_rows_are_in_the_file_as_they_come(tmp_path: Path) -> None:
     assert [row.frame for row in read_csv(tmp_path / "tracks.csv")] == list(range(1000))
 
 
-def test_rows_that_do_not_fit_the_disk_leave_whole_rows_behind(tmp_path: Path) -> None:
+def test_a_full_disk_leaves_no_incomplete_row(tmp_path: Path) -> None:
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
     try:

@@ -1,4 +1,4 @@
-"""Timelines of a run."""
+"""The timeline of a run."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -34,7 +34,7 @@ def pixels(path: Path, colour: str) -> int:
 GREEN, YELLOW, RED = "#a6dcca", "#f9da8f", "#eba792"  # visible, occluded, lost
 
 
-def test_each_state_takes_its_share_of_the_lane(tmp_path: Path) -> None:
+def test_a_lane_has_the_states_in_proportion_to_their_durations(tmp_path: Path) -> None:
     states = [TrackState.VISIBLE] * 3 + [TrackState.OCCLUDED] + [TrackState.LOST] * 2
     path = tmp_path / "timeline.png"
     write_timeline([], [], path, COLOURS)
@@ -76,7 +76,7 @@ def test_events_are_marked(kind: EventKind, colour: str, track_id: int, tmp_path
     assert counts[1] > counts[0] + 40
 
 
-def test_the_name_of_an_object_stands_on_its_colour(tmp_path: Path) -> None:
+def test_the_name_of_an_object_is_on_its_colour(tmp_path: Path) -> None:
     path = tmp_path / "timeline.png"
     write_timeline(run(1, [TrackState.VISIBLE]), [], path, {1: (12, 34, 56)})
     assert pixels(path, "#0c2238") > 100
@@ -84,7 +84,7 @@ def test_the_name_of_an_object_stands_on_its_colour(tmp_path: Path) -> None:
     assert pixels(path, "#0c2238") == 0
 
 
-def test_time_counts_from_the_first_image(tmp_path: Path) -> None:
+def test_time_starts_at_the_first_image(tmp_path: Path) -> None:
     """An object that starts late has its lane at the right."""
     path = tmp_path / "timeline.png"
     columns = []
@@ -112,7 +112,7 @@ def test_a_timeline_that_cannot_be_written_names_its_file(tmp_path: Path) -> Non
     assert raised.value.filename == str(tmp_path / "nowhere" / "timeline.png")
 
 
-def test_a_run_of_one_frame_or_of_nothing_but_an_event_can_be_drawn(tmp_path: Path) -> None:
+def test_runs_of_one_frame_or_of_events_alone_can_be_drawn(tmp_path: Path) -> None:
     write_timeline([ROW], [], tmp_path / "frame.png", COLOURS)
     write_timeline([], [Event(EventKind.PROMPT_REJECTED, 0, 0.0, reason="outside")], tmp_path / "event.png", COLOURS)
     assert (tmp_path / "frame.png").is_file() and (tmp_path / "event.png").is_file()

@@ -1,4 +1,4 @@
-"""Frames out of files, and into them."""
+"""Reading and writing videos, and writing label images."""
 
 import os
 import resource
@@ -29,7 +29,7 @@ def write(path: Path, frames: list[np.ndarray], rate: float = 25.0) -> Path:
     return path
 
 
-def test_what_is_written_is_read_in_order_and_in_its_colours(tmp_path: Path) -> None:
+def test_written_frames_are_read_in_order_with_their_colours(tmp_path: Path) -> None:
     path = write(tmp_path / "clip.mp4", [plain(RED)] * 3 + [plain(BLUE)] * 2)
     frames = [frame for frame, _ in read_frames(path)]
     assert len(frames) == 5
@@ -38,7 +38,7 @@ def test_what_is_written_is_read_in_order_and_in_its_colours(tmp_path: Path) -> 
         assert np.abs(frame.mean(axis=(0, 1)) - colour).max() < 8
 
 
-def test_stamps_count_from_the_first_frame_at_the_rate_of_the_file(tmp_path: Path) -> None:
+def test_stamps_are_seconds_since_the_first_frame(tmp_path: Path) -> None:
     path = write(tmp_path / "clip.mp4", [plain(RED)] * 4, rate=12.5)
     assert [stamp for _, stamp in read_frames(path)] == pytest.approx([0.0, 0.08, 0.16, 0.24])
 
@@ -78,7 +78,7 @@ def rotated(mp4: bytes, turn: int, height: int, width: int) -> bytes:
     return mp4[:at] + turned + mp4[at + len(turned) :]
 
 
-def test_a_damaged_part_is_left_out_with_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_damaged_frames_are_skipped_with_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (60, 240, 320, 3), np.uint8)
     path = write(tmp_path / "clip.mp4", list(noise))
     content = bytearray(path.read_bytes())
@@ -98,7 +98,7 @@ def test_file_names_may_have_any_bytes(tmp_path: Path) -> None:
     assert read_mask(labels).all()
 
 
-def test_what_a_killed_program_has_written_can_be_played(tmp_path: Path) -> None:
+def test_the_file_of_a_killed_program_can_be_played(tmp_path: Path) -> None:
     program = """
 import os, sys
 import numpy as np
@@ -112,7 +112,7 @@ os._exit(1)
     assert len(list(read_frames(tmp_path / "clip.mp4"))) > 50
 
 
-def test_what_fits_a_full_disk_can_be_played(tmp_path: Path) -> None:
+def test_the_file_on_a_full_disk_can_be_played(tmp_path: Path) -> None:
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, before[1]))
     noise = np.random.default_rng(0).integers(0, 256, (10, 120, 160, 3), np.uint8)
@@ -131,13 +131,13 @@ def test_probe_gives_size_rate_and_length(tmp_path: Path) -> None:
     assert info.frames == 7
 
 
-def test_the_file_is_of_the_kind_that_browsers_play(tmp_path: Path) -> None:
+def test_the_file_is_an_mp4_that_browsers_play(tmp_path: Path) -> None:
     capture = cv2.VideoCapture(str(write(tmp_path / "clip.mp4", [plain(RED)] * 3)))
     fourcc = int(capture.get(cv2.CAP_PROP_FOURCC)).to_bytes(4, "little")
     assert fourcc in (b"avc1", b"h264")
 
 
-def test_odd_sizes_gain_a_row_and_a_column(tmp_path: Path) -> None:
+def test_odd_sizes_are_padded_to_even_ones(tmp_path: Path) -> None:
     assert probe(write(tmp_path / "clip.mp4", [plain(RED, (33, 51))] * 3)).size == (34, 52)
 
 
@@ -151,12 +151,12 @@ def test_a_frame_of_another_size_is_refused(tmp_path: Path) -> None:
         write(tmp_path / "clip.mp4", [plain(RED), plain(RED, (50, 64))])
 
 
-def test_a_folder_that_is_missing_is_named(tmp_path: Path) -> None:
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(VideoError, match="folder does not exist"):
         VideoWriter(tmp_path / "nowhere" / "clip.mp4", 25.0)
 
 
-def test_what_cannot_be_written_is_named_with_the_reason(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_written_is_named_with_the_reason(tmp_path: Path) -> None:
     with pytest.raises(VideoError, match=f"cannot write {tmp_path}: Is a directory"):
         write(tmp_path, [plain(RED, (480, 640))] * 200)  # a folder where the file should be
 

@@ -53,7 +53,7 @@ def test_masks_are_chosen_per_object() -> None:
 def test_four_masks_of_a_quarter_of_the_image_with_their_scores(model: Sam2, features: ImageFeatures) -> None:
     answer = decode(model, features, model.sam_prompt_encoder.no_points(3))
     assert answer.logits.shape == (3, 4, 16, 16)
-    assert answer.predicted_iou.shape == (3, 4) and ((0 < answer.predicted_iou) & (answer.predicted_iou < 1)).all()
+    assert answer.predicted_iou.shape == (3, 4) and ((answer.predicted_iou > 0) & (answer.predicted_iou < 1)).all()
     assert answer.tokens.shape == (3, 4, 128)
     assert answer.occlusion_score.shape == (3, 1)
 

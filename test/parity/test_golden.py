@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from sam2_ros.model import seeded_model
-from sam2_ros.parity import golden, ours
+from sam2_ros.parity import golden, images, ours
+from sam2_ros.tracking.geometry import mask_iou
 
 GOLDEN = np.load(Path(__file__).with_name("golden.npz"))
 MODULE_LIMIT = 1e-4  # relative to the largest value, as in the command `parity`
@@ -80,3 +81,37 @@ def test_other_weights_exceed_the_limit(version: str, inputs: golden.GoldenInput
     outputs = ours.modules(other, inputs.modules)
     for name in ("neck stride 16", "memory attention", "decoder choice, click", "memory encoder, tracked"):
         assert distance(golden.sample(outputs[name]), GOLDEN[f"{version}/{name}"]) > 100 * MODULE_LIMIT
+
+
+# ---- single images
+
+
+@pytest.fixture(scope="module")
+def picture(version: str) -> np.ndarray:
+    return golden.golden_picture(golden.SMALL[version].image_size)
+
+
+def test_prompts_on_an_image_have_the_reference_outputs(version: str, picture: np.ndarray) -> None:
+    outputs = images.our_images(seeded_model(golden.SMALL[version]), picture)
+    assert len(outputs) == 12
+    for name, output in outputs.items():
+        recorded = GOLDEN[f"{version}/{name}"]
+        sampled = golden.sample_image(output)
+        assert sampled.shape == recorded.shape == ((3 if "three" in name else 1), 66)
+        assert sampled[:, 0] == pytest.approx(recorded[:, 0], abs=1e-4)
+        assert max(distance(a[1:], b[1:]) for a, b in zip(sampled, recorded)) <= LOGITS_LIMIT
+
+
+@pytest.mark.parametrize("name", images.GENERATORS)
+def test_everything_in_an_image_is_what_the_reference_finds(version: str, picture: np.ndarray, name: str) -> None:
+    found = images.our_segments(seeded_model(golden.SMALL[version]), picture, images.GENERATORS[name])
+    numbers = GOLDEN[f"{version}/{name}/numbers"]
+    size = picture.shape[:2]
+    masks = np.unpackbits(GOLDEN[f"{version}/{name}/masks"], count=len(numbers) * size[0] * size[1])
+    assert len(found) == len(numbers) > 1
+    for mask, (predicted_iou, stability_score, *click) in zip(masks.reshape(-1, *size).astype(bool), numbers):
+        best = max(found, key=lambda segment: mask_iou(segment.mask, mask))
+        assert mask_iou(best.mask, mask) > 0.99
+        assert best.predicted_iou == pytest.approx(predicted_iou, abs=1e-4)
+        assert best.stability_score == pytest.approx(stability_score, abs=0.01)
+        assert best.point == pytest.approx(click, abs=1e-3)

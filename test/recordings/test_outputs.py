@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 import supervision
+from mcap.reader import make_reader
 from pycocotools.coco import COCO
 
 from sam2_ros.recordings.bags import Bag
@@ -150,10 +151,18 @@ def test_tracks_masks_and_events_are_read_by_rosbags_at_the_images_stamps(folder
     assert (event.type, event.object_id, event.label) == (TYPES["sam2_ros/msg/TrackEvent"].STARTED, 1, "cup")
 
 
-def test_ros_finds_the_metadata_of_the_recording_in_its_file(folder: Path) -> None:
-    content = (folder / "tracks.mcap").read_bytes()
-    assert content.startswith(b"\x89MCAP0\r\n") and content.endswith(b"\x89MCAP0\r\n")
-    assert b"rosbag2_bagfile_information" in content or b"topics_with_message_count" in content
+def test_the_reference_reader_of_mcap_which_foxglove_and_ros_build_on_reads_the_recording(folder: Path) -> None:
+    with (folder / "tracks.mcap").open("rb") as file:
+        reader = make_reader(file, validate_crcs=True)
+        assert reader.get_header().profile == "ros2"
+        summary = reader.get_summary()
+        messages = list(reader.iter_messages())
+        (metadata,) = reader.iter_metadata()
+    assert summary.statistics.message_count == len(messages) == 13
+    assert {schema.encoding for schema in summary.schemas.values()} == {"ros2msg"}
+    assert {channel.message_encoding for channel in summary.channels.values()} == {"cdr"}
+    assert metadata.name == "rosbag2"
+    assert "- tracks.mcap" in metadata.metadata["serialized_metadata"]
 
 
 def test_nothing_unfinished_is_left(folder: Path) -> None:

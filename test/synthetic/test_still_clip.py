@@ -141,6 +141,6 @@ def test_an_object_at_the_border_can_be_cut_out(picture: Callable[[], Still] = s
 
 def test_without_its_object_a_picture_has_the_colours_of_the_surroundings() -> None:
     whole = still()
-    filled = without_object(whole.image, whole.masks[0])
+    filled = without_object(np.random.default_rng(0), whole.image, whole.masks[0])
     assert filled[whole.masks[0]][:, 0].max() < 60
     assert np.array_equal(filled[:20, :20], whole.image[:20, :20])

@@ -30,7 +30,7 @@ SECONDS = "expected seconds as a float: convert a ROS stamp by stamp.sec"
 
 
 @pytest.mark.parametrize(
-    ("call", "complaint"),
+    ("call", "message"),
     [
         (lambda tracker: tracker.step(FRAME, "2.0"), rf"stamp is '2.0' \(str\), {SECONDS}"),
         (lambda tracker: tracker.step(FRAME, None), rf"stamp is None \(NoneType\), {SECONDS}"),
@@ -48,16 +48,21 @@ SECONDS = "expected seconds as a float: convert a ROS stamp by stamp.sec"
         (lambda tracker: tracker.refine("1", PROMPT), r"the object's id is '1' \(str\), expected an int"),
         (lambda tracker: tracker.refine(PROMPT, 1), "the object's id is .*, expected an int that `add` returned"),
         (lambda tracker: tracker.refine([1], PROMPT), "the object's id is .*, expected an int"),
+        (
+            lambda tracker: tracker.refine(tracker.latest.tracks[0], PROMPT),
+            "the object's id is a Track, expected an int",
+        ),
+        (lambda tracker: tracker.remove(tracker.latest.tracks[0]), "the object's id is a Track, expected an int"),
         (lambda tracker: tracker.remove("1"), "the object's id is .*, expected an int"),
         (lambda tracker: StreamingTracker("nano"), r"model is 'nano' \(str\), expected what load_model returns"),
         (lambda tracker: StreamingTracker(tracker.model, {}), r"config is {} \(dict\), expected a TrackerConfig"),
     ],
 )
 def test_another_type_is_a_type_error(
-    tracker: StreamingTracker, call: Callable[[StreamingTracker], object], complaint: str
+    tracker: StreamingTracker, call: Callable[[StreamingTracker], object], message: str
 ) -> None:
     before = tracker.latest
-    with pytest.raises(TypeError, match=complaint) as refusal:
+    with pytest.raises(TypeError, match=message) as refusal:
         call(tracker)
     assert "\n" not in str(refusal.value)
     assert tracker.latest is before
@@ -89,7 +94,7 @@ def test_a_start_by_a_mask_of_most_of_the_image_is_reported(tracker: StreamingTr
 
 
 @pytest.mark.parametrize(
-    ("arguments", "error", "complaint"),
+    ("arguments", "error", "message"),
     [
         ((None,), TypeError, "the model's name is a NoneType, expected a str: one of sam2.1_hiera_tiny"),
         ((7,), TypeError, "the model's name is a int, expected a str"),
@@ -99,16 +104,17 @@ def test_a_start_by_a_mask_of_most_of_the_image_is_reported(tracker: StreamingTr
         (("nano", None, "384"), TypeError, r"image_size is '384' \(str\), expected an int or None"),
         (("nano", None, 384.0), TypeError, r"image_size is 384.0 \(float\), expected an int or None"),
         (("nano", None, None, "gpu"), ValueError, "device is 'gpu', expected cpu, cuda or cuda:N"),
+        (("nano", None, None, "cuda:99"), ValueError, "device is 'cuda:99', but PyTorch finds . GPUs: choose cpu"),
         (("nano", None, None, 1.5), ValueError, "device is 1.5, expected cpu, cuda or cuda:N"),
     ],
 )
-def test_arguments_of_load_model_are_checked(arguments: tuple, error: type[Exception], complaint: str) -> None:
-    with pytest.raises(error, match=complaint):
+def test_arguments_of_load_model_are_checked(arguments: tuple, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
         load_model(*arguments)
 
 
 @pytest.mark.parametrize(
-    ("settings", "given", "complaint"),
+    ("settings", "given", "message"),
     [
         (TrackerConfig, {"max_objects": "4"}, r"max_objects is '4' \(str\), expected int"),
         (TrackerConfig, {"history": 2.5}, r"history is 2.5 \(float\), expected int"),
@@ -121,8 +127,8 @@ def test_arguments_of_load_model_are_checked(arguments: tuple, error: type[Excep
     ],
     ids=str,
 )
-def test_settings_of_another_type_are_refused(settings: type, given: dict[str, object], complaint: str) -> None:
-    with pytest.raises(TypeError, match=complaint):
+def test_settings_of_another_type_are_refused(settings: type, given: dict[str, object], message: str) -> None:
+    with pytest.raises(TypeError, match=message):
         settings(**given)
 
 

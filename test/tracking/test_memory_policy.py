@@ -101,16 +101,16 @@ def candidates(*boxes: Box, ious: tuple[float, ...]) -> MaskCandidates:
     return MaskCandidates(logits, torch.tensor([[0.99, *ious]]), torch.zeros(1, 4, 8), torch.ones(1, 1))
 
 
-LOOK_ALIKE_FIRST = candidates(ELSEWHERE, PLACE, PLACE, ious=(0.80, 0.75, 0.2))
+DISTRACTOR_FIRST = candidates(ELSEWHERE, PLACE, PLACE, ious=(0.80, 0.75, 0.2))
 
 
 def test_without_motion_the_highest_predicted_iou_is_chosen() -> None:
-    assert GUARDED.choose(LOOK_ALIKE_FIRST, [PLACE]).tolist() == [1]
-    assert MOTION.choose(LOOK_ALIKE_FIRST, [None]).tolist() == [1]
+    assert GUARDED.choose(DISTRACTOR_FIRST, [PLACE]).tolist() == [1]
+    assert MOTION.choose(DISTRACTOR_FIRST, [None]).tolist() == [1]
 
 
 def test_motion_decides_between_similar_predicted_ious() -> None:
-    assert MOTION.choose(LOOK_ALIKE_FIRST, [PLACE]).tolist() == [2]
+    assert MOTION.choose(DISTRACTOR_FIRST, [PLACE]).tolist() == [2]
 
 
 def test_a_much_higher_predicted_iou_is_chosen_against_the_motion() -> None:
@@ -119,5 +119,5 @@ def test_a_much_higher_predicted_iou_is_chosen_against_the_motion() -> None:
 
 
 def test_every_object_has_its_own_prediction() -> None:
-    both = MaskCandidates(*(torch.cat((part, part, part)) for part in LOOK_ALIKE_FIRST))
+    both = MaskCandidates(*(torch.cat((part, part, part)) for part in DISTRACTOR_FIRST))
     assert MOTION.choose(both, [PLACE, None, ELSEWHERE]).tolist() == [2, 1, 1]

@@ -72,7 +72,7 @@ def test_other_arrays_are_refused_with_the_conversion(frame: np.ndarray, reason:
         (None, f"frame is a NoneType, {EXPECTED}"),
         ("frame.png", f"frame is a str, {EXPECTED}"),
     ],
-    ids=str,
+    ids=["list", "PIL image", "tensor", "None", "file name"],
 )
 def test_other_types_are_refused_with_the_conversion(frame: object, reason: str) -> None:
     with pytest.raises(TypeError, match=reason):

@@ -39,7 +39,7 @@ def test_clicks_are_sequences_of_coordinates(clicks: object) -> None:
         [1, 2, 30.5, 40],
         np.array([1, 2, 30.5, 40]),
         torch.tensor([1, 2, 30.5, 40]),
-        map(float, "1 2 30.5 40".split()),
+        map(float, ["1", "2", "30.5", "40"]),
     ],
     ids=["Box", "tuple", "list", "array", "tensor", "iterator"],
 )
@@ -77,7 +77,7 @@ BOX_EXPECTED = r"expected Box\(x0, y0, x1, y1\) or these four numbers: left, top
 
 
 @pytest.mark.parametrize(
-    ("arguments", "complaint"),
+    ("arguments", "message"),
     [
         ({"clicks": (320, 240)}, rf"a click is 320 \(int\), {CLICKS_EXPECTED}"),
         ({"clicks": np.array([320, 240])}, CLICKS_EXPECTED),
@@ -111,8 +111,8 @@ BOX_EXPECTED = r"expected Box\(x0, y0, x1, y1\) or these four numbers: left, top
     ],
     ids=str,
 )
-def test_other_types_are_refused_with_what_is_expected(arguments: dict[str, object], complaint: str) -> None:
-    with pytest.raises(TypeError, match=complaint) as refusal:
+def test_other_types_are_refused_with_what_is_expected(arguments: dict[str, object], message: str) -> None:
+    with pytest.raises(TypeError, match=message) as refusal:
         Prompt(**arguments)
     assert "\n" not in str(refusal.value) and len(str(refusal.value)) < 200
 

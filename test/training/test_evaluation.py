@@ -15,7 +15,7 @@ from sam2_ros.training.baselines import BASELINES, copy, flow, template
 from sam2_ros.training.davis import Sequence, read_dataset
 from sam2_ros.training.evaluation import (
     PROMPTS,
-    FrameResult,
+    FramePrediction,
     baseline_method,
     evaluate_sequence,
     make_prompt,
@@ -110,11 +110,11 @@ def absent(first: int, stop: int) -> Clip:
     return clip
 
 
-def scripted_events(frames: Iterable[np.ndarray], masks: dict[int, np.ndarray]) -> Iterator[FrameResult]:
+def scripted_events(frames: Iterable[np.ndarray], masks: dict[int, np.ndarray]) -> Iterator[FramePrediction]:
     """Reports the object as lost on the fourth frame and as reacquired on the sixth."""
     events = {3: ((1, EventKind.LOST),), 5: ((1, EventKind.REACQUIRED),)}
     for t, _ in enumerate(frames):
-        yield FrameResult(masks, events.get(t, ()))
+        yield FramePrediction(masks, events.get(t, ()))
 
 
 def test_events_are_scored_by_their_frames(tmp_path: Path) -> None:

@@ -113,7 +113,7 @@ def test_the_layout_is_found_out(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="none does not exist"):
         open_data(tmp_path / "none", 4, 64)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DatasetError, match="expected a data set in DAVIS' layout"):
+    with pytest.raises(DatasetError, match="empty has no layout that can be trained on; expected JPEGImages/"):
         open_data(tmp_path / "empty", 4, 64)
 
 

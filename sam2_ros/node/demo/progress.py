@@ -25,7 +25,7 @@ class FrameProgress:
         self._next_line = time.monotonic() + _LOG_PERIOD
 
     def show(self, frames: int, states: str) -> None:
-        """`states` are those of the objects, for people."""
+        """Show the number of frames so far, and the objects' states."""
         if sys.stderr.isatty():
             if self._bar is None:
                 self._bar = tqdm(total=self._total, unit=" frames", desc="camera")

@@ -56,7 +56,7 @@ def main(command_line: Sequence[str] | None = None) -> int:
             return _run(arguments)
     except Stopped as stopped:
         kept = [name for name in FILES if (arguments.output / name).exists()]
-        say(f"stopped  what was recorded so far is in {arguments.output}: {', '.join(kept) or 'nothing'}")
+        say(f"stopped  recorded until now in {arguments.output}: {', '.join(kept) or 'nothing'}")
         return 128 + int(stopped.args[0])
     except OSError as error:
         where = f"cannot write to {error.filename or arguments.output}: {error.strerror or error}"

@@ -1,7 +1,7 @@
 """One run of the demo: starts its processes, waits until they have discovered each other over DDS, and ends them.
 
 Participants that start at the same time on a busy machine may never discover each other. A new participant is
-discovered, so the demo connects anew a few times, and says so.
+discovered, so the demo connects again a few times, and prints that.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class DemoSession:
         context = Context()
         try:
             rclpy.init(context=context)
-        except RuntimeError as error:  # such as for a ROS_DOMAIN_ID that is no number
+        except RuntimeError as error:  # for example for a ROS_DOMAIN_ID that is no number
             raise DemoError(
                 f"ROS cannot start: {error}; check the variables ROS_DOMAIN_ID and RMW_IMPLEMENTATION"
             ) from error
@@ -111,7 +111,7 @@ class DemoSession:
             if self._wait(what, is_found, _DISCOVERY_TIMEOUT):
                 self._spin(_CONNECTING)
                 return
-            say(f"not found over DDS: {what} (attempt {attempt} of {_ATTEMPTS}), connecting anew")
+            say(f"not found over DDS: {what} (attempt {attempt} of {_ATTEMPTS}), connecting again")
             self._connect()
         raise _not_connected(what)
 
@@ -124,7 +124,7 @@ class DemoSession:
                 self._spin_once()
             if player.exit_code != EXIT_NO_SUBSCRIBER:
                 break
-            say(f"not found over DDS: the tracker by the camera (attempt {attempt} of {_ATTEMPTS}), starting it anew")
+            say(f"not found over DDS: the tracker by the camera (attempt {attempt} of {_ATTEMPTS}), starting it again")
         if player.exit_code == EXIT_NO_SUBSCRIBER:
             raise _not_connected("the tracker by the camera")
         if player.exit_code:
@@ -147,7 +147,7 @@ class DemoSession:
             raise tracker.failure()
 
     def _wait(self, what: str, condition: Callable[[], bool], seconds: float) -> bool:
-        """Whether the condition came true in time; prints regularly what is awaited."""
+        """Whether the condition became true in time; prints regularly what it waits for."""
         start = time.monotonic()
         next_line = start + _LOG_PERIOD
         while not condition():

@@ -49,7 +49,7 @@ class DepthPublishers:
             return None
         if qos.has_subscribers(self._target_depth):
             target, header = output.target, output.image.header
-            pixels = depth.only(np.zeros(output.result.size, bool) if target is None else target.mask)
+            pixels = depth.masked(np.zeros(output.result.size, bool) if target is None else target.mask)
             encoding = "32FC1" if pixels.dtype.kind == "f" else "16UC1"
             self._target_depth.publish(messages.image_message(pixels, encoding, header))
         lifted = self._lifter.lift(output, depth) if is_lifted else None

@@ -121,7 +121,7 @@ def test_a_domain_that_is_no_number_is_named(video, tmp_path, monkeypatch):
 def test_what_is_not_discovered_over_dds_is_awaited_by_a_new_participant(video, weights, tmp_path):
     demo = run_impatient_demo(100, "--video", video, "--click", "20,45", "--checkpoint", weights, "--output", tmp_path)
     assert demo.returncode == 0, demo.stdout + demo.stderr
-    assert "not found over DDS: the tracker (attempt 1 of 100), connecting anew" in demo.stdout
+    assert "not found over DDS: the tracker (attempt 1 of 100), connecting again" in demo.stdout
     assert list(csv.DictReader((tmp_path / "tracks.csv").open()))
 
 
@@ -150,7 +150,7 @@ def test_an_interrupted_demo_keeps_its_recording_and_locks_its_folder(long_video
         demo.send_signal(signal.SIGINT)
         said += demo.stdout.readlines()
         assert demo.wait(60) == 128 + signal.SIGINT
-    assert f"what was recorded so far is in {tmp_path}: overlay.mp4, timeline.png, tracks.csv" in said[-1]
+    assert f"recorded until now in {tmp_path}: overlay.mp4, timeline.png, tracks.csv" in said[-1]
     assert len(list(read_frames(tmp_path / "overlay.mp4"))) > 10
     assert len((tmp_path / "tracks.csv").read_text().splitlines()) > 2
     assert (tmp_path / "timeline.png").stat().st_size > 0

@@ -167,7 +167,7 @@ def test_unusable_boxes_are_reported_and_the_others_count(detector: Detector, ro
     ("fault", "found"),
     [
         (dict(score=0.0), "1 with score 0"),
-        (dict(square=(0.25, 0.42), size=0.2), "1 within one pixel, as if given in 0..1"),
+        (dict(square=(0.25, 0.42), size=0.2), "1 within one pixel (0..1 instead of pixels?)"),
     ],
     ids=["no score", "normalised"],
 )
@@ -186,7 +186,7 @@ def test_a_detector_without_usable_boxes_causes_a_warning(
 
 def test_of_hundreds_of_boxes_the_best_are_used(detector: Detector, robot: Any) -> None:
     many = [detection((x, y), "speck", 0.6, size=4.0) for x in range(2, 318, 8) for y in range(2, 238, 20)]
-    warning = f"{len(many) + 1 - 100} too many boxes"
+    warning = f"{len(many) + 1 - 100} beyond the limit of boxes per array"
     detector.see_until(
         lambda tracks: (
             "cup" in [track.label for track in tracks] and warning in robot.diagnostics[-1].status[0].message
