@@ -17,7 +17,7 @@ from sam2_ros.node.conversions import messages
 from sam2_ros.node.conversions.messages import StampRangeError
 from sam2_ros.node.session import Session
 from sam2_ros.node.types import ProcessedImage, PromptRequest
-from sam2_ros.node.worker import ANY_IMAGE, DeferredResponse, Job, JobRefused, Worker
+from sam2_ros.node.worker import ANY_IMAGE, DeferredResponse, Job, JobRefusedError, Worker
 from sam2_ros.tracking.types import Event, EventKind, PromptError
 
 Result = TypeVar("Result")
@@ -59,13 +59,13 @@ class Requests:
 
         try:
             self._worker.submit(Job(run, reject, _image_stamp(request), self._deadline()))
-        except JobRefused as error:
+        except JobRefusedError as error:
             reject(error)
 
     async def apply_prompt_and_wait(self, request: PromptRequest) -> PromptOutcome:
         """Start or refine an object once the prompt's image is processed, and wait until it has caught up.
 
-        Raises PromptError and JobRefused where the prompt is not applied, or the object was dropped meanwhile.
+        Raises PromptError and JobRefusedError where the prompt is not applied, or the object was dropped meanwhile.
         """
         response = _ResponseFuture[PromptOutcome](self._node)
 
@@ -87,7 +87,7 @@ class Requests:
     ) -> Result:
         """Call `action` on the worker's thread, once the image of that stamp or a newer one is processed.
 
-        Raises PromptError and JobRefused.
+        Raises PromptError and JobRefusedError.
         """
         response = _ResponseFuture[Result](self._node)
 
@@ -168,7 +168,7 @@ def _pass_errors_to(fail: Reject) -> Iterator[None]:
     except PromptError as error:
         fail(error)
     except Exception as error:
-        fail(JobRefused(f"{type(error).__name__}: {error}"))
+        fail(JobRefusedError(f"{type(error).__name__}: {error}"))
         raise
 
 

@@ -13,14 +13,14 @@ from sam2_ros.node import qos
 from sam2_ros.node.conversions import messages
 from sam2_ros.node.requests import Requests
 from sam2_ros.node.session import Session
-from sam2_ros.node.worker import NO_IMAGE, JobRefused
+from sam2_ros.node.worker import NO_IMAGE, JobRefusedError
 from sam2_ros.srv import AddObject, RemoveObject, SelectObject
 from sam2_ros.tracking.mask_prompts import cover_warning
 from sam2_ros.tracking.types import PromptError
 
 
 class Services:
-    """`requests` returns the active node's requests; it raises JobRefused while the node is not active."""
+    """`requests` returns the active node's requests; it raises JobRefusedError while the node is not active."""
 
     def __init__(self, node: Node, requests: Callable[[], Requests]) -> None:
         self._node = node
@@ -40,7 +40,7 @@ class Services:
         try:
             prompt_request = messages.prompt_request(request.prompt)
             outcome = await self._requests().apply_prompt_and_wait(prompt_request)
-        except (PromptError, JobRefused) as error:
+        except (PromptError, JobRefusedError) as error:
             return self._refuse(response, error)
         response.success = True
         response.message = cover_warning(prompt_request.prompt.mask)
@@ -65,7 +65,7 @@ class Services:
     def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
         try:
             self._requests().pause(not request.data)
-        except JobRefused as error:
+        except JobRefusedError as error:
             return self._refuse(response, error)
         response.success = True
         return response
@@ -73,7 +73,7 @@ class Services:
     async def _execute(self, response: Any, action: Callable[[Session], None]) -> Any:
         try:
             await self._requests().execute(action, NO_IMAGE)
-        except (PromptError, JobRefused) as error:
+        except (PromptError, JobRefusedError) as error:
             return self._refuse(response, error)
         response.success = True
         return response

@@ -129,7 +129,7 @@ class Session:
     # ---- prompts and detections
 
     def apply_prompt(self, request: PromptRequest) -> int:
-        """Start or refine an object on the prompt's image; returns its id. Raises PromptError, also RepeatedClick."""
+        """Start or refine an object on the prompt's image; its id. Raises PromptError and RepeatedClickError."""
         if warning := cover_warning(request.prompt.mask):
             self._logger.warning(warning, throttle_duration_sec=THROTTLE_PERIOD)
         with self._republish_if_changed():

@@ -38,7 +38,7 @@ from sam2_ros.node.requests import Requests
 from sam2_ros.node.services import Services
 from sam2_ros.node.session import Session
 from sam2_ros.node.statistics import Statistics
-from sam2_ros.node.worker import JobRefused
+from sam2_ros.node.worker import JobRefusedError
 from sam2_ros.tracking.types import Event
 
 TransitionCallback = Callable[["TrackerNode", LifecycleState], TransitionCallbackReturn]
@@ -178,7 +178,7 @@ class TrackerNode(LifecycleNode):
 
     def _active_requests(self) -> Requests:
         if self._active is None:
-            raise JobRefused(self._inactive_reason())
+            raise JobRefusedError(self._inactive_reason())
         return self._active.requests
 
     def _inactive_reason(self) -> str:

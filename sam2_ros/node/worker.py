@@ -24,7 +24,7 @@ NO_IMAGE = None  # Job.image_stamp of a job that needs no image
 ANY_IMAGE = float("-inf")  # Job.image_stamp of a job that runs on the newest image
 
 
-class JobRefused(RuntimeError):
+class JobRefusedError(RuntimeError):
     """A job that does not run; the message says why."""
 
 
@@ -41,7 +41,7 @@ class Job:
     """Work between two images: it runs, or it is refused."""
 
     run: Callable[[], DeferredResponse | None]
-    refuse: Callable[[JobRefused], None]
+    refuse: Callable[[JobRefusedError], None]
     image_stamp: float | None = NO_IMAGE  # of the image that it waits for, seconds
     deadline: float = float("inf")  # for the image, seconds on the steady clock
     keeps_image: bool = True  # the image that it waits for is never dropped for a newer one
@@ -103,12 +103,12 @@ class Worker:
             self._changed.notify()
 
     def submit(self, job: Job) -> None:
-        """Queue a job. Raises JobRefused where the queue is full or the worker is closed."""
+        """Queue a job. Raises JobRefusedError where the queue is full or the worker is closed."""
         with self._changed:
             if self._closed:
-                raise JobRefused("activate the node first")
+                raise JobRefusedError("activate the node first")
             if len(self._jobs) + len(self._responses) >= MAX_JOBS:
-                raise JobRefused(f"{MAX_JOBS} prompts and requests are waiting already: send them more slowly")
+                raise JobRefusedError(f"{MAX_JOBS} prompts and requests are waiting already: send them more slowly")
             self._jobs.append(job)
             self._changed.notify()
 
@@ -136,7 +136,9 @@ class Worker:
         self._thread.join(timeout)
         self._abandoned = self._thread.is_alive()
         for job in self._take_jobs(lambda job: True):
-            job.refuse(JobRefused("the node was deactivated before the image of this prompt arrived: send it again"))
+            job.refuse(
+                JobRefusedError("the node was deactivated before the image of this prompt arrived: send it again")
+            )
         if not self._abandoned:
             for response in self._responses:
                 response.send()
@@ -153,7 +155,7 @@ class Worker:
             for response in self._take_ready():
                 self._attempt(response.send)
             for job in self._take_expired():
-                self._attempt(job.refuse, JobRefused(self._timeout_reason(job)))
+                self._attempt(job.refuse, JobRefusedError(self._timeout_reason(job)))
             self._attempt(self._processor.flush)
 
     def _attempt(self, work: Callable[..., None], *arguments: Any) -> None:

@@ -12,7 +12,7 @@ from sam2_ros.detection.types import DetectionConfig
 from sam2_ros.media.ros_images import ImageError
 from sam2_ros.model import CONFIGS, seeded_model
 from sam2_ros.node.conversions.messages import image_message
-from sam2_ros.node.inputs.double_click import RepeatedClick
+from sam2_ros.node.inputs.double_click import RepeatedClickError
 from sam2_ros.node.inputs.stamp_filter import TimeJump
 from sam2_ros.node.session import Session
 from sam2_ros.node.statistics import Statistics
@@ -280,7 +280,7 @@ def test_a_double_click_starts_one_object(session):
     track_id = session.apply_prompt(click_at(40, 30, clicked_at=5.0))
     show(session, 1.1)
     for again in (click_at(41, 30, clicked_at=5.2), click_at(40, 30, clicked_at=5.3, stamp=1.0)):
-        with pytest.raises(RepeatedClick, match=f"repeats the one that started object {track_id}"):
+        with pytest.raises(RepeatedClickError, match=f"repeats the one that started object {track_id}"):
             session.apply_prompt(again)
     assert session.apply_prompt(click_at(50, 30, clicked_at=5.2)) > track_id  # beside it
 

@@ -9,7 +9,7 @@ import pytest
 
 from sam2_ros.node.statistics import Statistics
 from sam2_ros.node.types import ReceivedImage
-from sam2_ros.node.worker import ANY_IMAGE, MAX_JOBS, NO_IMAGE, DeferredResponse, Job, JobRefused, Worker
+from sam2_ros.node.worker import ANY_IMAGE, MAX_JOBS, NO_IMAGE, DeferredResponse, Job, JobRefusedError, Worker
 
 TIMEOUT = 30.0  # seconds
 
@@ -220,7 +220,7 @@ def test_images_are_dropped_during_a_pause(worker, processor, statistics):
 def test_a_full_queue_refuses_jobs(worker, processor):
     for i in range(MAX_JOBS):
         worker.submit(processor.job(f"job {i}", image_stamp=9.0))
-    with pytest.raises(JobRefused, match=f"{MAX_JOBS} prompts and requests are waiting already"):
+    with pytest.raises(JobRefusedError, match=f"{MAX_JOBS} prompts and requests are waiting already"):
         worker.submit(processor.job("one too many", image_stamp=9.0))
 
 
@@ -229,7 +229,7 @@ def test_closing_refuses_the_jobs_that_have_not_run(processor, statistics):
     worker.submit(processor.job("prompt", image_stamp=9.0))
     worker.close()
     assert "the node was deactivated" in processor.refusal("prompt")
-    with pytest.raises(JobRefused, match="activate the node first"):
+    with pytest.raises(JobRefusedError, match="activate the node first"):
         worker.submit(processor.job("late"))
 
 
@@ -299,7 +299,7 @@ def test_a_full_queue_still_sends_the_response_of_a_job_that_has_run(processor, 
     processor.wait_for("prompt")
     for i in range(MAX_JOBS - 1):
         worker.submit(processor.job(f"job {i}", image_stamp=9.0))
-    with pytest.raises(JobRefused, match="are waiting already"):
+    with pytest.raises(JobRefusedError, match="are waiting already"):
         worker.submit(processor.job("one too many"))
     deferred.is_ready = True
     worker.put_image(image(1.0))

@@ -28,17 +28,17 @@ from sam2_ros.node import qos
 from sam2_ros.node.conversions.depth import CameraInfos, intrinsics_of
 from sam2_ros.node.inputs.camera_info import CameraInfoInput
 from sam2_ros.node.inputs.double_click import object_id_of
-from sam2_ros.node.inputs.transforms import Transforms, TransformUnavailable
+from sam2_ros.node.inputs.transforms import Transforms, TransformUnavailableError
 from sam2_ros.node.requests import Requests
 from sam2_ros.node.types import PromptRequest
-from sam2_ros.node.worker import JobRefused
+from sam2_ros.node.worker import JobRefusedError
 from sam2_ros.tracking.types import Click, Prompt, PromptError
 
 _RETRY_PERIOD = 0.05  # seconds between two attempts to locate a click
 _MAX_WAITING = 16  # clicks
 
 
-class NotLocatedYet(RuntimeError):
+class NotLocatedYetError(RuntimeError):
     """What is still missing to locate a click, and what to do if it stays missing."""
 
 
@@ -100,7 +100,7 @@ class ClickedPoint:
         self._node.destroy_timer(self._timer)
         self._is_closed = True
         for _ in range(self._waiting):  # now, because an inactive node publishes no events
-            self._reject(JobRefused("the node was deactivated before the click was located: click again"))
+            self._reject(JobRefusedError("the node was deactivated before the click was located: click again"))
         self._retry()
 
     async def _on_point(self, message: PointStamped) -> None:
@@ -137,7 +137,7 @@ class ClickedPoint:
             self._add_newest(images)
             try:
                 return replace(self._locate(message, images), clicked_at=clicked_at)
-            except NotLocatedYet as error:
+            except NotLocatedYetError as error:
                 if time.monotonic() > deadline:
                     raise PromptError(str(error)) from error
             await self._next_attempt()
@@ -149,21 +149,21 @@ class ClickedPoint:
             images.append(ClickableImage(image.header, image.stamp, image.rgb.shape[:2]))
 
     def _locate(self, message: PointStamped, images: Sequence[ClickableImage]) -> PromptRequest:
-        """Raises NotLocatedYet, and PromptError or LiftingError where waiting is useless."""
+        """Raises NotLocatedYetError, and PromptError or LiftingError where waiting is useless."""
         if not images:
-            raise NotLocatedYet("no image has been processed yet: start the camera, and click again")
+            raise NotLocatedYetError("no image has been processed yet: start the camera, and click again")
         assert self._camera_info is not None
         if self._camera_info.infos.is_empty:
-            raise NotLocatedYet(self._camera_info.explain_silence(self._timeout))
+            raise NotLocatedYetError(self._camera_info.explain_silence(self._timeout))
         for image in images:
             try:
                 matrix = self._transforms.lookup(image.frame_id, message.header.frame_id, image.header.stamp)
-            except TransformUnavailable as error:
+            except TransformUnavailableError as error:
                 reason = str(error)
                 continue
             point = matrix[:3] @ (message.point.x, message.point.y, message.point.z, 1.0)
             return PromptRequest(Prompt(clicks=(_click(point, image, self._camera_info.infos),)), stamp=image.stamp)
-        raise NotLocatedYet(
+        raise NotLocatedYetError(
             f"{reason}; publish that transform on /tf, stamped by the clock of the images, or choose "
             f"{image.frame_id!r} as RViz' Fixed Frame"
         )

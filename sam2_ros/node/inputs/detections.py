@@ -23,7 +23,7 @@ from sam2_ros.node.log import THROTTLE_PERIOD
 from sam2_ros.node.requests import Requests
 from sam2_ros.node.session import Session
 from sam2_ros.node.statistics import Statistics
-from sam2_ros.node.worker import JobRefused
+from sam2_ros.node.worker import JobRefusedError
 from sam2_ros.tracking.types import PromptError
 
 _QUEUE_SIZE = 4  # arrays of detections
@@ -94,7 +94,7 @@ class DetectionInput:
             report = await self._requests.execute(
                 lambda session: self._apply(session, message), stamp, keeps_image=False
             )
-        except (PromptError, StampRangeError, JobRefused) as error:
+        except (PromptError, StampRangeError, JobRefusedError) as error:
             self._statistics.refused += 1
             self._warn(f"detections are ignored: {error}")
         else:

@@ -15,7 +15,7 @@ _MIN_DISTANCE = 3.0  # pixels
 _MAX_CLICKS = 8  # kept
 
 
-class RepeatedClick(PromptError):
+class RepeatedClickError(PromptError):
     """A click on the object that the previous click has just started."""
 
     def __init__(self, click: Click, object_id: int) -> None:
@@ -28,7 +28,7 @@ class RepeatedClick(PromptError):
 
 def object_id_of(error: Exception) -> int:
     """The id for the event about a rejected prompt; 0: no object is concerned."""
-    return error.object_id if isinstance(error, RepeatedClick) else 0
+    return error.object_id if isinstance(error, RepeatedClickError) else 0
 
 
 @dataclass(frozen=True)
@@ -53,10 +53,10 @@ class RecentClicks:
         self._clicks: deque[tuple[UserClick, int]] = deque(maxlen=_MAX_CLICKS)
 
     def check(self, click: UserClick, size: tuple[int, int], tracked_ids: Container[int]) -> None:
-        """Raises RepeatedClick for one that repeats a click whose object is still tracked."""
+        """Raises RepeatedClickError for one that repeats a click whose object is still tracked."""
         for earlier, object_id in self._clicks:
             if object_id in tracked_ids and click.repeats(earlier, size):
-                raise RepeatedClick(click.click, object_id)
+                raise RepeatedClickError(click.click, object_id)
 
     def add(self, click: UserClick, object_id: int) -> None:
         """Record a click that started an object."""

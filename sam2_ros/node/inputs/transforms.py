@@ -14,7 +14,7 @@ from scipy.spatial.transform import Rotation
 _PACKAGE = "tf2_ros"
 
 
-class TransformUnavailable(RuntimeError):
+class TransformUnavailableError(RuntimeError):
     """tf2 has no transform between two frames at a stamp; the message says why."""
 
 
@@ -42,19 +42,23 @@ class Transforms:
     def lookup(self, target_frame: str, source_frame: str, stamp: Time) -> np.ndarray:
         """(4, 4) float64 that transforms points from `source_frame` to `target_frame` at `stamp`.
 
-        Raises TransformUnavailable.
+        Raises TransformUnavailableError.
         """
         if target_frame == source_frame:
             return np.eye(4)
         buffer = self._buffer
         if buffer is None:
-            raise TransformUnavailable(f"no transform from {source_frame!r} to {target_frame!r}: {self._unavailable}")
+            raise TransformUnavailableError(
+                f"no transform from {source_frame!r} to {target_frame!r}: {self._unavailable}"
+            )
         import tf2_ros
 
         try:
             found = buffer.lookup_transform(target_frame, source_frame, RclpyTime.from_msg(stamp))
         except tf2_ros.TransformException as error:
-            raise TransformUnavailable(f"no transform from {source_frame!r} to {target_frame!r}: {error}") from error
+            raise TransformUnavailableError(
+                f"no transform from {source_frame!r} to {target_frame!r}: {error}"
+            ) from error
         return matrix_of(found)
 
     def reset(self) -> None:

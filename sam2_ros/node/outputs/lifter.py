@@ -8,7 +8,7 @@ from std_msgs.msg import Header
 
 from sam2_ros.depth.lifting import DepthImage, LiftingError, lift
 from sam2_ros.media.ros_encodings import ImageError
-from sam2_ros.node.inputs.transforms import Transforms, TransformUnavailable
+from sam2_ros.node.inputs.transforms import Transforms, TransformUnavailableError
 from sam2_ros.node.log import THROTTLE_PERIOD
 from sam2_ros.node.statistics import Statistics
 from sam2_ros.node.types import LiftedObjects, TrackingOutput
@@ -42,7 +42,7 @@ class Lifter:
         frame_id = self._target_frame or header.frame_id
         try:
             matrix = self._transforms.lookup(frame_id, header.frame_id, header.stamp)
-        except TransformUnavailable as error:
+        except TransformUnavailableError as error:
             self._warn(f"no positions: {error}")
             return None
         found = {track.id: lift(track.mask, depth) for track in output.result.tracks}

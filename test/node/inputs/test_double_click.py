@@ -2,7 +2,7 @@
 
 import pytest
 
-from sam2_ros.node.inputs.double_click import RecentClicks, RepeatedClick, UserClick
+from sam2_ros.node.inputs.double_click import RecentClicks, RepeatedClickError, UserClick
 from sam2_ros.tracking.types import Click
 
 SIZE = (480, 640)
@@ -18,7 +18,7 @@ def is_repeated(click: UserClick, size: tuple[int, int] = SIZE, tracked_ids: tup
     clicks.add(user_click(), 3)
     try:
         clicks.check(click, size, tracked_ids)
-    except RepeatedClick as error:
+    except RepeatedClickError as error:
         assert error.object_id == 3
         return True
     return False
@@ -54,5 +54,7 @@ def test_several_recent_clicks_are_kept() -> None:
     for i in range(3):
         clicks.add(user_click(x=100.0 * i), i)
     for i in range(3):
-        with pytest.raises(RepeatedClick, match=f"repeats the one that started object {i}: a double click starts one"):
+        with pytest.raises(
+            RepeatedClickError, match=f"repeats the one that started object {i}: a double click starts one"
+        ):
             clicks.check(user_click(x=100.0 * i), SIZE, range(3))

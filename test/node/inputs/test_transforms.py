@@ -15,7 +15,7 @@ from rclpy.node import Node
 from scipy.spatial.transform import Rotation
 from std_msgs.msg import Header
 
-from sam2_ros.node.inputs.transforms import Transforms, TransformUnavailable, matrix_of
+from sam2_ros.node.inputs.transforms import Transforms, TransformUnavailableError, matrix_of
 
 TIMEOUT = 30.0  # seconds
 QUARTER_TURN = Rotation.from_euler("z", pi / 2)
@@ -52,7 +52,7 @@ def received(node: Node, transforms: Transforms, source: str, stamp: Time) -> np
         rclpy.spin_once(node, timeout_sec=0.05)
         try:
             return transforms.lookup("base", source, stamp)
-        except TransformUnavailable:
+        except TransformUnavailableError:
             if time.monotonic() > deadline:
                 raise
 
@@ -79,7 +79,7 @@ def test_a_moving_frame_is_looked_up_at_the_stamp(node: Node, transforms: Transf
     broadcaster.sendTransform([transform(100, x=1.0), transform(102, x=2.0)])
     matrix = received(node, transforms, "camera", Time(sec=101))
     np.testing.assert_allclose(matrix[:3, 3], [1.5, 0.0, 0.0])
-    with pytest.raises(TransformUnavailable, match="future"):
+    with pytest.raises(TransformUnavailableError, match="future"):
         transforms.lookup("base", "camera", Time(sec=103))
 
 
@@ -96,7 +96,7 @@ def test_after_a_reset_older_stamps_are_accepted(node: Node, transforms: Transfo
         try:
             matrix = transforms.lookup("base", "camera", Time(sec=11))
             break
-        except TransformUnavailable:
+        except TransformUnavailableError:
             assert time.monotonic() < deadline
     np.testing.assert_allclose(matrix[:3, 3], [3.0, 0.0, 0.0])
 
@@ -115,7 +115,7 @@ def test_static_transforms_are_available_at_every_stamp_and_after_a_reset(node: 
 def test_tf2s_error_is_passed_on(node: Node, transforms: Transforms) -> None:
     pytest.importorskip("tf2_ros")
     transforms.open()
-    with pytest.raises(TransformUnavailable, match=r"from 'camera' to 'map'.*does not exist"):
+    with pytest.raises(TransformUnavailableError, match=r"from 'camera' to 'map'.*does not exist"):
         transforms.lookup("map", "camera", Time())
 
 
@@ -126,7 +126,7 @@ def test_the_transform_of_a_frame_to_itself_is_the_identity(transforms: Transfor
 def test_without_tf2_ros_the_package_is_reported(monkeypatch: pytest.MonkeyPatch, transforms: Transforms) -> None:
     monkeypatch.setitem(sys.modules, "tf2_ros", None)
     transforms.open()
-    with pytest.raises(TransformUnavailable, match="ROS package tf2_ros cannot be imported"):
+    with pytest.raises(TransformUnavailableError, match="ROS package tf2_ros cannot be imported"):
         transforms.lookup("map", "camera", Time())
 
 
