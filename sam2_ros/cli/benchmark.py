@@ -14,6 +14,7 @@ import torch
 from tqdm import tqdm
 
 from sam2_ros.benchmark import table
+from sam2_ros.benchmark.everything import HEADER, measure_everything
 from sam2_ros.benchmark.lifting import LIFTING_LIMIT, measure_lifting
 from sam2_ros.benchmark.machine import machine, processor
 from sam2_ros.benchmark.measure import Steps, measure
@@ -29,6 +30,8 @@ from sam2_ros.tracking.device import PRECISIONS, choose_device, choose_precision
 
 from .options import add_model_options, whole_number, whole_numbers
 
+_FRAMES = 100
+_EVERYTHING_TIMES = 3
 _VIDEO_FRAMES = 32  # of a video, which are repeated
 
 
@@ -58,7 +61,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--compile", action="store_true", help="measure the compiled network, too; compiling takes minutes"
     )
-    parser.add_argument("--frames", type=whole_number, default=100, metavar="N", help="measured frames (default: 100)")
+    parser.add_argument(
+        "--frames",
+        type=whole_number,
+        metavar="N",
+        help=f"measured frames (default: {_FRAMES}; with --everything, measured times: {_EVERYTHING_TIMES})",
+    )
     parser.add_argument(
         "--warm-up", type=whole_number, default=20, metavar="N", help="frames before the measured ones (default: 20)"
     )
@@ -77,6 +85,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="of the reference; the first one is the baseline (default: float32, on a GPU bfloat16)",
     )
     parser.add_argument("--node", action="store_true", help="measure the node's overhead instead")
+    parser.add_argument(
+        "--everything", action="store_true", help="measure finding everything in the first frame instead"
+    )
     parser.add_argument("--lifting", action="store_true", help="measure lifting masks to 3-D instead")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers as JSON")
     parser.add_argument(
@@ -86,9 +97,14 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(args: argparse.Namespace) -> int:
     """Measure and print. Raises ValueError, OSError or CheckpointError for errors that the user can correct."""
-    if args.node or args.lifting:
+    args.frames = args.frames or (_EVERYTHING_TIMES if args.everything else _FRAMES)
+    if args.node or args.lifting or args.everything:
         if args.json or args.plot:
-            raise ValueError("--json and --plot are for measurements of the model: leave out --node and --lifting")
+            raise ValueError(
+                "--json and --plot are for measurements of the tracker: leave out --node, --lifting and --everything"
+            )
+        if args.everything:
+            return _measure_everything(args)
         print(f"machine  {processor()}")
         return _measure_node(args.frames) if args.node else _measure_lifting(args.frames)
     device = choose_device(args.device)
@@ -115,6 +131,22 @@ def run(args: argparse.Namespace) -> int:
         args.json.write_text(json.dumps({**conditions, "results": results}, indent=2) + "\n")
     if args.plot:
         write_plot(runs, args.plot, f"{conditions['model']}, on {conditions['machine']}")
+    return 0
+
+
+def _measure_everything(args: argparse.Namespace) -> int:
+    device = choose_device(args.device)
+    frame = _frames(args.video)[0]
+    for image_size in args.image_size or [None]:
+        model, weights = _model(args, image_size, device)
+        size = model.config.image_size
+        print(f"everything in {frame.shape[1]} x {frame.shape[0]}, {model.config.name} at {size}, {weights} weights")
+        print(f"machine  {machine(device)}, torch {torch.__version__}, median of {args.frames}")
+        print(HEADER)
+        for name in args.precision:
+            precision = choose_precision(name, device, size).name
+            for measured in measure_everything(model, frame, precision, args.frames, args.reference):
+                print(measured.line(), flush=True)
     return 0
 
 

@@ -148,11 +148,12 @@ def _jobs(args: argparse.Namespace) -> list[Job]:
     _check(args)
     topics = args.topic or [""]
     objects = read_prompt_file(args.prompts) if args.prompts else []
-    check_apart(args.out, filter(None, [args.recording, args.prompts]))
+    inputs = [args.recording, *filter(None, [args.prompts]), *(mask for entry in objects for mask in entry.masks)]
     jobs = []
     for index, topic in enumerate(topics):
         prompts = [*prompts_for(objects, topic, topics), *_recorded(args, index)]
         folder = args.out / _folder_name(topic) if len(topics) > 1 else args.out
+        check_apart(folder, inputs)
         jobs.append(_job(args, topic, folder, prompts, args.detections[index] if args.detections else ""))
     return jobs
 

@@ -56,7 +56,7 @@ def draw_strips(strips: Mapping[str, QualityStrip], frames: int) -> bytes:
         image = axes.imshow(
             values, cmap="RdYlGn", vmin=0, vmax=1, aspect="auto", interpolation="nearest", extent=extent
         )
-        figure.colorbar(image, label="predicted IoU, 0: not seen")
+        figure.colorbar(image, label="predicted IoU")
     axes.set_facecolor("#e8e8e8")  # not followed
     axes.set_yticks(range(len(strips)), [shorten(name, 30, placeholder="...") for name in strips], fontsize=8)
     axes.set_xlabel("frame")

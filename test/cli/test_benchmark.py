@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
+from sam2_ros.benchmark import everything
 from sam2_ros.cli import main
 from sam2_ros.media.video import VideoWriter
 
@@ -139,4 +140,31 @@ def test_measurements_without_a_table_refuse_json_and_plot(
     kind: str, option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["benchmark", kind, option, str(tmp_path / "file")]) == 1
-    assert "leave out --node and --lifting" in capsys.readouterr().err
+    assert "leave out --node, --lifting and --everything" in capsys.readouterr().err
+
+
+def test_measures_everything_with_both_settings(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    quick = {"points_per_side": 4}
+    loose = {**quick, "pred_iou_thresh": 0.0, "stability_score_thresh": 0.0}
+    monkeypatch.setattr(everything, "SETTINGS", (quick, loose))
+    assert main(["benchmark", "--everything", "--image-size", "64", "--frames", "2", "--device", "cpu"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "everything in 640 x 480, nano at 64, trained weights"
+    rows = [line.split() for line in lines if line.startswith("sam2_ros")]
+    assert [row[2:4] for row in rows] == [["0.80", "0.95"], ["0.00", "0.00"]]
+    assert all(float(row[4]) > 0 for row in rows) and int(rows[1][5]) > 0
+
+
+@pytest.mark.skipif(not CHECKOUT, reason="SAM2_REFERENCE names no checkout of facebookresearch/sam2")
+def test_everything_is_the_same_for_the_reference(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    loose = {"points_per_side": 4, "pred_iou_thresh": 0.0, "stability_score_thresh": 0.0}
+    monkeypatch.setattr(everything, "SETTINGS", (loose,))
+    options = ["--image-size", "64", "--frames", "1", "--device", "cpu", "--reference", str(CHECKOUT)]
+    assert main(["benchmark", "--everything", *options]) == 0
+    ours, theirs = (line.split() for line in capsys.readouterr().out.splitlines()[-2:])
+    assert ours[0] == "sam2_ros" and theirs[0] == "reference"
+    assert ours[7] == ours[5] == theirs[5] != "0"

@@ -152,6 +152,23 @@ def test_a_camera_that_is_complete_is_kept_and_one_with_other_settings_is_labell
     assert "complete already" not in capsys.readouterr().out
 
 
+def test_a_folder_of_another_version_is_labelled_again(label, bag, tmp_path: Path) -> None:
+    recording = bag()
+    assert label(recording, "--topic", "/left") == 0
+    file = tmp_path / "out" / "label.json"
+    file.write_text(json.dumps({"settings": json.loads(file.read_text())["settings"], "is_done": True}))
+    assert label(recording, "--topic", "/left") == 0
+    assert json.loads(file.read_text())["is_finished"]
+
+
+@pytest.mark.parametrize("content", ["[]", "{}", "text"])
+def test_a_label_json_of_somebody_else_is_not_overwritten(complaint, bag, tmp_path: Path, content: str) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "label.json").write_text(content)
+    assert "label.json exists and is not from an earlier run" in complaint(bag(), "--topic", "/left")
+    assert (tmp_path / "out" / "label.json").read_text() == content
+
+
 def run_apart(arguments: list[str], recording: Path, *options: str) -> subprocess.Popen:
     command = [sys.executable, "-m", "sam2_ros", "label", str(recording), *arguments, *options]
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
@@ -297,6 +314,28 @@ def test_files_of_somebody_else_and_the_input_are_not_overwritten(complaint, bag
     cv2.imwrite(str(folder / "0.png"), pictures()[0])
     assert "would overwrite" in complaint(folder)
     assert (folder / "0.png").exists()
+
+
+def test_a_mask_in_the_output_folder_is_not_overwritten(complaint, bag, tmp_path: Path) -> None:
+    mask = tmp_path / "out" / "images" / "mask.png"
+    mask.parent.mkdir(parents=True)
+    cv2.imwrite(str(mask), np.eye(SIZE[0], SIZE[1], dtype=np.uint8) * 255)
+    (tmp_path / "prompts.yaml").write_text("objects: [{prompts: [{frame: 0, mask: out/images/mask.png}]}]")
+    assert f"would overwrite {mask}" in complaint(bag(), "--topic", "/left")
+    assert mask.exists()
+
+
+def test_a_topic_without_a_readable_image_is_labelled_with_nothing(label, tmp_path: Path, capsys) -> None:
+    entries = images(pictures(), "/left", COMPRESSED)
+    for entry in entries:
+        entry.message.data = entry.message.data[:10]
+    recording = write_recording(tmp_path / "drive", *entries)
+    assert label(recording, "--topic", "/left", "--format", "mcap,coco,yolo,davis,label-studio") == 1
+    errors = capsys.readouterr().err
+    assert "/left: image 0 is left out" in errors
+    assert "(and 5 more like this)" in errors
+    assert "object 1 for frame 0 is not used: there is no such image; there are no images" in errors
+    assert COCO(tmp_path / "out" / "coco.json").getImgIds() == []
 
 
 def test_nothing_to_label_is_an_error(weights: Path, bag, capsys) -> None:

@@ -25,12 +25,14 @@ class Hop:
     def source(self) -> str:
         """Its code. Raises LookupError where there is no such function or class."""
         text, tree = parsed(self.file)
-        scope: list[ast.stmt] = tree.body
+        found: ast.AST = tree
         for part in self.name.split("."):
-            found = next((node for node in scope if getattr(node, "name", "") == part), None)
-            if not isinstance(found, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            for node in ast.iter_child_nodes(found):
+                if getattr(node, "name", "") == part:
+                    found = node
+                    break
+            else:
                 raise LookupError(f"{self.file} has no {self.name}")
-            scope = found.body
         return ast.get_source_segment(text, found) or ""
 
 

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 import yaml
 
-from sam2_ros import msg
 from sam2_ros.cli import COMMANDS
 from sam2_ros.node.parameters.table import TABLE
 from sam2_ros.training.recipe import RECIPES
@@ -88,7 +87,11 @@ def test_a_message_that_is_published_can_be_made(page: Path) -> None:
     for _, _, kind, content in commands(page, "ros2 topic pub"):
         package, _, name = kind.split("/")
         assert package == "sam2_ros"
-        fill(getattr(msg, name)(), yaml.safe_load(content))
+        fill(message_type(name)(), yaml.safe_load(content))
+
+
+def message_type(name: str) -> Any:
+    return getattr(importlib.import_module("sam2_ros.msg"), name)
 
 
 def fill(message: Any, values: dict[str, Any]) -> None:
@@ -100,7 +103,7 @@ def fill(message: Any, values: dict[str, Any]) -> None:
         elif isinstance(value, list):
             element = re.sub(r"sequence<\w+/(\w+)>", r"\1", message.get_fields_and_field_types()[name])
             for part in value:
-                fill(getattr(msg, element)(), part)
+                fill(message_type(element)(), part)
         else:
             setattr(message, name, float(value) if isinstance(current, float) else value)
 

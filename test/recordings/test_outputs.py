@@ -229,13 +229,11 @@ def test_parts_of_a_mask_are_one_polygon_for_yolo_and_several_for_label_studio()
 
 
 def test_a_full_disk_is_an_error_that_names_the_file_and_keeps_what_was_written(tmp_path: Path) -> None:
-    with (
-        pytest.raises(OSError, match=r"000001\.jpg"),
-        LabelWriter(tmp_path, FORMATS, "drive", Thinning(), Problems()) as writer,
-    ):
+    with LabelWriter(tmp_path, FORMATS, "drive", Thinning(), Problems()) as writer:
         writer.write(frame(0), result(0, track(1, mask_at(10), "cup")))
         (tmp_path / "images" / "000001.jpg").mkdir()  # nothing can be written there
-        writer.write(frame(1), result(1, track(1, mask_at(10), "cup")))
+        with pytest.raises(OSError, match=r"000001\.jpg"):
+            writer.write(frame(1), result(1, track(1, mask_at(10), "cup")))
     assert COCO(tmp_path / "coco.json").getImgIds() == [0]
     assert (tmp_path / "labels" / "000000.txt").read_text()
     with Bag(tmp_path / "tracks.mcap") as bag:
