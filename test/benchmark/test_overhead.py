@@ -16,6 +16,7 @@ def isolated_ros(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FASTDDS_BUILTIN_TRANSPORTS", "LARGE_DATA")
 
 
+@pytest.mark.slow
 def test_the_overhead_is_measured_and_printed(isolated_ros: None, capsys: pytest.CaptureFixture[str]) -> None:
     (result,) = measure(sizes=[(160, 120)], frames=5)
     assert (result.size, result.frames) == ((160, 120), 5)

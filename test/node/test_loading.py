@@ -85,6 +85,7 @@ def test_contradicting_durations_are_refused():
         build_tracker(Parameters(occluded_after=2.0))
 
 
+@pytest.mark.slow
 def test_the_model_is_compiled_before_the_first_frame_with_progress_in_the_log(weights, monkeypatch):
     monkeypatch.setattr(loading, "compiled", partial(compiled, backend="eager"))
     reports = []
@@ -101,6 +102,7 @@ def test_the_precision_is_reported_with_its_reason(weights):
     assert "precision is float32: on a CPU, bfloat16 is faster only for images of 384 pixels or more" in reports
 
 
+@pytest.mark.slow
 def test_a_missing_compiler_is_reported(weights, monkeypatch, tmp_path):
     monkeypatch.setattr("torch._inductor.config.cpp.cxx", ("no-such-compiler",))
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))

@@ -73,6 +73,7 @@ def test_a_cpu_with_bfloat16_instructions_trains_on_large_images_in_bfloat16(
     assert product.dtype is (torch.bfloat16 if is_low else torch.float32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "use_muon"), [(signal.SIGINT, False), (signal.SIGTERM, True)])
 def test_a_training_that_was_stopped_resumes_to_the_same_weights(
     store: ClipStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, use_muon: bool
@@ -120,6 +121,7 @@ def test_a_training_starts_with_a_later_stage_and_warms_up_again(store: ClipStor
     assert learning_rate(recipe, 54, first_step=52) == learning_rate(recipe, 54)
 
 
+@pytest.mark.slow
 def test_two_processes_learn_from_the_mean_of_their_gradients(
     store: ClipStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -54,6 +54,7 @@ def run_demo(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(demo_command(*arguments), capture_output=True, text=True, timeout=900, env=os.environ)
 
 
+@pytest.mark.slow
 def test_the_demo_writes_a_video_a_timeline_and_a_table_and_prints_a_summary(video, weights, tmp_path):
     output = tmp_path / "out"
     demo = run_demo("--video", video, "--click", "20,45", "--checkpoint", weights, "--output", output)
@@ -118,6 +119,7 @@ def test_a_domain_that_is_no_number_is_named(video, tmp_path, monkeypatch):
     assert "Traceback" not in demo.stderr
 
 
+@pytest.mark.slow
 def test_what_is_not_discovered_over_dds_is_awaited_by_a_new_participant(video, weights, tmp_path):
     demo = run_impatient_demo(100, "--video", video, "--click", "20,45", "--checkpoint", weights, "--output", tmp_path)
     assert demo.returncode == 0, demo.stdout + demo.stderr
@@ -132,6 +134,7 @@ def test_what_is_never_discovered_over_dds_is_named_with_what_to_try(video, weig
     assert "FASTDDS_BUILTIN_TRANSPORTS=DEFAULT make demo" in demo.stderr
 
 
+@pytest.mark.slow
 def test_an_interrupted_demo_keeps_its_recording_and_locks_its_folder(long_video, weights, tmp_path):
     arguments = ("--video", long_video, "--click", "20,45", "--checkpoint", weights)
     with subprocess.Popen(
@@ -156,6 +159,7 @@ def test_an_interrupted_demo_keeps_its_recording_and_locks_its_folder(long_video
     assert (tmp_path / "timeline.png").stat().st_size > 0
 
 
+@pytest.mark.slow
 def test_a_tracker_that_cannot_start_ends_the_demo_with_its_log(video, tmp_path):
     demo = run_demo("--video", video, "--click", "20,45", "--checkpoint", "/nowhere.pt", "--output", tmp_path / "out")
     assert demo.returncode == 1
