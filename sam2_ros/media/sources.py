@@ -42,12 +42,13 @@ def open_source(name: str, rate: float) -> Source:
         return _webcam(int(webcam[1]))
     if is_bag(path):
         raise SourceError(
-            f"{name} is a ROS 2 bag, not a video; play it into the node: start "
-            "`ros2 launch sam2_ros track.launch.py image:=IMAGE_TOPIC`, then `ros2 bag play " + f"{name}`"
+            f"{name} is a ROS 2 bag, not a video; label it with `sam2_ros label {name} --topic IMAGE_TOPIC "
+            "--prompts FILE`, or play it into the node: start `ros2 launch sam2_ros track.launch.py image:=IMAGE_TOPIC`, then "
+            f"`ros2 bag play {name}`"
         )
     if path.suffix == ".bag":
         raise SourceError(
-            f"{name} is a ROS 1 bag, not a video; convert it with `rosbags-convert`, then play it into the node with "
+            f"{name} is a ROS 1 bag, not a video; convert it with `rosbags-convert`, then use `sam2_ros label` or "
             "`ros2 bag play`"
         )
     if path.is_dir():

@@ -51,10 +51,10 @@ def test_a_folder_may_be_named_by_a_number(tmp_path: Path, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("name", ["run.mcap", "run_0.db3", "run_0.db3.zstd"])
-def test_a_ros_2_bag_is_refused_with_how_to_play_it(name: str, tmp_path: Path) -> None:
+def test_a_ros_2_bag_is_refused_with_how_to_label_and_play_it(name: str, tmp_path: Path) -> None:
     (tmp_path / name).touch()
     for given in (tmp_path, tmp_path / name):
-        with pytest.raises(SourceError, match=f"ROS 2 bag, .* `ros2 bag play {given}`"):
+        with pytest.raises(SourceError, match=f"ROS 2 bag, .* `sam2_ros label {given} .* `ros2 bag play {given}`"):
             open_source(str(given), rate=5.0)
 
 
