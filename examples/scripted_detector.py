@@ -6,6 +6,7 @@ python3 scripted_detector.py --label cup --hue 0,12 --ros-args -r image:=/camera
 """
 
 import argparse
+import contextlib
 
 import cv2
 import rclpy
@@ -46,7 +47,5 @@ rclpy.init()
 node = rclpy.create_node("scripted_detector")
 detections = node.create_publisher(Detection2DArray, "detections", 10)
 node.create_subscription(Image, "image", detect, qos_profile_sensor_data)
-try:
+with contextlib.suppress(KeyboardInterrupt):
     rclpy.spin(node)
-except KeyboardInterrupt:
-    pass

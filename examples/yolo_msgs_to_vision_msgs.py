@@ -5,6 +5,8 @@ ros2 launch sam2_ros track.launch.py image:=/camera/image_raw detections:=/yolo/
 python3 yolo_msgs_to_vision_msgs.py --ros-args -r detections:=/yolo/detections -r boxes:=/yolo/boxes
 """
 
+import contextlib
+
 import rclpy
 from rclpy.executors import ExternalShutdownException
 from rclpy.qos import qos_profile_sensor_data
@@ -36,10 +38,8 @@ def main() -> None:
     node.create_subscription(
         DetectionArray, "detections", lambda message: boxes.publish(converted(message)), qos_profile_sensor_data
     )
-    try:
+    with contextlib.suppress(KeyboardInterrupt, ExternalShutdownException):
         rclpy.spin(node)
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ ALLOWED = {
     "media": {"numpy", "cv2", "av", "matplotlib", "PIL", "cv_bridge", "sam2_ros.tracking"},
     "segmentation": {"torch", "numpy", "cv2", "sam2_ros.model", "sam2_ros.tracking"},
     "recordings": {
-        *("numpy", "cv2", "yaml", "rosbags", "mcap", "pycocotools"),
+        *("numpy", "cv2", "matplotlib", "yaml", "rosbags", "mcap", "pycocotools"),
         *("sam2_ros.tracking", "sam2_ros.detection", "sam2_ros.media"),
     },
     "export": {"torch", "onnxruntime", "sam2_ros.model"},

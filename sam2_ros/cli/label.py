@@ -17,6 +17,7 @@ from sam2_ros.media.sources import is_bag
 from sam2_ros.model import Sam2, load_model
 from sam2_ros.recordings.bag_access import open_bag
 from sam2_ros.recordings.job import Job, Progress, label
+from sam2_ros.recordings.look_back import MakeTracker
 from sam2_ros.recordings.outputs.writer import FORMATS
 from sam2_ros.recordings.problems import Problems
 from sam2_ros.recordings.prompt_file import prompts_for, read_prompt_file
@@ -28,6 +29,7 @@ from sam2_ros.tracking.device import choose_device, choose_precision
 
 from .interruption import Interruption
 from .options import add_model_options, add_preset_options, chosen_preset, whole_number
+from .track_prompts import frame_number
 
 _FOLDER_RATE = 30.0  # pictures per second
 
@@ -98,6 +100,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     prompts.add_argument(
         "--max-objects", type=whole_number, default=16, metavar="N", help="at a time, of detections (default: 16)"
     )
+    prompts.add_argument(
+        "--look-back",
+        type=frame_number,
+        default=0,
+        metavar="N",
+        help="follow objects backwards, too, over the N frames before each prompt, kept in memory (default: 0)",
+    )
     output = parser.add_argument_group("output")
     output.add_argument("--out", type=Path, default=Path("labels"), metavar="FOLDER", help="default: labels")
     output.add_argument(
@@ -124,7 +133,7 @@ def run(args: argparse.Namespace) -> int:
             done = earlier
             if done is None:
                 model = model or load_model(args.model, args.checkpoint, args.image_size, choose_device(args.device))
-                done = label(job, _tracker(args, model, job), lambda: interruption.signal is not None, _progress(job))
+                done = label(job, _make_tracker(args, model), lambda: interruption.signal is not None, _progress(job))
             _print(job, done, is_earlier=done is earlier)
             is_partial |= done.is_partial
             if interruption.signal:
@@ -139,11 +148,12 @@ def _jobs(args: argparse.Namespace) -> list[Job]:
     _check(args)
     topics = args.topic or [""]
     objects = read_prompt_file(args.prompts) if args.prompts else []
-    check_apart(args.out, filter(None, [args.recording, args.prompts]))
+    inputs = [args.recording, *filter(None, [args.prompts]), *(mask for entry in objects for mask in entry.masks)]
     jobs = []
     for index, topic in enumerate(topics):
         prompts = [*prompts_for(objects, topic, topics), *_recorded(args, index)]
         folder = args.out / _folder_name(topic) if len(topics) > 1 else args.out
+        check_apart(folder, inputs)
         jobs.append(_job(args, topic, folder, prompts, args.detections[index] if args.detections else ""))
     return jobs
 
@@ -203,6 +213,7 @@ def _job(args: argparse.Namespace, topic: str, folder: Path, prompts: Sequence[P
         "every": args.every,
         "only": args.only,
         "fps": args.fps,
+        "look_back": args.look_back,
         "model": [args.model, args.checkpoint and identity_of(args.checkpoint), args.image_size, args.device],
         "preset": asdict(chosen_preset(args, args.preset)),
     }
@@ -216,6 +227,8 @@ def _job(args: argparse.Namespace, topic: str, folder: Path, prompts: Sequence[P
         formats=args.format,
         every=args.every,
         only_changed=args.only == "changed",
+        look_back=args.look_back,
+        max_objects=max(len({planned.object for planned in prompts}) + (args.max_objects if detected else 0), 1),
         rate=args.fps or _FOLDER_RATE,
         run=Run(settings),
     )
@@ -227,15 +240,17 @@ def _earlier(job: Job) -> Run | None:
     return run if run and run.is_finished and run.settings == job.run.settings else None
 
 
-def _tracker(args: argparse.Namespace, model: Sam2, job: Job) -> StreamingTracker:
-    objects = len({planned.object for planned in job.prompts}) + (args.max_objects if job.detections_topic else 0)
-    config = TrackerConfig(
-        max_objects=max(objects, 1),
-        history=1,
-        precision=choose_precision("auto", model.device, model.config.image_size).name,
-        **asdict(chosen_preset(args, args.preset)),
-    )
-    return StreamingTracker(model, config)
+def _make_tracker(args: argparse.Namespace, model: Sam2) -> MakeTracker:
+    def make(max_objects: int) -> StreamingTracker:
+        config = TrackerConfig(
+            max_objects=max_objects,
+            history=1,
+            precision=choose_precision("auto", model.device, model.config.image_size).name,
+            **asdict(chosen_preset(args, args.preset)),
+        )
+        return StreamingTracker(model, config)
+
+    return make
 
 
 def _progress(job: Job) -> Progress:

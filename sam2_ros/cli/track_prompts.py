@@ -29,6 +29,7 @@ class InOrder(argparse.Action):
     def __call__(
         self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, value: Any, option: str | None = None
     ) -> None:
+        """Append the option's name and value to `prompts`."""
         namespace.prompts = [*getattr(namespace, "prompts", ()), (self.dest, value)]
 
 

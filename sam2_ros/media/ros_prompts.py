@@ -9,7 +9,8 @@ import numpy as np
 from sam2_ros.tracking.mask_prompts import to_mask
 from sam2_ros.tracking.types import Box, Click, Prompt, PromptError
 
-from .ros_images import ImageError, raw_pixels
+from .ros_encodings import ImageError
+from .ros_images import raw_pixels
 
 
 def prompt_of(message: Any) -> Prompt:

@@ -68,7 +68,7 @@ class CsvWriter:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._path = os.fspath(path)
-        self._file = open(path, "wb", buffering=0)
+        self._file = open(path, "wb", buffering=0)  # noqa: SIM115  closed by this context manager
         self._append([COLUMNS])
 
     def __enter__(self) -> CsvWriter:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -76,7 +77,7 @@ def _draw_lane(axes: Axes, rows: Sequence[TrackRow], position: int) -> None:
     ends = np.append(times[1:], times[-1] + period)
     states = [row.state for row in rows]
     changes = [0, *(i for i in range(1, len(rows)) if states[i] != states[i - 1]), len(rows)]
-    for first, stop in zip(changes, changes[1:]):
+    for first, stop in itertools.pairwise(changes):
         span = (float(times[first]), float(ends[stop - 1] - times[first]))
         axes.broken_barh([span], (position, _LANE), color=_STATE_COLOURS[states[first]], linewidth=0)
     presence = np.array([row.presence for row in rows])

@@ -17,6 +17,7 @@ import numpy as np
 from av.container import InputContainer, OutputContainer
 from av.video.stream import VideoStream
 
+from .dynamic_range import BitDepth
 from .pictures import write_picture
 from .stamps import steady_stamps
 
@@ -187,7 +188,7 @@ def _decoded(
 ) -> Iterator[tuple[np.ndarray, float | None]]:
     """Yield frames with the file's times (seconds), None for a frame without one. Raises VideoError without frames."""
     shape: tuple[int, int] | None = None
-    is_damaged = False
+    depth, is_damaged = BitDepth(), False
     packets = container.demux(stream)
     while True:
         try:
@@ -198,12 +199,20 @@ def _decoded(
             is_damaged, frames = True, []
         for frame in frames:
             shape = shape or (frame.height, frame.width)
-            rgb = frame.to_ndarray(format="rgb24", height=shape[0], width=shape[1])
-            yield _upright(rgb, frame.rotation), frame.time
+            yield _upright(_rgb(frame, shape, depth), frame.rotation), frame.time
     if shape is None:
         raise VideoError(f"video {path} has no frames; it is empty or truncated: record it again")
     if is_damaged:
         log.warning("video %s is damaged or truncated; frames that cannot be decoded are skipped", path)
+
+
+def _rgb(frame: av.VideoFrame, size: tuple[int, int], depth: BitDepth) -> np.ndarray:
+    """The frame (H, W, 3) uint8; thermal and industrial cameras may use the lowest bits of 16 only."""
+    height, width = size
+    if not frame.format.name.startswith("gray16"):
+        return frame.to_ndarray(format="rgb24", height=height, width=width)
+    grey = depth.to_bytes(frame.to_ndarray(format="gray16le", height=height, width=width))
+    return cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB)
 
 
 def _upright(rgb: np.ndarray, rotation: int) -> np.ndarray:

@@ -51,6 +51,7 @@ class RotaryProjection(nn.Linear):
         self._frozen_weight, self._frozen_bias = self._permuted()
 
     def forward(self, x: Tensor) -> Tensor:
+        """(..., in) -> (..., out) with the outputs permuted"""
         if self._frozen_weight is not None:
             return F.linear(x, self._frozen_weight, self._frozen_bias)
         return F.linear(x, *self._permuted())

@@ -27,6 +27,7 @@ class MaskDownSampler(nn.Module):
         self.encoder = nn.Sequential(*layers, nn.Conv2d(4**_DOWNSAMPLING, width, kernel_size=1))
 
     def forward(self, mask: Tensor) -> Tensor:
+        """(N, 1, S, S) -> (N, width, S / 16, S / 16)"""
         return self.encoder(mask)
 
 
@@ -57,6 +58,7 @@ class Fuser(nn.Module):
         self.layers = nn.ModuleList(ConvNextBlock(width) for _ in range(2))
 
     def forward(self, x: Tensor) -> Tensor:
+        """(N, C, h, w) -> (N, C, h, w)"""
         for layer in self.layers:
             x = layer(x)
         return x

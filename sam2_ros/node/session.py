@@ -13,7 +13,8 @@ import torch
 
 from sam2_ros.detection.association import DetectionAssociator
 from sam2_ros.detection.types import Detection, DetectionConfig, DetectionReport
-from sam2_ros.media.ros_images import ImageConverter, ImageError
+from sam2_ros.media.ros_encodings import ImageError
+from sam2_ros.media.ros_images import ImageConverter
 from sam2_ros.node.inputs.double_click import RecentClicks, UserClick
 from sam2_ros.node.inputs.stamp_filter import StampFilter, TimeJump
 from sam2_ros.node.log import THROTTLE_PERIOD

@@ -37,6 +37,7 @@ class ModuleDifference:
 
     @property
     def ok(self) -> bool:
+        """Whether the difference is within the limit."""
         return self.difference <= MODULE_LIMIT
 
 

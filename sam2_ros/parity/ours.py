@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
@@ -25,6 +26,7 @@ class EncodeOnce(Generic[Encoded]):
         self._cache: dict[int, tuple[Tensor, Encoded]] = {}
 
     def __call__(self, image: Tensor) -> Encoded:
+        """The encoded image, from the cache if this tensor was encoded before."""
         # The entry holds the image, so that no other tensor gets its address.
         entry = self._cache.get(image.data_ptr())
         if entry is None:
@@ -71,7 +73,7 @@ def balance_occlusion(model: Sam2, scenario: Scenario) -> float:
     """
     scores = sorted(output.occlusion_score for output in track(model, scenario).values())
     # Widest gaps first: far from every score, rounding changes no sign.
-    gaps = sorted(zip(scores, scores[1:]), key=lambda gap: gap[0] - gap[1])
+    gaps = sorted(itertools.pairwise(scores), key=lambda gap: gap[0] - gap[1])
     shifts = [0.0, *(-(a + b) / 2 for a, b in gaps)]
     for shift in shifts:
         shift_occlusion(model, shift)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from rosbags.interfaces import Connection, MessageDefinitionFormat
 from rosbags.typesys import Stores, TypesysError, get_types_from_idl, get_types_from_msg, get_typestore
@@ -63,7 +64,7 @@ def types_of(connection: Connection) -> Typestore:
     )
 
 
-def _parsed(connection: Connection) -> dict:
+def _parsed(connection: Connection) -> dict[str, Any]:
     text, name = connection.msgdef.data, connection.msgtype
     if connection.msgdef.format is MessageDefinitionFormat.MSG:
         return dict(get_types_from_msg(text, name))

@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sam2_ros.detection.types import DetectionConfig
-from sam2_ros.tracking import StreamingTracker
+from sam2_ros.tracking import FrameResult
 
 from .bag_access import open_bag
 from .labelling import Labeller
+from .look_back import LookBack, MakeTracker
 from .outputs.thinning import Thinning
 from .outputs.writer import LabelWriter
 from .problems import Problems
@@ -36,6 +37,8 @@ class Job:
     formats: Sequence[str]
     every: int
     only_changed: bool
+    look_back: int  # frames
+    max_objects: int
     rate: float  # pictures per second of a folder
     run: Run
 
@@ -45,32 +48,42 @@ class Job:
         return "_".join(filter(None, [self.recording.stem, self.topic.strip("/").replace("/", "_")]))
 
 
-def label(job: Job, tracker: StreamingTracker, is_stopped: Callable[[], bool], progress: Progress) -> Run:
+def label(job: Job, make_tracker: MakeTracker, is_stopped: Callable[[], bool], progress: Progress) -> Run:
     """Label the stream as far as it can be read, or until it is stopped; returns what came of it.
+
+    `make_tracker` makes a tracker for so many objects.
 
     Raises OSError that names the file where the disk is full: what has been written stays.
     """
     problems, report = Problems(), Report()
     is_readable = True
-    labeller = Labeller(tracker, job.prompts, problems)
+    labeller = Labeller(make_tracker(job.max_objects), job.prompts, problems)
+    look_back = LookBack(job.look_back, make_tracker, report.note_agreement)
     write_run(job.folder, job.run)
     with ExitStack() as opened:
         stream = _open(job, labeller, opened, problems)
         thinning = Thinning(job.every, job.only_changed)
         writer = opened.enter_context(LabelWriter(job.folder, job.formats, job.name, thinning, problems))
-        try:
-            for frame in progress(stream.frames, stream.count):
-                result = labeller.step(frame)
+
+        def write(complete: Iterable[tuple[Frame, FrameResult]]) -> None:
+            for frame, result in complete:
                 report.add(result)
                 writer.write(frame, result)
-                if is_stopped():
-                    break
-            else:
+
+        try:
+            try:
+                for frame in progress(stream.frames, stream.count):
+                    result = labeller.step(frame)
+                    write(look_back.push(frame, result, labeller.prompted))
+                    if is_stopped():
+                        break
+                else:
+                    labeller.finish()
+            except ValueError as error:  # a picture or message that ends the stream
+                is_readable = False
+                problems.add("end", f"labelling ends after {report.frames} frames: {error}")
                 labeller.finish()
-        except ValueError as error:  # a picture or message that ends the stream
-            is_readable = False
-            problems.add("end", f"labelling ends after {report.frames} frames: {error}")
-            labeller.finish()
+            write(look_back.flush())
         finally:
             report.write(job.folder)
     run = replace(

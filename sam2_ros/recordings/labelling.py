@@ -28,6 +28,7 @@ class Labeller:
         self._first: Frame | None = None
         self._newest: Frame | None = None
         self.unused_prompts = 0
+        self.prompted: set[int] = set()  # ids of the objects that were prompted on the newest frame
 
     def use_detections(self, detections: RecordedDetections, config: DetectionConfig) -> None:
         """Let a detector's boxes start, correct and find objects, as in the node."""
@@ -38,6 +39,7 @@ class Labeller:
         """The result for the next frame, with the prompts and detections for it; its index is that of the frame."""
         self._first = self._first or frame
         self._newest = frame
+        self.prompted = set()
         result = self._tracker.step(frame.rgb, frame.seconds)
         events = result.events
         self._apply_prompts(frame)
@@ -67,6 +69,7 @@ class Labeller:
             self._tracker.refine(self._ids[planned.object], planned.prompt)
         else:
             self._ids[planned.object] = self._tracker.add(planned.prompt)
+        self.prompted.add(self._ids[planned.object])
         if warning := cover_warning(planned.prompt.mask):
             self._problems.add("cover", f"object {planned.object}, {planned.moment}: {warning}")
 
@@ -75,7 +78,8 @@ class Labeller:
             return
         for detections in self._detections.at(frame.stamp):
             try:
-                self._associator.apply(detections, frame.seconds)
+                report = self._associator.apply(detections, frame.seconds)
+                self.prompted |= {*report.started, *report.corrected, *report.returned}
             except PromptError as error:
                 self._problems.add("detections of an image", f"image {frame.index}: detections are ignored: {error}")
 

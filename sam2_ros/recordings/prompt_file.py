@@ -42,6 +42,7 @@ class PromptedObject:
 
     topic: str
     prompts: tuple[PlannedPrompt, ...]
+    masks: tuple[Path, ...] = ()  # files
 
 
 def read_prompt_file(file: Path) -> list[PromptedObject]:
@@ -80,7 +81,8 @@ def _object(number: int, entry: Any, folder: Path) -> PromptedObject:
     moments = [prompt.moment for prompt in prompts]
     if repeated := next((moment for moment in moments if moments.count(moment) > 1), None):
         raise PromptFileError(f"{where} has two prompts for {repeated}: put them into one")
-    return PromptedObject(topic, tuple(prompts))
+    masks = tuple(folder / prompt["mask"] for prompt in given["prompts"] if "mask" in prompt)
+    return PromptedObject(topic, tuple(prompts), masks)
 
 
 def _prompt(entry: Any, where: str, label: str, folder: Path) -> tuple[AtFrame | AtStamp, Prompt]:

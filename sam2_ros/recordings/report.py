@@ -1,4 +1,4 @@
-"""How well each object was followed: `report.csv`, one row for each object."""
+"""How well each object was followed: `report.csv`, a row for each object, and `report.png`, a strip for each."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ from pathlib import Path
 from sam2_ros.media.pictures import write_whole
 from sam2_ros.tracking import Event, EventKind, FrameResult, Track
 
-FILE = "report.csv"
+from .quality_strip import QualityStrip, draw_strips
+
+TABLE, PICTURE = "report.csv", "report.png"
 
 _LOOK_AT = 10  # frames that are worth a look, at most, of each kind
 _DOUBTFUL = 0.7  # predicted IoU below which a frame is worth a look
+_DISAGREEING = 0.7  # IoU of the forward and the backward mask below which a frame is worth a look
 _COLUMNS = (
     *("object", "label", "first_frame", "last_frame", "frames", "visible"),
-    *("mean_presence", "mean_predicted_iou", "min_predicted_iou", "worth_a_look"),
+    *("mean_presence", "mean_predicted_iou", "min_predicted_iou", "mean_agreement", "worth_a_look"),
 )
 
 
@@ -28,9 +31,13 @@ class _Object:
     last_frame: int = 0
     frames: int = 0
     visible: int = 0
+    strip: QualityStrip = field(default_factory=QualityStrip)
     presence: float = 0.0  # sum over all frames
     predicted_iou: float = 0.0  # sum over the visible ones
     worst: list[tuple[float, int]] = field(default_factory=list)  # heap of (1 - predicted IoU, frame)
+    agreements: int = 0  # frames on which it was followed forwards and backwards
+    agreement: float = 0.0  # sum of the IoU of both masks
+    disagreeing: list[tuple[float, int]] = field(default_factory=list)  # heap of (-IoU, frame), the worst
     changes: list[int] = field(default_factory=list)  # frames on which it vanished or returned, the first of them
 
 
@@ -39,15 +46,27 @@ class Report:
 
     def __init__(self) -> None:
         self._objects: dict[int, _Object] = {}
+        self._last_frame = -1
         self.frames = 0
 
     def add(self, result: FrameResult) -> None:
         """The next frame."""
         self.frames += 1
+        self._last_frame = result.index
         for track in result.tracks:
             self._add_track(track, result.index)
         for event in result.events:
             self._add_event(event, result.index)
+
+    def note_agreement(self, number: int, frame: int, iou: float) -> None:
+        """How much the masks of an object agree that was followed forwards and backwards to a frame."""
+        entry = self._objects.setdefault(number, _Object("", frame))
+        entry.agreements += 1
+        entry.agreement += iou
+        if iou < _DISAGREEING:
+            heapq.heappush(entry.disagreeing, (-iou, frame))
+            if len(entry.disagreeing) > _LOOK_AT:
+                heapq.heappop(entry.disagreeing)
 
     @property
     def lines(self) -> list[str]:
@@ -65,21 +84,30 @@ class Report:
         for number, entry in sorted(self._objects.items()):
             iou = entry.predicted_iou / entry.visible if entry.visible else 0.0
             lowest = 1 - max(entry.worst)[0] if entry.worst else iou
-            frames = sorted({frame for _, frame in _doubtful(entry)} | set(entry.changes))
+            worst = [*_doubtful(entry), *entry.disagreeing]
+            frames = sorted({frame for _, frame in worst} | set(entry.changes))
+            agreement = f"{entry.agreement / entry.agreements:.4f}" if entry.agreements else ""
             writer.writerow(
                 (
                     *(number, entry.label, entry.first_frame, entry.last_frame, entry.frames, entry.visible),
                     *(f"{value:.4f}" for value in (entry.presence / entry.frames, iou, lowest)),
+                    agreement,
                     " ".join(map(str, frames)),
                 )
             )
-        write_whole(folder / FILE, text.getvalue().encode())
+        write_whole(folder / TABLE, text.getvalue().encode())
+        strips = {f"{number} {entry.label}": entry.strip for number, entry in sorted(self._objects.items())}
+        write_whole(folder / PICTURE, draw_strips(strips, self._last_frame + 1))
 
     def _add_track(self, track: Track, frame: int) -> None:
         entry = self._objects.setdefault(track.id, _Object(track.label, frame))
+        entry.label = track.label
+        if not entry.frames:
+            entry.first_frame = frame
         entry.last_frame = frame
         entry.frames += 1
         entry.presence += track.presence
+        entry.strip.add(frame, track.predicted_iou if track.area else 0.0)
         if track.area:
             entry.visible += 1
             entry.predicted_iou += track.predicted_iou

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -39,11 +39,12 @@ def read_run(folder: Path) -> Run | None:
     """The run that a folder belongs to. Raises OutputFolderError for files of somebody else."""
     try:
         content = json.loads((folder / FILE).read_text(encoding="utf-8"))
-        return Run(**content)
+        known = {entry.name for entry in fields(Run)}
+        return Run(**content) if content.keys() == known else Run(settings=content["settings"])  # of another version
     except FileNotFoundError:
         if folder.exists() and not folder.is_dir():
             raise OutputFolderError(f"--out {folder} is a file, expected a folder: choose another name") from None
-    except (ValueError, TypeError):
+    except (ValueError, AttributeError, KeyError):
         raise _foreign(folder / FILE) from None
     for name in NAMES:
         if (folder / name).exists():

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sam2_ros.media.ros_images import ImageConverter, ImageError
+from sam2_ros.media.ros_encodings import ImageError
+from sam2_ros.media.ros_images import ImageConverter
 from sam2_ros.media.sources import open_source
 from sam2_ros.media.stamps import steady_stamps
 

@@ -83,7 +83,7 @@ def _randomize_appearance(rng: np.random.Generator, spec: mujoco.MjSpec, picture
         elif is_coloured and not geom.material:
             geom.rgba = [*palette[rng.integers(len(palette))], 1]
     for _ in range(rng.integers(1, 3)):
-        where = rng.normal(0, 1, 3) + [0, 0, 1.5]
+        where = rng.normal(0, 1, 3) + np.array([0, 0, 1.5])
         light = spec.worldbody.add_light(pos=4 * where, dir=-where, type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL)
         light.diffuse, light.castshadow = np.full(3, rng.uniform(0.3, 0.9)), bool(rng.random() < 0.7)
     spec.visual.headlight.ambient = np.full(3, rng.uniform(0.2, 0.5))

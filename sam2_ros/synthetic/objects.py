@@ -14,10 +14,10 @@ def random_object(rng: np.random.Generator, pictures: Pictures) -> tuple[Part, .
     kinds = [rigid_object, block, creature, arm]
     shares = [0.38, 0.14, 0.2, 0.08]
     if pictures.photographs:
-        kinds, shares = kinds + [photograph_segment], shares + [0.2]
+        kinds, shares = [*kinds, photograph_segment], [*shares, 0.2]
     if pictures.cut_outs:
-        kinds, shares = kinds + [cut_out, person], shares + [1.0, 0.5]
+        kinds, shares = [*kinds, cut_out, person], [*shares, 1.0, 0.5]
     if pictures.animations:
-        kinds, shares = kinds + [animated], shares + [1.5]
+        kinds, shares = [*kinds, animated], [*shares, 1.5]
     chosen = rng.choice(len(kinds), p=np.array(shares) / sum(shares))
     return kinds[chosen](rng, pictures)

@@ -19,7 +19,17 @@ from sam2_ros.synthetic.motion import Trajectory, camera_motion, crossing_trajec
 from sam2_ros.synthetic.objects import random_object
 from sam2_ros.synthetic.pictures import Pictures
 from sam2_ros.synthetic.shapes import Part
-from sam2_ros.synthetic.stills import Crop, CutOut, Plane, Still, cut_out, place, random_crop, tilted, without_object
+from sam2_ros.synthetic.stills import (
+    Crop,
+    CutOut,
+    Plane,
+    Still,
+    background_plane,
+    cut_out,
+    random_crop,
+    tilted,
+    without_object,
+)
 from sam2_ros.synthetic.warps import random_bends, random_tilt
 
 MAX_OBJECTS = 4  # of a still
@@ -100,12 +110,12 @@ def _compose(rng: np.random.Generator, stills: Sequence[Still], spec: StillClipS
         count += 1
         donor = stills[0] if rng.random() < 0.15 else stills[int(rng.integers(len(stills)))]
         actors.append(_pasted(rng, donor, motion, leaves and not actors, count))
-    if (spec.absence and not leaves) or rng.random() < 0.3:
+    if spec.frames > 1 and ((spec.absence and not leaves) or rng.random() < 0.3):
         target = actors[0].trajectory if actors else _resting(stills[0], crop, len(times))
         label = count + 1 if rng.random() < 0.3 else 0
         actors.append(_occluder(rng, stills, target, motion, label))
     actors = [fit_sprites(actor, spec.size) for actor in actors]
-    return _Scene(place(background, labels, crop, spec.size, (tilt, bends)), motion.view, tuple(actors))
+    return _Scene(background_plane(background, labels, crop, spec.size, (tilt, bends)), motion.view, tuple(actors))
 
 
 def _reach(view: np.ndarray, tilt: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -150,7 +150,7 @@ class Plane:
         return image, labels
 
 
-def place(
+def background_plane(
     still: Still, labels: dict[int, int], crop: Crop, size: int, warps: tuple[np.ndarray, np.ndarray | None]
 ) -> Plane:
     """The still as a background of frames of `size` pixels.

@@ -1,0 +1,1 @@
+"""Recipes that train and fine-tune the network, and their evaluation."""

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from sam2_ros.files import replacing
 from sam2_ros.model import Sam2, save_weights
-from sam2_ros.model.checkpoint import load_weights, read_checkpoint
+from sam2_ros.model.checkpoint import load_weights
+from sam2_ros.model.checkpoint_files import read_checkpoint
 from sam2_ros.model.config import named_config
 from sam2_ros.training.errors import TrainingError
 from sam2_ros.training.initialization import initial_model

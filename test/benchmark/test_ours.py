@@ -32,7 +32,7 @@ def test_the_stages_add_up_to_the_latency() -> None:
     assert max(shares) > 0.7  # on the frame that was disturbed least
 
 
-@pytest.mark.parametrize("precision, expected", [("float32", True), ("bfloat16", False)])
+@pytest.mark.parametrize(("precision", "expected"), [("float32", True), ("bfloat16", False)])
 def test_runs_in_the_requested_precision(precision: str, expected: bool) -> None:
     def logits(name: str) -> torch.Tensor:
         steps = our_steps(seeded_model(named_config("nano", 64)), workload(synthetic_frames((48, 64), 2), 1), name)

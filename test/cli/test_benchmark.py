@@ -96,7 +96,7 @@ def test_the_node_needs_ros(capsys: pytest.CaptureFixture[str], monkeypatch: pyt
 
 
 @pytest.mark.parametrize(
-    "options, problem",
+    ("options", "problem"),
     [
         (["--video", "nowhere.mp4"], "nowhere.mp4 does not exist"),
         (["--checkpoint", "nowhere.pt"], "nowhere.pt does not exist"),

@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -20,6 +21,7 @@ from pycocotools.coco import COCO
 from sam2_ros.cli import main
 from sam2_ros.media.video import VideoWriter
 from sam2_ros.model import save_weights, seeded_model
+from sam2_ros.training.davis import read_dataset
 
 from ..recordings.recorded import COMPRESSED, PERIOD, START, Entry, detections, images, prompt, write_recording
 
@@ -88,7 +90,9 @@ def contents(folder: Path) -> dict[str, bytes]:
 def test_a_bag_is_labelled_in_the_formats_asked_for(label, bag, tmp_path: Path, capsys) -> None:
     assert label(bag(), "--topic", "/left", "--format", "coco,mcap") == 0
     out = tmp_path / "out"
-    assert {path.name for path in out.iterdir()} == {"coco.json", "images", "tracks.mcap", "report.csv", "label.json"}
+    assert {path.name for path in out.iterdir()} == {
+        *("coco.json", "images", "tracks.mcap", "report.csv", "report.png", "label.json")
+    }
     assert len(COCO(out / "coco.json").getImgIds()) == COUNT
     assert "object 1 ball: visible on" in capsys.readouterr().out
 
@@ -146,6 +150,23 @@ def test_a_camera_that_is_complete_is_kept_and_one_with_other_settings_is_labell
     (tmp_path / "prompts.yaml").write_text(PROMPTS.replace("30, 20", "31, 20"))
     assert label(recording, "--topic", "/left") == 0
     assert "complete already" not in capsys.readouterr().out
+
+
+def test_a_folder_of_another_version_is_labelled_again(label, bag, tmp_path: Path) -> None:
+    recording = bag()
+    assert label(recording, "--topic", "/left") == 0
+    file = tmp_path / "out" / "label.json"
+    file.write_text(json.dumps({"settings": json.loads(file.read_text())["settings"], "is_done": True}))
+    assert label(recording, "--topic", "/left") == 0
+    assert json.loads(file.read_text())["is_finished"]
+
+
+@pytest.mark.parametrize("content", ["[]", "{}", "text"])
+def test_a_label_json_of_somebody_else_is_not_overwritten(complaint, bag, tmp_path: Path, content: str) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "label.json").write_text(content)
+    assert "label.json exists and is not from an earlier run" in complaint(bag(), "--topic", "/left")
+    assert (tmp_path / "out" / "label.json").read_text() == content
 
 
 def run_apart(arguments: list[str], recording: Path, *options: str) -> subprocess.Popen:
@@ -256,6 +277,26 @@ def test_what_does_not_fit_the_bag_is_an_error_before_anything_is_written(
     assert not (tmp_path / "out" / "tracks.mcap").exists()
 
 
+@pytest.mark.parametrize("limit", [7_000, 20_000])
+def test_a_full_disk_ends_the_run_with_one_line_and_keeps_what_was_labelled(
+    complaint, tmp_path: Path, limit: int
+) -> None:
+    recording = write_recording(tmp_path / "drive", *images(pictures(60)))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
+    try:
+        line = complaint(recording, "--topic", "/camera", "--format", "mcap,coco,davis")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    out = tmp_path / "out"
+    assert str(out) in line
+    assert "File too large" in line
+    (sequence,) = read_dataset(out / "davis")
+    assert len(list(sequence.frames())) > 5
+    assert (out / "report.csv").stat().st_size > 50
+    assert not json.loads((out / "label.json").read_text())["is_finished"]
+
+
 def test_a_recording_that_does_not_exist_or_a_topic_of_a_video_is_an_error(complaint, tmp_path: Path) -> None:
     assert "does not exist" in complaint(tmp_path / "none")
     with VideoWriter(tmp_path / "video.mp4", 10.0) as video:
@@ -273,6 +314,28 @@ def test_files_of_somebody_else_and_the_input_are_not_overwritten(complaint, bag
     cv2.imwrite(str(folder / "0.png"), pictures()[0])
     assert "would overwrite" in complaint(folder)
     assert (folder / "0.png").exists()
+
+
+def test_a_mask_in_the_output_folder_is_not_overwritten(complaint, bag, tmp_path: Path) -> None:
+    mask = tmp_path / "out" / "images" / "mask.png"
+    mask.parent.mkdir(parents=True)
+    cv2.imwrite(str(mask), np.eye(SIZE[0], SIZE[1], dtype=np.uint8) * 255)
+    (tmp_path / "prompts.yaml").write_text("objects: [{prompts: [{frame: 0, mask: out/images/mask.png}]}]")
+    assert f"would overwrite {mask}" in complaint(bag(), "--topic", "/left")
+    assert mask.exists()
+
+
+def test_a_topic_without_a_readable_image_is_labelled_with_nothing(label, tmp_path: Path, capsys) -> None:
+    entries = images(pictures(), "/left", COMPRESSED)
+    for entry in entries:
+        entry.message.data = entry.message.data[:10]
+    recording = write_recording(tmp_path / "drive", *entries)
+    assert label(recording, "--topic", "/left", "--format", "mcap,coco,yolo,davis,label-studio") == 1
+    errors = capsys.readouterr().err
+    assert "/left: image 0 is left out" in errors
+    assert "(and 5 more like this)" in errors
+    assert "object 1 for frame 0 is not used: there is no such image; there are no images" in errors
+    assert COCO(tmp_path / "out" / "coco.json").getImgIds() == []
 
 
 def test_nothing_to_label_is_an_error(weights: Path, bag, capsys) -> None:

@@ -464,13 +464,15 @@ def test_an_input_size_that_does_not_fit_the_model_is_refused(error_line: Callab
     assert "image_size is 100" in error_line(*CLICK, "--image-size", "100")
 
 
-@pytest.mark.parametrize("device, problem", [("cuda:99", "sees"), ("tpu", "expected auto"), ("cpu:x", "expected auto")])
+@pytest.mark.parametrize(
+    ("device", "problem"), [("cuda:99", "sees"), ("tpu", "expected auto"), ("cpu:x", "expected auto")]
+)
 def test_a_missing_device_is_refused(error_line: Callable[..., str], device: str, problem: str) -> None:
     assert problem in error_line(*CLICK, "--device", device)
 
 
 @pytest.mark.parametrize(
-    "option, value, expected",
+    ("option", "value", "expected"),
     [
         ("--click", "30", "X,Y"),
         ("--click", "30,left", "X,Y"),

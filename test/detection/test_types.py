@@ -88,8 +88,16 @@ def test_of_duplicates_the_box_with_the_highest_score_is_used() -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"min_hits": 0}, {"max_boxes": 0}, {"max_per_class": -1}, {"retire_after": -1.0}]
-    + [{"match_overlap": 0.0}, {"match_overlap": 0.6}, {"drift_overlap": 1.1}, {"duplicate_overlap": 0.0}],
+    [
+        {"min_hits": 0},
+        {"max_boxes": 0},
+        {"max_per_class": -1},
+        {"retire_after": -1.0},
+        {"match_overlap": 0.0},
+        {"match_overlap": 0.6},
+        {"drift_overlap": 1.1},
+        {"duplicate_overlap": 0.0},
+    ],
 )
 def test_an_invalid_setting_is_refused_with_the_expected_range(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="expected"):

@@ -25,12 +25,14 @@ class Hop:
     def source(self) -> str:
         """Its code. Raises LookupError where there is no such function or class."""
         text, tree = parsed(self.file)
-        scope: list[ast.stmt] = tree.body
+        found: ast.AST = tree
         for part in self.name.split("."):
-            found = next((node for node in scope if getattr(node, "name", "") == part), None)
-            if not isinstance(found, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            for node in ast.iter_child_nodes(found):
+                if getattr(node, "name", "") == part:
+                    found = node
+                    break
+            else:
                 raise LookupError(f"{self.file} has no {self.name}")
-            scope = found.body
         return ast.get_source_segment(text, found) or ""
 
 
@@ -90,3 +92,13 @@ def test_every_package_is_in_the_table() -> None:
     folders = {path.parent.name for path in (ROOT / "sam2_ros").glob("*/__init__.py")}
     rows = "\n".join(line for line in PAGE.read_text().splitlines() if line.startswith("| `"))
     assert {folder for folder in folders if f"`{folder}`" not in rows} == set()
+
+
+def test_every_file_and_folder_that_the_page_names_exists() -> None:
+    text = PAGE.read_text()
+    files = {*re.findall(r"`(?:sam2_ros/)?(\w+/[\w/]+\.py)[:`]", text)}
+    assert len(files) > 10
+    assert not [file for file in files if not any((folder / file).exists() for folder in (ROOT / "sam2_ros", ROOT))]
+    folders = {*re.findall(r"`(\w+)/`", text)} - {"sam2_ros"}
+    assert folders
+    assert not [folder for folder in folders if not (ROOT / "sam2_ros" / "node" / folder).is_dir()]

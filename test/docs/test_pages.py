@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 import yaml
 
-from sam2_ros import msg
 from sam2_ros.cli import COMMANDS
 from sam2_ros.node.parameters.table import TABLE
+from sam2_ros.training.recipe import RECIPES
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [
@@ -87,7 +87,11 @@ def test_a_message_that_is_published_can_be_made(page: Path) -> None:
     for _, _, kind, content in commands(page, "ros2 topic pub"):
         package, _, name = kind.split("/")
         assert package == "sam2_ros"
-        fill(getattr(msg, name)(), yaml.safe_load(content))
+        fill(message_type(name)(), yaml.safe_load(content))
+
+
+def message_type(name: str) -> Any:
+    return getattr(importlib.import_module("sam2_ros.msg"), name)
 
 
 def fill(message: Any, values: dict[str, Any]) -> None:
@@ -99,7 +103,7 @@ def fill(message: Any, values: dict[str, Any]) -> None:
         elif isinstance(value, list):
             element = re.sub(r"sequence<\w+/(\w+)>", r"\1", message.get_fields_and_field_types()[name])
             for part in value:
-                fill(getattr(msg, element)(), part)
+                fill(message_type(element)(), part)
         else:
             setattr(message, name, float(value) if isinstance(current, float) else value)
 
@@ -118,6 +122,12 @@ def parser() -> argparse.ArgumentParser:
     for name in COMMANDS:
         importlib.import_module(f"sam2_ros.cli.{name}").add_parser(subparsers)
     return whole
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_the_stage_from_which_nano_is_trained_further_is_the_last_one(page: Path) -> None:
+    stages = set(re.findall(r"nano [^\n]*--first-stage (\d+)", page.read_text()))
+    assert stages <= {str(len(RECIPES["nano"].stages))}
 
 
 def test_the_interfaces_page_names_the_topics_and_services_of_the_node() -> None:

@@ -96,7 +96,7 @@ def test_captions_do_not_overlap() -> None:
     assert both.sum() > 1.8 * one.sum()
 
 
-@pytest.mark.parametrize("x, y", [(0, 0), (319, 0), (0, 239), (319, 239)])
+@pytest.mark.parametrize(("x", "y"), [(0, 0), (319, 0), (0, 239), (319, 239)])
 def test_a_mask_at_the_border_has_a_whole_caption(x: int, y: int) -> None:
     centre, corner = track(1, disc(160, 120, 20)), track(1, disc(x, y, 20))
     caption = (changed(centre) & ~disc(160, 120, 26)).sum()

@@ -39,8 +39,7 @@ def picture() -> np.ndarray:
 @pytest.mark.parametrize("padding", [0, 7])
 @pytest.mark.parametrize(
     ("encoding", "order"),
-    [("rgb8", [0, 1, 2]), ("bgr8", [2, 1, 0]), ("8UC3", [2, 1, 0]), ("rgba8", [0, 1, 2, 0])]
-    + [("bgra8", [2, 1, 0, 0])],
+    [("rgb8", [0, 1, 2]), ("bgr8", [2, 1, 0]), ("8UC3", [2, 1, 0]), ("rgba8", [0, 1, 2, 0]), ("bgra8", [2, 1, 0, 0])],
 )
 def test_colours_are_brought_into_rgb_order_whatever_the_step(picture, encoding, order, padding):
     np.testing.assert_array_equal(to_rgb(image(encoding, picture[..., order], padding)), picture)
@@ -201,8 +200,18 @@ def test_colours_that_were_made_of_a_bayer_pattern_before_compression_stay():
 
 @pytest.mark.parametrize(
     "format",
-    ["rgb8; jpeg compressed bgr8", "bgr8; png compressed bgr8", "rgba8; png compressed bgra8", "jpeg", "png", "jpg", ""]
-    + ["yuv422_yuy2; jpeg compressed bgr8", "; jpeg", "anything"],
+    [
+        "rgb8; jpeg compressed bgr8",
+        "bgr8; png compressed bgr8",
+        "rgba8; png compressed bgra8",
+        "jpeg",
+        "png",
+        "jpg",
+        "",
+        "yuv422_yuy2; jpeg compressed bgr8",
+        "; jpeg",
+        "anything",
+    ],
 )
 def test_colours_are_those_of_the_file_whatever_its_format_is_called(format):
     picture = smooth((200, 120, 40))
@@ -275,8 +284,14 @@ RAMP = np.tile(np.arange(256, dtype=np.uint16), (40, 1))
 
 @pytest.mark.parametrize(
     ("encoding", "order"),
-    [("rgb16", [0, 1, 2]), ("bgr16", [2, 1, 0]), ("16UC3", [2, 1, 0])]
-    + [("rgba16", [0, 1, 2, 0]), ("bgra16", [2, 1, 0, 0]), ("16UC4", [2, 1, 0, 0])],
+    [
+        ("rgb16", [0, 1, 2]),
+        ("bgr16", [2, 1, 0]),
+        ("16UC3", [2, 1, 0]),
+        ("rgba16", [0, 1, 2, 0]),
+        ("bgra16", [2, 1, 0, 0]),
+        ("16UC4", [2, 1, 0, 0]),
+    ],
 )
 @pytest.mark.parametrize("bits", [12, 16])
 def test_colours_of_16_bits_are_scaled_by_the_bits_that_they_use(encoding, order, bits):

@@ -55,7 +55,7 @@ def test_every_object_has_a_lane(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "kind, colour",
+    ("kind", "colour"),
     [
         (EventKind.STARTED, "#1b1b1b"),
         (EventKind.OCCLUDED, "#8a5a00"),

@@ -8,6 +8,7 @@ import sys
 from itertools import pairwise
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -76,6 +77,19 @@ def rotated(mp4: bytes, turn: int, height: int, width: int) -> bytes:
     )
     at = mp4.index(upright, mp4.rindex(b"tkhd"))
     return mp4[:at] + turned + mp4[at + len(turned) :]
+
+
+@pytest.mark.parametrize("bits", [10, 12, 14, 16])
+def test_grey_videos_that_use_the_lowest_bits_of_16_are_not_dark(bits: int, tmp_path: Path) -> None:
+    ramp = np.tile(np.arange(256, dtype=np.uint16), (64, 1))
+    with av.open(str(tmp_path / "thermal.mkv"), "w") as container:
+        stream = container.add_stream("ffv1", rate=25)
+        stream.height, stream.width, stream.pix_fmt = 64, 256, "gray16le"
+        frame = av.VideoFrame.from_ndarray(ramp << (bits - 8), format="gray16le")
+        for packet in [*stream.encode(frame), *stream.encode(None)]:
+            container.mux(packet)
+    ((rgb, _),) = read_frames(tmp_path / "thermal.mkv")
+    np.testing.assert_array_equal(rgb, np.dstack([ramp] * 3))
 
 
 def test_damaged_frames_are_skipped_with_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -1,5 +1,6 @@
 """Weights are those of this model, every one of them, or they are refused with the reasons."""
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -93,7 +94,7 @@ def test_many_differences_are_reported_in_ten_lines(official: dict[str, torch.Te
     assert "does not fit model nano, nor any other (358 differences)" in message and "and 351 more" in message
 
 
-@pytest.mark.parametrize(("given", "loaded"), [("nano", "sam2.1_hiera_tiny"), *zip(OFFICIAL, OFFICIAL[1:])])
+@pytest.mark.parametrize(("given", "loaded"), [("nano", "sam2.1_hiera_tiny"), *itertools.pairwise(OFFICIAL)])
 def test_a_checkpoint_of_another_model_is_refused_with_its_name(given: str, loaded: str) -> None:
     with torch.device("meta"):
         other, model = Sam2(CONFIGS[given]).state_dict(), Sam2(CONFIGS[loaded])

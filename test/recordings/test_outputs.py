@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 import supervision
+from mcap.reader import make_reader
 from pycocotools.coco import COCO
 
 from sam2_ros.recordings.bags import Bag
@@ -150,10 +151,18 @@ def test_tracks_masks_and_events_are_read_by_rosbags_at_the_images_stamps(folder
     assert (event.type, event.object_id, event.label) == (TYPES["sam2_ros/msg/TrackEvent"].STARTED, 1, "cup")
 
 
-def test_ros_finds_the_metadata_of_the_recording_in_its_file(folder: Path) -> None:
-    content = (folder / "tracks.mcap").read_bytes()
-    assert content.startswith(b"\x89MCAP0\r\n") and content.endswith(b"\x89MCAP0\r\n")
-    assert b"rosbag2_bagfile_information" in content or b"topics_with_message_count" in content
+def test_the_reference_reader_of_mcap_which_foxglove_and_ros_build_on_reads_the_recording(folder: Path) -> None:
+    with (folder / "tracks.mcap").open("rb") as file:
+        reader = make_reader(file, validate_crcs=True)
+        assert reader.get_header().profile == "ros2"
+        summary = reader.get_summary()
+        messages = list(reader.iter_messages())
+        (metadata,) = reader.iter_metadata()
+    assert summary.statistics.message_count == len(messages) == 13
+    assert {schema.encoding for schema in summary.schemas.values()} == {"ros2msg"}
+    assert {channel.message_encoding for channel in summary.channels.values()} == {"cdr"}
+    assert metadata.name == "rosbag2"
+    assert "- tracks.mcap" in metadata.metadata["serialized_metadata"]
 
 
 def test_nothing_unfinished_is_left(folder: Path) -> None:
@@ -220,13 +229,11 @@ def test_parts_of_a_mask_are_one_polygon_for_yolo_and_several_for_label_studio()
 
 
 def test_a_full_disk_is_an_error_that_names_the_file_and_keeps_what_was_written(tmp_path: Path) -> None:
-    with (
-        pytest.raises(OSError, match=r"000001\.jpg"),
-        LabelWriter(tmp_path, FORMATS, "drive", Thinning(), Problems()) as writer,
-    ):
+    with LabelWriter(tmp_path, FORMATS, "drive", Thinning(), Problems()) as writer:
         writer.write(frame(0), result(0, track(1, mask_at(10), "cup")))
         (tmp_path / "images" / "000001.jpg").mkdir()  # nothing can be written there
-        writer.write(frame(1), result(1, track(1, mask_at(10), "cup")))
+        with pytest.raises(OSError, match=r"000001\.jpg"):
+            writer.write(frame(1), result(1, track(1, mask_at(10), "cup")))
     assert COCO(tmp_path / "coco.json").getImgIds() == [0]
     assert (tmp_path / "labels" / "000000.txt").read_text()
     with Bag(tmp_path / "tracks.mcap") as bag:

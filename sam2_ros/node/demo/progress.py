@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from typing import Any
 
 from tqdm import tqdm
 
@@ -21,7 +22,7 @@ class FrameProgress:
     def __init__(self, total: int | None) -> None:
         """`total` is None where it is unknown."""
         self._total = total
-        self._bar: tqdm | None = None  # from the first frame on
+        self._bar: tqdm[Any] | None = None  # from the first frame on
         self._next_line = time.monotonic() + _LOG_PERIOD
 
     def show(self, frames: int, states: str) -> None:

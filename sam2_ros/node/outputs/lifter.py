@@ -7,7 +7,7 @@ from typing import Any
 from std_msgs.msg import Header
 
 from sam2_ros.depth.lifting import DepthImage, LiftingError, lift
-from sam2_ros.media.ros_images import ImageError
+from sam2_ros.media.ros_encodings import ImageError
 from sam2_ros.node.inputs.transforms import Transforms, TransformUnavailable
 from sam2_ros.node.log import THROTTLE_PERIOD
 from sam2_ros.node.statistics import Statistics

@@ -17,6 +17,8 @@ from sam2_ros.node.parameters import unknown_names
 from sam2_ros.node.parameters.table import TABLE, Parameters, kind_of, rule_of
 from sam2_ros.node.parameters.values import ParameterError, convert, refusal
 
+__all__ = ["ParameterError", "Parameters", "check", "check_change", "declare", "read"]
+
 
 def declare(node: Node) -> Parameters:
     """Declare all parameters and return their initial values; overrides of another type are converted.

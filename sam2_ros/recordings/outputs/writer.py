@@ -33,7 +33,7 @@ IMAGES, WORKSPACE = "images", ".unfinished"
 # Everything that a run may leave in its folder
 NAMES = (
     *("tracks.mcap", "coco.json", "labels", "data.yaml", "davis", "label_studio.json", "label_studio.xml"),
-    "report.csv",
+    *("report.csv", "report.png"),
     *(IMAGES, WORKSPACE),
 )
 
