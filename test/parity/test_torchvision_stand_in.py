@@ -31,5 +31,7 @@ def test_without_it_images_are_prepared_as_we_prepare_them(monkeypatch: pytest.M
     prepared = prepare(transforms.ToTensor()(rgb))
     assert torch.allclose(prepared, preprocess_unrounded(rgb, 32, torch.device("cpu"))[0], atol=1e-5)
     boxes = importlib.import_module("torchvision.ops.boxes")
-    kept = boxes.batched_nms(torch.tensor([[0.0, 0, 9, 9], [0, 0, 9, 8]]), torch.tensor([0.1, 0.2]), None, 0.5)
+    kept = boxes.batched_nms(
+        torch.tensor([[0.0, 0, 9, 9], [0, 0, 9, 8]]), torch.tensor([0.1, 0.2]).bfloat16(), None, 0.5
+    )
     assert kept.tolist() == [1]
