@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections import Counter
 from collections.abc import Callable, Generator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -122,7 +123,7 @@ def run(args: argparse.Namespace) -> int:
         for index, (name, file) in enumerate(files.items()):
             try:
                 (rgb,) = read_pictures([file])
-                found = _finish(find(rgb), lambda part: _show(bar, index + part), lambda: bool(interruption.signal))  # noqa: B023
+                found = _finish(find(rgb), partial(_show, bar, index), interruption)
             except (OSError, ValueError) as error:
                 failures += 1
                 _report(str(error) if str(file) in str(error) else f"{file}: {error}")
@@ -134,7 +135,7 @@ def run(args: argparse.Namespace) -> int:
             outputs.write(name, file, rgb, found)
             done += 1
             objects += len(found)
-            _show(bar, index + 1)
+            _show(bar, index, 1.0)
             if interruption.signal:
                 break
     print(f"{objects} objects in {done} pictures")
@@ -149,15 +150,16 @@ def _report(problem: str) -> None:
     tqdm.write(f"sam2_ros segment: {problem}", file=sys.stderr)
 
 
-def _show(bar: Any, done: float) -> None:
-    bar.update(done - bar.n)
+def _show(bar: Any, before: int, part: float) -> None:
+    """So many pictures, and a part of the next one, are done."""
+    bar.update(before + part - bar.n)
 
 
 def _finish(
-    steps: Generator[float, None, list[Found]], show: Callable[[float], None], is_stopped: Callable[[], bool]
+    steps: Generator[float, None, list[Found]], show: Callable[[float], None], interruption: Interruption
 ) -> list[Found] | None:
-    """What the steps find, None if it was stopped between two of them."""
-    while not is_stopped():
+    """What the steps find, None if they were interrupted."""
+    while not interruption.signal:
         try:
             show(next(steps))
         except StopIteration as end:

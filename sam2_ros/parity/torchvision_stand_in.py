@@ -64,7 +64,7 @@ class _Normalize(nn.Module):
 
 def _batched_nms(boxes: Tensor, scores: Tensor, categories: Tensor, iou_threshold: float) -> Tensor:
     """All boxes are of one category there."""
-    kept = box_nms(boxes.cpu().numpy(), scores.cpu().numpy(), iou_threshold)
+    kept = box_nms(boxes.float().cpu().numpy(), scores.float().cpu().numpy(), iou_threshold)
     return torch.tensor(kept, dtype=torch.long, device=boxes.device)
 
 

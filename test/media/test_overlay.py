@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sam2_ros.media.overlay import draw
+from sam2_ros.media.overlay import draw, draw_masks
 from sam2_ros.tracking import FrameResult, Track, TrackState
 from sam2_ros.tracking.geometry import bounding_box
 
@@ -142,3 +142,13 @@ def test_a_view_that_is_not_contiguous_can_be_drawn_on() -> None:
 def test_a_frame_of_another_size_is_refused() -> None:
     with pytest.raises(ValueError, match=r"shape \(10, 10, 3\), expected \(240, 320, 3\)"):
         draw(np.zeros((10, 10, 3), np.uint8), FrameResult(0.0, 0, SIZE), COLOURS)
+
+
+def test_masks_of_a_picture_are_drawn_in_colours_of_their_own_the_last_in_front() -> None:
+    rgb = np.full((120, 160, 3), 90, np.uint8)
+    back, front, empty = (np.zeros((120, 160), bool) for _ in range(3))
+    back[20:100, 20:100], front[40:80, 40:80] = True, True
+    drawn = draw_masks(rgb, [back, empty, front])
+    assert (rgb == 90).all()
+    colours = [tuple(drawn[y, x]) for y, x in ((5, 5), (30, 30), (60, 60))]
+    assert len(set(colours)) == 3 and colours[0] == (90, 90, 90)

@@ -69,3 +69,8 @@ def test_some_objects_of_a_batch_may_have_no_mask_logits(model: Sam2) -> None:
     dense = encoder.encode_mask(masks, torch.tensor([True, False]))
     assert torch.equal(dense[0], encoder.encode_mask(masks)[0])
     assert torch.equal(dense[1], encoder.encode_mask(None)[0])
+
+
+def test_a_mask_alone_has_no_tokens(model: Sam2) -> None:
+    prompts = PromptTensors(torch.empty(2, 0, 2), torch.empty(2, 0, dtype=torch.long), torch.zeros(2, 1, 16, 16))
+    assert model.sam_prompt_encoder.encode_points(prompts).shape == (2, 0, model.config.width)

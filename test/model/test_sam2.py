@@ -137,3 +137,23 @@ def test_objects_in_a_batch_are_independent(model: Sam2, features: ImageFeatures
         alone = model.decode(conditioned[i : i + 1], features, None, multimask=True)
         assert torch.allclose(together.logits[i], alone.logits[0], atol=1e-5)
         assert torch.allclose(together.pointer[i], alone.pointer[0], atol=1e-5)
+
+
+def test_what_is_predicted_before_the_masks_belongs_to_them(model: Sam2, features: ImageFeatures) -> None:
+    prompts = PromptTensors(torch.rand(3, 1, 2) * 60, torch.ones(3, 1, dtype=torch.long))
+    conditioned = model.without_memory(features)
+    whole = model.candidates(conditioned, features, prompts)
+    transformed = model.transform(conditioned, prompts)
+    assert torch.equal(transformed.predicted_iou, whole.predicted_iou)
+    assert torch.equal(transformed.occlusion_score, whole.occlusion_score)
+    some = transformed.of(torch.tensor([2, 0]))
+    assert torch.allclose(model.predict_masks(features, some), whole.logits[[2, 0]], atol=1e-5)
+
+
+def test_an_image_that_objects_share_is_as_good_as_one_for_each(model: Sam2, features: ImageFeatures) -> None:
+    prompts = PromptTensors(torch.rand(3, 1, 2) * 60, torch.ones(3, 1, dtype=torch.long))
+    shared = model.without_memory(features)
+    together = model.candidates(shared, features, prompts)
+    each = model.candidates(shared.expand(3, -1, -1, -1), features, prompts)
+    assert torch.allclose(together.logits, each.logits, atol=1e-4)
+    assert torch.allclose(together.predicted_iou, each.predicted_iou, atol=1e-5)

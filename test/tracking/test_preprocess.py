@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from sam2_ros.tracking.preprocess import preprocess
+from sam2_ros.tracking.preprocess import preprocess, preprocess_unrounded
 
 CPU = torch.device("cpu")
 
@@ -77,3 +77,10 @@ def test_other_arrays_are_refused_with_the_conversion(frame: np.ndarray, reason:
 def test_other_types_are_refused_with_the_conversion(frame: object, reason: str) -> None:
     with pytest.raises(TypeError, match=reason):
         preprocess(frame, 32, CPU)
+
+
+def test_colours_are_rounded_only_where_that_is_asked_for() -> None:
+    rgb = np.random.default_rng(0).integers(0, 256, (50, 70, 3), np.uint8)
+    rounded, exact = (f(rgb, 32, torch.device("cpu")) for f in (preprocess, preprocess_unrounded))
+    level = 1 / (255 * 0.224)  # one colour value
+    assert 0.1 * level < float((rounded - exact).abs().max()) < 1.2 * level
