@@ -43,8 +43,8 @@ def open_source(name: str, rate: float) -> Source:
     if is_bag(path):
         raise SourceError(
             f"{name} is a ROS 2 bag, not a video; label it with `sam2_ros label {name} --topic IMAGE_TOPIC "
-            "--prompts FILE`, or play it into the node: start `ros2 launch sam2_ros track.launch.py image:=IMAGE_TOPIC`, then "
-            f"`ros2 bag play {name}`"
+            "--prompts FILE`, or play it into the node: start `ros2 launch sam2_ros track.launch.py "
+            f"image:=IMAGE_TOPIC`, then `ros2 bag play {name}`"
         )
     if path.suffix == ".bag":
         raise SourceError(
