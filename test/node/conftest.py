@@ -160,7 +160,7 @@ class Robot:
         """Wait until the services are connected: DDS loses responses to a client that is not connected yet."""
         for service, client in self._clients.items():
             self.wait_for(client.service_is_ready, f"service {service}")
-        time.sleep(1.0)
+        time.sleep(2.0)
         self._is_connected = True
 
     def call(self, service: str, request: Any) -> Any:
@@ -177,7 +177,7 @@ class Robot:
         name = f"{self._prompts.topic_name.rsplit('/', 1)[0]}/{service}"
         client = self.node.create_client(kind, name, qos_profile=qos.profile("reliable", 1000))
         self.wait_for(client.service_is_ready, f"service {service}")
-        time.sleep(1.0)
+        time.sleep(2.0)
         return client
 
     def change(self, *transitions: str) -> list[bool]:

@@ -234,19 +234,19 @@ def test_an_interrupted_recorder_leaves_complete_files(ros: None, tmp_path: Path
     arguments = ["--ros-args", "-p", f"output:={tmp_path}", *topics]
     program = Program.start(tmp_path / "log", "sam2_ros.node.demo.recorder", *arguments)
     node = rclpy.create_node("source")
-    results = qos.profile("reliable", 10)
+    results = qos.profile("reliable", 100)
     tracks = node.create_publisher(TrackArray, f"/{scope}/tracks", results)
     overlays = node.create_publisher(Image, f"/{scope}/overlay", results)
     while not (tracks.get_subscription_count() and overlays.get_subscription_count()):
         time.sleep(0.05)
-    time.sleep(1.0)
+    time.sleep(3.0)  # the recorder connects later than it is discovered
     now = time.time()
     for i in range(30):
         header = Header(stamp=nearest_time(now + i / 30))
         overlays.publish(image_message(np.full((96, 128, 3), 8 * i, np.uint8), "rgb8", header))
         tracks.publish(TrackArray(header=header, image_height=96, image_width=128, tracks=[Track(id=1)]))
         time.sleep(1 / 30)
-    time.sleep(0.5)
+    time.sleep(3.0)
     program.interrupt(signals)
     node.destroy_node()
     assert probe(tmp_path / "overlay.mp4").frames == 30
