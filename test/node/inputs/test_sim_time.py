@@ -13,7 +13,7 @@ from rosgraph_msgs.msg import Clock
 
 from sam2_ros.node.inputs.sim_time import SimTimeMonitor
 
-TIMEOUT = 30.0  # seconds
+DDS_TIMEOUT = 30.0  # seconds; only a failing test waits so long
 TIMEOUT = 0.2  # seconds
 
 
@@ -32,7 +32,7 @@ def warning(clock: SimTimeMonitor) -> str:
 
 
 def set_time(node: Node, publisher: Any, seconds: int) -> None:
-    deadline = time.monotonic() + TIMEOUT
+    deadline = time.monotonic() + DDS_TIMEOUT
     while node.get_clock().now().nanoseconds != seconds * 10**9:
         assert time.monotonic() < deadline
         publisher.publish(Clock(clock=Time(sec=seconds)))
