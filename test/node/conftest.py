@@ -61,6 +61,19 @@ def ros() -> Iterator[None]:
     rclpy.try_shutdown()
 
 
+@pytest.fixture
+def fresh_ros(ros: None) -> Iterator[None]:
+    """A new connection to ROS, and another one afterwards: killed processes leave one on which images are lost."""
+    _reconnect()
+    yield
+    _reconnect()
+
+
+def _reconnect() -> None:
+    rclpy.try_shutdown()
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+
+
 class Tracker:
     """The node's process. Its log goes to a file."""
 

@@ -31,7 +31,7 @@ from sam2_ros.media.video import probe
 from sam2_ros.node import qos
 from sam2_ros.node.conversions.messages import image_message, nearest_time
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("fresh_ros")]
 
 LIMIT = 5.0  # seconds from the signal to the end of the process
 SIDE_BY_SIDE = 3
