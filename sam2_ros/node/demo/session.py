@@ -30,8 +30,7 @@ _TRACKER = "sam2_tracker"
 _RECORDED = ("tracks", "events", "overlay", "prompt", "detections")
 _PLAYED = ("prompt", "detections")
 _RUNNING_NODE_TIMEOUT = 2.0  # seconds in which a node that runs already is discovered
-_DISCOVERY_TIMEOUT = 20.0  # seconds of one attempt, with the start of the process
-_ATTEMPTS = 6
+_DISCOVERY_TIMEOUTS = 6 * (20.0,)  # seconds of each attempt, with the start of the process
 _CONNECTING = 1.0  # seconds after discovery in which messages may still be lost
 _LOAD_TIMEOUT = 600.0  # seconds that a model may take to load
 _FIRST_RESULT_TIMEOUT = 120.0  # seconds after the video's end
@@ -107,24 +106,24 @@ class DemoSession:
 
     def _find(self, what: str, is_found: Callable[[], bool]) -> None:
         """Wait until a part of the tracker is discovered; each further attempt is a new participant."""
-        for attempt in range(1, _ATTEMPTS + 1):
-            if self._wait(what, is_found, _DISCOVERY_TIMEOUT):
+        for attempt, timeout in enumerate(_DISCOVERY_TIMEOUTS, 1):
+            if self._wait(what, is_found, timeout):
                 self._spin(_CONNECTING)
                 return
-            say(f"not found over DDS: {what} (attempt {attempt} of {_ATTEMPTS}), connecting again")
+            say(f"not found over DDS: {what} ({_of_all(attempt)}), connecting again")
             self._connect()
         raise _not_connected(what)
 
     def _play(self) -> None:
         """Play the video until the recorder has all results; restart a player that discovers no tracker."""
-        for attempt in range(1, _ATTEMPTS + 1):
-            parameters = {**self._camera, "subscriber_timeout": _DISCOVERY_TIMEOUT}
+        for attempt, timeout in enumerate(_DISCOVERY_TIMEOUTS, 1):
+            parameters = {**self._camera, "subscriber_timeout": timeout}
             player = self._start("player", "sam2_ros.node.demo.player", parameters, _PLAYED)
             while player.exit_code is None and not self._recorder.is_rejected:
                 self._spin_once()
             if player.exit_code != EXIT_NO_SUBSCRIBER:
                 break
-            say(f"not found over DDS: the tracker by the camera (attempt {attempt} of {_ATTEMPTS}), starting it again")
+            say(f"not found over DDS: the tracker by the camera ({_of_all(attempt)}), starting it again")
         if player.exit_code == EXIT_NO_SUBSCRIBER:
             raise _not_connected("the tracker by the camera")
         if player.exit_code:
@@ -175,6 +174,10 @@ class DemoSession:
 
 def _topics(names: tuple[str, ...]) -> dict[str, str]:
     return {name: f"/{_TRACKER}/{name}" for name in names}
+
+
+def _of_all(attempt: int) -> str:
+    return f"attempt {attempt} of {len(_DISCOVERY_TIMEOUTS)}"
 
 
 def _not_connected(what: str) -> DemoError:

@@ -78,11 +78,11 @@ def test_the_demo_writes_a_video_a_timeline_and_a_table_and_prints_a_summary(vid
     assert len(demo.stdout.splitlines()) < 40
 
 
-def run_impatient_demo(attempts: int, *arguments: object) -> subprocess.CompletedProcess[str]:
-    """Like `run_demo`, with 2 s for every search over DDS: the tracker needs longer to start."""
+def run_impatient_demo(timeouts: tuple[float, ...], *arguments: object) -> subprocess.CompletedProcess[str]:
+    """Like `run_demo`, with other timeouts of the attempts to discover the tracker, which needs longer than 0.1 s."""
     program = (
         "import sys; from sam2_ros.node import shutdown; from sam2_ros.node.demo import run, session; "
-        f"session._DISCOVERY_TIMEOUT, session._ATTEMPTS = 2.0, {attempts}; "
+        f"session._DISCOVERY_TIMEOUTS = {timeouts}; "
         "shutdown.exit_process(run.main(sys.argv[1:]))"
     )
     command = [sys.executable, "-c", program, *map(str, arguments)]
@@ -121,14 +121,18 @@ def test_a_domain_that_is_no_number_is_named(video, tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_what_is_not_discovered_over_dds_is_awaited_by_a_new_participant(video, weights, tmp_path):
-    demo = run_impatient_demo(100, "--video", video, "--click", "20,45", "--checkpoint", weights, "--output", tmp_path)
+    demo = run_impatient_demo(
+        (0.1, 30.0, 30.0), "--video", video, "--click", "20,45", "--checkpoint", weights, "--output", tmp_path
+    )
     assert demo.returncode == 0, demo.stdout + demo.stderr
-    assert "not found over DDS: the tracker (attempt 1 of 100), connecting again" in demo.stdout
+    assert "not found over DDS: the tracker (attempt 1 of 3), connecting again" in demo.stdout
     assert list(csv.DictReader((tmp_path / "tracks.csv").open()))
 
 
 def test_what_is_never_discovered_over_dds_is_named_with_what_to_try(video, weights, tmp_path):
-    demo = run_impatient_demo(1, "--video", video, "--click", "20,45", "--checkpoint", weights, "--output", tmp_path)
+    demo = run_impatient_demo(
+        (0.1,), "--video", video, "--click", "20,45", "--checkpoint", weights, "--output", tmp_path
+    )
     assert demo.returncode == 1
     assert "not found over DDS: the tracker" in demo.stderr
     assert "FASTDDS_BUILTIN_TRANSPORTS=DEFAULT make demo" in demo.stderr
