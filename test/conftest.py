@@ -21,6 +21,8 @@ import pytest
 from sam2_ros.model import load_model
 from sam2_ros.model.sam2 import Sam2
 
+from .fake_clock import FakeClock
+
 COLOURS = {"red": (220, 40, 40), "blue": (40, 60, 220), "green": (30, 180, 60), "orange": (250, 150, 30)}
 Square = tuple[str, int, int, int]  # colour, centre, half a side (pixels)
 
@@ -28,6 +30,11 @@ Square = tuple[str, int, int, int]  # colour, centre, half a side (pixels)
 @pytest.fixture(scope="session")
 def nano() -> Sam2:
     return load_model("nano")
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
 
 
 @pytest.fixture(scope="session")

@@ -27,11 +27,19 @@ _LINGERING = 30.0  # seconds; a publisher that was killed stays visible for up t
 class Camera:
     """Subscribed from construction to `close`."""
 
-    def __init__(self, node: Node, parameters: Parameters, on_image: Callable[[Any], None]) -> None:
+    def __init__(
+        self,
+        node: Node,
+        parameters: Parameters,
+        on_image: Callable[[Any], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`clock` is a steady one (seconds)."""
         self._node = node
         self._on_image = on_image
-        self._received = time.monotonic()  # newest image, seconds on the steady clock
-        self._alone = time.monotonic()  # when the topic last had at most one publisher
+        self._clock = clock
+        self._received = clock()  # newest image
+        self._alone = clock()  # when the topic last had at most one publisher
         if parameters.image_transport == "compressed":
             self._subscription = self._subscribe(CompressedImage, _compressed_topic(node), parameters)
         else:
@@ -45,7 +53,7 @@ class Camera:
     @property
     def silence(self) -> float:
         """Seconds since the newest image was received, or since the subscription was created."""
-        return time.monotonic() - self._received
+        return self._clock() - self._received
 
     @property
     def subscriptions(self) -> dict[str, Subscription]:
@@ -57,8 +65,8 @@ class Camera:
         """Which nodes have published on the topic together for long, and what to do; empty where one does."""
         offers = self._node.get_publishers_info_by_topic(self.topic)
         if len(offers) < 2:
-            self._alone = time.monotonic()
-        if time.monotonic() - self._alone < _LINGERING:
+            self._alone = self._clock()
+        if self._clock() - self._alone < _LINGERING:
             return ""
         names = sorted(f"{offer.node_namespace.rstrip('/')}/{offer.node_name}" for offer in offers)
         known = ", ".join(name for name in names if _UNKNOWN not in name)
@@ -84,7 +92,7 @@ class Camera:
             return self._node.create_subscription(message_type, topic, self._receive, profile)
 
     def _receive(self, message: Any) -> None:
-        self._received = time.monotonic()
+        self._received = self._clock()
         self._on_image(message)
 
     def _on_incompatible_qos(self, info: Any) -> None:
