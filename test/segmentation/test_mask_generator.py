@@ -3,6 +3,7 @@
 import sys
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ def segments(model: Sam2, rgb: np.ndarray) -> list[Segment]:
     return MaskGenerator(model, MANY).generate(rgb)
 
 
-def found(model: Sam2, rgb: np.ndarray, **changes: object) -> list[Segment]:
+def found(model: Sam2, rgb: np.ndarray, **changes: Any) -> list[Segment]:
     return MaskGenerator(model, replace(MANY, **changes)).generate(rgb)
 
 
