@@ -100,7 +100,8 @@ class OnnxTracker:
     @staticmethod
     def mask(decoded: Arrays, rgb: np.ndarray) -> np.ndarray:
         """(H, W) bool"""
-        return cv2.resize(decoded["logits"][0, 0], rgb.shape[1::-1], interpolation=cv2.INTER_LINEAR) > 0
+        mask: np.ndarray = cv2.resize(decoded["logits"][0, 0], rgb.shape[1::-1], interpolation=cv2.INTER_LINEAR) > 0
+        return mask
 
 
 def describe(mask: np.ndarray) -> str:
