@@ -149,7 +149,7 @@ def test_defaults_are_those_of_the_reference() -> None:
             {"points_per_side": 4, "crop_n_layers": 3, "crop_n_points_downscale_factor": 2},
             "expected at least 8: the last of 3 crop layers would have no points",
         ),
-        ({"stability_score_offset": float("nan")}, "stability_score_offset is nan"),
+        ({"stability_score_offset": float("nan")}, "stability_score_offset is NaN"),
     ],
 )
 def test_parameters_out_of_range_are_refused(changes: dict[str, float], problem: str) -> None:
