@@ -31,7 +31,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         description="Prints an address to open in a browser. The video starts when the page is open: click on an "
         "object to follow it. Ctrl-C ends the command. With ROS: ros2 launch sam2_ros track.launch.py panel:=true",
     )
-    parser.add_argument("source", metavar="SOURCE", help="a video file, a folder of pictures, or the number of a webcam")
+    parser.add_argument(
+        "source", metavar="SOURCE", help="a video file, a folder of pictures, or the number of a webcam"
+    )
     parser.add_argument(
         "--fps", type=rate, default=_FOLDER_RATE, metavar="N", help="pictures per second of a folder (default: 30)"
     )

@@ -49,7 +49,12 @@ class LocalTracker:
     """Implements `types.Tracker`. Playing starts when the first browser looks."""
 
     def __init__(
-        self, name: str, open_frames: Callable[[], Iterator[Frame]], can_restart: bool, tracker: StreamingTracker, hub: Hub
+        self,
+        name: str,
+        open_frames: Callable[[], Iterator[Frame]],
+        can_restart: bool,
+        tracker: StreamingTracker,
+        hub: Hub,
     ) -> None:
         """To be made on the event loop's thread. `open_frames` may raise ValueError and OSError."""
         self.name = name
@@ -220,8 +225,6 @@ def view_of(rgb: np.ndarray, stamp: Stamp, result: FrameResult) -> View:
 
 
 def _shown(track: Track, stamp: float) -> ShownTrack:
-    box = track.box and (track.box.x0, track.box.y0, track.box.x1, track.box.y1)
+    box = (track.box.x0, track.box.y0, track.box.x1, track.box.y1) if track.box else None
     absence = max(0.0, stamp - track.last_seen)
-    return ShownTrack(
-        track.id, track.mask_value, track.label, track.state.value, track.presence, absence, box
-    )
+    return ShownTrack(track.id, track.mask_value, track.label, track.state.value, track.presence, absence, box)

@@ -168,7 +168,7 @@ def _stamp(message: Mapping[str, Any]) -> Stamp:
 
 def _number(message: Mapping[str, Any], name: str) -> float:
     value = message.get(name)
-    if type(value) not in (int, float) or not -1e9 < value < 1e9:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not -1e9 < value < 1e9:
         raise MessageError(f"{name} is {_shown(value)}, expected a number of pixels")
     return float(value)
 

@@ -36,7 +36,9 @@ class Access:
         if not 0 <= port < 65536:
             raise ValueError(f"port is {port}, expected 1 to 65535, or 0 for any free one")
         if not host:
-            raise ValueError("host is empty, expected an address of this machine: 127.0.0.1, or 0.0.0.0 for all of them")
+            raise ValueError(
+                "host is empty, expected an address of this machine: 127.0.0.1, or 0.0.0.0 for all of them"
+            )
         return cls(host, port, "" if is_loopback(host) else secrets.token_urlsafe(24))
 
     def accepts(self, token: str) -> bool:
