@@ -207,7 +207,7 @@ class Page:
         return int(self.wait(lambda: self.ids() - known, "new object").pop())
 
     def ids(self) -> set[int]:
-        return {int(row.get_attribute("data-id")) for row in self.page.locator("#objects button").all()}
+        return {*self.page.locator("#objects button").evaluate_all("rows => rows.map((row) => Number(row.dataset.id))")}
 
     def colour(self, point: tuple[float, float]) -> tuple[int, ...]:
         """The colour of the canvas at a pixel of the image."""

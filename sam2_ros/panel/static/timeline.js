@@ -45,7 +45,6 @@ export class Timeline {
     const fontSize = parseFloat(style.fontSize) * 0.72;
     context.font = `${fontSize}px system-ui, sans-serif`;
     context.textBaseline = "middle";
-    const quiet = getComputedStyle(document.documentElement).getPropertyValue("--quiet");
     const axis = fontSize * 1.5, margin = fontSize * 2;
     const toX = (at) => margin + (width - margin - 4) * (1 - (now - at) / SPAN);
     context.fillStyle = style.color;
@@ -69,7 +68,8 @@ export class Timeline {
         context.fillRect(toX(sample.at), top + full * (1 - share), toX(end) - toX(sample.at) + 0.5, full * share);
       });
     });
-    context.strokeStyle = quiet;
+    context.globalAlpha = 0.4;
+    context.strokeStyle = style.color;
     context.strokeRect(margin, 0.5, width - margin - 4, height - axis);
   }
 }
