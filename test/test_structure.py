@@ -41,6 +41,7 @@ NODES = (PACKAGE / "node", PACKAGE / "panel" / "node")  # the panel's node is a 
 
 MAY_IMPORT_ROS = {
     PACKAGE / "benchmark" / "overhead.py",
+    PACKAGE / "benchmark" / "panel.py",
     PACKAGE / "media" / "ros_images.py",  # cv_bridge, where it is installed, for encodings that are unknown here
 }
 
@@ -114,6 +115,7 @@ def test_a_node_imports_neither_the_command_line_nor_the_training(folder: str) -
         "sam2_ros.panel.local_tracker",
         "sam2_ros.panel.server",
         "sam2_ros.benchmark.overhead",
+        "sam2_ros.benchmark.panel",
     ],
 )
 def test_imports_without_ros(module: str) -> None:

@@ -76,8 +76,8 @@ class Outbox:
     def _taken_view(self, view: NumberedView, now: float) -> NumberedView:
         self._view = None
         self._undrawn.append(view[0])
-        # Views that come a little early do not lower the rate: the due time advances by periods.
-        self._next_view_at = max(self._next_view_at + self._period, now)
+        # Views that come a little early or late do not lower the rate: the due time advances by periods.
+        self._next_view_at = max(self._next_view_at, now - self._period / 2) + self._period
         return view
 
     def _add(self, text: str) -> None:
