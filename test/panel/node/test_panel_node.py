@@ -217,18 +217,29 @@ def test_a_lost_object_is_shown_with_its_seconds_and_its_return(robot: Robot, pa
     page.wait_for("#objects .state", "in view")
 
 
-def test_a_rejected_prompt_is_answered_with_the_reason(robot: Robot, page: Any) -> None:
-    assert page.page.evaluate(
-        """() => new Promise((resolve) => {
-            const socket = new WebSocket(`ws://${location.host}/socket`);
-            const prompt = { type: "prompt", request: 1, object_id: 99, stamp: [1, 0], label: "", box: [1, 1, 9, 9] };
-            socket.onopen = () => socket.send(JSON.stringify(prompt));
-            socket.onmessage = ({ data }) => {
-                const message = typeof data === "string" ? JSON.parse(data) : {};
-                if (message.type === "reply") resolve(message.message);
-            };
-        })"""
-    ).startswith("there is no object 99")
+ASK = """(prompt) => new Promise((resolve) => {
+    const socket = new WebSocket(`ws://${location.host}/socket`), said = [];
+    socket.onopen = () => socket.send(JSON.stringify({ type: "prompt", request: 1, label: "", ...prompt }));
+    socket.onmessage = ({ data }) => {
+        const message = typeof data === "string" ? JSON.parse(data) : {};
+        if (message.type === "waiting" || message.type === "reply") said.push(message);
+        if (message.type === "reply") resolve(said);
+    };
+})"""
+
+
+def test_a_rejected_prompt_is_answered_with_the_reason(page: Any) -> None:
+    (reply,) = page.page.evaluate(ASK, {"object_id": 99, "stamp": [1, 0], "box": [1, 1, 9, 9]})
+    assert not reply["ok"] and reply["message"].startswith("there is no object 99")
+    (reply,) = page.page.evaluate(ASK, {"object_id": 0, "stamp": [1, 0], "box": [1, 1, 9, 9]})
+    assert "no buffered frame is stamped 1.000000 s" in reply["message"]
+
+
+def test_a_prompt_whose_image_does_not_come_is_answered_twice(page: Any) -> None:
+    future = int(page.stamp) + 1000
+    first, last = page.page.evaluate(ASK, {"object_id": 0, "stamp": [future, 0], "box": [1, 1, 9, 9]})
+    assert first["type"] == "waiting" and "has not answered yet" in first["message"]
+    assert not last["ok"] and "did not arrive within prompt_timeout" in last["message"]
 
 
 def test_a_browser_that_reads_nothing_keeps_nobody_waiting(robot: Robot, page: Any) -> None:
