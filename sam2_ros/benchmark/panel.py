@@ -33,7 +33,7 @@ RATE = 15.0  # images per second
 MAX_SLOWDOWN = 5.0  # per cent, of the tracker by two browsers
 
 _TIMEOUT = 120.0  # seconds for any single wait
-_ROUNDS = 3  # with and without browsers, in turn
+_ROUNDS = 5  # with and without browsers, in turn
 _CLICKS = 10
 _SETTLING = 3.0  # seconds before each measurement
 _RECORD_DELAYS = """() => {
@@ -64,7 +64,7 @@ class PanelSpeed:
     picture_p95: float
     mask: float  # from a click to its mask on the canvas, median
     cpu: float  # of the panel with two clients, per cent of a core
-    rate_alone: float  # images per second of the tracker
+    rate_alone: float  # images per second of the tracker, median of the rounds
     rate_watched: float
 
     def __str__(self) -> str:
@@ -116,8 +116,8 @@ def _measure(robot: _Robot, seconds: float) -> PanelSpeed:
         float(np.percentile(delays, 95)),
         mask,
         100 * float(np.mean(cpu)),
-        float(np.mean(alone)),
-        float(np.mean(watched)),
+        float(np.median(alone)),
+        float(np.median(watched)),
     )
 
 

@@ -140,7 +140,7 @@ class RosTracker:
         self._post(partial(self._hub.show, view))
 
     def _on_event(self, event: Event) -> None:
-        if event.kind == "removed" and event.object_id == self._status.target:
+        if event.kind == "reset" or (event.kind == "removed" and event.object_id == self._status.target):
             self._post(lambda: self._set_status(replace(self._status, target=0)))
         self._post(partial(self._hub.report, event))
 

@@ -18,7 +18,12 @@ from sam2_ros.node.conversions.messages import mask_message
 from sam2_ros.panel.types import ApplyPrompt, Command, CommandError, Enable, Outcome, RemoveObject, Reset, SelectObject
 
 _TIMEOUT = 15.0  # seconds; the tracker itself rejects a prompt whose image does not come within its prompt_timeout
+_STATE_TIMEOUT = 2.0  # seconds
 _PERIOD = 0.5  # seconds between two looks whether the service still exists
+
+
+class _NoAnswerError(CommandError):
+    """The tracker has not answered in time."""
 
 
 class Services:
@@ -53,7 +58,10 @@ class Services:
 
     async def state(self) -> str:
         """The lifecycle state of the tracker: active, inactive, ... Raises CommandError."""
-        response = await self._call(self._get_state, GetState.Request(), _PERIOD * 4)
+        try:
+            response = await self._call(self._get_state, GetState.Request(), _STATE_TIMEOUT)
+        except _NoAnswerError:
+            raise CommandError(f"the tracker {self._tracker} does not answer: it has ended, or loads a model") from None
         return str(response.current_state.label)
 
     def _request(self, command: Command) -> tuple[Client, Any]:
@@ -90,7 +98,7 @@ class Services:
                     raise CommandError(f"the tracker {self._tracker} ended before it answered: send it again")
         finally:
             client.remove_pending_request(call)
-        raise CommandError(
+        raise _NoAnswerError(
             f"the tracker {self._tracker} has not answered within {timeout:g} s: did it end, or is it busy? Look "
             "whether this was carried out, then try again"
         )

@@ -50,6 +50,7 @@ const receivers = {
   },
   status(message) {
     status = message;
+    if (message.tracker === "missing") commands.forgetAll(); // another process knows other objects
     setState(message.tracker);
     setProblem(message.problem);
     element("rate").textContent = message.rate ? `${message.rate.toFixed(1)} images/s` : "";
@@ -71,6 +72,7 @@ function pictureDrawn(picture) {
   connection.send({ type: "drawn", number: picture.header.number });
   const { tracks } = picture.header;
   document.documentElement.dataset.stamp = picture.header.stamp.join(".");
+  element("objects").classList.toggle("is-stale", !tracks);
   if (!tracks) return;
   if (selected && !tracks.some((track) => track.id === selected)) select(0);
   stage.options.target = targetOf(tracks);

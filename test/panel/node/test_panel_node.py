@@ -298,6 +298,7 @@ def test_a_tracker_that_dies_and_comes_back_is_shown(robot: Robot, page: Any) ->
     page.wait_for("#tracker-state", "missing")
     before = page.stamp
     page.wait(lambda: page.stamp > before, "live picture without a tracker")
+    page.wait(lambda: "is-stale" in (page.page.get_attribute("#objects", "class") or ""), "mark of stale objects")
     page.shot("missing")
     robot.start_tracker()
     robot.activate()
