@@ -12,7 +12,7 @@ from types import ModuleType
 
 from .interruption import Terminated, raise_terminated
 
-COMMANDS = ("track", "segment", "label", "evaluate", "train", "parity", "benchmark", "export", "download")
+COMMANDS = ("panel", "track", "segment", "label", "evaluate", "train", "parity", "benchmark", "export", "download")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

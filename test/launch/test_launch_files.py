@@ -19,7 +19,7 @@ pytest.importorskip("launch_ros.actions", reason="needs `launch` and `launch_ros
 from launch import LaunchContext
 from launch.actions import DeclareLaunchArgument, SetEnvironmentVariable
 from launch.launch_description_sources import get_launch_description_from_python_launch_file
-from launch_ros.actions import LifecycleNode
+from launch_ros.actions import LifecycleNode, Node
 from launch_ros.utilities import evaluate_parameters, normalize_parameters
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -126,7 +126,7 @@ def test_respawn_accepts_every_spelling_of_a_boolean(track: ModuleType, text: st
     assert respawn(started(track, respawn=text)) is expected
 
 
-@pytest.mark.parametrize("name", ["respawn", "isaac", "rviz"])
+@pytest.mark.parametrize("name", ["respawn", "isaac", "rviz", "panel"])
 def test_a_boolean_that_is_neither_true_nor_false_is_refused(track: ModuleType, name: str) -> None:
     with pytest.raises(ValueError, match=f"{name}:=perhaps: expected true or false"):
         started(track, **{name: "perhaps"})
@@ -148,8 +148,19 @@ def started(track: ModuleType, **given: str) -> LaunchContext:
     for entity in track.generate_launch_description().entities:
         if isinstance(entity, DeclareLaunchArgument):
             entity.visit(context)
-    context.extend_locals({"started": [*track.start_tracker(context), *track.start_rviz(context)]})
+    starts = (track.start_tracker, track.start_rviz, track.start_panel)
+    context.extend_locals({"started": [entity for start in starts for entity in start(context)]})
     return context
+
+
+def test_the_panel_is_started_only_where_it_is_asked_for(track: ModuleType) -> None:
+    def executables(**given: str) -> list[str]:
+        return [node.node_executable for node in started(track, **given).locals.started if isinstance(node, Node)]
+
+    assert executables() == ["tracker"]
+    assert executables(panel="true", host="0.0.0.0", port="9000") == ["tracker", "panel"]
+    with pytest.raises(ValueError, match="port:=web: expected an integer"):
+        started(track, panel="true", port="web")
 
 
 def respawn(context: LaunchContext) -> bool:
