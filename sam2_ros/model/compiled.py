@@ -18,7 +18,7 @@ from torch import Tensor
 from .config import ModelConfig
 from .download import cache_folder
 from .image_encoder import ImageFeatures
-from .mask_decoder import choose_by_iou
+from .mask_decoder import TransformedPrompts, choose_by_iou
 from .memory import Memory, PooledMemory
 from .prompt_encoder import PointLabel, PromptTensors
 from .sam2 import Choice, Decoded, Sam2
@@ -86,6 +86,14 @@ class CompiledSam2:
     def without_memory(self, features: ImageFeatures) -> Tensor:
         """Like `Sam2.without_memory`"""
         return self._model.without_memory(features)
+
+    def transform(self, conditioned: Tensor, prompts: PromptTensors) -> TransformedPrompts:
+        """Like `Sam2.transform`; not compiled."""
+        return self._model.transform(conditioned, prompts)
+
+    def predict_masks(self, features: ImageFeatures, transformed: TransformedPrompts) -> Tensor:
+        """Like `Sam2.predict_masks`; not compiled."""
+        return self._model.predict_masks(features, transformed)
 
     def read_memory(self, features: ImageFeatures, memory: Memory) -> Tensor:
         """Like `Sam2.read_memory`"""
