@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-transformers = pytest.importorskip("transformers", reason="needs the extra `text`")
+pytest.importorskip("transformers", reason="needs the extra `text`")
+
+import transformers
 
 from sam2_ros.optional import MissingLibraryError
 from sam2_ros.text.detector import DetectorConfig, TextDetector
@@ -91,7 +93,7 @@ def test_grounding_dino_has_the_boxes_and_scores_of_the_library(folders: dict[st
     processor = transformers.AutoProcessor.from_pretrained(folders["grounding_dino"])
     model = transformers.AutoModelForZeroShotObjectDetection.from_pretrained(folders["grounding_dino"]).eval()
     rgb = scene(120, 160)
-    with torch.inference_mode():
+    with torch.no_grad():
         inputs = processor(images=rgb, text="red cup. box.", return_tensors="pt")
         outputs = model(**inputs)
     # The library also counts the tokens between the phrases.

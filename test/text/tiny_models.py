@@ -18,7 +18,7 @@ from torch import Tensor
 PHRASES = ("red cup", "blue box")  # what `red_and_blue` knows
 GRID = 5  # patches along each side of OWLv2's input
 PATCH = 16  # pixels of its input
-CERTAIN = 11.0  # logit of a box of `red_and_blue`
+SCALE = 60.0  # of the logits of `red_and_blue`, with which its scores are near 0 or 1
 
 
 def owlv2(folder: Path) -> Path:
@@ -68,7 +68,7 @@ def grounding_dino(folder: Path) -> Path:
 
 
 def red_and_blue(folder: Path) -> Path:
-    """An OWLv2 that calls red patches "red cup" and blue ones "blue box", with a logit of about `CERTAIN`.
+    """An OWLv2 that calls red patches "red cup" and blue ones "blue box", and not the other way round.
 
     Only the lower right quarter of a patch counts. Each box keeps its prior: around the lower right corner of its
     patch, as large as a patch. So a square of a patch's size around a corner of four patches gets a box that fits.
@@ -79,12 +79,14 @@ def red_and_blue(folder: Path) -> Path:
     with torch.no_grad():
         kernel = model.owlv2.vision_model.embeddings.patch_embedding.weight
         kernel[..., : PATCH // 2, :] = kernel[..., : PATCH // 2] = 0.0
+        position = model.owlv2.vision_model.embeddings.position_embedding.weight
+        position[1:] = position[1]  # after that of the class token: only the colour of a patch counts
         for layer in model.owlv2.vision_model.encoder.layers:  # which then add nothing: patches stay apart
             for linear in (layer.self_attn.out_proj, layer.mlp.fc2):
                 linear.weight.zero_(), linear.bias.zero_()
         for linear in (model.box_head.dense2, model.class_head.logit_shift, model.class_head.logit_scale):
             linear.weight.zero_(), linear.bias.zero_()
-        model.class_head.logit_scale.bias.fill_(CERTAIN - 1)
+        model.class_head.logit_scale.bias.fill_(SCALE - 1)
         _fit(model, processor)
     model.save_pretrained(folder)
     return folder
@@ -96,15 +98,16 @@ def corner(column: int, row: int, side: float) -> tuple[float, float]:
 
 
 def _fit(model: Any, processor: Any) -> None:
-    """Solve for the class head: red gives the first phrase's embedding, blue the second one's, all else neither."""
+    """Solve for the class head: red is near the first phrase and far from the second, blue the reverse, all else far."""
     text = processor.tokenizer(list(PHRASES), padding="max_length", max_length=16, return_tensors="pt")
-    red, blue = model.owlv2.text_projection(model.owlv2.text_model(**text).pooler_output)
+    embeddings = model.owlv2.text_projection(model.owlv2.text_model(**text).pooler_output)
+    red, blue = embeddings / embeddings.norm(dim=1, keepdim=True)
     inputs: list[Tensor] = []
     hook = model.class_head.dense0.register_forward_pre_hook(lambda module, given: inputs.append(given[0]))
     random = np.random.default_rng(0)
     samples: list[tuple[Tensor, Tensor]] = []
     for colour, target in (
-        ((220, 40, 40), red), ((40, 60, 220), blue), *([(None, -(red + blue))] * 6)
+        ((220, 40, 40), red - blue), ((40, 60, 220), blue - red), *([(None, -(red + blue))] * 6)
     ):  # fmt: skip
         shape = (80, 80, 3) if colour else (60, 80, 3)  # which is padded to a square
         pixels = np.broadcast_to(colour, shape) if colour else random.integers(90, 150, shape)
