@@ -18,7 +18,7 @@ from torch import Tensor
 PHRASES = ("red cup", "blue box")  # what `red_and_blue` knows
 GRID = 5  # patches along each side of OWLv2's input
 PATCH = 16  # pixels of its input
-SCALE = 60.0  # of the logits of `red_and_blue`, with which its scores are near 0 or 1
+SCALE = 100.0  # of the logits of `red_and_blue`, with which its scores are near 0 or 1
 
 
 def owlv2(folder: Path) -> Path:
@@ -98,7 +98,7 @@ def corner(column: int, row: int, side: float) -> tuple[float, float]:
 
 
 def _fit(model: Any, processor: Any) -> None:
-    """Solve for the class head: red is near the first phrase and far from the second, blue the reverse, all else far."""
+    """Solve for the class head: red is near the first phrase only, blue near the second only, all else near none."""
     text = processor.tokenizer(list(PHRASES), padding="max_length", max_length=16, return_tensors="pt")
     embeddings = model.owlv2.text_projection(model.owlv2.text_model(**text).pooler_output)
     red, blue = embeddings / embeddings.norm(dim=1, keepdim=True)
