@@ -47,7 +47,7 @@ def test_every_argument_is_declared_at_the_top_with_a_description_and_a_default(
 
 
 def test_without_arguments_only_the_parameter_file_is_used(track: ModuleType) -> None:
-    arguments = dict.fromkeys([*track.PARAMETERS, "params_file", "depth"], "")
+    arguments = dict.fromkeys([*track.PARAMETERS, "params_file", "depth", "text"], "")
     assert track.parameters(arguments) == [str(ROOT / "config" / "track.yaml")]
 
 
@@ -61,14 +61,14 @@ def evaluated(parameters: dict[Any, Any]) -> dict[str, Any]:
 def test_the_command_line_overrides_the_users_file_and_that_the_packages(track: ModuleType, tmp_path: Path) -> None:
     given = {"image_size": "512", "use_sim_time": "True", "device": "cpu"}
     (file := tmp_path / "mine.yaml").touch()
-    arguments = dict.fromkeys([*track.PARAMETERS, "depth"], "") | {"params_file": str(file)} | given
+    arguments = dict.fromkeys([*track.PARAMETERS, "depth", "text"], "") | {"params_file": str(file)} | given
     default, mine, overrides = track.parameters(arguments)
     assert (default, mine) == (str(ROOT / "config" / "track.yaml"), str(file))
     assert evaluated(overrides) == {"image_size": 512, "use_sim_time": True, "device": "cpu"}
 
 
 def test_a_missing_parameter_file_is_refused(track: ModuleType) -> None:
-    arguments = dict.fromkeys([*track.PARAMETERS, "depth"], "") | {"params_file": "nowhere.yaml"}
+    arguments = dict.fromkeys([*track.PARAMETERS, "depth", "text"], "") | {"params_file": "nowhere.yaml"}
     with pytest.raises(ValueError, match="params_file:=nowhere.yaml: expected a YAML file of parameters"):
         track.parameters(arguments)
 
@@ -92,7 +92,9 @@ def test_a_missing_parameter_file_is_refused(track: ModuleType) -> None:
     ],
 )
 def test_an_argument_reaches_the_node_as_it_was_written(track: ModuleType, name: str, text: str, value: object) -> None:
-    overrides = track.parameters(dict.fromkeys([*track.PARAMETERS, "params_file", "depth"], "") | {name: text})[-1]
+    overrides = track.parameters(dict.fromkeys([*track.PARAMETERS, "params_file", "depth", "text"], "") | {name: text})[
+        -1
+    ]
     found = evaluated(overrides)[name]
     assert (found, type(found)) == (value, type(value))
 
@@ -112,7 +114,7 @@ def test_an_argument_of_another_type_is_refused(track: ModuleType, name: str, te
 
 
 def test_a_depth_topic_enables_3d(track: ModuleType) -> None:
-    arguments = dict.fromkeys([*track.PARAMETERS, "params_file"], "") | {
+    arguments = dict.fromkeys([*track.PARAMETERS, "params_file", "text"], "") | {
         "depth": "/camera/depth",
         "target_frame": "base",
     }
@@ -148,7 +150,7 @@ def started(track: ModuleType, **given: str) -> LaunchContext:
     for entity in track.generate_launch_description().entities:
         if isinstance(entity, DeclareLaunchArgument):
             entity.visit(context)
-    starts = (track.start_tracker, track.start_rviz, track.start_panel)
+    starts = (track.start_tracker, track.start_text_detector, track.start_rviz, track.start_panel)
     context.extend_locals({"started": [entity for start in starts for entity in start(context)]})
     return context
 
@@ -168,7 +170,14 @@ def respawn(context: LaunchContext) -> bool:
     return tracker._ExecuteLocal__respawn  # the one place where launch keeps it
 
 
-TOPICS_AS_THEY_ARE = {"image": "image", "camera_info": "", "detections": "", "depth": "", "isaac": "false"}
+TOPICS_AS_THEY_ARE = {
+    "image": "image",
+    "camera_info": "",
+    "detections": "",
+    "depth": "",
+    "isaac": "false",
+    "text": "",
+}
 
 
 @pytest.mark.parametrize(
