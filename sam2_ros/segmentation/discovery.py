@@ -134,7 +134,8 @@ class Discovery:
         is_tracked = np.zeros(size, bool)
         for mask in known:
             is_tracked |= mask.array()
-        return clicks[~is_tracked[rows, columns]]
+        untracked: np.ndarray = clicks[~is_tracked[rows, columns]]
+        return untracked
 
     def _is_wanted(self, mask: PackedMask) -> bool:
         """Whether its size and place are within the limits."""
