@@ -11,8 +11,6 @@ import pytest
 
 import sam2_ros
 
-pytest.importorskip("vision_msgs")
-
 ROOT = Path(__file__).resolve().parents[3]
 WEIGHTS = Path(sam2_ros.__file__).parent / "weights" / "nano.safetensors"
 

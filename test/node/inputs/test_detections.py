@@ -11,9 +11,6 @@ import pytest
 import rclpy
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.node import Node
-
-pytest.importorskip("vision_msgs", reason="needs the ROS package vision_msgs")
-
 from sam2_ros.msg import Track, TrackArray, TrackEvent
 from std_msgs.msg import Header
 from vision_msgs.msg import BoundingBox2D, Detection2D, Detection2DArray, ObjectHypothesisWithPose
