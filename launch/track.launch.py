@@ -21,47 +21,13 @@ from launch.substitutions import EnvironmentVariable
 from launch_ros.actions import LifecycleNode, Node
 from launch_ros.event_handlers import OnStateTransition
 from launch_ros.events.lifecycle import ChangeState
-from launch_ros.parameter_descriptions import ParameterValue
 from lifecycle_msgs.msg import Transition
 
-from sam2_ros.node.parameters.unknown_names import misspelled
-from sam2_ros.node.parameters.values import boolean, class_names, integer
+from sam2_ros.node.launching import track
+from sam2_ros.node.launching.values import as_written
+from sam2_ros.node.parameters.values import boolean
 
 CONFIG = Path(__file__).resolve().parent.parent / "config"
-NODE = "sam2_tracker"
-FROM_FILE = " (empty: as in the parameter files)"
-
-# Arguments that set the parameter of the same name, with its type, where they are not empty.
-PARAMETERS = {
-    "model": (str, "the model, such as nano or sam2.1_hiera_tiny" + FROM_FILE),
-    "checkpoint": (str, "file with the model's weights" + FROM_FILE),
-    "image_size": (int, "input size of the model, the side of a square in pixels" + FROM_FILE),
-    "preset": (str, "quality, balanced or fast" + FROM_FILE),
-    "device": (str, "auto, cpu, cuda or cuda:N" + FROM_FILE),
-    "image_transport": (str, "raw or compressed" + FROM_FILE),
-    "image_bit_depth": (int, "bits that the camera uses of 16, 8 to 16; 0: detected" + FROM_FILE),
-    "target_frame": (str, "frame of positions and points, through tf2" + FROM_FILE),
-    "clicked_point": (bool, "true: RViz' Publish Point starts objects" + FROM_FILE),
-    "detection_classes": (str, "classes whose boxes are used, separated by commas, such as cup,bowl" + FROM_FILE),
-    "use_sim_time": (bool, "true: use the time of the topic /clock" + FROM_FILE),
-}
-
-# Arguments that remap the subscribed topic of the same name, with or without `~/`.
-TOPICS = {
-    "image": ("image", "the camera's image topic"),
-    "camera_info": ("", "its camera_info topic (empty: camera_info in the namespace of the image)"),
-    "detections": ("", "a detector's topic, vision_msgs/Detection2DArray (empty: detections in the node's namespace)"),
-    "depth": ("", "depth that is registered to the image; enables 3-D (empty: as in the parameter files)"),
-}
-
-# Topics from which Isaac's manipulation bring-up reads a segmentation.
-ISAAC = {
-    "~/target_mask": "/segment_anything2/binary_segmentation_mask",
-    "~/detections_out": "/segment_anything2/detections",
-}
-
-# Topics in config/track.rviz: those that the node subscribes to, and those that it publishes.
-SUBSCRIBED, PUBLISHED = ("image", "depth", "camera_info"), ("overlay", "masks", "markers", "points")
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -69,11 +35,11 @@ def generate_launch_description() -> LaunchDescription:
         [
             *(
                 DeclareLaunchArgument(name, default_value="", description=text)
-                for name, (_, text) in PARAMETERS.items()
+                for name, (_, text) in track.PARAMETERS.items()
             ),
             *(
                 DeclareLaunchArgument(name, default_value=topic, description=text)
-                for name, (topic, text) in TOPICS.items()
+                for name, (topic, text) in track.TOPICS.items()
             ),
             DeclareLaunchArgument(
                 "params_file",
@@ -110,24 +76,25 @@ def generate_launch_description() -> LaunchDescription:
 
 def check_arguments(context: LaunchContext) -> None:
     """Raises ValueError for a misspelled argument, which launch would ignore."""
-    known = [argument.name for argument in generate_launch_description().get_launch_arguments()]
-    for name in context.launch_configurations:
-        if name not in known and (intended := misspelled(name, known)):
-            raise ValueError(f"there is no argument {name}, did you mean {intended}?")
+    declared = [argument.name for argument in generate_launch_description().get_launch_arguments()]
+    track.check_names(context.launch_configurations, declared)
 
 
 def start_tracker(context: LaunchContext) -> list:
     """The node, and the handlers that activate it each time its process starts."""
     arguments = context.launch_configurations
-    namespace = arguments["namespace"]
+    overrides = track.overrides(arguments)
     tracker = LifecycleNode(
         package="sam2_ros",
         executable="tracker",
-        name=NODE,
-        namespace=namespace,
-        parameters=parameters(arguments),
-        remappings=remappings(arguments),
-        ros_arguments=["--log-level", f"{logger(namespace)}:={arguments['log_level']}"],
+        name=track.NODE,
+        namespace=arguments["namespace"],
+        parameters=[
+            *track.parameter_files(arguments, CONFIG / "track.yaml"),
+            *([as_written(overrides)] if overrides else []),
+        ],
+        remappings=track.remappings(arguments),
+        ros_arguments=["--log-level", track.log_level(arguments)],
         respawn=boolean("respawn", arguments["respawn"]),
         respawn_delay=2.0,
         output="screen",
@@ -193,74 +160,17 @@ def change_state(tracker: LifecycleNode, transition: int) -> EmitEvent:
     return EmitEvent(event=ChangeState(lifecycle_node_matcher=matches_action(tracker), transition_id=transition))
 
 
-def parameters(arguments: dict[str, str]) -> list:
-    """The package's file, the user's file and the command line; later ones override earlier ones."""
-    overrides = {
-        name: convert(name, kind, arguments[name]) for name, (kind, _) in PARAMETERS.items() if arguments[name]
-    }
-    if arguments["depth"]:
-        overrides["depth"] = True
-    files = [str(CONFIG / "track.yaml")]
-    if file := arguments["params_file"]:
-        if not Path(file).is_file():
-            raise ValueError(f"params_file:={file}: expected a YAML file of parameters")
-        files.append(file)
-    return [*files, overrides] if overrides else files
-
-
-def convert(name: str, kind: type, text: str) -> ParameterValue | int | bool:
-    """The argument as a value of the parameter's type; raises ValueError with what was expected."""
-    if kind is bool:
-        return boolean(name, text)
-    if kind is int:
-        return integer(name, text)
-    if name == "detection_classes":
-        text = class_names(text)
-    return ParameterValue(text, value_type=str)  # else launch parses it as YAML: 22 as a number, `on` as true
-
-
-def remappings(arguments: dict[str, str]) -> list[tuple[str, str]]:
-    """From the node's topics to those of the arguments."""
-    image = arguments["image"]
-    raw = image.removesuffix("/compressed")  # the topic of either image transport is accepted
-    topics = {name: arguments[name] for name in TOPICS} | {"image/compressed": f"{raw}/compressed"}
-    if detections := topics.pop("detections"):
-        topics["~/detections"] = detections
-    topics["depth"] = topics["depth"] or "depth"
-    topics["camera_info"] = topics["camera_info"] or "/".join([*raw.split("/")[:-1], "camera_info"])
-    if boolean("isaac", arguments["isaac"]):
-        topics |= ISAAC
-    return list(topics.items())
-
-
-def logger(namespace: str) -> str:
-    """The name of the node's logger."""
-    return ".".join([*filter(None, namespace.split("/")), NODE])
-
-
 def start_rviz(context: LaunchContext) -> list:
     """RViz with the tracker's topics, where `rviz` is true."""
     arguments = context.launch_configurations
     if not boolean("rviz", arguments["rviz"]):
         return []
-    frame = arguments["fixed_frame"] or arguments["target_frame"]
     return [
         Node(
             package="rviz2",
             executable="rviz2",
-            arguments=["-d", str(CONFIG / "track.rviz"), *(["-f", frame] if frame else [])],
+            arguments=track.rviz_arguments(arguments, CONFIG / "track.rviz"),
             parameters=[{"use_sim_time": boolean("use_sim_time", arguments["use_sim_time"] or "false")}],
-            remappings=rviz_remappings(arguments),
+            remappings=track.rviz_remappings(arguments),
         )
     ]
-
-
-def rviz_remappings(arguments: dict[str, str]) -> list[tuple[str, str]]:
-    """From the topics of config/track.rviz, which have no namespace, to those of the node."""
-    prefix = "".join(f"/{part}" for part in arguments["namespace"].split("/") if part)
-    topics = dict(remappings(arguments))
-    read = [
-        (f"/{name}", topics[name] if topics[name].startswith("/") else f"{prefix}/{topics[name]}")
-        for name in SUBSCRIBED
-    ]
-    return [*read, *((f"/{NODE}/{name}", f"{prefix}/{NODE}/{name}") for name in PUBLISHED)]
