@@ -18,6 +18,8 @@ from sam2_ros.depth.lifting import DepthImage, Intrinsics, lift
 from sam2_ros.node import qos
 from sam2_ros.node.conversions.messages import image_message, nearest_time, seconds
 
+pytestmark = pytest.mark.distribution
+
 HEIGHT, WIDTH = 96, 128
 K = [110.0, 0.0, 64.0, 0.0, 100.0, 48.0, 0.0, 0.0, 1.0]
 INTRINSICS = Intrinsics(110.0, 100.0, 64.0, 48.0)

@@ -18,6 +18,8 @@ from std_msgs.msg import Header
 
 from sam2_ros.node import distributions
 
+pytestmark = pytest.mark.distribution
+
 TIMEOUT = 60.0  # seconds
 
 

@@ -10,6 +10,8 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
+pytestmark = pytest.mark.distribution
+
 TIMEOUT = 60.0  # seconds
 MILLISECOND = 10**6  # nanoseconds
 

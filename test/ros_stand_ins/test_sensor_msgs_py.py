@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from sensor_msgs.msg import PointCloud2, PointField
 
+pytestmark = pytest.mark.distribution
+
 
 @pytest.mark.parametrize("is_bigendian", [False, True])
 def test_fields_are_read_by_name_wherever_they_lie_in_a_point(sensor_msgs_py: ModuleType, is_bigendian: bool) -> None:

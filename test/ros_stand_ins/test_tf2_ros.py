@@ -19,6 +19,8 @@ from std_msgs.msg import Header
 from tf2_msgs.msg import TFMessage
 from tf2_msgs.srv import FrameGraph
 
+pytestmark = pytest.mark.distribution
+
 TIMEOUT = 60.0  # seconds
 NO_TURN = Rotation.identity()
 QUARTER_TURN = Rotation.from_euler("z", 90, degrees=True)

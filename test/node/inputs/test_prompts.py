@@ -10,6 +10,8 @@ from sam2_ros.msg import TrackEvent
 from sam2_ros.node.conversions.messages import seconds
 from sam2_ros.node.inputs.prompts import PromptTopics
 
+pytestmark = pytest.mark.distribution
+
 
 @pytest.mark.parametrize("topic", ["/image", "/sam2_tracker/overlay"])
 def test_a_click_in_rqt_image_view_starts_an_object_on_the_newest_image(robot, topic):

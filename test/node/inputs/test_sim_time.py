@@ -13,6 +13,8 @@ from rosgraph_msgs.msg import Clock
 
 from sam2_ros.node.inputs.sim_time import SimTimeMonitor
 
+pytestmark = pytest.mark.distribution
+
 DDS_TIMEOUT = 30.0  # seconds; only a failing test waits so long
 TIMEOUT = 0.2  # seconds
 

@@ -18,6 +18,8 @@ from std_msgs.msg import Header
 
 from sam2_ros.node.inputs.transforms import Transforms, TransformUnavailableError, matrix_of
 
+pytestmark = pytest.mark.distribution
+
 TIMEOUT = 30.0  # seconds
 QUARTER_TURN = Rotation.from_euler("z", pi / 2)
 
