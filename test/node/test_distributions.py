@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Iterator
 from types import ModuleType
+from typing import Any
 
 import pytest
 import rclpy
@@ -31,7 +32,7 @@ def node(ros: None) -> Iterator[Node]:
 
 
 def test_events_come_from_the_module_of_humble_where_there_is_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    humble = ModuleType("rclpy.qos_event")
+    humble: Any = ModuleType("rclpy.qos_event")
     humble.SubscriptionEventCallbacks = type("Callbacks", (), {})
     humble.UnsupportedEventTypeError = type("Unsupported", (Exception,), {})
     monkeypatch.setitem(sys.modules, "rclpy.event_handler", None)
@@ -81,7 +82,7 @@ def test_a_closed_buffer_has_no_service_and_does_not_watch_the_clock(node: Node,
     )
     distributions.close_buffer(node, buffer)
     assert len(list(node.services)) == before
-    clock = node.get_clock()
+    clock: Any = node.get_clock()
     clock._set_ros_time_is_active(True)
     for seconds in (1000, 10):
         clock.set_ros_time_override(Time(seconds=seconds, clock_type=ClockType.ROS_TIME))

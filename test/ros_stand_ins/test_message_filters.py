@@ -2,6 +2,7 @@
 
 import time
 from types import ModuleType
+from typing import Any
 
 import pytest
 from builtin_interfaces.msg import Time
@@ -51,7 +52,7 @@ class Pair:
 
 def test_a_filter_passes_messages_on_in_the_order_of_registration(message_filters: ModuleType) -> None:
     source = message_filters.SimpleFilter()
-    called: list[tuple] = []
+    called: list[tuple[Any, ...]] = []
     source.registerCallback(lambda *arguments: called.append(("first", *arguments)))
     source.registerCallback(lambda *arguments: called.append(("second", *arguments)), "extra", 7)
     source.signalMessage("a", "b")
@@ -64,6 +65,7 @@ def test_a_subscriber_outputs_what_is_received(message_filters: ModuleType, node
     received: list[Image] = []
     subscriber.registerCallback(received.append)
     publisher = node.create_publisher(Image, "contract_image", profile)
+    assert node.executor is not None
     deadline = time.monotonic() + TIMEOUT
     while not received and time.monotonic() < deadline:
         publisher.publish(image(5.0, "camera"))

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -232,7 +233,7 @@ def test_the_buffer_is_cleared_when_the_clock_jumps_back_until_its_handle_is_unr
 ) -> None:
     if not hasattr(buffer, "jump_handle"):
         pytest.skip("the buffer of Humble does not watch the clock")
-    clock = node.get_clock()
+    clock: Any = node.get_clock()
     assert clock.clock_type == ClockType.ROS_TIME
     clock._set_ros_time_is_active(True)
     clock.set_ros_time_override(Time(seconds=1000, clock_type=ClockType.ROS_TIME))
@@ -251,6 +252,7 @@ def test_the_buffer_is_cleared_when_the_clock_jumps_back_until_its_handle_is_unr
 
 
 def wait_for(node: Node, condition: Callable[[], object], act: Callable[[], None] = lambda: None) -> None:
+    assert node.executor is not None
     deadline = time.monotonic() + TIMEOUT
     while not condition():
         assert time.monotonic() < deadline
@@ -292,11 +294,15 @@ def test_static_transforms_reach_those_who_subscribe_later(tf2_ros: ModuleType, 
     listener.unregister()
 
 
+def has_both_ends(node: Node, topic: str) -> bool:
+    return node.count_publishers(topic) > 0 and node.count_subscribers(topic) > 0
+
+
 def test_the_topics_have_the_type_and_profiles_of_tf2(tf2_ros: ModuleType, buffer: Any, node: Node) -> None:
     listener = tf2_ros.TransformListener(buffer, node)
     broadcasters = [tf2_ros.TransformBroadcaster(node), tf2_ros.StaticTransformBroadcaster(node)]
     for topic, durability in (("/tf", "VOLATILE"), ("/tf_static", "TRANSIENT_LOCAL")):
-        wait_for(node, lambda topic=topic: node.count_publishers(topic) and node.count_subscribers(topic))
+        wait_for(node, partial(has_both_ends, node, topic))
         ends = [*node.get_publishers_info_by_topic(topic), *node.get_subscriptions_info_by_topic(topic)]
         assert {end.topic_type for end in ends} == {"tf2_msgs/msg/TFMessage"}
         assert {end.qos_profile.durability.name for end in ends} == {durability}
@@ -308,7 +314,7 @@ def test_the_topics_have_the_type_and_profiles_of_tf2(tf2_ros: ModuleType, buffe
 
 def test_the_service_tf2_frames_names_the_parent_of_each_frame(buffer: Any, node: Node) -> None:
     put(buffer, transform(100), transform(100, child="hand", parent="camera"))
-    client = node.create_client(FrameGraph, "tf2_frames")
+    client: Any = node.create_client(FrameGraph, "tf2_frames")
     wait_for(node, client.service_is_ready)
     answers: list[Any] = []
 
