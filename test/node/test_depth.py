@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tf2_ros
 from geometry_msgs.msg import Quaternion, Transform, TransformStamped, Vector3
 from sam2_ros.msg import Track, TrackArray, TrackEvent
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
@@ -19,6 +20,8 @@ from sam2_ros.node import qos
 from sam2_ros.node.conversions.messages import image_message, nearest_time, seconds
 
 from .conftest import Robot
+
+pytestmark = pytest.mark.distribution
 
 HEIGHT, WIDTH = 96, 128
 K = [110.0, 0.0, 64.0, 0.0, 100.0, 48.0, 0.0, 0.0, 1.0]
@@ -103,7 +106,6 @@ def equip(robot: Robot) -> DepthCamera:
 
 @pytest.fixture(scope="module")
 def shared_camera(start: Callable[..., Robot]) -> DepthCamera:
-    pytest.importorskip("message_filters")
     return equip(start(depth=True, image_timeout=1.0, image_reliability="reliable", image_depth=20))
 
 
@@ -262,7 +264,6 @@ def test_depth_is_used_again_after_reactivation(camera: DepthCamera) -> None:
 @pytest.fixture(scope="module")
 def latched_camera(start: Callable[..., Robot]) -> DepthCamera:
     """Whose camera_info is published once, latched and without a stamp, before the node is activated."""
-    pytest.importorskip("message_filters")
     robot = start("latched", depth=True, image_reliability="reliable", image_depth=20, image_timeout=1.0)
     publisher = robot.node.create_publisher(CameraInfo, "camera_info", qos.transient_local(1))
     publisher.publish(CameraInfo(height=HEIGHT, width=WIDTH, k=K))
@@ -289,7 +290,6 @@ def test_one_transient_local_camera_info_without_a_stamp_gives_positions(latched
 
 @pytest.fixture(scope="module")
 def loose_camera(start: Callable[..., Robot]) -> DepthCamera:
-    pytest.importorskip("message_filters")
     robot = start("loose", depth=True, depth_slop=15.0, image_reliability="reliable", image_depth=20)
     return equip(robot)
 
@@ -318,8 +318,6 @@ def test_an_equal_stamp_is_preferred_to_one_within_the_slop(loose_camera: DepthC
 
 
 def test_positions_and_clouds_are_in_the_target_frame_at_the_stamp(start: Callable[..., Robot]) -> None:
-    pytest.importorskip("message_filters")
-    tf2_ros = pytest.importorskip("tf2_ros")
     robot = start("looks_from_afar", depth=True, target_frame="base", image_reliability="reliable", image_depth=20)
     camera = equip(robot)
     _, track = camera.show_until(lambda track: True)

@@ -22,6 +22,8 @@ from sam2_ros.node.conversions.messages import image_message, nearest_time, seco
 
 from .conftest import Robot
 
+pytestmark = pytest.mark.distribution
+
 HEIGHT, WIDTH = 96, 128
 
 

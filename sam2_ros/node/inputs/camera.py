@@ -11,13 +11,9 @@ from rclpy.subscription import Subscription
 from sensor_msgs.msg import CompressedImage, Image
 
 from sam2_ros.node import qos
+from sam2_ros.node.distributions import SubscriptionEventCallbacks, UnsupportedEventTypeError
 from sam2_ros.node.inputs.subscriptions import explain_silence
 from sam2_ros.node.log import THROTTLE_PERIOD
-
-try:
-    from rclpy.event_handler import SubscriptionEventCallbacks, UnsupportedEventTypeError
-except ImportError:  # Humble
-    from rclpy.qos_event import SubscriptionEventCallbacks, UnsupportedEventTypeError
 
 _UNKNOWN = "_NODE_NAME_UNKNOWN_"  # that of a node which DDS has not heard of yet, or which is gone
 _LINGERING = 30.0  # seconds; a publisher that was killed stays visible for up to 20

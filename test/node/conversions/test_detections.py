@@ -1,10 +1,6 @@
 """Tracks are written as detections."""
 
 import numpy as np
-import pytest
-
-pytest.importorskip("vision_msgs", reason="needs the ROS package vision_msgs")
-
 from std_msgs.msg import Header
 
 from sam2_ros.node.conversions.detections import detection_array

@@ -19,9 +19,6 @@ from sam2_ros.node.conversions.messages import image_message, nearest_time
 
 from ..conftest import Robot
 
-pytest.importorskip("message_filters")
-pytest.importorskip("sensor_msgs_py")
-
 ROOT = Path(__file__).resolve().parents[3]
 K = [200.0, 0.0, 63.5, 0.0, 200.0, 47.5, 0.0, 0.0, 1.0]
 BLOCK = slice(30, 70), slice(44, 84)  # rows and columns, pixels

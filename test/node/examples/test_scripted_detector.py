@@ -13,8 +13,6 @@ import sam2_ros
 
 from ..conftest import Robot
 
-pytest.importorskip("vision_msgs")
-
 ROOT = Path(__file__).resolve().parents[3]
 WEIGHTS = Path(sam2_ros.__file__).parent / "weights" / "nano.safetensors"
 

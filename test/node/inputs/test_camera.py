@@ -12,6 +12,8 @@ from sam2_ros.node import qos
 from sam2_ros.node.inputs.camera import Camera
 from sam2_ros.node.parameters import Parameters
 
+pytestmark = pytest.mark.distribution
+
 TIMEOUT = 30.0  # seconds
 
 

@@ -12,6 +12,8 @@ from sensor_msgs.msg import CameraInfo, Image
 from sam2_ros.node import qos
 from sam2_ros.node.inputs.camera_info import CameraInfoInput
 
+pytestmark = pytest.mark.distribution
+
 TIMEOUT = 30.0  # seconds
 SIZE = (3, 4)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tf2_ros
 from builtin_interfaces.msg import Time
 from geometry_msgs.msg import Point, PointStamped, Quaternion, Transform, TransformStamped, Vector3
 from sam2_ros.msg import Click, Track, TrackArray, TrackEvent
@@ -97,7 +98,6 @@ class World:
 @pytest.fixture(scope="module")
 def broadcaster(shared_robot: Robot, shared_rviz: Rviz) -> Any:
     """Broadcasts transforms to a node that is subscribed, which it is from the first click on."""
-    tf2_ros = pytest.importorskip("tf2_ros")
     broadcaster = tf2_ros.TransformBroadcaster(shared_robot.node)
     shared_rviz.click(0.0, 0.0, 1.0, frame="moon")
     shared_robot.wait_for(lambda: shared_robot.node.count_subscribers("/tf"), "subscription to /tf")

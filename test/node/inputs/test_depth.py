@@ -17,7 +17,7 @@ from sam2_ros.node.inputs.depth import DepthInput
 from sam2_ros.node.parameters import Parameters
 from sam2_ros.node.types import ReceivedImage
 
-pytest.importorskip("message_filters")
+pytestmark = pytest.mark.distribution
 
 TIMEOUT = 30.0  # seconds
 PARAMETERS = Parameters(image_reliability="reliable")

@@ -12,17 +12,14 @@ import pytest
 import rclpy
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.node import Node
-
-from ..conftest import Robot
-
-pytest.importorskip("vision_msgs", reason="needs the ROS package vision_msgs")
-
 from sam2_ros.msg import Track, TrackArray, TrackEvent
 from std_msgs.msg import Header
 from vision_msgs.msg import BoundingBox2D, Detection2D, Detection2DArray, ObjectHypothesisWithPose
 
 import sam2_ros
 from sam2_ros.node.conversions.messages import nearest_time
+
+from ..conftest import Robot
 
 WEIGHTS = Path(sam2_ros.__file__).parent / "weights" / "nano.safetensors"
 HEIGHT, WIDTH = 240, 320

@@ -12,6 +12,8 @@ from sam2_ros.node.inputs.prompts import PromptTopics
 
 from ..conftest import Robot
 
+pytestmark = pytest.mark.distribution
+
 
 @pytest.mark.parametrize("topic", ["/image", "/sam2_tracker/overlay"])
 def test_a_click_in_rqt_image_view_starts_an_object_on_the_newest_image(robot: Robot, topic: str) -> None:

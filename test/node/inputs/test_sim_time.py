@@ -15,6 +15,8 @@ from sam2_ros.node.inputs.sim_time import SimTimeMonitor
 
 from ..conftest import Robot
 
+pytestmark = pytest.mark.distribution
+
 DDS_TIMEOUT = 30.0  # seconds; only a failing test waits so long
 TIMEOUT = 0.2  # seconds
 

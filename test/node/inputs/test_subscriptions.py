@@ -15,6 +15,8 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 from sam2_ros.node import qos
 from sam2_ros.node.inputs.subscriptions import explain_silence, type_mismatch
 
+pytestmark = pytest.mark.distribution
+
 TIMEOUT = 10.0  # seconds
 
 

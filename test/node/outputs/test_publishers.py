@@ -21,6 +21,8 @@ from sam2_ros.node.parameters import Parameters
 from sam2_ros.node.types import ProcessedImage, TrackingOutput
 from sam2_ros.tracking.types import Box, Event, EventKind, FrameResult, Track, TrackState
 
+pytestmark = pytest.mark.distribution
+
 HEADER = Header(stamp=Time(sec=1_700_000_000, nanosec=123_456_789), frame_id="optical")
 STAMP = messages.seconds(HEADER.stamp)
 TIMEOUT = 30.0  # seconds

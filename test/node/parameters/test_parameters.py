@@ -16,6 +16,8 @@ from sam2_ros.node.parameters.table import Parameters, rule_of
 from sam2_ros.node.parameters.values import ParameterError
 from sam2_ros.node.parameters.yaml_file import as_yaml
 
+pytestmark = pytest.mark.distribution
+
 CONFIG = Path(__file__).parents[3] / "config" / "track.yaml"
 NAMES = [entry.name for entry in fields(Parameters)]
 
