@@ -17,8 +17,6 @@ from std_srvs.srv import SetBool, Trigger
 
 from sam2_ros.node.conversions.messages import image_message, nearest_time, seconds
 
-pytestmark = pytest.mark.distribution
-
 HEIGHT, WIDTH = 96, 128
 
 
