@@ -22,8 +22,6 @@ from sam2_ros.node.conversions.messages import image_message, nearest_time, seco
 
 from .conftest import Robot
 
-pytestmark = pytest.mark.distribution
-
 HEIGHT, WIDTH = 96, 128
 
 
