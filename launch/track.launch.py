@@ -124,10 +124,21 @@ def generate_launch_description() -> LaunchDescription:
                 "FASTDDS_BUILTIN_TRANSPORTS",
                 EnvironmentVariable("FASTDDS_BUILTIN_TRANSPORTS", default_value="LARGE_DATA"),
             ),
+            DeclareLaunchArgument(
+                "panel", default_value="false", description="true: serve the page to see and click in a browser"
+            ),
+            DeclareLaunchArgument(
+                "host",
+                default_value="127.0.0.1",
+                description="where the panel listens: 127.0.0.1, this machine only, or 0.0.0.0, also other machines, "
+                "which need the token in the address that it prints",
+            ),
+            DeclareLaunchArgument("port", default_value="8080", description="the panel's port"),
             OpaqueFunction(function=check_arguments),
             OpaqueFunction(function=start_tracker),
             OpaqueFunction(function=start_text_detector),
             OpaqueFunction(function=start_rviz),
+            OpaqueFunction(function=start_panel),
         ]
     )
 
@@ -333,3 +344,31 @@ def rviz_remappings(arguments: dict[str, str]) -> list[tuple[str, str]]:
         for name in SUBSCRIBED
     ]
     return [*read, *((f"/{NODE}/{name}", f"{prefix}/{NODE}/{name}") for name in PUBLISHED)]
+
+
+def start_panel(context: LaunchContext) -> list:
+    """The web page, where `panel` is true."""
+    arguments = context.launch_configurations
+    if not boolean("panel", arguments["panel"]):
+        return []
+    topics = remappings(arguments)
+    return [
+        Node(
+            package="sam2_ros",
+            executable="panel",
+            name="sam2_panel",
+            namespace=arguments["namespace"],
+            parameters=[
+                {
+                    "host": ParameterValue(arguments["host"], value_type=str),
+                    "port": integer("port", arguments["port"]),
+                    "image_transport": arguments["image_transport"] or "auto",
+                }
+            ],
+            remappings=[(name, topic) for name, topic in topics if name in ("image", "image/compressed")],
+            respawn=boolean("respawn", arguments["respawn"]),
+            respawn_delay=2.0,
+            output="screen",
+            emulate_tty=True,
+        )
+    ]

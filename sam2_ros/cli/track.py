@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import math
 import sys
 import time
 from collections import Counter
@@ -26,7 +25,7 @@ from sam2_ros.tracking.speed import speed_of
 from sam2_ros.tracking.types import TrackState
 
 from .interruption import Interruption
-from .options import add_model_options, add_preset_options, chosen_preset, utf8_text, whole_number
+from .options import add_model_options, add_preset_options, chosen_preset, rate, utf8_text, whole_number
 from .text_options import WORD_DETECTIONS, add_text_options, frame_search, load_detector
 from .track_outputs import RunFiles, check_folder
 from .track_prompts import InOrder, PlannedPrompt, box, check_reached, click, frame_number, plan_prompts
@@ -68,7 +67,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument(
         "--fps",
-        type=_rate,
+        type=rate,
         metavar="N",
         help="pictures per second, for a folder of them (default: 30)",
     )
@@ -145,20 +144,10 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _rate(text: str) -> float:
-    try:
-        rate = float(text)
-    except ValueError:
-        rate = math.nan
-    if not 0 < rate < math.inf:
-        raise argparse.ArgumentTypeError(f"expected pictures per second, such as 25, not {text!r}")
-    return rate
-
-
-def _open(name: str, rate: float | None) -> Source:
-    if rate and not Path(name).is_dir():
+def _open(name: str, fps: float | None) -> Source:
+    if fps and not Path(name).is_dir():
         raise ValueError(f"--fps is for a folder of pictures, but {name} has its own times: omit --fps")
-    return open_source(name, rate or _FOLDER_RATE)
+    return open_source(name, fps or _FOLDER_RATE)
 
 
 class _PromptedTracker:
@@ -177,7 +166,7 @@ class _PromptedTracker:
         result = self._tracker.step(rgb, stamp)
         while self._pending and self._pending[0].frame == result.index:
             self._apply(self._pending.pop(0))
-        if self._search is not None and (found := self._search.detect(rgb, result)) is not None:
+        if self._search is not None and (found := self._search.detect(rgb, stamp, result.tracks)) is not None:
             self._associator.apply(found, result.stamp)
         latest = self._tracker.latest
         assert latest is not None  # a frame was tracked

@@ -139,7 +139,7 @@ def test_words_that_the_model_cannot_read_are_refused(
 def test_frames_are_searched_at_the_rate(colours: TextDetector) -> None:
     search = FrameSearch(colours, ["red cup"], DetectorConfig(), SearchRates(rate=2.0))
     rgb = scene(240, 320, (RED, 2, 1))
-    found = [search.detect(rgb, SimpleNamespace(tracks=(), stamp=i / 4)) for i in range(5)]
+    found = [search.detect(rgb, i / 4, tracks=()) for i in range(5)]
     assert [None if boxes is None else len(boxes) for boxes in found] == [1, None, 1, None, 1]
 
 

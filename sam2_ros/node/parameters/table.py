@@ -285,7 +285,8 @@ TABLE = table_of(Parameters)
 
 def rule_of(name: str, table: Mapping[str, Field[Any]] = TABLE) -> Rule:
     """The rule of a parameter of the table."""
-    return table[name].metadata["rule"]
+    rule: Rule = table[name].metadata["rule"]
+    return rule
 
 
 def kind_of(name: str, table: Mapping[str, Field[Any]] = TABLE) -> type:
