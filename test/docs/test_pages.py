@@ -85,7 +85,7 @@ def test_an_argument_of_a_launch_file_exists(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=page_id)
 def test_a_message_that_is_published_can_be_made(page: Path) -> None:
     for _, _, kind, content in commands(page, "ros2 topic pub"):
-        package, _, name = kind.split("/")
+        package, name = kind.split("/")[0], kind.split("/")[-1]
         fill(message_type(name, package)(), yaml.safe_load(content))
 
 
