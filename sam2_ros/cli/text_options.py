@@ -72,7 +72,7 @@ class SearchedDetections:
 
     def on(self, frame: Frame, result: FrameResult) -> Iterator[Sequence[Detection]]:
         """The array for a frame with these tracks; none where it is not searched."""
-        found = self._search.detect(frame.rgb, result)
+        found = self._search.detect(frame.rgb, frame.seconds, result.tracks)
         if found is not None:
             yield found
 

@@ -166,7 +166,7 @@ class _PromptedTracker:
         result = self._tracker.step(rgb, stamp)
         while self._pending and self._pending[0].frame == result.index:
             self._apply(self._pending.pop(0))
-        if self._search is not None and (found := self._search.detect(rgb, result)) is not None:
+        if self._search is not None and (found := self._search.detect(rgb, stamp, result.tracks)) is not None:
             self._associator.apply(found, result.stamp)
         latest = self._tracker.latest
         assert latest is not None  # a frame was tracked

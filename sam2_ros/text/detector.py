@@ -46,7 +46,8 @@ class TextDetector:
     @property
     def device(self) -> torch.device:
         """Where the model runs."""
-        return torch.device(self._model.device)
+        device: torch.device = self._model.device
+        return device
 
     def query(self, phrases: Sequence[str]) -> Query:
         """The phrases, ready to be searched for. Raises WordsError for words that the model cannot read."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from sam2_ros.detection.types import Detection
-from sam2_ros.tracking.types import FrameResult, TrackState
+from sam2_ros.tracking.types import Track, TrackState
 
 from .detector import DetectorConfig, TextDetector
 from .schedule import SearchRates, SearchSchedule, found_by
@@ -25,11 +25,11 @@ class FrameSearch:
         self._rates = rates
         self._schedule = SearchSchedule()
 
-    def detect(self, rgb: np.ndarray, result: FrameResult) -> list[Detection] | None:
-        """What is found on a frame (H, W, 3) uint8 with these tracks; None where it is not searched."""
-        labels = {track.id: track.label for track in result.tracks if track.state is TrackState.LOST}
+    def detect(self, rgb: np.ndarray, stamp: float, tracks: Sequence[Track]) -> list[Detection] | None:
+        """What is found on the frame (H, W, 3) uint8 of this stamp (seconds) with these tracks; None: not searched."""
+        labels = {track.id: track.label for track in tracks if track.state is TrackState.LOST}
         lost = found_by(self._query.phrases, labels)
-        if not self._schedule.is_due(result.stamp, lost, self._rates):
+        if not self._schedule.is_due(stamp, lost, self._rates):
             return None
-        self._schedule.note(result.stamp, lost)
+        self._schedule.note(stamp, lost)
         return self._detector.detect(rgb, self._query, self._config)

@@ -86,13 +86,12 @@ def test_an_argument_of_a_launch_file_exists(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=page_id)
 def test_a_message_that_is_published_can_be_made(page: Path) -> None:
     for _, _, kind, content in commands(page, "ros2 topic pub"):
-        package, _, name = kind.split("/")
-        assert package == "sam2_ros"
-        fill(message_type(name)(), yaml.safe_load(content))
+        package, name = kind.split("/")[0], kind.split("/")[-1]
+        fill(message_type(name, package)(), yaml.safe_load(content))
 
 
-def message_type(name: str) -> Any:
-    return getattr(importlib.import_module("sam2_ros.msg"), name)
+def message_type(name: str, package: str = "sam2_ros") -> Any:
+    return getattr(importlib.import_module(f"{package}.msg"), name)
 
 
 def fill(message: Any, values: dict[str, Any]) -> None:

@@ -20,7 +20,6 @@ from sam2_ros.text.frame_search import FrameSearch
 from sam2_ros.text.loading import TextModelError, load_text_detector
 from sam2_ros.text.schedule import SearchRates
 from sam2_ros.text.words import WordsError
-from sam2_ros.tracking.types import FrameResult
 
 from .tiny_models import GRID, corner, grounding_dino, owlv2, red_and_blue
 
@@ -140,7 +139,7 @@ def test_words_that_the_model_cannot_read_are_refused(
 def test_frames_are_searched_at_the_rate(colours: TextDetector) -> None:
     search = FrameSearch(colours, ["red cup"], DetectorConfig(), SearchRates(rate=2.0))
     rgb = scene(240, 320, (RED, 2, 1))
-    found = [search.detect(rgb, FrameResult(stamp=i / 4, index=i, size=(240, 320))) for i in range(5)]
+    found = [search.detect(rgb, i / 4, tracks=()) for i in range(5)]
     assert [None if boxes is None else len(boxes) for boxes in found] == [1, None, 1, None, 1]
 
 
