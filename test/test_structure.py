@@ -18,6 +18,7 @@ ALLOWED = {
     "depth": {"numpy", "cv2", "sam2_ros.tracking"},
     "media": {"numpy", "cv2", "av", "matplotlib", "PIL", "cv_bridge", "sam2_ros.tracking"},
     "segmentation": {"torch", "numpy", "cv2", "sam2_ros.model", "sam2_ros.tracking"},
+    "text": {"torch", "numpy", "sam2_ros.tracking", "sam2_ros.detection", "sam2_ros.segmentation"},
     "recordings": {
         *("numpy", "cv2", "matplotlib", "yaml", "rosbags", "mcap", "pycocotools"),
         *("sam2_ros.tracking", "sam2_ros.detection", "sam2_ros.media"),
@@ -108,6 +109,7 @@ def test_a_node_imports_neither_the_command_line_nor_the_training(folder: str) -
         "sam2_ros.model",
         "sam2_ros.tracking",
         "sam2_ros.segmentation",
+        "sam2_ros.text.loading",
         "sam2_ros.media",
         "sam2_ros.recordings.job",
         "sam2_ros.cli",

@@ -42,7 +42,8 @@ def _run(argv: Sequence[str]) -> int:
     commands = {name: _command(name) for name in requested or COMMANDS}
     args = _parser(commands).parse_args(argv)
     try:
-        return commands[args.command].run(args)
+        exit_status: int = commands[args.command].run(args)
+        return exit_status
     except OSError as error:
         problem = f"{error.filename}: {error.strerror}" if error.filename else str(error)
     except (CheckpointError, DownloadError, ValueError) as error:

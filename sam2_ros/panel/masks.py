@@ -41,5 +41,5 @@ def resized(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """A label image or mask (H, W), uint8 or bool, at another size, without new values."""
     if image.shape == size:
         return image
-    scaled = cv2.resize(image.view(np.uint8), size[::-1], interpolation=cv2.INTER_NEAREST)
+    scaled: np.ndarray = cv2.resize(image.view(np.uint8), size[::-1], interpolation=cv2.INTER_NEAREST)
     return scaled.view(image.dtype)

@@ -97,15 +97,18 @@ class Topics:
         profile = qos.profile("best_effort", 1)
         self._image_subscription = self._node.create_subscription(kind, topic, self._on_image, profile)
 
-    def _preferred(self) -> type:
+    def _preferred(self) -> type[Any]:
         if self._transport != "auto":
-            return Image if self._transport == "raw" else CompressedImage
+            chosen: type[Any] = Image if self._transport == "raw" else CompressedImage
+            return chosen
         count = self._node.count_publishers
         is_compressed = count(self._resolved("image/compressed")) and not count(self._resolved("image"))
-        return CompressedImage if is_compressed else Image
+        found: type[Any] = CompressedImage if is_compressed else Image
+        return found
 
     def _resolved(self, name: str) -> str:
-        return self._node.resolve_topic_name(name)
+        topic: str = self._node.resolve_topic_name(name)
+        return topic
 
     # ---- messages
 
