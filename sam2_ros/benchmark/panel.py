@@ -7,18 +7,14 @@ every picture as the page does: drawing, which happens on other machines, is no 
 
 from __future__ import annotations
 
-import asyncio
-import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,33 +22,15 @@ from typing import Any
 import cv2
 import numpy as np
 
+from sam2_ros.benchmark.panel_browsers import RECORD_DELAYS, SETTLING, TIMEOUT, click, clients, open_page
 from sam2_ros.optional import require
 
 SIZES = ((640, 480), (1280, 720))  # (width, height) pixels
 RATE = 15.0  # images per second
 MAX_SLOWDOWN = 5.0  # per cent, of the tracker by two browsers
 
-_TIMEOUT = 120.0  # seconds for any single wait
 _ROUNDS = 5  # with and without browsers, in turn
 _CLICKS = 10
-_SETTLING = 3.0  # seconds before each measurement
-_RECORD_DELAYS = """() => {
-    window.delays = [];
-    new MutationObserver(() => {
-        const [seconds, nanoseconds] = document.documentElement.dataset.stamp.split(".").map(Number);
-        window.delays.push(performance.timeOrigin + performance.now() - 1e3 * seconds - 1e-6 * nanoseconds);
-    }).observe(document.documentElement, { attributes: true, attributeFilter: ["data-stamp"] });
-}"""
-_RECORD_CLICK = """() => {
-    window.answered = null;
-    let clicked = 0;
-    addEventListener("pointerdown", () => { clicked = performance.now(); }, { capture: true, once: true });
-    const observer = new MutationObserver(() => {
-        window.answered = performance.now() - clicked;
-        observer.disconnect();
-    });
-    observer.observe(document.getElementById("objects"), { childList: true });
-}"""
 
 
 @dataclass(frozen=True)
@@ -95,18 +73,18 @@ def measure(seconds: float) -> list[PanelSpeed]:
 
 
 def _measure(robot: _Robot, seconds: float) -> PanelSpeed:
-    with _page(robot.address) as page:
-        page.wait_for_selector("html[data-stamp]", timeout=1e3 * _TIMEOUT)
-        mask = float(np.median([_click(page) for _ in range(_CLICKS)]))
-        _click(page, is_removed=False)  # one object is tracked from now on
-        page.wait_for_timeout(1e3 * _SETTLING)
-        page.evaluate(_RECORD_DELAYS)
+    with open_page(robot.address) as page:
+        page.wait_for_selector("html[data-stamp]", timeout=1e3 * TIMEOUT)
+        mask = float(np.median([click(page) for _ in range(_CLICKS)]))
+        click(page, is_removed=False)  # one object is tracked from now on
+        page.wait_for_timeout(1e3 * SETTLING)
+        page.evaluate(RECORD_DELAYS)
         page.wait_for_timeout(1e3 * seconds)
         delays = page.evaluate("window.delays")
     alone, watched, cpu = [], [], []
     for _ in range(_ROUNDS):
         alone.append(robot.rate(seconds)[0])
-        with _clients(robot.address, 2):
+        with clients(robot.address, 2):
             rate, share = robot.rate(seconds)
             watched.append(rate)
             cpu.append(share)
@@ -119,73 +97,6 @@ def _measure(robot: _Robot, seconds: float) -> PanelSpeed:
         float(np.median(alone)),
         float(np.median(watched)),
     )
-
-
-def _click(page: Any, is_removed: bool = True) -> float:
-    """Milliseconds from a click on the square to its mask; the object is removed again."""
-    box = page.locator("#stage").bounding_box()
-    page.evaluate(_RECORD_CLICK)
-    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    page.wait_for_selector("#objects button", timeout=1e3 * _TIMEOUT)
-    answered = float(page.evaluate("window.answered"))
-    if is_removed:
-        page.keyboard.press("1")
-        page.keyboard.press("Delete")
-        page.wait_for_selector("#objects button", state="detached", timeout=1e3 * _TIMEOUT)
-        page.wait_for_timeout(500)
-    return answered
-
-
-@contextmanager
-def _page(address: str) -> Iterator[Any]:
-    playwright = require("playwright.sync_api", "measuring the panel", "dev")
-    own = Path(sys.prefix) / "browser" / "chromium"
-    program = str(own) if own.exists() else shutil.which("chromium") or shutil.which("google-chrome")
-    with playwright.sync_playwright() as driver:
-        try:
-            browser = driver.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        except playwright.Error as error:
-            raise ValueError(
-                f"measuring the panel needs a browser, `sudo apt install chromium` brings one: "
-                f"{str(error).splitlines()[0]}"
-            ) from error
-        page = browser.new_page(viewport={"width": 1280, "height": 800})
-        page.goto(address)
-        yield page
-        browser.close()
-
-
-@contextmanager
-def _clients(address: str, count: int) -> Iterator[None]:
-    """Clients that take and acknowledge every picture, in a process of their own."""
-    program = "import sys; from sam2_ros.benchmark.panel import take_pictures; take_pictures(*sys.argv[1:])"
-    clients = [subprocess.Popen([sys.executable, "-c", program, address]) for _ in range(count)]
-    time.sleep(_SETTLING)
-    try:
-        yield
-    finally:
-        for client in clients:
-            client.terminate()
-            client.wait(_TIMEOUT)
-
-
-def take_pictures(address: str) -> None:
-    """A browser's part of the protocol, without drawing; never ends."""
-    import aiohttp
-
-    async def work() -> None:
-        origin = address.rstrip("/")
-        async with (
-            aiohttp.ClientSession() as session,
-            session.ws_connect(f"{origin}/socket", origin=origin, max_msg_size=0) as socket,
-        ):
-            async for message in socket:
-                if message.type is aiohttp.WSMsgType.BINARY:
-                    length = int.from_bytes(message.data[:4], "little")
-                    number = json.loads(message.data[4 : 4 + length])["number"]
-                    await socket.send_str(json.dumps({"type": "drawn", "number": number}))
-
-    asyncio.run(work())
 
 
 class _Robot:
@@ -233,7 +144,7 @@ class _Robot:
         self._ended.set()
         for process in (self._panel, self._tracker):
             process.terminate()
-            process.wait(_TIMEOUT)
+            process.wait(TIMEOUT)
         self._executor.shutdown()
         for thread in self._threads:
             thread.join()
@@ -242,7 +153,7 @@ class _Robot:
 
     def rate(self, seconds: float) -> tuple[float, float]:
         """Results of the tracker per second, and the panel's share of a core."""
-        time.sleep(_SETTLING)
+        time.sleep(SETTLING)
         start, counted, cpu = time.monotonic(), self._counted, _cpu_seconds(self._panel.pid)
         time.sleep(seconds)
         elapsed = time.monotonic() - start
@@ -258,14 +169,14 @@ class _Robot:
         from lifecycle_msgs.srv import ChangeState
 
         self._wait(self._changes.service_is_ready, "tracker")
-        time.sleep(_SETTLING)
+        time.sleep(SETTLING)
         for transition in (Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE):
             future = self._changes.call_async(ChangeState.Request(transition=Transition(id=transition)))
             self._wait(future.done, "answer of the tracker")
         self._wait(lambda: self._counted > 0, "result of the tracker")
 
     def _wait(self, condition: Callable[[], Any], what: str) -> Any:
-        end = time.monotonic() + _TIMEOUT
+        end = time.monotonic() + TIMEOUT
         while not (found := condition()):
             if time.monotonic() > end or self._tracker.poll() is not None:
                 raise RuntimeError(f"no {what}: check that DDS works here, and run the node by hand")

@@ -6,9 +6,10 @@ import asyncio
 import errno
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from importlib.resources import files
 
-from aiohttp import web
+from aiohttp import WSCloseCode, web
 
 from sam2_ros.panel import protocol
 from sam2_ros.panel.browser import Browser
@@ -27,6 +28,7 @@ _TYPES = {
     ".css": "text/css",
     ".svg": "image/svg+xml",
 }
+_STOP_TIMEOUT = 0.5  # seconds
 _HEARTBEAT = 10.0  # seconds between pings; a browser that does not answer is disconnected
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -39,7 +41,8 @@ class Server:
         self._hub = hub
         self._access = access
         self._files = _read_files()
-        self._runner = web.AppRunner(self.application(), access_log=None, shutdown_timeout=0.5)
+        self._runner = web.AppRunner(self.application(), access_log=None)
+        self._sockets: set[web.WebSocketResponse] = set()
         self._status: asyncio.Task[None] | None = None
         self.port = access.port  # the real one, also where any free one was asked for
 
@@ -69,10 +72,14 @@ class Server:
         return self._access.addresses(self.port)
 
     async def stop(self) -> None:
-        """Disconnect every browser."""
+        """Disconnect every browser; one that does not answer is not waited for."""
         if self._status is not None:
             self._status.cancel()
-        await self._runner.cleanup()
+        goodbyes = [socket.close(code=WSCloseCode.GOING_AWAY, message=b"the panel ends") for socket in self._sockets]
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(asyncio.gather(*goodbyes, return_exceptions=True), _STOP_TIMEOUT)
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._runner.cleanup(), _STOP_TIMEOUT)
         self._hub.encoder.close()
 
     async def _serve_file(self, request: web.Request) -> web.Response:
@@ -92,7 +99,11 @@ class Server:
             log.warning("refused a browser at %s: %d are connected", request.remote, MAX_BROWSERS)
             await socket.close(code=TOO_MANY, message=f"{MAX_BROWSERS} browsers are connected: close one".encode())
         else:
-            await Browser(request, socket, self._hub).run()
+            self._sockets.add(socket)
+            try:
+                await Browser(request, socket, self._hub).run()
+            finally:
+                self._sockets.discard(socket)
         return socket
 
 

@@ -26,7 +26,7 @@ Work = Callable[["Client"], Awaitable[None]]
 class Client:
     """A program that speaks the page's protocol."""
 
-    def __init__(self, http: TestClient[Any, Any], hub: Hub, access: Access) -> None:
+    def __init__(self, http: Any, hub: Hub, access: Access) -> None:
         self.http, self.hub, self.access = http, hub, access
         self.origin = f"http://{http.host}:{http.port}"
 
