@@ -16,8 +16,11 @@ from sam2_ros.detection.types import DetectionConfig
 from sam2_ros.media.sources import is_bag
 from sam2_ros.model import Sam2, load_model
 from sam2_ros.recordings.bag_access import open_bag
+from sam2_ros.recordings.corrections.label_studio import read_annotations
+from sam2_ros.recordings.corrections.prompts import corrections_of, images_of
 from sam2_ros.recordings.job import Job, Progress, label
 from sam2_ros.recordings.look_back import MakeTracker
+from sam2_ros.recordings.outputs.common import Origin
 from sam2_ros.recordings.outputs.writer import FORMATS
 from sam2_ros.recordings.problems import Problems
 from sam2_ros.recordings.prompt_file import prompts_for, read_prompt_file
@@ -92,6 +95,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="a detector's boxes recorded with the images (vision_msgs/Detection2DArray); one for each --topic",
     )
     prompts.add_argument(
+        "--from-label-studio",
+        type=Path,
+        metavar="JSON",
+        help="corrections of earlier labels: Label Studio's export of the tasks of --format label-studio",
+    )
+    prompts.add_argument(
         "--classes", type=_names, default=[], metavar="NAME,...", help="of detections that count (default: all)"
     )
     prompts.add_argument(
@@ -148,10 +157,12 @@ def _jobs(args: argparse.Namespace) -> list[Job]:
     _check(args)
     topics = args.topic or [""]
     objects = read_prompt_file(args.prompts) if args.prompts else []
-    inputs = [args.recording, *filter(None, [args.prompts]), *(mask for entry in objects for mask in entry.masks)]
+    files = filter(None, [args.prompts, args.from_label_studio])
+    inputs = [args.recording, *files, *(mask for entry in objects for mask in entry.masks)]
+    corrections = _corrections(args, topics) if args.from_label_studio else {}
     jobs = []
     for index, topic in enumerate(topics):
-        prompts = [*prompts_for(objects, topic, topics), *_recorded(args, index)]
+        prompts = [*prompts_for(objects, topic, topics), *_recorded(args, index), *corrections.get(topic, ())]
         folder = args.out / _folder_name(topic) if len(topics) > 1 else args.out
         check_apart(folder, inputs)
         jobs.append(_job(args, topic, folder, prompts, args.detections[index] if args.detections else ""))
@@ -160,8 +171,11 @@ def _jobs(args: argparse.Namespace) -> list[Job]:
 
 def _check(args: argparse.Namespace) -> None:
     recording, topics = args.recording, args.topic
-    if not (args.prompts or args.prompts_topic or args.detections):
-        raise ValueError("nothing to label, expected --prompts YAML, --prompts-topic TOPIC or --detections TOPIC")
+    if not (args.prompts or args.prompts_topic or args.detections or args.from_label_studio):
+        raise ValueError(
+            "nothing to label, expected --prompts YAML, --prompts-topic TOPIC, --detections TOPIC or "
+            "--from-label-studio JSON"
+        )
     if not recording.exists():
         raise ValueError(f"{recording} does not exist, expected a ROS 2 bag, a video file or a folder of pictures")
     if is_bag(recording):
@@ -202,6 +216,19 @@ def _recorded(args: argparse.Namespace, index: int) -> list[PlannedPrompt]:
     return prompts
 
 
+def _corrections(args: argparse.Namespace, topics: Sequence[str]) -> dict[str, list[PlannedPrompt]]:
+    """By topic. Raises LabelStudioError."""
+    problems = Problems()
+    images = read_annotations(args.from_label_studio, problems)
+    chosen = {topic: images_of(images, args.recording.name, topic) for topic in topics}
+    if not any(chosen.values()):
+        raise ValueError(f"{args.from_label_studio} holds no annotated image of {args.recording.name} {topics[0]}")
+    prompts = {topic: corrections_of(entries, problems) for topic, entries in chosen.items()}
+    for line in problems.lines:
+        print(f"warning: {line}", file=sys.stderr)
+    return prompts
+
+
 def _job(args: argparse.Namespace, topic: str, folder: Path, prompts: Sequence[PlannedPrompt], detected: str) -> Job:
     settings = {
         "sam2_ros": __version__,
@@ -221,6 +248,7 @@ def _job(args: argparse.Namespace, topic: str, folder: Path, prompts: Sequence[P
         recording=args.recording,
         topic=topic,
         folder=folder,
+        origin=Origin(args.recording.name, topic, folder.resolve().name),
         prompts=prompts,
         detections_topic=detected,
         detections=DetectionConfig(min_score=args.min_score, classes=args.classes),
@@ -255,7 +283,7 @@ def _make_tracker(args: argparse.Namespace, model: Sam2) -> MakeTracker:
 
 def _progress(job: Job) -> Progress:
     def progress(frames: Iterable[Frame], count: int) -> Iterable[Frame]:
-        return tqdm(frames, total=count or None, desc=job.topic or job.name, unit="frame", disable=None)
+        return tqdm(frames, total=count or None, desc=job.topic or job.origin.name, unit="frame", disable=None)
 
     return progress
 

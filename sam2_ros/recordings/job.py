@@ -13,6 +13,7 @@ from sam2_ros.tracking import FrameResult
 from .bag_access import open_bag
 from .labelling import Labeller
 from .look_back import LookBack, MakeTracker
+from .outputs.common import Origin
 from .outputs.thinning import Thinning
 from .outputs.writer import LabelWriter
 from .problems import Problems
@@ -31,6 +32,7 @@ class Job:
     recording: Path
     topic: str  # "" of a video or a folder of pictures
     folder: Path
+    origin: Origin
     prompts: Sequence[PlannedPrompt]
     detections_topic: str  # "" for none
     detections: DetectionConfig
@@ -41,11 +43,6 @@ class Job:
     max_objects: int
     rate: float  # pictures per second of a folder
     run: Run
-
-    @property
-    def name(self) -> str:
-        """Of the stream, for people and as a sequence's name."""
-        return "_".join(filter(None, [self.recording.stem, self.topic.strip("/").replace("/", "_")]))
 
 
 def label(job: Job, make_tracker: MakeTracker, is_stopped: Callable[[], bool], progress: Progress) -> Run:
@@ -63,7 +60,7 @@ def label(job: Job, make_tracker: MakeTracker, is_stopped: Callable[[], bool], p
     with ExitStack() as opened:
         stream = _open(job, labeller, opened, problems)
         thinning = Thinning(job.every, job.only_changed)
-        writer = opened.enter_context(LabelWriter(job.folder, job.formats, job.name, thinning, problems))
+        writer = opened.enter_context(LabelWriter(job.folder, job.formats, job.origin, thinning, problems))
 
         def write(complete: Iterable[tuple[Frame, FrameResult]]) -> None:
             for frame, result in complete:
