@@ -19,8 +19,8 @@ ALLOWED = {
     "media": {"numpy", "cv2", "av", "matplotlib", "PIL", "cv_bridge", "sam2_ros.tracking"},
     "segmentation": {"torch", "numpy", "cv2", "sam2_ros.model", "sam2_ros.tracking"},
     "recordings": {
-        *("numpy", "cv2", "matplotlib", "yaml", "rosbags", "mcap", "pycocotools"),
-        *("sam2_ros.tracking", "sam2_ros.detection", "sam2_ros.media"),
+        *("numpy", "cv2", "matplotlib", "yaml", "rosbags", "mcap", "pycocotools", "ray"),
+        *("sam2_ros.model", "sam2_ros.tracking", "sam2_ros.detection", "sam2_ros.media"),
     },
     "export": {"torch", "onnxruntime", "sam2_ros.model"},
     "synthetic": {
@@ -32,7 +32,7 @@ ALLOWED = {
         *("sam2_ros.model", "sam2_ros.tracking", "sam2_ros.media", "sam2_ros.synthetic"),
     },
 }
-SHARED = {"sam2_ros.files", "sam2_ros.optional"}  # small helpers without dependencies
+SHARED = {"sam2_ros.files", "sam2_ros.optional", "sam2_ros.__version__"}  # small helpers without dependencies
 ABOVE_NODE = {"sam2_ros.cli", "sam2_ros.training", "sam2_ros.synthetic"}
 ROS = {"rclpy", "ament_index_python", "cv_bridge", "message_filters", "tf2_ros", "sam2_ros.msg", "sam2_ros.srv"}
 

@@ -34,6 +34,7 @@ class Job:
     folder: Path
     origin: Origin
     prompts: Sequence[PlannedPrompt]
+    problems: Problems  # with them
     detections_topic: str  # "" for none
     detections: DetectionConfig
     formats: Sequence[str]
@@ -53,6 +54,7 @@ def label(job: Job, make_tracker: MakeTracker, is_stopped: Callable[[], bool], p
     Raises OSError that names the file where the disk is full: what has been written stays.
     """
     problems, report = Problems(), Report()
+    problems.extend(job.problems)
     is_readable = True
     labeller = Labeller(make_tracker(job.max_objects), job.prompts, problems)
     look_back = LookBack(job.look_back, make_tracker, report.note_agreement)

@@ -169,7 +169,7 @@ def test_corrections_of_another_camera_are_an_error(label, complaint, bag, tmp_p
     assert label(recording, "--topic", "/left", "--format", "label-studio") == 0
     export = str(accept(tmp_path / "out" / "label_studio.json", frame=2))
     line = complaint(recording, "--topic", "/right", "--from-label-studio", export)
-    assert "export.json holds no annotated image of drive /right" in line
+    assert "--from-label-studio holds no annotated image of drive /right" in line
 
 
 # ---- repeated
