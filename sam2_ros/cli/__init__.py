@@ -43,7 +43,8 @@ def _run(argv: Sequence[str]) -> int:
     commands = {name: _command(name) for name in requested or COMMANDS}
     args = _parser(commands).parse_args(argv)
     try:
-        return commands[args.command].run(args)
+        exit_status: int = commands[args.command].run(args)
+        return exit_status
     except (CheckpointError, DownloadError, OSError, ValueError) as error:
         problem = error_text(error)
     print(f"sam2_ros {args.command}: {problem}", file=sys.stderr)

@@ -80,7 +80,8 @@ class CompiledSam2:
 
     def encode_image(self, image: Tensor) -> ImageFeatures:
         """Like `Sam2.encode_image`"""
-        return self._encode(image)
+        features: ImageFeatures = self._encode(image)
+        return features
 
     def without_memory(self, features: ImageFeatures) -> Tensor:
         """Like `Sam2.without_memory`"""
@@ -91,7 +92,10 @@ class CompiledSam2:
         if not self.reads_compiled:
             return self._model.read_memory(features, memory)
         count = len(memory.pointers)
-        return self._in_batches(lambda batch: self._read(features, batch), self._padded_memory(memory), count)
+        conditioned: Tensor = self._in_batches(
+            lambda batch: self._read(features, batch), self._padded_memory(memory), count
+        )
+        return conditioned
 
     def decode(
         self,
@@ -110,13 +114,15 @@ class CompiledSam2:
 
     def decode_mask_prompt(self, features: ImageFeatures, mask: Tensor) -> Decoded:
         """Like `Sam2.decode_mask_prompt`"""
-        return self._in_batches(lambda batch: self._decode_mask(features, batch), mask, mask.shape[0])
+        decoded: Decoded = self._in_batches(lambda batch: self._decode_mask(features, batch), mask, mask.shape[0])
+        return decoded
 
     def write_memory(self, features: ImageFeatures, logits: Tensor, occlusion_score: Tensor, binarise: bool) -> Tensor:
         """Like `Sam2.write_memory`"""
-        return self._in_batches(
+        written: Tensor = self._in_batches(
             lambda batch: self._write(features, *batch, binarise), (logits, occlusion_score), logits.shape[0]
         )
+        return written
 
     def _in_batches(self, operation: Callable[[Any], Any], objects: Any, count: int) -> Any:
         """`operation` of tensors with `count` objects each; batches are padded with copies of their last object."""

@@ -36,4 +36,5 @@ def transient_local(depth: int) -> QoSProfile:
 
 def has_subscribers(publisher: Any) -> bool:
     """Whether the publisher has a matching subscription."""
-    return publisher.get_subscription_count() > 0
+    count: int = publisher.get_subscription_count()
+    return count > 0

@@ -125,7 +125,8 @@ def _label(jobs: deque[Job], workers: list[Any], is_stopped: Callable[[], bool])
 
 def _outcome(done: Any, job: Job) -> Outcome:
     try:
-        return ray.get(done)
+        outcome: Outcome = ray.get(done)
+        return outcome
     except RayError as error:
         return Outcome(job.recording, job.topic, job.folder, error=_lost(error))
 

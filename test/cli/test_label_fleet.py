@@ -18,6 +18,7 @@ from .test_label import contents, pictures, weights  # noqa: F401, a fixture
 
 DRIVES = ("first", "second", "third")
 FORMATS = "mcap,coco,yolo,davis,label-studio"
+Options = Callable[..., list[str]]
 RAY = ("--ray", "local", "--workers", "2")
 
 
@@ -27,7 +28,7 @@ def recordings(tmp_path: Path) -> list[Path]:
 
 
 @pytest.fixture
-def options(weights: Path, tmp_path: Path) -> Callable[..., list[str]]:  # noqa: F811
+def options(weights: Path, tmp_path: Path) -> Options:  # noqa: F811
     """Arguments that label into a folder of `tmp_path`."""
     objects = ", ".join(
         f"{{recording: {name}, label: ball, prompts: [{{frame: 0, clicks: [[30, 20]]}}]}}" for name in DRIVES
@@ -51,7 +52,7 @@ def label_contents(folder: Path) -> dict[str, bytes]:
     return {name: data for name, data in contents(folder / "labels").items() if name != "label_summary.csv"}
 
 
-def run_apart(arguments: list[str]) -> subprocess.Popen:
+def run_apart(arguments: list[str]) -> subprocess.Popen[str]:
     return subprocess.Popen([sys.executable, "-m", "sam2_ros", "label", *arguments], stderr=subprocess.PIPE, text=True)
 
 
@@ -82,7 +83,7 @@ def workers_of(process: int) -> list[int]:
 
 
 def test_several_recordings_have_a_folder_each_and_one_that_fails_does_not_stop_the_others(
-    recordings, options, tmp_path: Path, capsys
+    recordings: list[Path], options: Options, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_recording(tmp_path / "other", *images(pictures(3), "/elsewhere"))
     given = [str(recordings[0]), str(tmp_path / "other"), str(tmp_path / "none"), str(recordings[1])]
@@ -99,7 +100,9 @@ def test_several_recordings_have_a_folder_each_and_one_that_fails_does_not_stop_
     assert "2 complete, 2 failed" in capsys.readouterr().out
 
 
-def test_recordings_of_one_name_and_objects_of_no_recording_are_errors(recordings, options, tmp_path: Path, capsys):
+def test_recordings_of_one_name_and_objects_of_no_recording_are_errors(
+    recordings: list[Path], options: Options, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "sub").mkdir()
     twin = write_recording(tmp_path / "sub" / "first", *images(pictures(3)))
     assert main(["label", str(recordings[0]), str(twin), *options("out")]) == 1
@@ -110,7 +113,7 @@ def test_recordings_of_one_name_and_objects_of_no_recording_are_errors(recording
 
 
 def test_a_cluster_gives_the_very_files_of_a_single_process_and_keeps_them_in_a_second_run(
-    recordings, options, tmp_path: Path, capsys
+    recordings: list[Path], options: Options, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_recording(tmp_path / "other", *images(pictures(3), "/elsewhere"))
     given = [*map(str, recordings), str(tmp_path / "other"), "--format", FORMATS]
@@ -128,7 +131,7 @@ def test_a_cluster_gives_the_very_files_of_a_single_process_and_keeps_them_in_a_
 
 
 @pytest.mark.slow
-def test_the_job_of_a_killed_worker_is_repeated_with_equal_results(options, tmp_path: Path) -> None:
+def test_the_job_of_a_killed_worker_is_repeated_with_equal_results(options: Options, tmp_path: Path) -> None:
     given = [str(write_recording(tmp_path / name, *images(pictures(60)))) for name in DRIVES]
     given += ["--format", FORMATS]
     assert main(["label", *given, *options("here")]) == 0
@@ -146,7 +149,7 @@ def test_the_job_of_a_killed_worker_is_repeated_with_equal_results(options, tmp_
 
 
 @pytest.mark.slow
-def test_an_interrupted_cluster_keeps_what_is_complete_and_nothing_else(options, tmp_path: Path) -> None:
+def test_an_interrupted_cluster_keeps_what_is_complete_and_nothing_else(options: Options, tmp_path: Path) -> None:
     given = [str(write_recording(tmp_path / "first", *images(pictures(400))))]
     (tmp_path / "prompts.yaml").write_text("objects: [{prompts: [{frame: 0, clicks: [[30, 20]]}]}]")
     process = run_apart([*given, *options("out", *RAY), "--format", "coco"])
@@ -160,7 +163,7 @@ def test_an_interrupted_cluster_keeps_what_is_complete_and_nothing_else(options,
     assert [path.name for path in (out / "labels").iterdir()] == ["label_summary.csv"]
 
 
-def test_a_folder_with_other_files_is_not_replaced(recordings, options, tmp_path: Path) -> None:
+def test_a_folder_with_other_files_is_not_replaced(recordings: list[Path], options: Options, tmp_path: Path) -> None:
     notes = tmp_path / "out" / "labels" / "first" / "notes.txt"
     notes.parent.mkdir(parents=True)
     notes.write_text("mine")
@@ -170,7 +173,9 @@ def test_a_folder_with_other_files_is_not_replaced(recordings, options, tmp_path
     assert notes.read_text() == "mine"
 
 
-def test_without_ray_the_option_says_how_to_install_it(recordings, options, monkeypatch, capsys) -> None:
+def test_without_ray_the_option_says_how_to_install_it(
+    recordings: list[Path], options: Options, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     assert main(["label", str(recordings[0]), *options("out", *RAY)]) == 1
     assert "--ray needs ray" in capsys.readouterr().err

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 import yaml
@@ -50,7 +51,7 @@ def test_without_arguments_only_the_parameter_file_is_used(track: ModuleType) ->
     assert track.parameters(arguments) == [str(ROOT / "config" / "track.yaml")]
 
 
-def evaluated(parameters: dict) -> dict:
+def evaluated(parameters: dict[Any, Any]) -> dict[str, Any]:
     """As launch writes them into the node's file of parameters."""
     (found,) = evaluate_parameters(LaunchContext(), normalize_parameters([parameters]))
     assert isinstance(found, dict)
@@ -220,7 +221,7 @@ def test_the_transport_is_large_data_unless_the_user_sets_one(
 
 
 @pytest.fixture
-def launched(tmp_path: Path) -> Iterator[subprocess.Popen]:
+def launched(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     """`ros2 launch` of the tracker with random weights."""
     if shutil.which("ros2") is None:
         pytest.skip("needs the command `ros2` of a ROS 2 distribution")
@@ -263,11 +264,11 @@ def wait_until_active(timeout: float) -> set[str]:
     pytest.fail(f"the node is not active after {timeout} s")
 
 
-def children(process: subprocess.Popen) -> list[int]:
+def children(process: subprocess.Popen[bytes]) -> list[int]:
     return [int(pid) for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
 
 
-def test_the_node_is_activated_and_so_is_a_respawned_one(launched: subprocess.Popen) -> None:
+def test_the_node_is_activated_and_so_is_a_respawned_one(launched: subprocess.Popen[bytes]) -> None:
     topics = wait_until_active(60)
     assert {"/camera/image_raw", "/camera/image_raw_mouse_left", "/robot/sam2_tracker/overlay_mouse_left"} <= topics
     assert "/segment_anything2/binary_segmentation_mask" in topics

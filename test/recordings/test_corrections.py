@@ -46,8 +46,11 @@ POINT = {"x": 50.0, "y": 50.0, "width": 0.5}
 TRIANGLE = {"points": [[10, 10], [20, 10], [20, 20]], "closed": True}
 
 
+Read = Callable[..., tuple[list[PlannedPrompt], list[str]]]
+
+
 @pytest.fixture
-def read(tmp_path: Path) -> Callable[..., tuple[list[PlannedPrompt], list[str]]]:
+def read(tmp_path: Path) -> Read:
     """Prompts and problems of tasks, given as the regions of each."""
 
     def run(*tasks: list[dict[str, Any]]) -> tuple[list[PlannedPrompt], list[str]]:
@@ -113,27 +116,28 @@ def test_our_own_tasks_come_back_as_they_are_if_somebody_accepts_them(tmp_path: 
 # ---- shapes
 
 
-def test_a_turned_rectangle_becomes_the_box_around_it(read) -> None:
+def test_a_turned_rectangle_becomes_the_box_around_it(read: Read) -> None:
     (prompt,), _ = read([region("rectanglelabels", {**RECTANGLE, "rotation": 90}, "cup")])
-    box = prompt.prompt.box  # 40 x 15 pixels, turned about (20, 30)
+    box = prompt.prompt.box
+    assert box is not None  # 40 x 15 pixels, turned about (20, 30)
     assert np.allclose([box.x0, box.y0, box.x1, box.y1], [4.5, 29.5, 19.5, 69.5])
 
 
-def test_key_points_are_clicks_and_say_if_they_are_beside_the_object(read) -> None:
+def test_key_points_are_clicks_and_say_if_they_are_beside_the_object(read: Read) -> None:
     (prompt,), _ = read(
         [region("keypointlabels", POINT, "cup"), region("keypointlabels", POINT, "cup", is_positive=False)]
     )
     assert prompt.prompt.clicks == (Click(39.5, 29.5), Click(39.5, 29.5, positive=False))
 
 
-def test_a_label_that_is_a_result_of_its_own_counts(read) -> None:
+def test_a_label_that_is_a_result_of_its_own_counts(read: Read) -> None:
     labels = {**SIZE, "id": "a", "type": "labels", "value": {**RECTANGLE, "labels": ["cup"]}}
     (prompt,), _ = read([region("rectangle", RECTANGLE, id="a"), labels])
     assert prompt.prompt.label == "cup"
     assert prompt.prompt.box is not None
 
 
-def test_parts_of_an_object_are_joined_and_boxes_beside_them_are_a_problem(read) -> None:
+def test_parts_of_an_object_are_joined_and_boxes_beside_them_are_a_problem(read: Read) -> None:
     other = {"points": [[60, 60], [80, 60], [80, 80]]}
     (prompt,), problems = read(
         [
@@ -142,6 +146,7 @@ def test_parts_of_an_object_are_joined_and_boxes_beside_them_are_a_problem(read)
             region("rectanglelabels", RECTANGLE, "cup"),
         ]
     )
+    assert prompt.prompt.mask is not None
     assert prompt.prompt.mask[8, 14]
     assert prompt.prompt.mask[38, 60]
     assert problems == ["task 0, object 1: boxes and key points are not used beside a mask"]
@@ -157,7 +162,9 @@ def test_parts_of_an_object_are_joined_and_boxes_beside_them_are_a_problem(read)
         (region("keypointlabels", POINT, image_rotation=90), "drawn on a rotated image"),
     ],
 )
-def test_a_region_that_cannot_be_used_is_a_problem_and_the_others_are_used(read, damaged, problem: str) -> None:
+def test_a_region_that_cannot_be_used_is_a_problem_and_the_others_are_used(
+    read: Read, damaged: dict[str, Any], problem: str
+) -> None:
     prompts, problems = read([damaged, region("keypointlabels", POINT, "cup")])
     assert [prompt.prompt.label for prompt in prompts] == ["cup"]
     assert len(problems) == 1
@@ -167,7 +174,7 @@ def test_a_region_that_cannot_be_used_is_a_problem_and_the_others_are_used(read,
 # ---- objects
 
 
-def test_a_region_drawn_anew_belongs_to_the_object_of_its_label_that_has_none(read) -> None:
+def test_a_region_drawn_anew_belongs_to_the_object_of_its_label_that_has_none(read: Read) -> None:
     known = [region("keypointlabels", POINT, "cup", "object 3"), region("keypointlabels", POINT, "cup", "object 5")]
     anew = [region("keypointlabels", POINT, "cup", "object 3"), region("rectanglelabels", RECTANGLE, "cup")]
     prompts, problems = read(known, anew)
@@ -178,14 +185,14 @@ def test_a_region_drawn_anew_belongs_to_the_object_of_its_label_that_has_none(re
     assert not problems
 
 
-def test_a_region_of_a_new_label_is_a_new_object_on_all_images(read) -> None:
+def test_a_region_of_a_new_label_is_a_new_object_on_all_images(read: Read) -> None:
     known, new = region("keypointlabels", POINT, "cup", "object 3"), region("rectanglelabels", RECTANGLE, "bowl")
     prompts, problems = read([known, new], [new])
     assert [(p.moment, p.object) for p in prompts] == [(AtFrame(0), 3), (AtFrame(0), 4), (AtFrame(1), 4)]
     assert not problems
 
 
-def test_a_region_that_may_be_of_several_objects_is_a_problem(read) -> None:
+def test_a_region_that_may_be_of_several_objects_is_a_problem(read: Read) -> None:
     cups = [region("keypointlabels", POINT, "cup", f"object {number}") for number in (1, 2)]
     prompts, problems = read(cups, [region("rectanglelabels", RECTANGLE, "cup")])
     assert [p.object for p in prompts] == [1, 2, 3]

@@ -40,7 +40,8 @@ class Camera:
     @property
     def topic(self) -> str:
         """After remapping."""
-        return self._subscription.topic_name
+        topic: str = self._subscription.topic_name
+        return topic
 
     @property
     def silence(self) -> float:
@@ -98,7 +99,7 @@ class Camera:
 
 def _compressed_topic(node: Node) -> str:
     """`image/compressed` where it is remapped; else `image` + /compressed, as image_transport does."""
-    remapped = node.resolve_topic_name("image/compressed")
+    remapped: str = node.resolve_topic_name("image/compressed")
     if remapped != node.resolve_topic_name("image/compressed", only_expand=True):
         return remapped
     base = node.resolve_topic_name("image")

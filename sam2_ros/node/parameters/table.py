@@ -278,7 +278,8 @@ TABLE = {entry.name: entry for entry in fields(Parameters)}
 
 def rule_of(name: str) -> Rule:
     """The rule of a parameter of the table."""
-    return TABLE[name].metadata["rule"]
+    rule: Rule = TABLE[name].metadata["rule"]
+    return rule
 
 
 def kind_of(name: str) -> type:

@@ -17,6 +17,8 @@ from std_srvs.srv import Trigger
 from sam2_ros.node import qos
 from sam2_ros.node.conversions.messages import image_message, nearest_time
 
+from ..conftest import Robot
+
 pytest.importorskip("message_filters")
 pytest.importorskip("sensor_msgs_py")
 
@@ -29,7 +31,7 @@ DISTANCE = 0.8  # metres
 class Table:
     """A block on a table before a camera with depth."""
 
-    def __init__(self, robot) -> None:
+    def __init__(self, robot: Robot) -> None:
         self.robot = robot
         reliable = qos.profile("reliable", 10)
         self._depth = robot.node.create_publisher(Image, "depth", reliable)
@@ -65,7 +67,7 @@ class Table:
 
 
 @pytest.fixture(scope="module")
-def shared_table(start: Callable) -> Table:
+def shared_table(start: Callable[..., Robot]) -> Table:
     weights = ROOT / "sam2_ros" / "weights" / "nano.safetensors"
     return Table(start(checkpoint=weights, image_size=0, depth=True, image_reliability="reliable", image_depth=10))
 
@@ -80,11 +82,11 @@ def table(shared_table: Table) -> Table:
 
 
 @pytest.fixture
-def client(tmp_path: Path) -> Iterator[Callable[..., tuple[subprocess.Popen, Path]]]:
+def client(tmp_path: Path) -> Iterator[Callable[..., tuple[subprocess.Popen[bytes], Path]]]:
     """Starts the example with arguments; what it prints goes to the file."""
     processes = []
 
-    def run(*arguments: str) -> tuple[subprocess.Popen, Path]:
+    def run(*arguments: str) -> tuple[subprocess.Popen[bytes], Path]:
         out = tmp_path / "out"
         with out.open("wb") as file:
             command = [sys.executable, str(ROOT / "examples" / "grasp_target.py"), *arguments]
@@ -97,7 +99,9 @@ def client(tmp_path: Path) -> Iterator[Callable[..., tuple[subprocess.Popen, Pat
         process.wait()
 
 
-def test_it_waits_while_the_object_is_hidden_and_then_prints_where_to_grasp_it(table: Table, client: Callable) -> None:
+def test_it_waits_while_the_object_is_hidden_and_then_prints_where_to_grasp_it(
+    table: Table, client: Callable[..., tuple[subprocess.Popen[bytes], Path]]
+) -> None:
     table.robot.add(label="block", clicks=[Click(x=60.0, y=50.0)])
     hidden = lambda: table.robot.tracks[-1].tracks and not table.robot.tracks[-1].tracks[0].area  # noqa: E731
     table.show_until(hidden, "occlusion", hidden=True)
@@ -114,7 +118,7 @@ def test_it_waits_while_the_object_is_hidden_and_then_prints_where_to_grasp_it(t
     assert int(text[5]) == pytest.approx(1600, rel=0.2)
 
 
-def test_a_click_starts_the_object(table: Table, client: Callable) -> None:
+def test_a_click_starts_the_object(table: Table, client: Callable[..., tuple[subprocess.Popen[bytes], Path]]) -> None:
     process, out = client("--click", "60,50")
     table.show_until(lambda: process.poll() is not None, "answer of the client")
     assert process.returncode == 0 and f"{DISTANCE:.3f}) m in optical" in out.read_text(), out.read_text()
