@@ -103,7 +103,7 @@ pytorch() {
 }
 
 python_packages() {
-    install --use-pep517 --editable '.[export,train,recordings,text,panel,dev,docs]'
+    install --use-pep517 --editable '.[export,train,recordings,text,fleet,panel,dev,docs]'
 }
 
 # Debian has Python's headers and library in packages of their own. Their files are enough: no root is needed.

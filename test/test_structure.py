@@ -20,8 +20,8 @@ ALLOWED = {
     "segmentation": {"torch", "numpy", "cv2", "sam2_ros.model", "sam2_ros.tracking"},
     "text": {"torch", "numpy", "sam2_ros.tracking", "sam2_ros.detection", "sam2_ros.segmentation"},
     "recordings": {
-        *("numpy", "cv2", "matplotlib", "yaml", "rosbags", "mcap", "pycocotools"),
-        *("sam2_ros.tracking", "sam2_ros.detection", "sam2_ros.media"),
+        *("numpy", "cv2", "matplotlib", "yaml", "rosbags", "mcap", "pycocotools", "ray"),
+        *("sam2_ros.model", "sam2_ros.tracking", "sam2_ros.detection", "sam2_ros.text", "sam2_ros.media"),
     },
     "panel": {"numpy", "cv2", "aiohttp", "sam2_ros.tracking", "sam2_ros.media"},
     "export": {"torch", "onnxruntime", "sam2_ros.model"},
@@ -34,7 +34,7 @@ ALLOWED = {
         *("sam2_ros.model", "sam2_ros.tracking", "sam2_ros.media", "sam2_ros.synthetic"),
     },
 }
-SHARED = {"sam2_ros.files", "sam2_ros.optional"}  # small helpers without dependencies
+SHARED = {"sam2_ros.files", "sam2_ros.optional", "sam2_ros.__version__"}  # small helpers without dependencies
 ABOVE_NODE = {"sam2_ros.cli", "sam2_ros.training", "sam2_ros.synthetic"}
 ROS = {"rclpy", "ament_index_python", "cv_bridge", "message_filters", "tf2_ros", "sam2_ros.msg", "sam2_ros.srv"}
 

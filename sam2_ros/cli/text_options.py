@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
 
 import torch
 
-from sam2_ros.detection.types import Detection, DetectionConfig
-from sam2_ros.recordings.streams import Frame
 from sam2_ros.text.detector import DetectorConfig, TextDetector
 from sam2_ros.text.frame_search import FrameSearch
 from sam2_ros.text.loading import DEFAULT_MODEL, load_text_detector
 from sam2_ros.text.schedule import SearchRates
 from sam2_ros.text.words import WordsError, parse_words
-from sam2_ros.tracking.types import FrameResult
-
-# The detector has a threshold of its own, and is slow: its second box confirms the first.
-WORD_DETECTIONS = DetectionConfig(min_score=0.0, min_hits=2)
 
 
 def add_text_options(parser: argparse.ArgumentParser) -> None:
@@ -62,22 +55,6 @@ def frame_search(args: argparse.Namespace, detector: TextDetector) -> FrameSearc
     return FrameSearch(
         detector, args.text, DetectorConfig(threshold=args.text_threshold), SearchRates(rate=args.text_rate)
     )
-
-
-class SearchedDetections:
-    """What words find on the frames of a recording."""
-
-    def __init__(self, search: FrameSearch) -> None:
-        self._search = search
-
-    def on(self, frame: Frame, result: FrameResult) -> Iterator[Sequence[Detection]]:
-        """The array for a frame with these tracks; none where it is not searched."""
-        found = self._search.detect(frame.rgb, frame.seconds, result.tracks)
-        if found is not None:
-            yield found
-
-    def finish(self) -> None:
-        """Nothing is left over."""
 
 
 def words(text: str) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from sam2_ros.detection.association import DetectionAssociator
 from sam2_ros.media.sources import Source, open_source
 from sam2_ros.media.table import TrackRow, describe
 from sam2_ros.model import load_model
-from sam2_ros.text.frame_search import FrameSearch
+from sam2_ros.text.frame_search import WORD_DETECTIONS, FrameSearch
 from sam2_ros.tracking import Event, FrameResult, StreamingTracker, TrackerConfig
 from sam2_ros.tracking.device import choose_device, choose_precision
 from sam2_ros.tracking.speed import speed_of
@@ -26,7 +26,7 @@ from sam2_ros.tracking.types import TrackState
 
 from .interruption import Interruption
 from .options import add_model_options, add_preset_options, chosen_preset, rate, utf8_text, whole_number
-from .text_options import WORD_DETECTIONS, add_text_options, frame_search, load_detector
+from .text_options import add_text_options, frame_search, load_detector
 from .track_outputs import RunFiles, check_folder
 from .track_prompts import InOrder, PlannedPrompt, box, check_reached, click, frame_number, plan_prompts
 

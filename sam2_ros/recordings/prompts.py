@@ -72,6 +72,7 @@ class PlannedPrompt:
     object: int
     moment: AtFrame | AtStamp | NewestAt
     prompt: Prompt
+    is_correction: bool = False  # of earlier labels: the object may be one that a detector finds again
 
 
 def recorded_prompts(bag: Bag, topic: str, problems: Problems) -> list[PlannedPrompt]:

@@ -6,11 +6,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from sam2_ros.detection.types import Detection
+from sam2_ros.detection.types import Detection, DetectionConfig
 from sam2_ros.tracking.types import Track, TrackState
 
 from .detector import DetectorConfig, TextDetector
 from .schedule import SearchRates, SearchSchedule, found_by
+
+# The detector has a threshold of its own, and is slow: its second box confirms the first.
+WORD_DETECTIONS = DetectionConfig(min_score=0.0, min_hits=2)
 
 
 class FrameSearch:

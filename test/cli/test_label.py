@@ -140,6 +140,48 @@ def test_prompts_and_detections_of_the_recording_are_used(
     assert (first["label"], first["first_frame"]) == ("ball", "0")
 
 
+# ---- corrected
+
+
+def accept(tasks: Path, frame: int) -> Path:
+    """Label Studio's export after somebody has accepted what was found on one frame."""
+    exported = json.loads(tasks.read_text())
+    for task in exported:
+        is_accepted = task["data"]["frame"] == frame
+        task["annotations"] = [{"result": task["predictions"][0]["result"]}] if is_accepted else []
+    file = tasks.parent.parent / "export.json"
+    file.write_text(json.dumps(exported))
+    return file
+
+
+def test_corrections_from_label_studio_are_applied_to_their_camera(
+    label: Callable[..., int], arguments: list[str], bag: Callable[..., Path], tmp_path: Path
+) -> None:
+    recording = bag()
+    assert label(recording, "--topic", "/left", "--format", "label-studio") == 0
+    export = str(accept(tmp_path / "out" / "label_studio.json", frame=2))
+    (first,) = json.loads((tmp_path / "out" / "label_studio.json").read_text())[2]["predictions"]
+    assert first["result"]
+    index = arguments.index("--prompts")
+    alone = [*arguments[:index], *arguments[index + 2 :], "--from-label-studio", export]
+    assert main(["label", str(recording), *alone, "--topic", "/left"]) == 0
+    (row,) = csv.DictReader((tmp_path / "out" / "report.csv").open())
+    assert (row["object"], row["label"], row["first_frame"], row["frames"]) == ("1", "ball", "2", "4")
+    assert label(recording, "--topic", "/left", "--from-label-studio", export) == 0
+    (row,) = csv.DictReader((tmp_path / "out" / "report.csv").open())
+    assert (row["object"], row["first_frame"], row["frames"]) == ("1", "0", "6")
+
+
+def test_corrections_of_another_camera_are_an_error(
+    label: Callable[..., int], complaint: Callable[..., str], bag: Callable[..., Path], tmp_path: Path
+) -> None:
+    recording = bag()
+    assert label(recording, "--topic", "/left", "--format", "label-studio") == 0
+    export = str(accept(tmp_path / "out" / "label_studio.json", frame=2))
+    line = complaint(recording, "--topic", "/right", "--from-label-studio", export)
+    assert "--from-label-studio holds no annotated image of drive /right" in line
+
+
 # ---- repeated
 
 
