@@ -34,7 +34,10 @@ ALLOWED = {
 }
 SHARED = {"sam2_ros.files", "sam2_ros.optional"}  # small helpers without dependencies
 ABOVE_NODE = {"sam2_ros.cli", "sam2_ros.training", "sam2_ros.synthetic"}
-ROS = {"rclpy", "ament_index_python", "cv_bridge", "message_filters", "tf2_ros", "sam2_ros.msg", "sam2_ros.srv"}
+ROS = {
+    *("rclpy", "ament_index_python", "cv_bridge", "message_filters", "tf2_ros"),
+    *("sam2_ros.action", "sam2_ros.msg", "sam2_ros.srv"),
+}
 
 MAY_IMPORT_ROS = {
     PACKAGE / "benchmark" / "overhead.py",

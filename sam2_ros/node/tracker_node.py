@@ -38,6 +38,7 @@ from sam2_ros.node.requests import Requests
 from sam2_ros.node.services import Services
 from sam2_ros.node.session import Session
 from sam2_ros.node.statistics import Statistics
+from sam2_ros.node.track_object import TrackObjectServer
 from sam2_ros.node.worker import JobRefusedError
 from sam2_ros.tracking.types import Event
 
@@ -77,6 +78,7 @@ class TrackerNode(LifecycleNode):
         values = parameters.declare(self)
         self.add_on_set_parameters_callback(self._on_set_parameters)
         Services(self, self._active_requests)
+        self._track_object = TrackObjectServer(self, self._active_requests)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 1)
         self._sim_time = SimTimeMonitor(self)
         steady = Clock(clock_type=ClockType.STEADY_TIME)  # simulation time may stop, and this timer reports it
@@ -98,7 +100,7 @@ class TrackerNode(LifecycleNode):
         self._statistics = Statistics()
         logger = self.get_logger()
         lifter = Lifter(values.target_frame, self._transforms, self._statistics, logger) if values.depth else None
-        self._result_publishers = Publishers(self, values, lifter)
+        self._result_publishers = Publishers(self, values, lifter, self._track_object.goals)
         self._session = Session(
             tracker, self._result_publishers, self._statistics, self.get_logger(), values.image_bit_depth
         )
@@ -161,6 +163,13 @@ class TrackerNode(LifecycleNode):
         if self._active is not None:
             active, self._active = self._active, None
             active.close(timeout)
+            may_run_on = timeout is not None  # the worker
+            self._track_object.goals.deactivate(None if may_run_on else self._session)
+
+    def destroy_node(self) -> None:
+        """Destroy the node; `stop` has to be called before."""
+        self._track_object.destroy()
+        super().destroy_node()
 
     def _free(self) -> None:
         if self._result_publishers is not None:
@@ -200,7 +209,8 @@ class TrackerNode(LifecycleNode):
         return SetParametersResult(successful=True)
 
     def _on_diagnostics(self) -> None:
-        values = {**device_values(self._device), **self._statistics.values()}
+        goals = {"goals of ~/track_object": str(len(self._track_object.goals))}
+        values = {**device_values(self._device), **self._statistics.values(), **goals}
         stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(diagnostic_array(self.get_name(), stamp, self._status(), values))
 

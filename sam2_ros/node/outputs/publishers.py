@@ -15,6 +15,7 @@ from sam2_ros.media.colours import ObjectColours
 from sam2_ros.msg import TrackArray, TrackEvent
 from sam2_ros.node import features, qos
 from sam2_ros.node.conversions import messages
+from sam2_ros.node.goals import Goals
 from sam2_ros.node.outputs.depth import DepthPublishers
 from sam2_ros.node.outputs.lifter import Lifter
 from sam2_ros.node.parameters import Parameters
@@ -28,9 +29,12 @@ if TYPE_CHECKING:
 class Publishers:
     """Publishes the results of one image, all with the image's header."""
 
-    def __init__(self, node: LifecycleNode, parameters: Parameters, lifter: Lifter | None = None) -> None:
-        """Without a lifter, the topics that need depth do not exist."""
+    def __init__(
+        self, node: LifecycleNode, parameters: Parameters, lifter: Lifter | None = None, goals: Goals | None = None
+    ) -> None:
+        """Without a lifter, the topics that need depth do not exist. Results are passed on to the `goals`."""
         self._node = node
+        self._goals = Goals() if goals is None else goals
         results = qos.profile(parameters.publish_reliability, parameters.publish_depth)
         events = qos.profile("reliable", qos.EVENT_QUEUE_SIZE)
         self._tracks = node.create_lifecycle_publisher(TrackArray, "~/tracks", results)
@@ -65,11 +69,15 @@ class Publishers:
         self._times[result.stamp] = header.stamp
         if result.stamp not in self._recent:
             self._recent.append(result.stamp)
-        with_tracks = qos.has_subscribers(self._tracks)
+        is_subscribed = qos.has_subscribers(self._tracks)
+        with_tracks = is_subscribed or len(self._goals) > 0
         lifted = self._depth_publishers.publish(output, with_positions=with_tracks) if self._depth_publishers else None
         if with_tracks:
             cropped = self._node.get_parameter("publish_cropped_masks").value
-            self._tracks.publish(messages.track_array(result, header, self._time_of, cropped, lifted))
+            tracks = messages.track_array(result, header, self._time_of, cropped, lifted)
+            if is_subscribed:
+                self._tracks.publish(tracks)
+            self._goals.update(tracks, output)
         if qos.has_subscribers(self._masks):
             self._masks.publish(messages.image_message(result.label_image, "mono8", header))
         if qos.has_subscribers(self._target_mask):
