@@ -35,11 +35,13 @@ def number(given: Any, name: str) -> float:
 
 
 def check_types(settings: Any) -> None:
-    """Raises TypeError unless every field of a dataclass has the type of its default."""
+    """Raises TypeError unless every field of a dataclass has the type of its default, ValueError for NaN."""
     for entry in fields(settings):
         value, expected = getattr(settings, entry.name), type(entry.default)
         if not isinstance(value, _ABSTRACT.get(expected, expected)):
             raise TypeError(f"{entry.name} is {shown(value)}, expected {expected.__name__}")
+        if value != value:  # no comparison with a limit finds it
+            raise ValueError(f"{entry.name} is NaN, expected a number")
 
 
 def shown(given: Any) -> str:

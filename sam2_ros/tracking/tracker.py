@@ -296,7 +296,7 @@ class StreamingTracker:
             self.remove(object_.id, f"lost: not seen for longer than remove_after ({limit:g} s)")
 
     def _object(self, track_id: int) -> TrackedObject:
-        if not isinstance(track_id, Integral):
+        if not isinstance(track_id, Integral) or isinstance(track_id, bool):
             raise TypeError(f"the object's id is {shown(track_id)}, expected an int that `add` returned")
         object_ = self._objects.get(track_id) or self._pending.get(track_id)
         if object_ is None:

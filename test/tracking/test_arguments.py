@@ -54,6 +54,7 @@ SECONDS = "expected seconds as a float: convert a ROS stamp by stamp.sec"
         ),
         (lambda tracker: tracker.remove(tracker.latest.tracks[0]), "the object's id is a Track, expected an int"),
         (lambda tracker: tracker.remove("1"), "the object's id is .*, expected an int"),
+        (lambda tracker: tracker.remove(True), r"the object's id is True \(bool\), expected an int"),
         (lambda tracker: StreamingTracker("nano"), r"model is 'nano' \(str\), expected what load_model returns"),
         (lambda tracker: StreamingTracker(tracker.model, {}), r"config is {} \(dict\), expected a TrackerConfig"),
     ],

@@ -14,6 +14,8 @@ from sam2_ros.tracking.memory_policy import POLICIES
         {"history": 0},
         {"max_prompted": 0},
         {"stamp_tolerance": -1.0},
+        {"stamp_tolerance": float("nan")},
+        {"target_fps": float("nan")},
         {"memory_policy": "elephant"},
         {"precision": "int4"},
         {"recent_memories": 0},

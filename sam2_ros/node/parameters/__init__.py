@@ -31,8 +31,7 @@ def declare(node: Node) -> Parameters:
     for name, entry in TABLE.items():
         value = entry.default
         if name in overrides:
-            value = convert(name, kind_of(name), overrides[name])
-            check(name, value)
+            value = _initial(name, overrides[name])
             if type(value) is not type(overrides[name]):
                 node.get_logger().info(f"parameter {name} is {overrides[name]!r}, converted to {value!r}")
         try:
@@ -40,6 +39,19 @@ def declare(node: Node) -> Parameters:
         except ParameterException as error:  # check() should have raised before
             raise ParameterError(f"parameter {name}: {error}") from error
     return read(node)
+
+
+def _initial(name: str, override: Any) -> Any:
+    try:
+        value = convert(name, kind_of(name), override)
+        check(name, value)
+    except ParameterError as error:
+        if "_" in name:
+            raise
+        # Other nodes have parameters such as `device`, too, and rclpy does not say where an override is from.
+        hint = "if a parameter file sets it for another node in `/**:`, move it to that node's name"
+        raise ParameterError(f"{error}; {hint}") from error
+    return value
 
 
 def _overrides(node: Node) -> dict[str, Any]:

@@ -118,8 +118,12 @@ def started(*arguments: str) -> Parameters:
         ("lost_after:=off", r"lost_after is False \(bool\), expected a number$"),
         ("lost_after:=.nan", "lost_after is nan, expected 0.0 to 3600.0"),
         ("image_timeout:=soon", r"image_timeout is 'soon' \(str\), expected a number$"),
-        ("depth:=2", r"depth is 2 \(int\), expected true or false$"),
-        ("depth:=/camera/depth", r"depth is '/camera/depth' \(str\), expected true or false$"),
+        ("depth:=2", r"depth is 2 \(int\), expected true or false; if a parameter file sets it for another node"),
+        ("depth:=/camera/depth", r"depth is '/camera/depth' \(str\), expected true or false; .* in `/\*\*:`, move it"),
+        (
+            "device:=/dev/video0",
+            "device is '/dev/video0', expected auto, .* in `/\\*\\*:`, move it to that node's name$",
+        ),
         (
             "detection_classes:=on",
             r"is True \(bool\), expected a string: YAML reads y, yes, on and true as true, .* quote",
