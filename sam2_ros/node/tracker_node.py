@@ -75,10 +75,10 @@ class TrackerNode(LifecycleNode):
         self._active: ActiveState | None = None  # while active
         self._is_finalized = False
         self._transforms = Transforms(self)
+        self._track_object = TrackObjectServer(self, self._active_requests)  # rclpy destroys the node after any error
         values = parameters.declare(self)
         self.add_on_set_parameters_callback(self._on_set_parameters)
         Services(self, self._active_requests)
-        self._track_object = TrackObjectServer(self, self._active_requests)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 1)
         self._sim_time = SimTimeMonitor(self)
         steady = Clock(clock_type=ClockType.STEADY_TIME)  # simulation time may stop, and this timer reports it
