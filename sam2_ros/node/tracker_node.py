@@ -24,15 +24,16 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from rclpy.parameter import Parameter
 
 from sam2_ros.model import CheckpointError
-from sam2_ros.node import features, parameters
+from sam2_ros.node import features, parameters, qos
 from sam2_ros.node.active_state import ActiveState
-from sam2_ros.node.diagnostics import OK, WARN, Status, device_values, diagnostic_array
+from sam2_ros.node.diagnostics import OK, WARN, Component, Status, device_values, diagnostic_array
 from sam2_ros.node.inputs.sim_time import SimTimeMonitor
 from sam2_ros.node.inputs.transforms import Transforms
 from sam2_ros.node.loading import build_tracker
 from sam2_ros.node.log import THROTTLE_PERIOD
 from sam2_ros.node.outputs.lifter import Lifter
 from sam2_ros.node.outputs.publishers import Publishers
+from sam2_ros.node.parameters import qos_overrides
 from sam2_ros.node.parameters.values import ParameterError, without_locations
 from sam2_ros.node.requests import Requests
 from sam2_ros.node.services import Services
@@ -79,7 +80,9 @@ class TrackerNode(LifecycleNode):
         values = parameters.declare(self)
         self.add_on_set_parameters_callback(self._on_set_parameters)
         Services(self, self._active_requests)
-        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 1)
+        self._diagnostics = self.create_publisher(
+            DiagnosticArray, "/diagnostics", **qos.overridable(qos.profile("reliable", 1))
+        )
         self._sim_time = SimTimeMonitor(self)
         steady = Clock(clock_type=ClockType.STEADY_TIME)  # simulation time may stop, and this timer reports it
         self._diagnostics_timer = self.create_timer(values.diagnostics_period, self._on_diagnostics, clock=steady)
@@ -126,6 +129,8 @@ class TrackerNode(LifecycleNode):
             self._statistics.last_error = reason
             self.get_logger().error(reason)
             return TransitionCallbackReturn.FAILURE
+        if names := qos_overrides.unused(self):
+            self.get_logger().warning(f"QoS overrides of topics that this node does not have: {', '.join(names)}")
         return super().on_activate(state)
 
     @_log_exceptions
@@ -211,8 +216,9 @@ class TrackerNode(LifecycleNode):
     def _on_diagnostics(self) -> None:
         goals = {"goals of ~/track_object": str(len(self._track_object.goals))}
         values = {**device_values(self._device), **self._statistics.values(), **goals}
-        stamp = self.get_clock().now().to_msg()
-        self._diagnostics.publish(diagnostic_array(self.get_name(), stamp, self._status(), values))
+        tracking = Component("tracking", self._status(), values["device"], values)
+        inputs = self._active.inputs() if self._active else []
+        self._diagnostics.publish(diagnostic_array(self, [tracking, *inputs]))
 
     def _status(self) -> Status:
         status = self._tracking_status()

@@ -17,7 +17,9 @@ class DetectionPublisher:
 
     def __init__(self, node: LifecycleNode, profile: QoSProfile) -> None:
         self._node = node
-        self._publisher = node.create_lifecycle_publisher(Detection2DArray, "~/detections_out", profile)
+        self._publisher = node.create_lifecycle_publisher(
+            Detection2DArray, "~/detections_out", **qos.overridable(profile)
+        )
 
     def publish(self, result: FrameResult, header: Header) -> None:
         """Publish the tracks of one image where there is a subscriber."""

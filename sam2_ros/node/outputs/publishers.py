@@ -37,11 +37,11 @@ class Publishers:
         self._goals = Goals() if goals is None else goals
         results = qos.profile(parameters.publish_reliability, parameters.publish_depth)
         events = qos.profile("reliable", qos.EVENT_QUEUE_SIZE)
-        self._tracks = node.create_lifecycle_publisher(TrackArray, "~/tracks", results)
-        self._masks = node.create_lifecycle_publisher(Image, "~/masks", results)
-        self._target_mask = node.create_lifecycle_publisher(Image, "~/target_mask", results)
-        self._overlay = node.create_lifecycle_publisher(Image, "~/overlay", results)
-        self._events = node.create_lifecycle_publisher(TrackEvent, "~/events", events)
+        self._tracks = node.create_lifecycle_publisher(TrackArray, "~/tracks", **qos.overridable(results))
+        self._masks = node.create_lifecycle_publisher(Image, "~/masks", **qos.overridable(results))
+        self._target_mask = node.create_lifecycle_publisher(Image, "~/target_mask", **qos.overridable(results))
+        self._overlay = node.create_lifecycle_publisher(Image, "~/overlay", **qos.overridable(results))
+        self._events = node.create_lifecycle_publisher(TrackEvent, "~/events", **qos.overridable(events))
         self._colours = ObjectColours()
         self._depth_publishers = DepthPublishers(node, results, lifter, self._colours) if lifter else None
         self._detections: DetectionPublisher | None = None

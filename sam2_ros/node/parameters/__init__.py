@@ -8,14 +8,16 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, ParameterType
 from rclpy.exceptions import ParameterException
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from sam2_ros.node.parameters import unknown_names
+from sam2_ros.node.parameters import qos_overrides, unknown_names
 from sam2_ros.node.parameters.table import TABLE, Parameters, kind_of, rule_of
 from sam2_ros.node.parameters.values import ParameterError, convert, refusal
+
+_USE_SIM_TIME = "Take the time from /clock instead of the computer's clock. The stamps of images are used as they are."
 
 __all__ = ["ParameterError", "Parameters", "check", "check_change", "declare", "read"]
 
@@ -28,6 +30,9 @@ def declare(node: Node) -> Parameters:
     overrides = _overrides(node)
     if warning := unknown_names.warning(overrides, TABLE):
         node.get_logger().warning(warning)
+    qos_overrides.check(overrides)
+    described = ParameterDescriptor(type=ParameterType.PARAMETER_BOOL, description=_USE_SIM_TIME)
+    node.set_descriptor("use_sim_time", described)  # rclpy gives it no description
     for name, entry in TABLE.items():
         value = entry.default
         if name in overrides:
