@@ -79,7 +79,7 @@ class Session:
         started = time.perf_counter()
         result = self._tracker.step(rgb, image.stamp)
         self._timing = image.received, time.perf_counter() - started
-        self.newest_image = ProcessedImage(rgb, image.message.header, image.stamp, image.depth)
+        self.newest_image = ProcessedImage(rgb, image.message.header, image.stamp, image.depth, image.camera_infos)
         self._events.extend(result.events)
         self._is_published = False
 

@@ -119,10 +119,17 @@ class TrackerNode(LifecycleNode):
     @_log_exceptions
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Subscribe and start the worker."""
-        assert self._session is not None
+        assert self._session is not None and self._result_publishers is not None
+        publishers = self._result_publishers
         try:
             self._active = ActiveState(
-                self, parameters.read(self), self._session, self._statistics, self._transforms, self._publish_event
+                self,
+                parameters.read(self),
+                self._session,
+                self._statistics,
+                self._transforms,
+                self._publish_event,
+                needs_camera_info=lambda: publishers.needs_camera_info,
             )
         except RuntimeError as error:  # rclpy's
             reason = f"cannot activate: {without_locations(error)}; are two inputs remapped to one topic?"

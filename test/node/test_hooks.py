@@ -1,12 +1,16 @@
 """What fleets expect of every node: QoS overrides, diagnostics for the aggregator, descriptions of parameters."""
 
+import time
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 import yaml
 from diagnostic_msgs.msg import DiagnosticStatus
 from rcl_interfaces.srv import DescribeParameters, ListParameters
 from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
+from sensor_msgs.msg import CameraInfo, CompressedImage
 
 from sam2_ros.node.parameters import qos_overrides
 from sam2_ros.node.parameters.values import ParameterError
@@ -79,6 +83,45 @@ def test_an_override_that_is_no_policy_is_refused_with_the_choices(name, value, 
     with pytest.raises(ParameterError, match=expected):
         qos_overrides.check({f"qos_overrides./image.subscription.{name}": value})
     qos_overrides.check({f"other./image.subscription.{name}": value})
+
+
+# ---- compressed images and calibration
+
+
+def test_masks_and_overlay_are_also_published_compressed_with_the_stamp_of_the_image(robot):
+    masks, overlays, infos = [], [], []
+    for kind, topic, received in (
+        (CompressedImage, "masks/compressed", masks),
+        (CompressedImage, "overlay/compressed", overlays),
+        (CameraInfo, "camera_info", infos),
+    ):
+        robot.node.create_subscription(kind, f"/hooked_tracker/{topic}", received.append, 100)
+    calibration = robot.node.create_publisher(CameraInfo, "camera_info", 10)
+    robot.connect()
+    robot.show()
+    assert robot.add(clicks=[robot.middle]).success
+
+    def of(received: list, header) -> list:
+        return [message for message in list(received) if message.header == header]
+
+    def complete():
+        calibration.publish(CameraInfo(height=96, width=128, k=[100.0, 0.0, 64.0, 0.0, 100.0, 48.0, 0.0, 0.0, 1.0]))
+        header = robot.show().header
+        time.sleep(0.2)
+        raw = of(robot.masks, header)
+        found = [of(received, header) for received in (masks, overlays, infos)]
+        return all(found) and raw and (raw[0], *(part[0] for part in found))
+
+    raw, mask, overlay, info = robot.wait_for(complete, "all outputs of one image")
+    assert (mask.format, overlay.format) == ("mono8; png compressed ", "rgb8; jpeg compressed bgr8")
+    labels = np.frombuffer(raw.data, np.uint8).reshape(96, 128)
+    assert labels.any()
+    np.testing.assert_array_equal(cv2.imdecode(np.frombuffer(mask.data, np.uint8), cv2.IMREAD_UNCHANGED), labels)
+    shown = cv2.cvtColor(cv2.imdecode(np.frombuffer(overlay.data, np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+    drawn = next(message for message in list(robot.overlays) if message.header == overlay.header)
+    exact = np.frombuffer(drawn.data, np.uint8).reshape(96, 128, 3)
+    assert np.abs(shown.astype(int) - exact).mean() < np.abs(shown[..., ::-1].astype(int) - exact).mean()
+    assert (info.height, info.width, info.k[0]) == (96, 128, 100.0)
 
 
 # ---- parameters
