@@ -26,6 +26,7 @@ from rclpy.parameter import Parameter
 from sam2_ros.model import CheckpointError
 from sam2_ros.node import features, parameters, qos
 from sam2_ros.node.active_state import ActiveState
+from sam2_ros.node.bond import Bond, heartbeat
 from sam2_ros.node.diagnostics import OK, WARN, Component, Status, device_values, diagnostic_array
 from sam2_ros.node.inputs.sim_time import SimTimeMonitor
 from sam2_ros.node.inputs.transforms import Transforms
@@ -74,6 +75,7 @@ class TrackerNode(LifecycleNode):
         self._device: torch.device | None = None  # while configured
         self._missing: list[str] = []  # messages about features that are enabled, but unavailable
         self._active: ActiveState | None = None  # while active
+        self._bond: Bond | None = None  # while active, where bondpy is installed
         self._is_finalized = False
         self._transforms = Transforms(self)
         self._track_object = TrackObjectServer(self, self._active_requests)  # rclpy destroys the node after any error
@@ -136,6 +138,7 @@ class TrackerNode(LifecycleNode):
             self._statistics.last_error = reason
             self.get_logger().error(reason)
             return TransitionCallbackReturn.FAILURE
+        self._bond = heartbeat(self, self.get_parameter("bond_heartbeat_period").value)
         if names := qos_overrides.unused(self):
             self.get_logger().warning(f"QoS overrides of topics that this node does not have: {', '.join(names)}")
         return super().on_activate(state)
@@ -172,6 +175,9 @@ class TrackerNode(LifecycleNode):
 
         A process that exits waits for `timeout` seconds at most (None: until the image in process is done).
         """
+        if self._bond is not None:
+            self._bond.close()
+            self._bond = None
         if self._active is not None:
             active, self._active = self._active, None
             active.close(timeout)

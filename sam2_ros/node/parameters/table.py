@@ -271,6 +271,13 @@ class Parameters:
         "Seconds between two messages on /diagnostics.",
         limits=(0.1, 60.0),
     )
+    bond_heartbeat_period: float = _parameter(
+        0.25,
+        "Seconds between two heartbeats to nav2's lifecycle manager, where the ROS package bondpy is installed. 0: no "
+        "bond.",
+        limits=(0.0, 4.0),
+        section="lifecycle manager",
+    )
 
 
 TABLE = {entry.name: entry for entry in fields(Parameters)}
