@@ -22,11 +22,11 @@ from sam2_ros.node.outputs.depth import DepthPublishers
 from sam2_ros.node.outputs.images import JPEG, PNG, ImagePublisher
 from sam2_ros.node.outputs.lifter import Lifter
 from sam2_ros.node.parameters import Parameters
-from sam2_ros.node.types import TrackingOutput
+from sam2_ros.node.types import LiftedObjects, TrackingOutput
 from sam2_ros.tracking.types import Event
 
 if TYPE_CHECKING:
-    from sam2_ros.node.outputs.detections import DetectionPublisher
+    from sam2_ros.node.outputs.detections import Detection3DPublisher, DetectionPublisher
 
 
 class Publishers:
@@ -53,6 +53,11 @@ class Publishers:
             from sam2_ros.node.outputs.detections import DetectionPublisher
 
             self._detections = DetectionPublisher(node, results)
+        self._detections_3d: Detection3DPublisher | None = None
+        if lifter and not features.import_error("vision_msgs"):
+            from sam2_ros.node.outputs.detections import Detection3DPublisher
+
+            self._detections_3d = Detection3DPublisher(node, results)
         self._times: dict[float, Time] = {}  # exact header stamps by their seconds
         self._recent: deque[float] = deque(maxlen=parameters.history)  # stamps that a prompt can still refer to
         self._labels: dict[int, str] = {}
@@ -75,7 +80,7 @@ class Publishers:
             self._recent.append(result.stamp)
         is_subscribed = qos.has_subscribers(self._tracks)
         with_tracks = is_subscribed or len(self._goals) > 0
-        lifted = self._depth_publishers.publish(output, with_positions=with_tracks) if self._depth_publishers else None
+        lifted = self._publish_lifted(output, with_tracks)
         if with_tracks:
             cropped = self._node.get_parameter("publish_cropped_masks").value
             tracks = messages.track_array(result, header, self._time_of, cropped, lifted)
@@ -91,6 +96,16 @@ class Publishers:
         self._overlay.publish(lambda: self._draw_overlay(output), header)
         if self._detections:
             self._detections.publish(result, header)
+
+    def _publish_lifted(self, output: TrackingOutput, with_tracks: bool) -> LiftedObjects | None:
+        """The objects in 3-D where depth measures them and an output needs them."""
+        if self._depth_publishers is None:
+            return None
+        with_detections = self._detections_3d is not None and self._detections_3d.is_subscribed
+        lifted = self._depth_publishers.publish(output, with_positions=with_tracks or with_detections)
+        if lifted is not None and self._detections_3d is not None:
+            self._detections_3d.publish(output.result, lifted)
+        return lifted
 
     @property
     def needs_camera_info(self) -> bool:
@@ -124,6 +139,8 @@ class Publishers:
             self._depth_publishers.destroy()
         if self._detections:
             self._detections.destroy()
+        if self._detections_3d:
+            self._detections_3d.destroy()
 
     def _time_of(self, stamp: float) -> Time:
         return self._times.get(stamp) or messages.nearest_time(stamp)
