@@ -98,7 +98,7 @@ pytorch() {
 }
 
 python_packages() {
-    install --use-pep517 --editable '.[export,train,recordings,dev,docs]'
+    install --use-pep517 --editable '.[export,train,recordings,text,panel,dev,docs]'
 }
 
 # Debian has Python's headers and library in packages of their own. Their files are enough: no root is needed.
@@ -140,6 +140,40 @@ vision_msgs() {
     build_messages test/vision_msgs "$venv/build/vision_msgs"
 }
 
+# Only the tests of the panel need a browser; without one they are skipped. No root is needed. To try again after a
+# failure: rm .venv/stamps/browser
+browser() {
+    rm -rf "$venv/browser" && mkdir -p "$venv/browser"
+    system_browser || debian_browser || playwright_browser || {
+        rm -rf "$venv/browser"
+        printf 'make setup: no browser could be had, tests of the panel are skipped: sudo apt install chromium\n'
+    }
+}
+
+system_browser() {
+    command -v chromium || command -v google-chrome
+} >/dev/null
+
+debian_browser() { # Debian's, with the libraries that the system lacks
+    local packages
+    packages=$(apt-get install --simulate --no-install-recommends chromium-headless-shell |
+        sed -n 's/^Inst \([^ ]*\) .*/\1/p') && [[ $packages ]] || return
+    # shellcheck disable=SC2086  # several words
+    (cd "$venv/browser" && apt-get download -qq $packages && for package in *.deb; do dpkg -x "$package" .; done) || return
+    rm "$venv/browser"/*.deb
+    cat >"$venv/browser/chromium" <<'END'
+#!/bin/sh
+here=$(dirname "$(readlink -f "$0")")/usr/lib
+export LD_LIBRARY_PATH="$(echo "$here"/*-linux-gnu):$(echo "$here"/*-linux-gnu/pulseaudio)"
+exec "$here/chromium/chromium-headless-shell" "$@"
+END
+    chmod +x "$venv/browser/chromium"
+} 2>/dev/null
+
+playwright_browser() { # where its servers can be reached
+    PLAYWRIGHT_BROWSERS_PATH=$venv/browser timeout 300 "$venv/bin/python" -m playwright install chromium-headless-shell
+} >/dev/null 2>&1
+
 build_messages() { # build_messages SOURCE BUILD
     local log=$venv/build.log
     PATH=$venv/bin:$PATH AMENT_PREFIX_PATH=$venv CMAKE_PREFIX_PATH=$venv generate "$@" >"$log" 2>&1 ||
@@ -173,6 +207,7 @@ interface=$(digest CMakeLists.txt package.xml .ci/program.py.in action/* msg/* s
 step virtual_environment "${ros_distribution:-wheels}" "$("$python" -VV)" "$venv"
 step pytorch "${TORCH:-}"
 step python_packages "$(digest setup.py setup.cfg)"
+step browser "$(sha256sum < <(declare -f browser debian_browser playwright_browser))"
 if [[ $ros_distribution ]]; then
     step colcon_build "$interface" "$(find sam2_ros launch config -type f -not -name '*.pyc' | sort)"
 else

@@ -6,6 +6,7 @@ python3 grasp_when_visible.py --object 1       (an id of ~/tracks; or --click 32
 """
 
 import argparse
+from typing import Any
 
 import rclpy
 from rclpy.action import ActionClient
@@ -18,10 +19,10 @@ which.add_argument("--object", type=int, default=0, metavar="ID", help="of an ob
 which.add_argument("--click", type=lambda text: [float(part) for part in text.split(",")], metavar="X,Y")
 parser.add_argument("--time-limit", type=float, default=60.0, metavar="SECONDS")
 args = parser.parse_args()
-seen = []  # feedback with a position
+seen: list[TrackObject.Feedback] = []  # feedback with a position
 
 
-def on_feedback(message):
+def on_feedback(message: Any) -> None:
     track = message.feedback.track
     if track.state == Track.VISIBLE and track.has_position:
         seen.append(message.feedback)

@@ -25,10 +25,11 @@ from launch_ros.parameter_descriptions import ParameterValue
 from lifecycle_msgs.msg import Transition
 
 from sam2_ros.node.parameters.unknown_names import misspelled
-from sam2_ros.node.parameters.values import boolean, class_names, integer
+from sam2_ros.node.parameters.values import boolean, class_names, integer, number
 
 CONFIG = Path(__file__).resolve().parent.parent / "config"
 NODE = "sam2_tracker"
+TEXT_DETECTOR = "sam2_text_detector"
 FROM_FILE = " (empty: as in the parameter files)"
 
 # Arguments that set the parameter of the same name, with its type, where they are not empty.
@@ -54,6 +55,22 @@ TOPICS = {
     "depth": ("", "depth that is registered to the image; enables 3-D (empty: as in the parameter files)"),
 }
 
+# Arguments that set the text detector's parameter without `text_`, where they are not empty.
+TEXT = {
+    "text_model": (str, "OWLv2 or Grounding DINO: a name on huggingface.co, or a folder (empty: OWLv2)"),
+    "text_threshold": (float, "lowest score of its boxes, 0..1 (empty: by the model)"),
+    "text_rate": (float, "images per second that it searches (empty: 2)"),
+}
+
+# Of the tracker, with `text`: the words are the classes, the detector has a threshold of its own, its second box
+# confirms the first, and its boxes may come seconds late. A params_file overrides them.
+TEXT_TRACKER = {
+    "detection_classes": "",
+    "detection_min_score": 0.0,
+    "detection_min_hits": 2,
+    "history": 64,
+}
+
 # Topics from which Isaac's manipulation bring-up reads a segmentation.
 ISAAC = {
     "~/target_mask": "/segment_anything2/binary_segmentation_mask",
@@ -75,6 +92,12 @@ def generate_launch_description() -> LaunchDescription:
                 DeclareLaunchArgument(name, default_value=topic, description=text)
                 for name, (topic, text) in TOPICS.items()
             ),
+            DeclareLaunchArgument(
+                "text",
+                default_value="",
+                description="words for what to track, such as `red cup. screwdriver` (empty: no text detector)",
+            ),
+            *(DeclareLaunchArgument(name, default_value="", description=text) for name, (_, text) in TEXT.items()),
             DeclareLaunchArgument(
                 "params_file",
                 default_value="",
@@ -101,9 +124,21 @@ def generate_launch_description() -> LaunchDescription:
                 "FASTDDS_BUILTIN_TRANSPORTS",
                 EnvironmentVariable("FASTDDS_BUILTIN_TRANSPORTS", default_value="LARGE_DATA"),
             ),
+            DeclareLaunchArgument(
+                "panel", default_value="false", description="true: serve the page to see and click in a browser"
+            ),
+            DeclareLaunchArgument(
+                "host",
+                default_value="127.0.0.1",
+                description="where the panel listens: 127.0.0.1, this machine only, or 0.0.0.0, also other machines, "
+                "which need the token in the address that it prints",
+            ),
+            DeclareLaunchArgument("port", default_value="8080", description="the panel's port"),
             OpaqueFunction(function=check_arguments),
             OpaqueFunction(function=start_tracker),
+            OpaqueFunction(function=start_text_detector),
             OpaqueFunction(function=start_rviz),
+            OpaqueFunction(function=start_panel),
         ]
     )
 
@@ -200,7 +235,9 @@ def parameters(arguments: dict[str, str]) -> list:
     }
     if arguments["depth"]:
         overrides["depth"] = True
-    files = [str(CONFIG / "track.yaml")]
+    files: list = [str(CONFIG / "track.yaml")]
+    if arguments["text"]:
+        files.append(TEXT_TRACKER)
     if file := arguments["params_file"]:
         if not Path(file).is_file():
             raise ValueError(f"params_file:={file}: expected a YAML file of parameters")
@@ -208,12 +245,14 @@ def parameters(arguments: dict[str, str]) -> list:
     return [*files, overrides] if overrides else files
 
 
-def convert(name: str, kind: type, text: str) -> ParameterValue | int | bool:
+def convert(name: str, kind: type, text: str) -> ParameterValue | int | float | bool:
     """The argument as a value of the parameter's type; raises ValueError with what was expected."""
     if kind is bool:
         return boolean(name, text)
     if kind is int:
         return integer(name, text)
+    if kind is float:
+        return number(name, text)
     if name == "detection_classes":
         text = class_names(text)
     return ParameterValue(text, value_type=str)  # else launch parses it as YAML: 22 as a number, `on` as true
@@ -224,6 +263,10 @@ def remappings(arguments: dict[str, str]) -> list[tuple[str, str]]:
     image = arguments["image"]
     raw = image.removesuffix("/compressed")  # the topic of either image transport is accepted
     topics = {name: arguments[name] for name in TOPICS} | {"image/compressed": f"{raw}/compressed"}
+    if arguments["text"]:
+        if arguments["detections"]:
+            raise ValueError(f"detections:={arguments['detections']} and text are two detectors, expected one of them")
+        topics["detections"] = f"{TEXT_DETECTOR}/detections"
     if detections := topics.pop("detections"):
         topics["~/detections"] = detections
     topics["depth"] = topics["depth"] or "depth"
@@ -233,9 +276,46 @@ def remappings(arguments: dict[str, str]) -> list[tuple[str, str]]:
     return list(topics.items())
 
 
-def logger(namespace: str) -> str:
-    """The name of the node's logger."""
-    return ".".join([*filter(None, namespace.split("/")), NODE])
+def logger(namespace: str, node: str = NODE) -> str:
+    """The name of a node's logger."""
+    return ".".join([*filter(None, namespace.split("/")), node])
+
+
+def start_text_detector(context: LaunchContext) -> list:
+    """The node that turns `text` into boxes, where it is given."""
+    arguments = context.launch_configurations
+    if not arguments["text"]:
+        return []
+    topics = dict(remappings(arguments))
+    namespace, logger_name = arguments["namespace"], logger(arguments["namespace"], TEXT_DETECTOR)
+    return [
+        Node(
+            package="sam2_ros",
+            executable="text_detector",
+            name=TEXT_DETECTOR,
+            namespace=namespace,
+            parameters=[text_parameters(arguments)],
+            remappings=[(name, topics[name]) for name in ("image", "image/compressed")],
+            ros_arguments=["--log-level", f"{logger_name}:={arguments['log_level']}"],
+            output="screen",
+            emulate_tty=True,
+        )
+    ]
+
+
+def text_parameters(arguments: dict[str, str]) -> dict:
+    """The text detector's parameters: its own arguments, and those of the tracker that are about the same."""
+    own = {
+        name.removeprefix("text_"): convert(name, kind, arguments[name])
+        for name, (kind, _) in TEXT.items()
+        if arguments[name]
+    }
+    shared = {
+        name: convert(name, PARAMETERS[name][0], arguments[name])
+        for name in ("device", "image_transport", "use_sim_time")
+        if arguments[name]
+    }
+    return {"words": convert("text", str, arguments["text"]), **own, **shared}
 
 
 def start_rviz(context: LaunchContext) -> list:
@@ -264,3 +344,31 @@ def rviz_remappings(arguments: dict[str, str]) -> list[tuple[str, str]]:
         for name in SUBSCRIBED
     ]
     return [*read, *((f"/{NODE}/{name}", f"{prefix}/{NODE}/{name}") for name in PUBLISHED)]
+
+
+def start_panel(context: LaunchContext) -> list:
+    """The web page, where `panel` is true."""
+    arguments = context.launch_configurations
+    if not boolean("panel", arguments["panel"]):
+        return []
+    topics = remappings(arguments)
+    return [
+        Node(
+            package="sam2_ros",
+            executable="panel",
+            name="sam2_panel",
+            namespace=arguments["namespace"],
+            parameters=[
+                {
+                    "host": ParameterValue(arguments["host"], value_type=str),
+                    "port": integer("port", arguments["port"]),
+                    "image_transport": arguments["image_transport"] or "auto",
+                }
+            ],
+            remappings=[(name, topic) for name, topic in topics if name in ("image", "image/compressed")],
+            respawn=boolean("respawn", arguments["respawn"]),
+            respawn_delay=2.0,
+            output="screen",
+            emulate_tty=True,
+        )
+    ]

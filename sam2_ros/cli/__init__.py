@@ -12,7 +12,7 @@ from types import ModuleType
 
 from .interruption import Terminated, raise_terminated
 
-COMMANDS = ("track", "segment", "label", "evaluate", "train", "parity", "benchmark", "export", "download")
+COMMANDS = ("panel", "track", "segment", "label", "evaluate", "train", "parity", "benchmark", "export", "download")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -42,7 +42,8 @@ def _run(argv: Sequence[str]) -> int:
     commands = {name: _command(name) for name in requested or COMMANDS}
     args = _parser(commands).parse_args(argv)
     try:
-        return commands[args.command].run(args)
+        exit_status: int = commands[args.command].run(args)
+        return exit_status
     except OSError as error:
         problem = f"{error.filename}: {error.strerror}" if error.filename else str(error)
     except (CheckpointError, DownloadError, ValueError) as error:

@@ -6,7 +6,7 @@ import argparse
 import math
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from tqdm import tqdm
@@ -24,11 +24,13 @@ from sam2_ros.recordings.prompt_file import prompts_for, read_prompt_file
 from sam2_ros.recordings.prompts import DETECTIONS_TYPE, PROMPT_TYPE, PlannedPrompt, recorded_prompts
 from sam2_ros.recordings.run_file import Run, check_apart, digest_of, identity_of, read_run
 from sam2_ros.recordings.streams import IMAGE_TYPES, Frame
+from sam2_ros.text.detector import TextDetector
 from sam2_ros.tracking import StreamingTracker, TrackerConfig
 from sam2_ros.tracking.device import choose_device, choose_precision
 
 from .interruption import Interruption
 from .options import add_model_options, add_preset_options, chosen_preset, whole_number
+from .text_options import WORD_DETECTIONS, SearchedDetections, add_text_options, frame_search, load_detector
 from .track_prompts import frame_number
 
 _FOLDER_RATE = 30.0  # pictures per second
@@ -49,6 +51,7 @@ prompts.yaml, in pixels of the image; a frame's number counts from 0, a stamp is
 examples:
   sam2_ros label drive_01 --topic /camera/image_raw --prompts prompts.yaml --out labels --format mcap,coco
   sam2_ros label drive_01 --topic /camera/image_raw --detections /detections --every 10
+  sam2_ros label table.mp4 --text "red cup. screwdriver" --look-back 30
   sam2_ros label drive_01 --topic /camera/image_raw --prompts-topic /sam2_tracker/prompt --model sam2.1_hiera_large
 
 A run that was interrupted or killed is repeated by the same command: cameras that are complete are kept.
@@ -98,7 +101,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--min-score", type=float, default=DetectionConfig.min_score, metavar="X", help="default: %(default)s"
     )
     prompts.add_argument(
-        "--max-objects", type=whole_number, default=16, metavar="N", help="at a time, of detections (default: 16)"
+        "--max-objects",
+        type=whole_number,
+        default=16,
+        metavar="N",
+        help="at a time, of detections or words (default: 16)",
     )
     prompts.add_argument(
         "--look-back",
@@ -107,6 +114,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar="N",
         help="follow objects backwards, too, over the N frames before each prompt, kept in memory (default: 0)",
     )
+    add_text_options(parser)
     output = parser.add_argument_group("output")
     output.add_argument("--out", type=Path, default=Path("labels"), metavar="FOLDER", help="default: labels")
     output.add_argument(
@@ -124,16 +132,22 @@ def run(args: argparse.Namespace) -> int:
     Returns 0; 1 where a prompt was not used, or a recording could not be read to its end; or 128 plus the number of the
     signal that ended it.
     """
+    device = choose_device(args.device)
     jobs = _jobs(args)
     runs = [_earlier(job) for job in jobs]
     model: Sam2 | None = None
+    detector: TextDetector | None = None
     is_partial = False
     with Interruption() as interruption:
         for job, earlier in zip(jobs, runs):
             done = earlier
             if done is None:
-                model = model or load_model(args.model, args.checkpoint, args.image_size, choose_device(args.device))
-                done = label(job, _make_tracker(args, model), lambda: interruption.signal is not None, _progress(job))
+                if model is None:
+                    detector = load_detector(args, device)
+                    model = load_model(args.model, args.checkpoint, args.image_size, device)
+                worded = _with_words(job, args, detector)
+                is_stopped = lambda: interruption.signal is not None  # noqa: E731
+                done = label(worded, _make_tracker(args, model), is_stopped, _progress(job))
             _print(job, done, is_earlier=done is earlier)
             is_partial |= done.is_partial
             if interruption.signal:
@@ -160,8 +174,12 @@ def _jobs(args: argparse.Namespace) -> list[Job]:
 
 def _check(args: argparse.Namespace) -> None:
     recording, topics = args.recording, args.topic
-    if not (args.prompts or args.prompts_topic or args.detections):
-        raise ValueError("nothing to label, expected --prompts YAML, --prompts-topic TOPIC or --detections TOPIC")
+    if not (args.prompts or args.prompts_topic or args.detections or args.text):
+        raise ValueError(
+            "nothing to label, expected --prompts YAML, --prompts-topic TOPIC, --detections TOPIC or --text WORDS"
+        )
+    if args.detections and args.text:
+        raise ValueError("--detections and --text are two detectors, expected one: leave one of them out")
     if not recording.exists():
         raise ValueError(f"{recording} does not exist, expected a ROS 2 bag, a video file or a folder of pictures")
     if is_bag(recording):
@@ -209,6 +227,9 @@ def _job(args: argparse.Namespace, topic: str, folder: Path, prompts: Sequence[P
         "topic": topic,
         "prompts": digest_of(prompts),
         "detections": [detected, args.classes, args.min_score, args.max_objects] if detected else [],
+        "text": [list(args.text), args.text_model, args.text_threshold, args.text_rate, args.max_objects]
+        if args.text
+        else [],
         "format": args.format,
         "every": args.every,
         "only": args.only,
@@ -217,21 +238,28 @@ def _job(args: argparse.Namespace, topic: str, folder: Path, prompts: Sequence[P
         "model": [args.model, args.checkpoint and identity_of(args.checkpoint), args.image_size, args.device],
         "preset": asdict(chosen_preset(args, args.preset)),
     }
+    found = args.max_objects if detected or args.text else 0
     return Job(
         recording=args.recording,
         topic=topic,
         folder=folder,
         prompts=prompts,
         detections_topic=detected,
-        detections=DetectionConfig(min_score=args.min_score, classes=args.classes),
+        search=None,
+        detections=WORD_DETECTIONS if args.text else DetectionConfig(min_score=args.min_score, classes=args.classes),
         formats=args.format,
         every=args.every,
         only_changed=args.only == "changed",
         look_back=args.look_back,
-        max_objects=max(len({planned.object for planned in prompts}) + (args.max_objects if detected else 0), 1),
+        max_objects=max(len({planned.object for planned in prompts}) + found, 1),
         rate=args.fps or _FOLDER_RATE,
         run=Run(settings),
     )
+
+
+def _with_words(job: Job, args: argparse.Namespace, detector: TextDetector | None) -> Job:
+    """With the detector, which is loaded only where there is something to do."""
+    return replace(job, search=lambda: SearchedDetections(frame_search(args, detector))) if detector else job
 
 
 def _earlier(job: Job) -> Run | None:

@@ -48,4 +48,5 @@ def overridable(default: QoSProfile, entity_id: str | None = None) -> dict[str, 
 
 def has_subscribers(publisher: Any) -> bool:
     """Whether the publisher has a matching subscription."""
-    return publisher.get_subscription_count() > 0
+    count: int = publisher.get_subscription_count()
+    return count > 0

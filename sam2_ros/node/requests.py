@@ -151,7 +151,8 @@ class Requests:
 
     def _deadline(self) -> float:
         """For the image of a prompt, seconds on the steady clock."""
-        return time.monotonic() + self._node.get_parameter("prompt_timeout").value
+        timeout: float = self._node.get_parameter("prompt_timeout").value
+        return time.monotonic() + timeout
 
     def _outcome(self, track_id: int, request: PromptRequest) -> PromptOutcome:
         found, image = self._session.outcome(track_id, request.stamp), self.newest_image
@@ -190,7 +191,7 @@ class ResponseFuture(Generic[Result]):
 
     async def wait(self) -> Result:
         """The result; raises the exception."""
-        result = await self._future
+        result: Callable[[], Result] = await self._future
         return result()
 
 

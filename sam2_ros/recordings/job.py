@@ -16,7 +16,7 @@ from .look_back import LookBack, MakeTracker
 from .outputs.thinning import Thinning
 from .outputs.writer import LabelWriter
 from .problems import Problems
-from .prompts import PlannedPrompt, RecordedDetections
+from .prompts import Detections, PlannedPrompt, RecordedDetections
 from .report import Report
 from .run_file import Run, write_run
 from .streams import Frame, Stream, bag_stream, media_stream
@@ -33,6 +33,7 @@ class Job:
     folder: Path
     prompts: Sequence[PlannedPrompt]
     detections_topic: str  # "" for none
+    search: Callable[[], Detections] | None  # makes a detector that searches the frames themselves
     detections: DetectionConfig
     formats: Sequence[str]
     every: int
@@ -99,6 +100,8 @@ def label(job: Job, make_tracker: MakeTracker, is_stopped: Callable[[], bool], p
 
 
 def _open(job: Job, labeller: Labeller, opened: ExitStack, problems: Problems) -> Stream:
+    if job.search is not None:
+        labeller.use_detections(job.search(), job.detections)
     if not job.topic:
         return media_stream(job.recording, job.rate, problems)
     bag = opened.enter_context(open_bag(job.recording))

@@ -11,7 +11,7 @@ from sam2_ros.tracking import FrameResult, PromptError, StreamingTracker
 from sam2_ros.tracking.mask_prompts import cover_warning
 
 from .problems import Problems
-from .prompts import AtStamp, PlannedPrompt, RecordedDetections
+from .prompts import AtStamp, Detections, PlannedPrompt
 from .streams import Frame, seconds_text
 
 
@@ -23,14 +23,14 @@ class Labeller:
         self._waiting = list(prompts)
         self._problems = problems
         self._ids: dict[int, int] = {}  # of the tracker, by the prompts' objects
-        self._detections: RecordedDetections | None = None
+        self._detections: Detections | None = None
         self._associator = DetectionAssociator(tracker, DetectionConfig())
         self._first: Frame | None = None
         self._newest: Frame | None = None
         self.unused_prompts = 0
         self.prompted: set[int] = set()  # ids of the objects that were prompted on the newest frame
 
-    def use_detections(self, detections: RecordedDetections, config: DetectionConfig) -> None:
+    def use_detections(self, detections: Detections, config: DetectionConfig) -> None:
         """Let a detector's boxes start, correct and find objects, as in the node."""
         self._detections = detections
         self._associator = DetectionAssociator(self._tracker, config)
@@ -43,7 +43,7 @@ class Labeller:
         result = self._tracker.step(frame.rgb, frame.seconds)
         events = result.events
         self._apply_prompts(frame)
-        self._apply_detections(frame)
+        self._apply_detections(frame, result)
         latest = self._tracker.latest or result
         return replace(latest, index=frame.index, events=events + self._tracker.drain_events())
 
@@ -73,10 +73,10 @@ class Labeller:
         if warning := cover_warning(planned.prompt.mask):
             self._problems.add("cover", f"object {planned.object}, {planned.moment}: {warning}")
 
-    def _apply_detections(self, frame: Frame) -> None:
+    def _apply_detections(self, frame: Frame, result: FrameResult) -> None:
         if self._detections is None:
             return
-        for detections in self._detections.at(frame.stamp):
+        for detections in self._detections.on(frame, result):
             try:
                 report = self._associator.apply(detections, frame.seconds)
                 self.prompted |= {*report.started, *report.corrected, *report.returned}

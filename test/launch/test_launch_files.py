@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 import yaml
@@ -18,7 +19,7 @@ pytest.importorskip("launch_ros.actions", reason="needs `launch` and `launch_ros
 from launch import LaunchContext
 from launch.actions import DeclareLaunchArgument, SetEnvironmentVariable
 from launch.launch_description_sources import get_launch_description_from_python_launch_file
-from launch_ros.actions import LifecycleNode
+from launch_ros.actions import LifecycleNode, Node
 from launch_ros.utilities import evaluate_parameters, normalize_parameters
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -46,11 +47,11 @@ def test_every_argument_is_declared_at_the_top_with_a_description_and_a_default(
 
 
 def test_without_arguments_only_the_parameter_file_is_used(track: ModuleType) -> None:
-    arguments = dict.fromkeys([*track.PARAMETERS, "params_file", "depth"], "")
+    arguments = dict.fromkeys([*track.PARAMETERS, "params_file", "depth", "text"], "")
     assert track.parameters(arguments) == [str(ROOT / "config" / "track.yaml")]
 
 
-def evaluated(parameters: dict) -> dict:
+def evaluated(parameters: dict[Any, Any]) -> dict[str, Any]:
     """As launch writes them into the node's file of parameters."""
     (found,) = evaluate_parameters(LaunchContext(), normalize_parameters([parameters]))
     assert isinstance(found, dict)
@@ -60,14 +61,14 @@ def evaluated(parameters: dict) -> dict:
 def test_the_command_line_overrides_the_users_file_and_that_the_packages(track: ModuleType, tmp_path: Path) -> None:
     given = {"image_size": "512", "use_sim_time": "True", "device": "cpu"}
     (file := tmp_path / "mine.yaml").touch()
-    arguments = dict.fromkeys([*track.PARAMETERS, "depth"], "") | {"params_file": str(file)} | given
+    arguments = dict.fromkeys([*track.PARAMETERS, "depth", "text"], "") | {"params_file": str(file)} | given
     default, mine, overrides = track.parameters(arguments)
     assert (default, mine) == (str(ROOT / "config" / "track.yaml"), str(file))
     assert evaluated(overrides) == {"image_size": 512, "use_sim_time": True, "device": "cpu"}
 
 
 def test_a_missing_parameter_file_is_refused(track: ModuleType) -> None:
-    arguments = dict.fromkeys([*track.PARAMETERS, "depth"], "") | {"params_file": "nowhere.yaml"}
+    arguments = dict.fromkeys([*track.PARAMETERS, "depth", "text"], "") | {"params_file": "nowhere.yaml"}
     with pytest.raises(ValueError, match="params_file:=nowhere.yaml: expected a YAML file of parameters"):
         track.parameters(arguments)
 
@@ -91,7 +92,9 @@ def test_a_missing_parameter_file_is_refused(track: ModuleType) -> None:
     ],
 )
 def test_an_argument_reaches_the_node_as_it_was_written(track: ModuleType, name: str, text: str, value: object) -> None:
-    overrides = track.parameters(dict.fromkeys([*track.PARAMETERS, "params_file", "depth"], "") | {name: text})[-1]
+    overrides = track.parameters(dict.fromkeys([*track.PARAMETERS, "params_file", "depth", "text"], "") | {name: text})[
+        -1
+    ]
     found = evaluated(overrides)[name]
     assert (found, type(found)) == (value, type(value))
 
@@ -111,7 +114,7 @@ def test_an_argument_of_another_type_is_refused(track: ModuleType, name: str, te
 
 
 def test_a_depth_topic_enables_3d(track: ModuleType) -> None:
-    arguments = dict.fromkeys([*track.PARAMETERS, "params_file"], "") | {
+    arguments = dict.fromkeys([*track.PARAMETERS, "params_file", "text"], "") | {
         "depth": "/camera/depth",
         "target_frame": "base",
     }
@@ -125,7 +128,7 @@ def test_respawn_accepts_every_spelling_of_a_boolean(track: ModuleType, text: st
     assert respawn(started(track, respawn=text)) is expected
 
 
-@pytest.mark.parametrize("name", ["respawn", "isaac", "rviz"])
+@pytest.mark.parametrize("name", ["respawn", "isaac", "rviz", "panel"])
 def test_a_boolean_that_is_neither_true_nor_false_is_refused(track: ModuleType, name: str) -> None:
     with pytest.raises(ValueError, match=f"{name}:=perhaps: expected true or false"):
         started(track, **{name: "perhaps"})
@@ -147,8 +150,19 @@ def started(track: ModuleType, **given: str) -> LaunchContext:
     for entity in track.generate_launch_description().entities:
         if isinstance(entity, DeclareLaunchArgument):
             entity.visit(context)
-    context.extend_locals({"started": [*track.start_tracker(context), *track.start_rviz(context)]})
+    starts = (track.start_tracker, track.start_text_detector, track.start_rviz, track.start_panel)
+    context.extend_locals({"started": [entity for start in starts for entity in start(context)]})
     return context
+
+
+def test_the_panel_is_started_only_where_it_is_asked_for(track: ModuleType) -> None:
+    def executables(**given: str) -> list[str]:
+        return [node.node_executable for node in started(track, **given).locals.started if isinstance(node, Node)]
+
+    assert executables() == ["tracker"]
+    assert executables(panel="true", host="0.0.0.0", port="9000") == ["tracker", "panel"]
+    with pytest.raises(ValueError, match="port:=web: expected an integer"):
+        started(track, panel="true", port="web")
 
 
 def respawn(context: LaunchContext) -> bool:
@@ -156,7 +170,14 @@ def respawn(context: LaunchContext) -> bool:
     return tracker._ExecuteLocal__respawn  # the one place where launch keeps it
 
 
-TOPICS_AS_THEY_ARE = {"image": "image", "camera_info": "", "detections": "", "depth": "", "isaac": "false"}
+TOPICS_AS_THEY_ARE = {
+    "image": "image",
+    "camera_info": "",
+    "detections": "",
+    "depth": "",
+    "isaac": "false",
+    "text": "",
+}
 
 
 @pytest.mark.parametrize(
@@ -220,7 +241,7 @@ def test_the_transport_is_large_data_unless_the_user_sets_one(
 
 
 @pytest.fixture
-def launched(tmp_path: Path) -> Iterator[subprocess.Popen]:
+def launched(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     """`ros2 launch` of the tracker with random weights."""
     if shutil.which("ros2") is None:
         pytest.skip("needs the command `ros2` of a ROS 2 distribution")
@@ -263,11 +284,11 @@ def wait_until_active(timeout: float) -> set[str]:
     pytest.fail(f"the node is not active after {timeout} s")
 
 
-def children(process: subprocess.Popen) -> list[int]:
+def children(process: subprocess.Popen[bytes]) -> list[int]:
     return [int(pid) for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
 
 
-def test_the_node_is_activated_and_so_is_a_respawned_one(launched: subprocess.Popen) -> None:
+def test_the_node_is_activated_and_so_is_a_respawned_one(launched: subprocess.Popen[bytes]) -> None:
     topics = wait_until_active(60)
     assert {"/camera/image_raw", "/camera/image_raw_mouse_left", "/robot/sam2_tracker/overlay_mouse_left"} <= topics
     assert "/segment_anything2/binary_segmentation_mask" in topics

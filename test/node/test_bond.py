@@ -32,7 +32,8 @@ class Bond:
         on_formed: Callable[[], Any] | None = None,
     ) -> None:
         self.topic, self.id, self.node = topic, id, node
-        self.on_broken, self.on_formed = on_broken, on_formed
+        self.on_broken = on_broken or (lambda: None)
+        self.on_formed = on_formed or (lambda: None)
         self.state = "made"
         self.pub = node.create_publisher(Empty, topic, 1)
         Bond.made.append(self)
@@ -64,7 +65,7 @@ class Bond:
 def bonds(monkeypatch: pytest.MonkeyPatch) -> list[Bond]:
     """Those that nodes have made."""
     package, module = ModuleType("bondpy"), ModuleType("bondpy.bondpy")
-    module.Bond = Bond
+    vars(module)["Bond"] = Bond
     monkeypatch.setitem(sys.modules, "bondpy", package)
     monkeypatch.setitem(sys.modules, "bondpy.bondpy", module)
     Bond.made.clear()
@@ -80,7 +81,9 @@ def node(ros: None, weights: Path) -> Iterator[TrackerNode]:
     node.destroy_node()
 
 
-def test_an_active_node_holds_a_bond_under_its_name(node, bonds, capfd):
+def test_an_active_node_holds_a_bond_under_its_name(
+    node: TrackerNode, bonds: list[Bond], capfd: pytest.CaptureFixture[str]
+) -> None:
     assert node.trigger_configure() is SUCCESS
     assert not bonds
     before = len(list(node.subscriptions)), len(list(node.publishers))
@@ -97,7 +100,9 @@ def test_an_active_node_holds_a_bond_under_its_name(node, bonds, capfd):
     assert len(bonds) == 2
 
 
-def test_a_manager_that_dies_is_reported_and_one_that_never_was_is_not(node, bonds, capfd):
+def test_a_manager_that_dies_is_reported_and_one_that_never_was_is_not(
+    node: TrackerNode, bonds: list[Bond], capfd: pytest.CaptureFixture[str]
+) -> None:
     node.trigger_configure()
     node.trigger_activate()
     bonds[0].on_broken()
@@ -107,14 +112,14 @@ def test_a_manager_that_dies_is_reported_and_one_that_never_was_is_not(node, bon
     assert "the bond to the lifecycle manager is broken: is it running?" in capfd.readouterr().err
 
 
-def test_a_period_of_0_holds_no_bond(node, bonds):
+def test_a_period_of_0_holds_no_bond(node: TrackerNode, bonds: list[Bond]) -> None:
     node.set_parameters([Parameter("bond_heartbeat_period", value=0.0)])
     node.trigger_configure()
     assert node.trigger_activate() is SUCCESS
     assert not bonds
 
 
-def test_the_stand_in_has_the_signatures_of_bondpy():
+def test_the_stand_in_has_the_signatures_of_bondpy() -> None:
     real = pytest.importorskip("bondpy.bondpy").Bond
     for name in (
         "__init__",

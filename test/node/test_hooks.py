@@ -2,6 +2,7 @@
 
 import time
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -26,13 +27,13 @@ OVERRIDES = {
 
 
 @pytest.fixture(scope="module")
-def robot(start):
+def robot(start: Any) -> Any:
     robot = start("hooked_tracker", image_timeout=1.0, **OVERRIDES)
     assert robot.change("configure", "activate") == [True, True], robot.tracker.log
     return robot
 
 
-def ask(robot, kind: type, service: str, request):
+def ask(robot: Any, kind: type, service: str, request: Any) -> Any:
     client = robot.connected_client(kind, service)
     answer = client.call_async(request)
     robot.wait_for(answer.done, service)
@@ -42,12 +43,12 @@ def ask(robot, kind: type, service: str, request):
 # ---- QoS
 
 
-def offered(robot, topic: str):
+def offered(robot: Any, topic: str) -> Any:
     find = lambda: robot.node.get_publishers_info_by_topic(f"/hooked_tracker/{topic}")  # noqa: E731
     return robot.wait_for(find, topic)[0].qos_profile
 
 
-def test_parameters_override_the_qos_of_single_topics(robot):
+def test_parameters_override_the_qos_of_single_topics(robot: Any) -> None:
     assert offered(robot, "target_mask").reliability is ReliabilityPolicy.BEST_EFFORT
     assert offered(robot, "masks").reliability is ReliabilityPolicy.RELIABLE
     assert offered(robot, "events").durability is DurabilityPolicy.TRANSIENT_LOCAL
@@ -56,7 +57,7 @@ def test_parameters_override_the_qos_of_single_topics(robot):
     assert [info.qos_profile.reliability for info in images] == [ReliabilityPolicy.RELIABLE]
 
 
-def test_every_subscription_and_publisher_of_the_active_node_can_be_overridden(robot):
+def test_every_subscription_and_publisher_of_the_active_node_can_be_overridden(robot: Any) -> None:
     names = set(ask(robot, ListParameters, "list_parameters", ListParameters.Request()).result.names)
     own = ("hooked_tracker", "/")
     kinds = {
@@ -71,7 +72,7 @@ def test_every_subscription_and_publisher_of_the_active_node_can_be_overridden(r
     assert len(kinds["subscription"]) > 5 and len(kinds["publisher"]) > 5
 
 
-def test_an_override_of_a_topic_that_does_not_exist_is_reported(robot):
+def test_an_override_of_a_topic_that_does_not_exist_is_reported(robot: Any) -> None:
     robot.wait_for_log("QoS overrides of topics that this node does not have: qos_overrides./nowhere.publisher.depth")
 
 
@@ -79,7 +80,7 @@ def test_an_override_of_a_topic_that_does_not_exist_is_reported(robot):
     ("name", "value", "expected"),
     [("reliability", "fast", "reliable, best_effort"), ("depth", "3", "an integer"), ("history", 1, "keep_last")],
 )
-def test_an_override_that_is_no_policy_is_refused_with_the_choices(name, value, expected):
+def test_an_override_that_is_no_policy_is_refused_with_the_choices(name: Any, value: Any, expected: Any) -> None:
     with pytest.raises(ParameterError, match=expected):
         qos_overrides.check({f"qos_overrides./image.subscription.{name}": value})
     qos_overrides.check({f"other./image.subscription.{name}": value})
@@ -88,8 +89,10 @@ def test_an_override_that_is_no_policy_is_refused_with_the_choices(name, value, 
 # ---- compressed images and calibration
 
 
-def test_masks_and_overlay_are_also_published_compressed_with_the_stamp_of_the_image(robot):
-    masks, overlays, infos = [], [], []
+def test_masks_and_overlay_are_also_published_compressed_with_the_stamp_of_the_image(robot: Any) -> None:
+    masks: list[CompressedImage] = []
+    overlays: list[CompressedImage] = []
+    infos: list[CameraInfo] = []
     for kind, topic, received in (
         (CompressedImage, "masks/compressed", masks),
         (CompressedImage, "overlay/compressed", overlays),
@@ -101,10 +104,10 @@ def test_masks_and_overlay_are_also_published_compressed_with_the_stamp_of_the_i
     robot.show()
     assert robot.add(clicks=[robot.middle]).success
 
-    def of(received: list, header) -> list:
+    def of(received: list[Any], header: Any) -> list[Any]:
         return [message for message in list(received) if message.header == header]
 
-    def complete():
+    def complete() -> Any:
         calibration.publish(CameraInfo(height=96, width=128, k=[100.0, 0.0, 64.0, 0.0, 100.0, 48.0, 0.0, 0.0, 1.0]))
         header = robot.show().header
         time.sleep(0.2)
@@ -127,7 +130,7 @@ def test_masks_and_overlay_are_also_published_compressed_with_the_stamp_of_the_i
 # ---- parameters
 
 
-def test_every_parameter_has_a_description(robot):
+def test_every_parameter_has_a_description(robot: Any) -> None:
     names = ask(robot, ListParameters, "list_parameters", ListParameters.Request()).result.names
     assert len(names) > 60
     described = ask(robot, DescribeParameters, "describe_parameters", DescribeParameters.Request(names=names))
@@ -137,7 +140,7 @@ def test_every_parameter_has_a_description(robot):
 # ---- diagnostics
 
 
-def statuses(robot) -> dict[str, DiagnosticStatus]:
+def statuses(robot: Any) -> dict[str, DiagnosticStatus]:
     found = [message for message in list(robot.diagnostics) if message.status[0].name.startswith("hooked_tracker")]
     return {status.name.removeprefix("hooked_tracker: "): status for status in found[-1].status} if found else {}
 
@@ -146,7 +149,7 @@ def values(status: DiagnosticStatus) -> dict[str, str]:
     return {entry.key: entry.value for entry in status.values}
 
 
-def test_each_input_has_a_status_with_the_age_of_its_newest_message(robot):
+def test_each_input_has_a_status_with_the_age_of_its_newest_message(robot: Any) -> None:
     silent = robot.wait_for(
         lambda: (s := statuses(robot)) and s["input image"].level == DiagnosticStatus.WARN and s, "silent image"
     )
@@ -166,11 +169,11 @@ def test_each_input_has_a_status_with_the_age_of_its_newest_message(robot):
     assert int(values(image)["messages received"]) >= 1 and values(image)["publishers"] == "1"
 
 
-def test_tracking_has_the_device_as_hardware_id(robot):
+def test_tracking_has_the_device_as_hardware_id(robot: Any) -> None:
     assert robot.wait_for(lambda: statuses(robot).get("tracking"), "status").hardware_id == "cpu"
 
 
-def test_the_example_for_the_aggregator_matches_the_names_of_the_node():
+def test_the_example_for_the_aggregator_matches_the_names_of_the_node() -> None:
     analyzers = yaml.safe_load((ROOT / "config" / "diagnostics.yaml").read_text())["analyzers"]["ros__parameters"]
     found = analyzers["perception"]["analyzers"]
     assert found["tracking"]["startswith"] == found["tracking"]["expected"] == ["sam2_tracker: tracking"]

@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -31,6 +30,8 @@ from sam2_ros.media.video import probe
 from sam2_ros.node import qos
 from sam2_ros.node.conversions.messages import image_message, nearest_time
 
+from .conftest import Robot, Tracker
+
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("fresh_ros")]
 
 LIMIT = 5.0  # seconds from the signal to the end of the process
@@ -48,7 +49,7 @@ INTERRUPTIONS: tuple[tuple[signal.Signals, ...], ...] = (
 class Program:
     """A process whose output goes to a file."""
 
-    process: subprocess.Popen
+    process: subprocess.Popen[bytes]
     log: Path
 
     @classmethod
@@ -81,7 +82,7 @@ PARAMETER = Parameter("prompt_timeout", value=1.0).to_parameter_msg()
 class Situation:
     """A tracker that is called, shown images and prompted without a thought of whether it answers."""
 
-    def __init__(self, robot: Any, name: str, chance: random.Random) -> None:
+    def __init__(self, robot: Robot, name: str, chance: random.Random) -> None:
         self.chance = chance
         self.robot = robot
         self._prefix = f"/{name}"
@@ -150,7 +151,10 @@ def deactivating(situation: Situation) -> None:
     ("moment", "tries"), [(None, 12), (configuring, 8), (activating, 6), (flooded, 14), (deactivating, 10)]
 )
 def test_a_signal_ends_the_tracker_at_any_moment(
-    start_process: Callable, make_robot: type, moment: Callable[[Situation], None] | None, tries: int
+    start_process: Callable[..., Tracker],
+    make_robot: type[Robot],
+    moment: Callable[[Situation], None] | None,
+    tries: int,
 ) -> None:
     """None: while it imports."""
 
@@ -173,7 +177,7 @@ def test_a_signal_ends_the_tracker_at_any_moment(
             outcome.result()
 
 
-def test_calls_in_flight_get_a_response_before_the_process_ends(start: Callable) -> None:
+def test_calls_in_flight_get_a_response_before_the_process_ends(start: Callable[..., Robot]) -> None:
     robot = start("answering_tracker", image_size=64)
     robot.bring_up()
     robot.show()
@@ -187,7 +191,7 @@ def test_calls_in_flight_get_a_response_before_the_process_ends(start: Callable)
     assert call.done() and "the node was deactivated" in call.result().message
 
 
-def test_a_configuration_that_takes_minutes_is_interrupted(start: Callable) -> None:
+def test_a_configuration_that_takes_minutes_is_interrupted(start: Callable[..., Robot]) -> None:
     robot = start("compiling_tracker", image_size=64, compile=True)
     robot.connected_client(ChangeState, "change_state").call_async(asking_for("configure"))
     robot.wait_for_log("warming up")
@@ -228,7 +232,9 @@ def test_a_signal_ends_the_player_while_it_plays(ros: None, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("signals", [(signal.SIGINT,), (signal.SIGINT, signal.SIGINT), (signal.SIGTERM,)])
-def test_an_interrupted_recorder_leaves_complete_files(ros: None, tmp_path: Path, signals: tuple) -> None:
+def test_an_interrupted_recorder_leaves_complete_files(
+    ros: None, tmp_path: Path, signals: tuple[signal.Signals, ...]
+) -> None:
     scope = "_".join(["recorded", *(number.name for number in signals)])  # others still see the last test's recorder
     topics = [part for name in ("tracks", "overlay") for part in ("-r", f"{name}:=/{scope}/{name}")]
     arguments = ["--ros-args", "-p", f"output:={tmp_path}", *topics]

@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ from sam2_ros.node import qos
 from sam2_ros.node.conversions.messages import image_message, nearest_time, seconds
 
 HEIGHT, WIDTH = 96, 128
-Result = TrackObject.Result
+Result: TypeAlias = TrackObject.Result
 CANCELED, SUCCEEDED, ABORTED = GoalStatus.STATUS_CANCELED, GoalStatus.STATUS_SUCCEEDED, GoalStatus.STATUS_ABORTED
 
 
@@ -101,7 +101,7 @@ def show_until(robot: Any, condition: Callable[[], Any], what: str) -> None:
 # ---- feedback
 
 
-def test_every_processed_image_gives_feedback_on_the_object(robot, send):
+def test_every_processed_image_gives_feedback_on_the_object(robot: Any, send: Callable[..., SentGoal]) -> None:
     goal = send({"clicks": [robot.middle], "label": "cup"})
     robot.wait_for(lambda: goal.feedback, "feedback on the newest image, which the prompt was applied to")
     for _ in range(3):
@@ -114,7 +114,7 @@ def test_every_processed_image_gives_feedback_on_the_object(robot, send):
     goal.result()
 
 
-def test_feedback_does_not_need_a_subscriber_of_the_tracks(start_process, make_robot):
+def test_feedback_does_not_need_a_subscriber_of_the_tracks(start_process: Any, make_robot: Any) -> None:
     robot = make_robot(start_process("lone_tracker"), "lone_tracker")
     try:
         robot.bring_up()
@@ -139,7 +139,9 @@ def test_feedback_does_not_need_a_subscriber_of_the_tracks(start_process, make_r
 # ---- the object
 
 
-def test_a_canceled_goal_reports_the_last_sighting_and_leaves_the_object_tracked(robot, send):
+def test_a_canceled_goal_reports_the_last_sighting_and_leaves_the_object_tracked(
+    robot: Any, send: Callable[..., SentGoal]
+) -> None:
     goal = send()
     robot.wait_for(lambda: goal.feedback, "feedback")
     tracks = robot.show()
@@ -151,7 +153,7 @@ def test_a_canceled_goal_reports_the_last_sighting_and_leaves_the_object_tracked
     assert [track.id for track in robot.show().tracks] == [result.object_id]
 
 
-def test_the_object_is_removed_at_the_end_where_the_goal_says_so(robot, send):
+def test_the_object_is_removed_at_the_end_where_the_goal_says_so(robot: Any, send: Callable[..., SentGoal]) -> None:
     goal = send(remove_object=True)
     robot.wait_for(lambda: goal.feedback, "feedback")
     goal.cancel()
@@ -161,7 +163,7 @@ def test_the_object_is_removed_at_the_end_where_the_goal_says_so(robot, send):
     assert robot.wait_for_event(TrackEvent.REMOVED).object_id == object_id
 
 
-def test_a_goal_adopts_a_tracked_object(robot, send):
+def test_a_goal_adopts_a_tracked_object(robot: Any, send: Callable[..., SentGoal]) -> None:
     tracked = robot.add(label="cup", clicks=[robot.middle]).object_id
     goal = send({"object_id": tracked})
     show_until(robot, lambda: goal.feedback, "feedback")
@@ -171,7 +173,7 @@ def test_a_goal_adopts_a_tracked_object(robot, send):
     assert goal.result()[1].object_id == tracked
 
 
-def test_a_goal_corrects_a_tracked_object(robot, send):
+def test_a_goal_corrects_a_tracked_object(robot: Any, send: Callable[..., SentGoal]) -> None:
     tracked = robot.add(label="cup", clicks=[robot.middle]).object_id
     goal = send({"object_id": tracked, "clicks": [robot.middle], "label": "bowl"})
     robot.wait_for(lambda: any(feedback.track.label == "bowl" for feedback in goal.feedback), "corrected label")
@@ -179,7 +181,7 @@ def test_a_goal_corrects_a_tracked_object(robot, send):
     assert goal.result()[1].object_id == tracked
 
 
-def test_several_goals_at_once_track_their_own_objects(robot, send):
+def test_several_goals_at_once_track_their_own_objects(robot: Any, send: Callable[..., SentGoal]) -> None:
     goals = [send({"clicks": [robot.middle], "label": label}) for label in ("one", "two", "three")]
     show_until(robot, lambda: all(goal.feedback for goal in goals), "feedback to all")
     ids = [goal.feedback[0].track.id for goal in goals]
@@ -198,7 +200,7 @@ def test_several_goals_at_once_track_their_own_objects(robot, send):
 # ---- time
 
 
-def test_a_late_prompt_starts_the_object_on_its_own_image(robot, send):
+def test_a_late_prompt_starts_the_object_on_its_own_image(robot: Any, send: Callable[..., SentGoal]) -> None:
     first = robot.show().header
     for _ in range(4):
         newest = robot.show().header
@@ -210,7 +212,7 @@ def test_a_late_prompt_starts_the_object_on_its_own_image(robot, send):
     goal.result()
 
 
-def test_an_early_prompt_waits_for_its_image(robot, send):
+def test_an_early_prompt_waits_for_its_image(robot: Any, send: Callable[..., SentGoal]) -> None:
     robot.show()
     stamp = robot.next_stamp()
     header = Header(stamp=nearest_time(stamp), frame_id="optical")
@@ -223,7 +225,7 @@ def test_an_early_prompt_waits_for_its_image(robot, send):
     goal.result()
 
 
-def test_a_goal_that_is_canceled_before_its_image_starts_no_object(robot, send):
+def test_a_goal_that_is_canceled_before_its_image_starts_no_object(robot: Any, send: Callable[..., SentGoal]) -> None:
     robot.show()
     stamp = robot.next_stamp()
     goal = send({"header": Header(stamp=nearest_time(stamp), frame_id="optical"), "clicks": [robot.middle]})
@@ -234,7 +236,7 @@ def test_a_goal_that_is_canceled_before_its_image_starts_no_object(robot, send):
     assert len(robot.show().tracks) == 0
 
 
-def test_a_time_limit_ends_the_goal_also_without_images(robot, send):
+def test_a_time_limit_ends_the_goal_also_without_images(robot: Any, send: Callable[..., SentGoal]) -> None:
     goal = send(time_limit=0.5)
     status, result = goal.result()
     assert (status, result.ended) == (SUCCEEDED, Result.TIME_LIMIT)
@@ -245,7 +247,7 @@ def test_a_time_limit_ends_the_goal_also_without_images(robot, send):
 # ---- ends by others
 
 
-def test_a_goal_ends_where_its_object_is_removed_by_others(robot, send):
+def test_a_goal_ends_where_its_object_is_removed_by_others(robot: Any, send: Callable[..., SentGoal]) -> None:
     goal, other = send(), send()
     show_until(robot, lambda: goal.feedback and other.feedback, "feedback")
     object_id = goal.feedback[0].track.id
@@ -259,7 +261,7 @@ def test_a_goal_ends_where_its_object_is_removed_by_others(robot, send):
     other.result()
 
 
-def test_a_reset_ends_all_goals(robot, send):
+def test_a_reset_ends_all_goals(robot: Any, send: Callable[..., SentGoal]) -> None:
     goals = [send(remove_object=True), send()]
     show_until(robot, lambda: all(goal.feedback for goal in goals), "feedback")
     assert robot.call("reset", Trigger.Request()).success
@@ -269,7 +271,7 @@ def test_a_reset_ends_all_goals(robot, send):
         assert result.reason == "tracker reset: ~/reset was called"
 
 
-def test_a_jump_of_the_image_stamps_ends_goals_with_the_reason(robot, send):
+def test_a_jump_of_the_image_stamps_ends_goals_with_the_reason(robot: Any, send: Callable[..., SentGoal]) -> None:
     goal = send()
     show_until(robot, lambda: goal.feedback, "feedback")
     robot.jump(robot.next_stamp() - 500)
@@ -279,7 +281,9 @@ def test_a_jump_of_the_image_stamps_ends_goals_with_the_reason(robot, send):
     robot.jump(robot.next_stamp() + 1000)
 
 
-def test_deactivation_ends_goals_and_removes_their_objects_where_they_say_so(robot, send):
+def test_deactivation_ends_goals_and_removes_their_objects_where_they_say_so(
+    robot: Any, send: Callable[..., SentGoal]
+) -> None:
     kept, removed = send({"clicks": [robot.middle], "label": "kept"}), send(remove_object=True)
     show_until(robot, lambda: kept.feedback and removed.feedback, "feedback")
     waiting = send({"header": Header(stamp=nearest_time(robot.next_stamp() + 50)), "clicks": [robot.middle]})
@@ -306,7 +310,7 @@ def refusal(goal: SentGoal) -> str:
     return result.reason
 
 
-def test_a_goal_without_a_prompt_or_an_object_is_refused(robot, send):
+def test_a_goal_without_a_prompt_or_an_object_is_refused(robot: Any, send: Callable[..., SentGoal]) -> None:
     assert "click" in refusal(send({}))
     assert refusal(send({"object_id": 99})) == "there is no object 99; the objects are: none"
     assert len(robot.show().tracks) == 0
@@ -314,16 +318,20 @@ def test_a_goal_without_a_prompt_or_an_object_is_refused(robot, send):
 
 @pytest.mark.parametrize("option", ["max_absence", "time_limit"])
 @pytest.mark.parametrize("value", [-1.0, math.nan, math.inf])
-def test_an_option_that_is_no_duration_is_refused(send, option, value):
+def test_an_option_that_is_no_duration_is_refused(send: Callable[..., SentGoal], option: Any, value: Any) -> None:
     assert refusal(send(**{option: value})) == f"{option} is {value:g}, expected 0 (never) to 1e+09 seconds"
 
 
-def test_a_prompt_whose_image_is_not_buffered_any_more_is_refused_with_the_span(robot, send):
+def test_a_prompt_whose_image_is_not_buffered_any_more_is_refused_with_the_span(
+    robot: Any, send: Callable[..., SentGoal]
+) -> None:
     header = Header(stamp=nearest_time(robot.next_stamp() - 100), frame_id="optical")
     assert "no buffered frame is stamped" in refusal(send({"header": header, "clicks": [robot.middle]}))
 
 
-def test_a_prompt_whose_image_does_not_come_is_refused_after_prompt_timeout(robot, send):
+def test_a_prompt_whose_image_does_not_come_is_refused_after_prompt_timeout(
+    robot: Any, send: Callable[..., SentGoal]
+) -> None:
     assert robot.set_parameter("prompt_timeout", 0.2).successful
     header = Header(stamp=nearest_time(robot.next_stamp() + 50), frame_id="optical")
     reason = refusal(send({"header": header, "clicks": [robot.middle]}))
@@ -331,7 +339,7 @@ def test_a_prompt_whose_image_does_not_come_is_refused_after_prompt_timeout(robo
     assert "did not arrive within prompt_timeout" in reason
 
 
-def test_goals_beyond_the_limit_are_refused_and_the_others_go_on(robot, send):
+def test_goals_beyond_the_limit_are_refused_and_the_others_go_on(robot: Any, send: Callable[..., SentGoal]) -> None:
     tracked = robot.add().object_id
     goals = [send({"object_id": tracked}) for _ in range(32)]
     assert refusal(send({"object_id": tracked})) == "32 goals are active already: cancel some"
@@ -342,7 +350,7 @@ def test_goals_beyond_the_limit_are_refused_and_the_others_go_on(robot, send):
     assert {goal.result()[1].ended for goal in goals} == {Result.REMOVED}
 
 
-def test_diagnostics_count_goals(robot, send):
+def test_diagnostics_count_goals(robot: Any, send: Callable[..., SentGoal]) -> None:
     def count() -> str:
         values = {entry.key: entry.value for entry in robot.diagnostics[-1].status[0].values}
         return values["goals of ~/track_object"]
@@ -353,7 +361,7 @@ def test_diagnostics_count_goals(robot, send):
     robot.wait_for(lambda: count() == "0", "end of the goal in the diagnostics")
 
 
-def test_a_paused_node_keeps_its_goals(robot, send):
+def test_a_paused_node_keeps_its_goals(robot: Any, send: Callable[..., SentGoal]) -> None:
     goal = send()
     show_until(robot, lambda: goal.feedback, "feedback")
     assert robot.call("enable", SetBool.Request(data=False)).success
@@ -371,7 +379,7 @@ def test_a_paused_node_keeps_its_goals(robot, send):
 
 
 @pytest.fixture(scope="module")
-def blind_robot(start, tmp_path_factory: pytest.TempPathFactory):
+def blind_robot(start: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """An active node whose objects are absent from the image after that of their prompt on."""
     weights: Path = tmp_path_factory.mktemp("blind") / "nano.safetensors"
     save_weights(seeded_model("nano", seed=0, occlusion_bias=-50.0), weights)
@@ -382,7 +390,7 @@ def blind_robot(start, tmp_path_factory: pytest.TempPathFactory):
 
 
 @pytest.fixture(scope="module")
-def blind_client(blind_robot) -> ActionClient:
+def blind_client(blind_robot: Any) -> ActionClient:
     return connected(blind_robot)
 
 
@@ -392,7 +400,7 @@ def square() -> Image:
     return image_message(mask, "mono8", Header())
 
 
-def test_an_absent_object_gives_feedback_until_its_goal_ends_as_lost(blind_robot, blind_client):
+def test_an_absent_object_gives_feedback_until_its_goal_ends_as_lost(blind_robot: Any, blind_client: Any) -> None:
     blind_robot.drop_objects()
     prompted = blind_robot.show().header
     goal = SentGoal(
@@ -415,7 +423,7 @@ def test_an_absent_object_gives_feedback_until_its_goal_ends_as_lost(blind_robot
     assert len(blind_robot.show().tracks) == 0
 
 
-def test_a_goal_ends_where_the_tracker_removes_a_lost_object(blind_robot, blind_client):
+def test_a_goal_ends_where_the_tracker_removes_a_lost_object(blind_robot: Any, blind_client: Any) -> None:
     blind_robot.drop_objects()
     prompted = blind_robot.show().header
     goal = SentGoal(
@@ -432,7 +440,7 @@ def test_a_goal_ends_where_the_tracker_removes_a_lost_object(blind_robot, blind_
 # ---- the end of the process
 
 
-def test_an_interrupt_ends_goals_before_the_process(start):
+def test_an_interrupt_ends_goals_before_the_process(start: Any) -> None:
     robot = start("interrupted_tracker")
     robot.bring_up()
     robot.show()

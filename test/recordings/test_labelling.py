@@ -49,7 +49,9 @@ Run = Callable[..., tuple[list[FrameResult], Labeller, list[str]]]
 def run(nano: Sam2) -> Run:
     """Labels /camera of a bag."""
 
-    def label(path: Path, prompts: Sequence[PlannedPrompt] = (), with_detections: bool = False):
+    def label(
+        path: Path, prompts: Sequence[PlannedPrompt] = (), with_detections: bool = False
+    ) -> tuple[list[FrameResult], Labeller, list[str]]:
         problems = Problems()
         labeller = Labeller(StreamingTracker(nano, TrackerConfig(history=1)), prompts, problems)
         with Bag(path) as bag, Bag(path) as apart:

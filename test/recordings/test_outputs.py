@@ -96,8 +96,9 @@ def test_coco_and_yolo_are_read_by_supervision(folder: Path) -> None:
             index = int(Path(path).stem)
             assert picture.shape == (HEIGHT, WIDTH, 3)
             assert len(detections) == int(CUP[index].any()) + int(BOWL[index].any())
-            for number, mask in zip(detections.class_id, detections.mask if len(detections) else ()):
-                assert mask_iou(np.asarray(mask), (CUP, BOWL)[number][index]) > 0.85
+            for _, mask, _, number, *_ in detections:
+                assert mask is not None and number is not None
+                assert mask_iou(np.asarray(mask), (CUP, BOWL)[int(number)][index]) > 0.85
 
 
 def test_davis_is_read_by_our_training_and_begins_where_an_object_is_seen(folder: Path) -> None:
@@ -156,6 +157,7 @@ def test_the_reference_reader_of_mcap_which_foxglove_and_ros_build_on_reads_the_
         reader = make_reader(file, validate_crcs=True)
         assert reader.get_header().profile == "ros2"
         summary = reader.get_summary()
+        assert summary is not None and summary.statistics is not None
         messages = list(reader.iter_messages())
         (metadata,) = reader.iter_metadata()
     assert summary.statistics.message_count == len(messages) == 13

@@ -183,7 +183,8 @@ class Recorder(Node):
 
     def _now(self) -> float:
         """The time on the clock of the images' stamps (seconds)."""
-        return self.get_clock().now().nanoseconds / 1e9
+        now: float = self.get_clock().now().nanoseconds / 1e9
+        return now
 
     @property
     def _sent(self) -> int:

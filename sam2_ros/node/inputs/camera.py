@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from rclpy.node import Node
 from rclpy.qos import QoSPolicyKind
@@ -14,7 +14,6 @@ from sam2_ros.node import qos
 from sam2_ros.node.inputs.receiver import Receiver
 from sam2_ros.node.inputs.subscriptions import explain_silence
 from sam2_ros.node.log import THROTTLE_PERIOD
-from sam2_ros.node.parameters import Parameters
 
 try:
     from rclpy.event_handler import SubscriptionEventCallbacks, UnsupportedEventTypeError
@@ -25,10 +24,26 @@ _UNKNOWN = "_NODE_NAME_UNKNOWN_"  # that of a node which DDS has not heard of ye
 _LINGERING = 30.0  # seconds; a publisher that was killed stays visible for up to 20
 
 
+class CameraParameters(Protocol):
+    """How images are subscribed to."""
+
+    @property
+    def image_transport(self) -> str:
+        """raw or compressed"""
+
+    @property
+    def image_reliability(self) -> str:
+        """best_effort or reliable"""
+
+    @property
+    def image_depth(self) -> int:
+        """QoS history depth"""
+
+
 class Camera:
     """Subscribed from construction to `close`."""
 
-    def __init__(self, node: Node, parameters: Parameters, on_image: Callable[[Any], None]) -> None:
+    def __init__(self, node: Node, parameters: CameraParameters, on_image: Callable[[Any], None]) -> None:
         self._node = node
         self._on_image = on_image
         self._received = time.monotonic()  # newest image, seconds on the steady clock
@@ -76,7 +91,7 @@ class Camera:
         """Unsubscribe."""
         self._receiver.close()
 
-    def _subscribe(self, message_type: type, topic: str, parameters: Parameters) -> Receiver:
+    def _subscribe(self, message_type: type, topic: str, parameters: CameraParameters) -> Receiver:
         profile = qos.profile(parameters.image_reliability, parameters.image_depth)
         try:
             events = SubscriptionEventCallbacks(incompatible_qos=self._on_incompatible_qos)
@@ -103,7 +118,7 @@ class Camera:
 
 def _compressed_topic(node: Node) -> str:
     """`image/compressed` where it is remapped; else `image` + /compressed, as image_transport does."""
-    remapped = node.resolve_topic_name("image/compressed")
+    remapped: str = node.resolve_topic_name("image/compressed")
     if remapped != node.resolve_topic_name("image/compressed", only_expand=True):
         return remapped
     base = node.resolve_topic_name("image")

@@ -53,9 +53,10 @@ class ClickableImage:
     @property
     def frame_id(self) -> str:
         """The camera's optical frame. Raises PromptError where the header has none."""
-        if not self.header.frame_id:
+        frame_id: str = self.header.frame_id
+        if not frame_id:
             raise PromptError("the images have no frame_id, expected the camera's optical frame: set it in the driver")
-        return self.header.frame_id
+        return frame_id
 
 
 class ClickedPoint:
@@ -85,7 +86,8 @@ class ClickedPoint:
     @property
     def _timeout(self) -> float:
         """Seconds that a click waits to be located; its image may not be received yet."""
-        return self._node.get_parameter("prompt_timeout").value
+        timeout: float = self._node.get_parameter("prompt_timeout").value
+        return timeout
 
     @property
     def receivers(self) -> dict[str, Receiver]:

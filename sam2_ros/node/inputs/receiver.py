@@ -40,7 +40,8 @@ class Receiver:
     @property
     def topic(self) -> str:
         """After remapping."""
-        return self.subscription.topic_name
+        name: str = self.subscription.topic_name
+        return name
 
     @property
     def age(self) -> float | None:

@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,7 +25,7 @@ DISTANCE = 0.8  # metres
 class Table:
     """A block on a table before a camera with depth."""
 
-    def __init__(self, robot) -> None:
+    def __init__(self, robot: Any) -> None:
         self.robot = robot
         reliable = qos.profile("reliable", 10)
         self._depth = robot.node.create_publisher(Image, "depth", reliable)
@@ -60,7 +61,7 @@ class Table:
 
 
 @pytest.fixture(scope="module")
-def shared_table(start: Callable) -> Table:
+def shared_table(start: Callable[..., Any]) -> Table:
     weights = ROOT / "sam2_ros" / "weights" / "nano.safetensors"
     return Table(start(checkpoint=weights, image_size=0, depth=True, image_reliability="reliable", image_depth=10))
 
@@ -75,11 +76,11 @@ def table(shared_table: Table) -> Table:
 
 
 @pytest.fixture
-def client(tmp_path: Path) -> Iterator[Callable[..., tuple[subprocess.Popen, Path]]]:
+def client(tmp_path: Path) -> Iterator[Callable[..., tuple[subprocess.Popen[bytes], Path]]]:
     """Starts an example with arguments; what it prints goes to the file."""
     processes = []
 
-    def run(example: str, *arguments: str) -> tuple[subprocess.Popen, Path]:
+    def run(example: str, *arguments: str) -> tuple[subprocess.Popen[bytes], Path]:
         out = tmp_path / "out"
         with out.open("wb") as file:
             command = [sys.executable, str(ROOT / "examples" / example), *arguments]

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from sam2_ros.msg import Click
@@ -12,7 +13,9 @@ pytest.importorskip("sensor_msgs_py")
 DISTANCE = 0.8  # metres, of the table's block
 
 
-def test_it_waits_while_the_object_is_hidden_and_then_prints_where_to_grasp_it(table, client: Callable) -> None:
+def test_it_waits_while_the_object_is_hidden_and_then_prints_where_to_grasp_it(
+    table: Any, client: Callable[..., Any]
+) -> None:
     table.robot.add(label="block", clicks=[Click(x=60.0, y=50.0)])
     hidden = lambda: table.robot.tracks[-1].tracks and not table.robot.tracks[-1].tracks[0].area  # noqa: E731
     table.show_until(hidden, "occlusion", hidden=True)
@@ -29,7 +32,7 @@ def test_it_waits_while_the_object_is_hidden_and_then_prints_where_to_grasp_it(t
     assert int(text[5]) == pytest.approx(1600, rel=0.2)
 
 
-def test_a_click_starts_the_object(table, client: Callable) -> None:
+def test_a_click_starts_the_object(table: Any, client: Callable[..., Any]) -> None:
     process, out = client("grasp_target.py", "--click", "60,50")
     table.show_until(lambda: process.poll() is not None, "answer of the client")
     assert process.returncode == 0 and f"{DISTANCE:.3f}) m in optical" in out.read_text(), out.read_text()

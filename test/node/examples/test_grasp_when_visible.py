@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from sam2_ros.msg import Click
@@ -11,7 +12,9 @@ pytest.importorskip("message_filters")
 DISTANCE = 0.8  # metres, of the table's block
 
 
-def test_it_waits_while_the_object_is_hidden_and_then_prints_where_to_grasp_it(table, client: Callable) -> None:
+def test_it_waits_while_the_object_is_hidden_and_then_prints_where_to_grasp_it(
+    table: Any, client: Callable[..., Any]
+) -> None:
     tracked = table.robot.add(clicks=[Click(x=60.0, y=50.0)]).object_id
     hidden = lambda: table.robot.tracks[-1].tracks and not table.robot.tracks[-1].tracks[0].area  # noqa: E731
     table.show_until(hidden, "occlusion", hidden=True)
@@ -29,13 +32,13 @@ def test_it_waits_while_the_object_is_hidden_and_then_prints_where_to_grasp_it(t
     assert [track.id for track in table.robot.tracks[-1].tracks] == [tracked]
 
 
-def test_a_click_starts_the_object(table, client: Callable) -> None:
+def test_a_click_starts_the_object(table: Any, client: Callable[..., Any]) -> None:
     process, out = client("grasp_when_visible.py", "--click", "60,50")
     table.show_until(lambda: process.poll() is not None, "answer of the client")
     assert process.returncode == 0 and f"{DISTANCE:.3f}) m in optical" in out.read_text(), out.read_text()
 
 
-def test_it_says_why_there_is_no_grasp(table, client: Callable) -> None:
+def test_it_says_why_there_is_no_grasp(table: Any, client: Callable[..., Any]) -> None:
     process, out = client("grasp_when_visible.py", "--object", "99")
     table.robot.wait_for(lambda: process.poll() is not None, "answer of the client")
     assert process.returncode == 1

@@ -13,6 +13,8 @@ from rosgraph_msgs.msg import Clock
 
 from sam2_ros.node.inputs.sim_time import SimTimeMonitor
 
+from ..conftest import Robot
+
 DDS_TIMEOUT = 30.0  # seconds; only a failing test waits so long
 TIMEOUT = 0.2  # seconds
 
@@ -72,7 +74,7 @@ def test_without_use_sim_time_there_is_no_warning(ros: None) -> None:
     node.destroy_node()
 
 
-def test_the_node_reports_it_in_every_state_and_continues_tracking(start: Callable[..., Any]) -> None:
+def test_the_node_reports_it_in_every_state_and_continues_tracking(start: Callable[..., Robot]) -> None:
     robot = start("simulated_tracker", use_sim_time="true", image_timeout=0.5)
     reason = "use_sim_time is true, but there is no publisher on /clock"
 

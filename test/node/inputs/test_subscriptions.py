@@ -76,7 +76,7 @@ class Graph:
 def test_known_detectors_come_with_advice(node: Node, found: str, advice: str) -> None:
     messages = pytest.importorskip("vision_msgs.msg")
     subscription = subscribe(node, messages.Detection2DArray, "/yolo/detections")
-    reason = type_mismatch(Graph(found), "~/detections", subscription)  # type: ignore[arg-type]
+    reason = type_mismatch(Graph(found), "~/detections", subscription)
     assert reason.startswith(f"/yolo/detections is published as {found}, expected vision_msgs/msg/Detection2DArray")
     assert advice in reason
 
