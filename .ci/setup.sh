@@ -210,7 +210,7 @@ colcon_build() {
 
 exec 9<.ci && flock 9 # a second set-up at the same time waits for this one
 check_machine
-interface=$(digest CMakeLists.txt package.xml .ci/program.py.in msg/* srv/*)
+interface=$(digest CMakeLists.txt package.xml .ci/program.py.in action/* msg/* srv/*)
 
 step virtual_environment "${ros_distribution:-wheels}" "$("$python" -VV)" "$venv"
 step pytorch "${TORCH:-}"

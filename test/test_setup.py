@@ -17,7 +17,7 @@ TOOLS = ("cat", "dirname", "find", "flock", "g++", "make", "mkdir", "rm", "sha25
 def machine(tmp_path: Path) -> Path:
     """A copy of the repository on a machine with nothing but what set-up needs: its programs are in `bin`."""
     shutil.copytree(ROOT / ".ci", tmp_path / ".ci")
-    for folder in ("msg", "srv"):
+    for folder in ("action", "msg", "srv"):
         shutil.copytree(ROOT / folder, tmp_path / folder)
     for file in ("CMakeLists.txt", "package.xml", "setup.py", "setup.cfg"):
         shutil.copy(ROOT / file, tmp_path)

@@ -36,7 +36,10 @@ ALLOWED = {
 }
 SHARED = {"sam2_ros.files", "sam2_ros.optional", "sam2_ros.__version__"}  # small helpers without dependencies
 ABOVE_NODE = {"sam2_ros.cli", "sam2_ros.training", "sam2_ros.synthetic"}
-ROS = {"rclpy", "ament_index_python", "cv_bridge", "message_filters", "tf2_ros", "sam2_ros.msg", "sam2_ros.srv"}
+ROS = {
+    *("rclpy", "ament_index_python", "cv_bridge", "message_filters", "tf2_ros"),
+    *("sam2_ros.action", "sam2_ros.msg", "sam2_ros.srv"),
+}
 
 NODES = (PACKAGE / "node", PACKAGE / "panel" / "node")  # the panel's node is a part of the panel
 

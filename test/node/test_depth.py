@@ -119,6 +119,25 @@ def camera(shared_camera: DepthCamera) -> DepthCamera:
 # ---- what comes out
 
 
+def test_measured_objects_are_published_as_3d_detections(camera: DepthCamera) -> None:
+    messages = pytest.importorskip("vision_msgs.msg")
+    received: list[Any] = []
+    camera.robot.node.create_subscription(
+        messages.Detection3DArray, "/sam2_tracker/detections_3d", received.append, qos.profile("reliable", 100)
+    )
+
+    def shown() -> Any:
+        tracks = camera.show()
+        time.sleep(0.2)
+        return [(tracks, message) for message in list(received) if message.header.stamp == tracks.header.stamp]
+
+    tracks, message = camera.robot.wait_for(shown, "3-D detections")[0]
+    (detection,), (track,) = message.detections, tracks.tracks
+    assert (message.header.frame_id, detection.id) == ("optical", str(track.id))
+    assert vector(detection.results[0].pose.pose.position) == vector(track.position)
+    assert vector(detection.bbox.size) == vector(track.extent)
+
+
 def test_position_and_extent_are_those_of_the_mask_on_the_depth(camera: DepthCamera) -> None:
     tracks, track = camera.show_until(is_placed)
     mask = pixels(camera.of(camera.robot.masks, tracks.header)) == track.mask_value

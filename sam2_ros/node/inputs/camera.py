@@ -7,11 +7,12 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from rclpy.node import Node
-from rclpy.subscription import Subscription
+from rclpy.qos import QoSPolicyKind
 from sensor_msgs.msg import CompressedImage, Image
 
 from sam2_ros.node import qos
 from sam2_ros.node.distributions import SubscriptionEventCallbacks, UnsupportedEventTypeError
+from sam2_ros.node.inputs.receiver import Receiver
 from sam2_ros.node.inputs.subscriptions import explain_silence
 from sam2_ros.node.log import THROTTLE_PERIOD
 
@@ -44,15 +45,14 @@ class Camera:
         self._received = time.monotonic()  # newest image, seconds on the steady clock
         self._alone = time.monotonic()  # when the topic last had at most one publisher
         if parameters.image_transport == "compressed":
-            self._subscription = self._subscribe(CompressedImage, _compressed_topic(node), parameters)
+            self._receiver = self._subscribe(CompressedImage, _compressed_topic(node), parameters)
         else:
-            self._subscription = self._subscribe(Image, node.resolve_topic_name("image"), parameters)
+            self._receiver = self._subscribe(Image, node.resolve_topic_name("image"), parameters)
 
     @property
     def topic(self) -> str:
         """After remapping."""
-        topic: str = self._subscription.topic_name
-        return topic
+        return self._receiver.topic
 
     @property
     def silence(self) -> float:
@@ -60,9 +60,9 @@ class Camera:
         return time.monotonic() - self._received
 
     @property
-    def subscriptions(self) -> dict[str, Subscription]:
+    def receivers(self) -> dict[str, Receiver]:
         """By the topic's name before remapping."""
-        return {"image": self._subscription}
+        return {"image": self._receiver}
 
     @property
     def sharing_warning(self) -> str:
@@ -81,29 +81,33 @@ class Camera:
 
     def explain_silence(self) -> str:
         """Why no images may be received."""
-        return explain_silence(self._node, "image", self._subscription, self.silence)
+        return explain_silence(self._node, "image", self._receiver.subscription, self.silence)
 
     def close(self) -> None:
         """Unsubscribe."""
-        self._node.destroy_subscription(self._subscription)
+        self._receiver.close()
 
-    def _subscribe(self, message_type: type, topic: str, parameters: CameraParameters) -> Subscription:
+    def _subscribe(self, message_type: type, topic: str, parameters: CameraParameters) -> Receiver:
         profile = qos.profile(parameters.image_reliability, parameters.image_depth)
         try:
             events = SubscriptionEventCallbacks(incompatible_qos=self._on_incompatible_qos)
-            return self._node.create_subscription(message_type, topic, self._receive, profile, event_callbacks=events)
+            return Receiver(self._node, message_type, topic, self._on_message, profile, event_callbacks=events)
         except UnsupportedEventTypeError:  # not every RMW implementation reports this
-            return self._node.create_subscription(message_type, topic, self._receive, profile)
+            return Receiver(self._node, message_type, topic, self._on_message, profile)
 
-    def _receive(self, message: Any) -> None:
+    def _on_message(self, message: Any) -> None:
         self._received = time.monotonic()
         self._on_image(message)
 
     def _on_incompatible_qos(self, info: Any) -> None:
-        """Only the reliability can be incompatible: the subscription is volatile and has neither deadline nor lease."""
+        if info.last_policy_kind == QoSPolicyKind.RELIABILITY:
+            conflict = "publisher offers best_effort, subscription requests reliable"
+            advice = "set image_reliability to best_effort"
+        else:  # the subscription is volatile unless a parameter says otherwise
+            conflict = f"the publisher does not offer the {info.last_policy_kind.name.lower()} of the subscription"
+            advice = f"remove the parameter qos_overrides.{self.topic}.subscription"
         self._node.get_logger().warning(
-            f"incompatible QoS on {self.topic}: publisher offers best_effort, subscription requests reliable, so its "
-            "images are not received: set image_reliability to best_effort",
+            f"incompatible QoS on {self.topic}: {conflict}, so its images are not received: {advice}",
             throttle_duration_sec=THROTTLE_PERIOD,
         )
 

@@ -19,7 +19,6 @@ from geometry_msgs.msg import PointStamped
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
-from rclpy.subscription import Subscription
 from rclpy.task import Future
 from std_msgs.msg import Header
 
@@ -28,6 +27,7 @@ from sam2_ros.node import qos
 from sam2_ros.node.conversions.depth import CameraInfos, intrinsics_of
 from sam2_ros.node.inputs.camera_info import CameraInfoInput
 from sam2_ros.node.inputs.double_click import object_id_of
+from sam2_ros.node.inputs.receiver import Receiver
 from sam2_ros.node.inputs.transforms import Transforms, TransformUnavailableError
 from sam2_ros.node.requests import Requests
 from sam2_ros.node.types import PromptRequest
@@ -72,8 +72,8 @@ class ClickedPoint:
         self._transforms = transforms
         self._group = ReentrantCallbackGroup()  # several clicks wait at a time
         profile = qos.profile("reliable", qos.PROMPT_QUEUE_SIZE)
-        self._points = node.create_subscription(
-            PointStamped, "/clicked_point", self._on_point, profile, callback_group=self._group
+        self._points = Receiver(
+            node, PointStamped, "/clicked_point", self._on_point, profile, callback_group=self._group
         )
         self._camera_info: CameraInfoInput | None = None  # subscribed at the first click
         self._is_closed = False
@@ -90,13 +90,13 @@ class ClickedPoint:
         return timeout
 
     @property
-    def subscriptions(self) -> dict[str, Subscription]:
+    def receivers(self) -> dict[str, Receiver]:
         """By the topic's name before remapping."""
         return {"/clicked_point": self._points}
 
     def close(self) -> None:
         """Unsubscribe. Waiting clicks are rejected."""
-        self._node.destroy_subscription(self._points)
+        self._points.close()
         if self._camera_info is not None:
             self._camera_info.close()
         self._node.destroy_timer(self._timer)

@@ -10,18 +10,20 @@ from collections.abc import Mapping
 from dataclasses import Field
 from typing import Any, TypeVar
 
-from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, ParameterType
 from rclpy.exceptions import ParameterException
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from sam2_ros.node.parameters import unknown_names
+from sam2_ros.node.parameters import qos_overrides, unknown_names
 from sam2_ros.node.parameters.table import TABLE, Parameters, kind_of, rule_of, table_of
 from sam2_ros.node.parameters.values import ParameterError, convert, refusal
 
 __all__ = ["ParameterError", "Parameters", "check", "check_change", "declare", "declare_table", "read", "read_table"]
 
 T = TypeVar("T")
+
+_USE_SIM_TIME = "Take the time from /clock instead of the computer's clock. The stamps of images are used as they are."
 
 
 def declare(node: Node) -> Parameters:
@@ -37,6 +39,9 @@ def declare_table(node: Node, kind: type[T]) -> T:
     overrides, table = _overrides(node), table_of(kind)
     if warning := unknown_names.warning(overrides, table):
         node.get_logger().warning(warning)
+    qos_overrides.check(overrides)
+    described = ParameterDescriptor(type=ParameterType.PARAMETER_BOOL, description=_USE_SIM_TIME)
+    node.set_descriptor("use_sim_time", described)  # rclpy gives it no description
     for name, entry in table.items():
         value = entry.default
         if name in overrides:

@@ -273,6 +273,13 @@ class Parameters:
         "Seconds between two messages on /diagnostics.",
         limits=(0.1, 60.0),
     )
+    bond_heartbeat_period: float = parameter(
+        0.25,
+        "Seconds between two heartbeats to nav2's lifecycle manager, where the ROS package bondpy is installed. 0: no "
+        "bond.",
+        limits=(0.0, 4.0),
+        section="lifecycle manager",
+    )
 
 
 def table_of(kind: type) -> dict[str, Field[Any]]:

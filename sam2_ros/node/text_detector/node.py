@@ -22,7 +22,7 @@ from sam2_ros.node import parameters, qos
 from sam2_ros.node.conversions import messages
 from sam2_ros.node.conversions.detections import found_detections
 from sam2_ros.node.conversions.messages import StampRangeError
-from sam2_ros.node.diagnostics import ERROR, OK, WARN, Status, device_values, diagnostic_array
+from sam2_ros.node.diagnostics import ERROR, OK, WARN, Component, Status, device_values, diagnostic_array
 from sam2_ros.node.inputs.camera import Camera
 from sam2_ros.node.log import THROTTLE_PERIOD
 from sam2_ros.node.parameters.table import rule_of, table_of
@@ -156,8 +156,8 @@ class TextDetectorNode(Node):
             "boxes": str(counts.boxes),
             "seconds of the last search": f"{counts.seconds:.3f}",
         }
-        stamp = self.get_clock().now().to_msg()
-        self._diagnostics.publish(diagnostic_array(self.get_name(), stamp, self._status(), values))
+        searching = Component("searching", self._status(), values["device"], values)
+        self._diagnostics.publish(diagnostic_array(self, [searching]))
 
     def _status(self) -> Status:
         if self._device is None:

@@ -131,7 +131,7 @@ def test_past_events_have_the_exact_stamps_of_their_images(node: LifecycleNode, 
 def test_events_are_published_where_a_result_cannot_be(node: LifecycleNode, publishers: Publishers) -> None:
     received = subscribe(node, TrackEvent, "~/events")
     overlays = subscribe(node, Image, "~/overlay")
-    spin_until(node, lambda: qos.has_subscribers(publishers._overlay) and qos.has_subscribers(publishers._events))
+    spin_until(node, lambda: qos.has_subscribers(publishers._overlay._raw) and qos.has_subscribers(publishers._events))
     event = Event(EventKind.STARTED, 1, STAMP)
     small = ProcessedImage(np.zeros((2, 2, 3), np.uint8), HEADER, STAMP)  # nothing real fails on demand
     with pytest.raises((ValueError, IndexError)):
