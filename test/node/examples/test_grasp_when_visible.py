@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from sam2_ros.msg import Click
 
 DISTANCE = 0.8  # metres, of the table's block
