@@ -24,6 +24,8 @@ import pytest
 from sam2_ros.model import load_model
 from sam2_ros.model.sam2 import Sam2
 
+from .fake_clock import FakeClock
+
 ROS_STAND_INS = Path(__file__).resolve().parent / "ros_stand_ins"
 
 # Every ROS distribution has these packages, the package index does not. The stand-in of one that is not installed comes
@@ -37,9 +39,20 @@ COLOURS = {"red": (220, 40, 40), "blue": (40, 60, 220), "green": (30, 180, 60), 
 Square = tuple[str, int, int, int]  # colour, centre, half a side (pixels)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests come first: at the end one of two processes would wait for the other."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(scope="session")
 def nano() -> Sam2:
     return load_model("nano")
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
 
 
 @pytest.fixture(scope="session")

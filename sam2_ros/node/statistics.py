@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
+from collections.abc import Callable
 
 import numpy as np
 
@@ -50,7 +51,8 @@ class DetectionStatistics:
 class Statistics:
     """Counts since the node was configured, and durations of the newest images."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self.received = 0
         self.processed = 0
         self.dropped = 0  # replaced by a newer one while the worker was busy
@@ -72,7 +74,7 @@ class Statistics:
         self.image_error = ""
         self._latencies.append(latency)
         self._overheads.append(latency - in_tracker)
-        self._processed_at.append(time.monotonic())
+        self._processed_at.append(self._clock())
 
     def count_catch_up(self, seconds: float) -> None:
         """Count a step in which late prompts were propagated."""
@@ -86,7 +88,7 @@ class Statistics:
     @property
     def rate(self) -> float:
         """Images per second over the last seconds."""
-        oldest = time.monotonic() - _RATE_WINDOW
+        oldest = self._clock() - _RATE_WINDOW
         recent = [at for at in tuple(self._processed_at) if at >= oldest]
         return (len(recent) - 1) / (recent[-1] - recent[0]) if len(recent) > 1 else 0.0
 

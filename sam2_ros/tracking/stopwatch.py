@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 
 class Stopwatch:
     """Sums the seconds of each stage."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+        self._clock = clock
         self._seconds: dict[str, float] = {}
 
     @property
@@ -25,6 +26,6 @@ class Stopwatch:
     @contextmanager
     def time(self, stage: str) -> Iterator[None]:
         """Add the time that is spent inside."""
-        start = time.perf_counter()
+        start = self._clock()
         yield
-        self._seconds[stage] = self._seconds.get(stage, 0.0) + time.perf_counter() - start
+        self._seconds[stage] = self._seconds.get(stage, 0.0) + self._clock() - start

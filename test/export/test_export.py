@@ -29,6 +29,8 @@ onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
 
+pytestmark = pytest.mark.slow
+
 # What the parser of TensorRT 10 reads, of the operators that occur here.
 READABLE = {
     *("Add", "And", "ArgMax", "Cast", "Clip", "Concat", "Constant", "Conv", "ConvTranspose", "Cos", "Div"),

@@ -118,6 +118,7 @@ def test_a_mask_prompt_gives_equal_outputs(compiled: CompiledSam2, model: Sam2, 
     assert_same(compiled.decode_mask_prompt(features, mask), model.decode_mask_prompt(features, mask))
 
 
+@pytest.mark.slow
 def test_inductor_gives_equal_memories(
     model: Sam2, features: ImageFeatures, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -21,6 +21,7 @@ from rclpy.client import Client
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
 from rclpy.signals import SignalHandlerOptions
+from rclpy.task import Future
 from sam2_ros.msg import Click, Prompt, TrackArray, TrackEvent
 from sam2_ros.srv import AddObject, RemoveObject, SelectObject
 from sensor_msgs.msg import CompressedImage, Image
@@ -115,7 +116,7 @@ class Robot:
         self.overlays: list[Image] = []
         self.diagnostics: list[DiagnosticArray] = []
         self._stamp = 1_700_000_000.0  # of the newest image, seconds
-        prefix = f"/{name}"
+        self._prefix = prefix = f"/{name}"
         results = qos.profile("reliable", 100)
         for kind, topic, received in (
             (TrackArray, f"{prefix}/tracks", self.tracks),
@@ -171,11 +172,28 @@ class Robot:
     # ---- lifecycle
 
     def _connect_services(self) -> None:
-        """Wait until the services are connected: DDS loses responses to a client that is not connected yet."""
+        """Wait until the services are connected."""
         for service, client in self._clients.items():
             self.wait_for(client.service_is_ready, f"service {service}")
-        time.sleep(2.0)
+        self.wait_for_discovery()
         self._is_connected = True
+
+    def wait_for_discovery(self) -> None:
+        """Wait until the node has discovered all publishers, subscriptions and clients that exist here.
+
+        DDS loses messages to those that it has not discovered yet. It discovers those of a process in order, so a
+        response to the newest client shows that the others are known.
+        """
+        client = self.node.create_client(GetState, f"{self._prefix}/get_state")
+        calls: list[Future] = []
+
+        def responds() -> bool:
+            calls.append(client.call_async(GetState.Request()))
+            time.sleep(0.05)
+            return any(call.done() for call in calls)
+
+        self.wait_for(responds, "response of get_state")
+        self.node.destroy_client(client)
 
     def call(self, service: str, request: Any) -> Any:
         """The response of a service."""
@@ -188,10 +206,9 @@ class Robot:
 
     def connected_client(self, kind: type, service: str) -> Client:
         """A connected client for many simultaneous calls."""
-        name = f"{self._prompts.topic_name.rsplit('/', 1)[0]}/{service}"
-        client = self.node.create_client(kind, name, qos_profile=qos.profile("reliable", 1000))
+        client = self.node.create_client(kind, f"{self._prefix}/{service}", qos_profile=qos.profile("reliable", 1000))
         self.wait_for(client.service_is_ready, f"service {service}")
-        time.sleep(2.0)
+        self.wait_for_discovery()
         return client
 
     def change(self, *transitions: str) -> list[bool]:
@@ -217,7 +234,7 @@ class Robot:
         self.wait_for(lambda: any(camera.get_subscription_count() for camera in cameras), "subscription to images")
         topics = ("tracks", "events", "masks", "target_mask", "overlay")
         for topic in topics:
-            full = f"{self._prompts.topic_name.rsplit('/', 1)[0]}/{topic}"
+            full = f"{self._prefix}/{topic}"
             self.wait_for(partial(self.node.count_publishers, full), f"publisher of {full}")
 
     @property

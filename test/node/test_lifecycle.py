@@ -1,7 +1,6 @@
 """Lifecycle transitions: what they need, their errors, and what they free."""
 
 import gc
-import os
 import signal
 import subprocess
 import sys
@@ -199,27 +198,40 @@ def test_two_inputs_of_different_types_on_one_topic_fail_activation_and_leave_no
 # ---- start and end of the process
 
 
-@pytest.mark.parametrize(
-    ("arguments", "warning"),
-    [
-        (["-p", "max_objects:=0"], "parameter max_objects is 0, expected 1 to 254"),
-        (["-p", "use_sim_time:=1"], "'use_sim_time' to '1' of type 'INTEGER', expecting type 'BOOL'"),
-        (
-            ["-p", "detection_classes:=[cup, 3]"],
-            "'-p detection_classes:=[cup, 3]'. Error: Sequence should be of same type",
-        ),
-        (["--params-file", "/nowhere.yaml"], "'--params-file /nowhere.yaml'. Error: Error opening YAML file"),
-    ],
-    ids=["out of range", "type", "list of mixed types", "no file"],
-)
-def test_an_invalid_parameter_override_ends_the_process_with_a_message(arguments: list[str], warning: str) -> None:
-    command = [sys.executable, "-m", "sam2_ros.node.main", "--ros-args", *arguments]
-    process = subprocess.run(command, capture_output=True, text=True, timeout=120, env=os.environ)
-    assert process.returncode == 2
-    (line,) = [line for line in process.stderr.splitlines() if "cannot start: " in line]
+INVALID_OVERRIDES = {
+    "out of range": (["-p", "max_objects:=0"], "parameter max_objects is 0, expected 1 to 254"),
+    "type": (["-p", "use_sim_time:=1"], "'use_sim_time' to '1' of type 'INTEGER', expecting type 'BOOL'"),
+    "list of mixed types": (
+        ["-p", "detection_classes:=[cup, 3]"],
+        "'-p detection_classes:=[cup, 3]'. Error: Sequence should be of same type",
+    ),
+    "no file": (["--params-file", "/nowhere.yaml"], "'--params-file /nowhere.yaml'. Error: Error opening YAML file"),
+}
+
+
+@pytest.fixture(scope="module")
+def overridden() -> Iterator[dict[str, subprocess.Popen[str]]]:
+    """Nodes with invalid overrides, which start side by side."""
+    command = [sys.executable, "-m", "sam2_ros.node.main", "--ros-args"]
+    processes = {
+        name: subprocess.Popen([*command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for name, (arguments, _) in INVALID_OVERRIDES.items()
+    }
+    yield processes
+    for process in processes.values():
+        process.kill()
+
+
+@pytest.mark.parametrize(("override", "warning"), [(name, warning) for name, (_, warning) in INVALID_OVERRIDES.items()])
+def test_an_invalid_parameter_override_ends_the_process_with_a_message(
+    overridden: dict[str, subprocess.Popen[str]], override: str, warning: str
+) -> None:
+    _, errors = overridden[override].communicate(timeout=120)
+    assert overridden[override].returncode == 2
+    (line,) = [line for line in errors.splitlines() if "cannot start: " in line]
     assert warning in line
     assert ".c:" not in line
-    assert "Traceback" not in process.stderr
+    assert "Traceback" not in errors
 
 
 def test_an_interrupt_ends_an_active_node_without_a_traceback(robot: Robot) -> None:

@@ -1,16 +1,17 @@
 """Seconds by stage."""
 
-import time
-
 from sam2_ros.tracking.stopwatch import Stopwatch
 
+from ..fake_clock import FakeClock
 
-def test_times_of_a_stage_add_up_until_a_restart() -> None:
-    watch = Stopwatch()
+
+def test_times_of_a_stage_add_up_until_a_restart(clock: FakeClock) -> None:
+    watch = Stopwatch(clock)
     for _ in range(2):
         with watch.time("nap"):
-            time.sleep(0.01)
+            clock.advance(0.5)
+        clock.advance(2.0)
     before = watch.seconds
-    assert before["nap"] >= 0.02
+    assert before == {"nap": 1.0}
     watch.restart()
-    assert watch.seconds == {} and before["nap"] >= 0.02
+    assert watch.seconds == {} and before == {"nap": 1.0}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 from tqdm import tqdm
@@ -19,11 +20,12 @@ def say(text: str) -> None:
 class FrameProgress:
     """Shows how many of the camera's frames have arrived."""
 
-    def __init__(self, total: int | None) -> None:
+    def __init__(self, total: int | None, clock: Callable[[], float] = time.monotonic) -> None:
         """`total` is None where it is unknown."""
         self._total = total
+        self._clock = clock
         self._bar: tqdm[Any] | None = None  # from the first frame on
-        self._next_line = time.monotonic() + _LOG_PERIOD
+        self._next_line = clock() + _LOG_PERIOD
 
     def show(self, frames: int, states: str) -> None:
         """Show the number of frames so far, and the objects' states."""
@@ -32,8 +34,8 @@ class FrameProgress:
                 self._bar = tqdm(total=self._total, unit=" frames", desc="camera")
             self._bar.update(frames - self._bar.n)
             self._bar.set_postfix_str(states)
-        elif time.monotonic() >= self._next_line:
-            self._next_line = time.monotonic() + _LOG_PERIOD
+        elif self._clock() >= self._next_line:
+            self._next_line = self._clock() + _LOG_PERIOD
             of = f" of {self._total}" if self._total else ""
             say(f"camera   frame {frames}{of}: {states or 'no object'}")
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -57,9 +58,10 @@ class Recorder(Node):
     Raises OSError where the folder cannot be created or written to.
     """
 
-    def __init__(self, **node: Any) -> None:
-        """`node` are keywords of rclpy's Node."""
+    def __init__(self, clock: Callable[[], float] = time.monotonic, **node: Any) -> None:
+        """`clock` is a steady one (seconds); `node` are keywords of rclpy's Node."""
         super().__init__("recorder", **node)
+        self._steady_clock = clock
         self._folder = Path(self.declare_parameter("output", "demo_out").value)
         rate = self.declare_parameter("rate", 30.0).value  # of the camera and of overlay.mp4, frames per second
         frames = self.declare_parameter("frames", 0).value  # that the camera will send, 0: unknown
@@ -74,9 +76,9 @@ class Recorder(Node):
         self._diagnostics: dict[str, str] = {}
         self._size = ""  # of the images
         self._slowest = 0.0  # seconds between two results
-        self._start = time.monotonic()
-        self._newest: float | None = None  # arrival of the newest result, on the monotonic clock
-        self._progress = FrameProgress(frames or None)
+        self._start = clock()
+        self._newest: float | None = None  # arrival of the newest result, on the steady clock
+        self._progress = FrameProgress(frames or None, clock)
         self._marks = PromptMarks()
         results = qos.profile("reliable", _QUEUE)
         self._results = [
@@ -102,8 +104,8 @@ class Recorder(Node):
         if self.is_rejected:
             return True
         if self._newest is None:
-            return time.monotonic() - self._start > _FIRST_RESULT_TIMEOUT
-        return time.monotonic() - self._newest > max(_IDLE_TIMEOUT, 3 * self._slowest)
+            return self._steady_clock() - self._start > _FIRST_RESULT_TIMEOUT
+        return self._steady_clock() - self._newest > max(_IDLE_TIMEOUT, 3 * self._slowest)
 
     @property
     def is_rejected(self) -> bool:
@@ -148,7 +150,7 @@ class Recorder(Node):
         say(self._summary(events))
 
     def _on_tracks(self, message: TrackArray) -> None:
-        now, stamp = time.monotonic(), messages.seconds(message.header.stamp)
+        now, stamp = self._steady_clock(), messages.seconds(message.header.stamp)
         if stamp not in self._rows:
             self._latencies.append(self._now() - stamp)
             if self._newest is not None:

@@ -39,11 +39,19 @@ class CameraParameters(Protocol):
 class Camera:
     """Subscribed from construction to `close`."""
 
-    def __init__(self, node: Node, parameters: CameraParameters, on_image: Callable[[Any], None]) -> None:
+    def __init__(
+        self,
+        node: Node,
+        parameters: CameraParameters,
+        on_image: Callable[[Any], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`clock` is a steady one (seconds)."""
         self._node = node
         self._on_image = on_image
-        self._received = time.monotonic()  # newest image, seconds on the steady clock
-        self._alone = time.monotonic()  # when the topic last had at most one publisher
+        self._clock = clock
+        self._received = clock()  # newest image
+        self._alone = clock()  # when the topic last had at most one publisher
         if parameters.image_transport == "compressed":
             self._receiver = self._subscribe(CompressedImage, _compressed_topic(node), parameters)
         else:
@@ -57,7 +65,7 @@ class Camera:
     @property
     def silence(self) -> float:
         """Seconds since the newest image was received, or since the subscription was created."""
-        return time.monotonic() - self._received
+        return self._clock() - self._received
 
     @property
     def receivers(self) -> dict[str, Receiver]:
@@ -69,8 +77,8 @@ class Camera:
         """Which nodes have published on the topic together for long, and what to do; empty where one does."""
         offers = self._node.get_publishers_info_by_topic(self.topic)
         if len(offers) < 2:
-            self._alone = time.monotonic()
-        if time.monotonic() - self._alone < _LINGERING:
+            self._alone = self._clock()
+        if self._clock() - self._alone < _LINGERING:
             return ""
         names = sorted(f"{offer.node_namespace.rstrip('/')}/{offer.node_name}" for offer in offers)
         known = ", ".join(name for name in names if _UNKNOWN not in name)
@@ -96,7 +104,7 @@ class Camera:
             return Receiver(self._node, message_type, topic, self._on_message, profile)
 
     def _on_message(self, message: Any) -> None:
-        self._received = time.monotonic()
+        self._received = self._clock()
         self._on_image(message)
 
     def _on_incompatible_qos(self, info: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.clock import Clock, ClockType
@@ -26,10 +27,11 @@ class CameraInfoInput:
     both sides warn of incompatible QoS.
     """
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, clock: Callable[[], float] = time.monotonic) -> None:
         self._node = node
+        self._clock = clock
         self.infos = CameraInfos()
-        self._started = time.monotonic()
+        self._started = clock()
         self._group = ReentrantCallbackGroup()
         self.receiver = self._subscribe(qos.profile("best_effort", 1))
         self._transient_local: Receiver | None = None
@@ -47,7 +49,7 @@ class CameraInfoInput:
 
     def warning(self, timeout: float) -> str:
         """Why no camera_info was received for `timeout` seconds or longer; empty: one was."""
-        silence = time.monotonic() - self._started
+        silence = self._clock() - self._started
         if not self.infos.is_empty or silence < timeout:
             return ""
         return self.explain_silence(silence)

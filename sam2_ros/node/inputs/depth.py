@@ -37,23 +37,31 @@ _UNMATCHED_IMAGES = 3
 class DepthInput:
     """Passes images on in order, with depth that is received in time; subscribed from construction to `close`."""
 
-    def __init__(self, node: Node, parameters: Parameters, put_image: Callable[[ReceivedImage], None]) -> None:
+    def __init__(
+        self,
+        node: Node,
+        parameters: Parameters,
+        put_image: Callable[[ReceivedImage], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`clock` is a steady one (seconds)."""
         import message_filters
 
         self._node = node
         self._put_image = put_image
+        self._clock = clock
         self._waiting: ReceivedImage | None = None
         self._newest: PendingDepth | None = None  # of the newest image
-        self._received = 0.0  # when the newest image was received, seconds on the steady clock
+        self._received = 0.0  # when the newest image was received
         self._unmatched = 0  # images since the last one whose depth was received before the next image
-        self._matched = time.monotonic()  # when that was received, seconds on the steady clock
+        self._matched = clock()  # when that was received
         self._is_exact = False  # whether the last image with depth matched by an equal stamp
-        self._monitor = DepthMonitor(parameters.depth_slop)
+        self._monitor = DepthMonitor(parameters.depth_slop, clock)
         self._stamp: float | None = None  # of the newest image, seconds
         self._images = message_filters.SimpleFilter()
         self._usable_depth = message_filters.SimpleFilter()
         profile = qos.profile(parameters.image_reliability, _QUEUE_SIZE)
-        self._camera_info = CameraInfoInput(node)
+        self._camera_info = CameraInfoInput(node, clock)
         try:
             self._depth = Receiver(node, Image, "depth", self._on_depth, profile)
         except RuntimeError:  # rclpy's, where `camera_info` is remapped to the same topic
@@ -71,7 +79,7 @@ class DepthInput:
     def put_image(self, image: ReceivedImage) -> None:
         """Pass the image on with its depth, or without where that is not received in time."""
         self._release()
-        self._received = time.monotonic()
+        self._received = self._clock()
         self._stamp = image.stamp
         self._monitor.receive("image", image.stamp)
         self._newest = PendingDepth(image.message.header, self._camera_info.infos)
@@ -138,7 +146,7 @@ class DepthInput:
 
     def _match(self, pending: PendingDepth) -> None:
         if pending is self._newest:
-            self._unmatched, self._matched = 0, time.monotonic()
+            self._unmatched, self._matched = 0, self._clock()
         if self._waiting is not None and self._waiting.depth is pending:
             self._release()
         elif not pending.is_missed:
@@ -158,5 +166,5 @@ class DepthInput:
         self._put_image(image)
 
     def _on_timer(self) -> None:
-        if time.monotonic() - self._received > _TIMEOUT:
+        if self._clock() - self._received > _TIMEOUT:
             self._release()

@@ -13,15 +13,16 @@ MAX_SLOP = 1000.0  # of the parameter depth_slop, milliseconds
 class DepthMonitor:
     """Receives the stamp of every image and depth image; durations are on the steady clock."""
 
-    def __init__(self, slop: float) -> None:
+    def __init__(self, slop: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._slop = slop  # by which stamps may differ, milliseconds
         self._stamps = {topic: deque[float](maxlen=_WINDOW) for topic in ("image", "depth")}
-        self._received = dict.fromkeys(self._stamps, time.monotonic())
+        self._received = dict.fromkeys(self._stamps, clock())
         self._unmatched_since: float | None = None  # the first image without depth; None: the last one had it
 
     def receive(self, topic: str, stamp: float) -> None:
         """Record the stamp of a message (seconds)."""
-        self._received[topic] = time.monotonic()
+        self._received[topic] = self._clock()
         self._stamps[topic].append(stamp)
 
     def match(self) -> None:
@@ -31,7 +32,7 @@ class DepthMonitor:
     def miss(self) -> None:
         """Record that an image is processed without depth."""
         if self._unmatched_since is None:
-            self._unmatched_since = time.monotonic()
+            self._unmatched_since = self._clock()
 
     def reset(self) -> None:
         """Drop all stamps, because they jumped back."""
@@ -40,14 +41,14 @@ class DepthMonitor:
 
     def has_images(self, timeout: float) -> bool:
         """Whether an image was received in the last `timeout` seconds."""
-        return time.monotonic() - self._received["image"] <= timeout
+        return self._clock() - self._received["image"] <= timeout
 
     def warning(self, timeout: float, explain_silence: Callable[[float], str]) -> str:
         """Why no image has had depth for `timeout` seconds or longer; empty: one had it, or there are no images either.
 
         `explain_silence` explains why no depth was received for some seconds.
         """
-        now = time.monotonic()
+        now = self._clock()
         if self._unmatched_since is None or now - self._unmatched_since < timeout or not self.has_images(timeout):
             return ""
         silence = now - self._received["depth"]

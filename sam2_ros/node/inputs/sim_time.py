@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from rclpy.node import Node
 
@@ -12,14 +13,15 @@ _TOPIC = "/clock"
 class SimTimeMonitor:
     """Compares the node's clock with the steady clock; `warning` has to be called regularly."""
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, clock: Callable[[], float] = time.monotonic) -> None:
         self._node = node
+        self._clock = clock
         self._newest = 0  # simulation time, nanoseconds
-        self._changed = time.monotonic()  # when it last changed, seconds on the steady clock
+        self._changed = clock()  # when it last changed, seconds on the steady clock
 
     def warning(self, timeout: float) -> str:
         """Why simulation time has not advanced for `timeout` seconds or longer; empty: it has, or is not used."""
-        now, newest = time.monotonic(), self._node.get_clock().now().nanoseconds
+        now, newest = self._clock(), self._node.get_clock().now().nanoseconds
         if newest != self._newest or not self._node.get_parameter("use_sim_time").value:
             self._newest, self._changed = newest, now
         stopped = now - self._changed

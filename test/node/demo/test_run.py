@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import itertools
 import os
 import re
 import shutil
@@ -9,6 +10,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -20,6 +24,10 @@ from sam2_ros.node.demo.run import main
 
 ROOT = Path(__file__).resolve().parents[3]
 FRAMES, RATE = 20, 10.0
+SIDE_BY_SIDE = 2
+
+_own_domain = int(os.environ.get("ROS_DOMAIN_ID", "0"))
+_domains = (str((_own_domain + number) % 102) for number in itertools.count(1))
 
 
 @pytest.fixture(scope="module")
@@ -50,8 +58,57 @@ def demo_command(*arguments: object) -> list[str]:
     return [sys.executable, "-m", "sam2_ros.node.demo.run", *map(str, arguments)]
 
 
-def run_demo(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(demo_command(*arguments), capture_output=True, text=True, timeout=900, env=os.environ)
+def impatient_command(timeouts: tuple[float, ...], *arguments: object) -> list[str]:
+    """The demo with other timeouts of the attempts to discover the tracker, which needs longer than 0.1 s."""
+    program = (
+        "import sys; from sam2_ros.node import shutdown; from sam2_ros.node.demo import run, session; "
+        f"session._DISCOVERY_TIMEOUTS = {timeouts}; "
+        "shutdown.exit_process(run.main(sys.argv[1:]))"
+    )
+    return [sys.executable, "-c", program, *map(str, arguments)]
+
+
+def in_domain(domain: str) -> dict[str, str]:
+    return os.environ | {"ROS_DOMAIN_ID": domain}
+
+
+def run(command: list[str], domain: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, capture_output=True, text=True, timeout=900, env=in_domain(domain))
+
+
+@dataclass(frozen=True)
+class Demo:
+    """A run of the demo that is not interrupted."""
+
+    output: Path
+    run: Future[subprocess.CompletedProcess[str]]
+
+    @property
+    def result(self) -> subprocess.CompletedProcess[str]:
+        """Waits for its end."""
+        return self.run.result()
+
+
+@pytest.fixture(scope="module")
+def demos(video: Path, weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Demo]]:
+    """Several runs at a time, each in a ROS domain of its own."""
+    click = ("--video", video, "--click", "20,45")
+    commands = {
+        "plain": demo_command(*click, "--checkpoint", weights),
+        "late discovery": impatient_command((0.1, 120.0, 120.0), *click, "--checkpoint", weights),
+        "no discovery": impatient_command((0.1,), *click, "--checkpoint", weights),
+        "no weights": demo_command(*click, "--checkpoint", "/nowhere.pt"),
+        "no domain": demo_command(*click),
+    }
+    folder = tmp_path_factory.mktemp("demos")
+    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+        demos = {}
+        for name, command in commands.items():
+            domain = "abc" if name == "no domain" else next(_domains)
+            output = folder / name
+            demos[name] = Demo(output, pool.submit(run, [*command, "--output", str(output)], domain))
+        yield demos
+        pool.shutdown(cancel_futures=True)
 
 
 def height_of(picture: Path) -> int:
@@ -61,11 +118,8 @@ def height_of(picture: Path) -> int:
 
 
 @pytest.mark.slow
-def test_the_demo_writes_a_video_a_timeline_and_a_table_and_prints_a_summary(
-    video: Path, weights: Path, tmp_path: Path
-) -> None:
-    output = tmp_path / "out"
-    demo = run_demo("--video", video, "--click", "20,45", "--checkpoint", weights, "--output", output)
+def test_the_demo_writes_a_video_a_timeline_and_a_table_and_prints_a_summary(demos: dict[str, Demo]) -> None:
+    demo, output = demos["plain"].result, demos["plain"].output
     assert demo.returncode == 0, demo.stdout + demo.stderr
 
     video_info = probe(output / "overlay.mp4")
@@ -86,28 +140,20 @@ def test_the_demo_writes_a_video_a_timeline_and_a_table_and_prints_a_summary(
     assert len(demo.stdout.splitlines()) < 40
 
 
-def run_impatient_demo(timeouts: tuple[float, ...], *arguments: object) -> subprocess.CompletedProcess[str]:
-    """Like `run_demo`, with other timeouts of the attempts to discover the tracker, which needs longer than 0.1 s."""
-    program = (
-        "import sys; from sam2_ros.node import shutdown; from sam2_ros.node.demo import run, session; "
-        f"session._DISCOVERY_TIMEOUTS = {timeouts}; "
-        "shutdown.exit_process(run.main(sys.argv[1:]))"
-    )
-    command = [sys.executable, "-c", program, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=900, env=os.environ)
-
-
 def test_a_killed_demo_leaves_no_process_behind(long_video: Path, weights: Path, tmp_path: Path) -> None:
     def running() -> list[int]:
-        """The processes that have the weights on their command line."""
+        """The processes that have these weights on their command line."""
         found = []
         for process in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):  # it has just ended
-                found += [int(process.name)] if str(weights).encode() in (process / "cmdline").read_bytes() else []
+                found += [int(process.name)] if str(own_weights).encode() in (process / "cmdline").read_bytes() else []
         return found
 
-    arguments = ("--video", long_video, "--click", "20,45", "--checkpoint", weights, "--output", tmp_path)
-    with subprocess.Popen(demo_command(*arguments), stdout=subprocess.PIPE, text=True, env=os.environ) as demo:
+    own_weights = tmp_path / "own.safetensors"
+    own_weights.symlink_to(weights)
+    command = demo_command("--video", long_video, "--click", "20,45", "--checkpoint", own_weights, "--output", tmp_path)
+    environment = in_domain(next(_domains))
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as demo:
         assert demo.stdout is not None
         assert any(line.startswith("loading") for line in demo.stdout)
         assert len(running()) == 2
@@ -119,32 +165,23 @@ def test_a_killed_demo_leaves_no_process_behind(long_video: Path, weights: Path,
     raise AssertionError(f"still running: {running()}")
 
 
-def test_a_domain_that_is_no_number_is_named(video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ROS_DOMAIN_ID", "abc")
-    demo = run_demo("--video", video, "--click", "20,45", "--output", tmp_path)
+def test_a_domain_that_is_no_number_is_named(demos: dict[str, Demo]) -> None:
+    demo = demos["no domain"].result
     assert demo.returncode == 1
     assert "ROS cannot start" in demo.stderr and "ROS_DOMAIN_ID" in demo.stderr
     assert "Traceback" not in demo.stderr
 
 
 @pytest.mark.slow
-def test_what_is_not_discovered_over_dds_is_awaited_by_a_new_participant(
-    video: Path, weights: Path, tmp_path: Path
-) -> None:
-    demo = run_impatient_demo(
-        (0.1, 30.0, 30.0), "--video", video, "--click", "20,45", "--checkpoint", weights, "--output", tmp_path
-    )
+def test_what_is_not_discovered_over_dds_is_awaited_by_a_new_participant(demos: dict[str, Demo]) -> None:
+    demo = demos["late discovery"].result
     assert demo.returncode == 0, demo.stdout + demo.stderr
     assert "not found over DDS: the tracker (attempt 1 of 3), connecting again" in demo.stdout
-    assert list(csv.DictReader((tmp_path / "tracks.csv").open()))
+    assert list(csv.DictReader((demos["late discovery"].output / "tracks.csv").open()))
 
 
-def test_what_is_never_discovered_over_dds_is_named_with_what_to_try(
-    video: Path, weights: Path, tmp_path: Path
-) -> None:
-    demo = run_impatient_demo(
-        (0.1,), "--video", video, "--click", "20,45", "--checkpoint", weights, "--output", tmp_path
-    )
+def test_what_is_never_discovered_over_dds_is_named_with_what_to_try(demos: dict[str, Demo]) -> None:
+    demo = demos["no discovery"].result
     assert demo.returncode == 1
     assert "not found over DDS: the tracker" in demo.stderr
     assert "FASTDDS_BUILTIN_TRANSPORTS=DEFAULT make demo" in demo.stderr
@@ -155,18 +192,18 @@ def test_an_interrupted_demo_keeps_its_recording_and_locks_its_folder(
     long_video: Path, weights: Path, tmp_path: Path
 ) -> None:
     arguments = ("--video", long_video, "--click", "20,45", "--checkpoint", weights)
-    with subprocess.Popen(
-        demo_command(*arguments, "--output", tmp_path), stdout=subprocess.PIPE, text=True, env=os.environ
-    ) as demo:
+    domain = next(_domains)
+    command = demo_command(*arguments, "--output", tmp_path)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=in_domain(domain)) as demo:
         assert demo.stdout is not None
         said = [next(line for line in demo.stdout if line.startswith("camera"))]  # it is in the middle
 
-        second = run_demo(*arguments, "--output", tmp_path)
+        second = run(command, domain)
         assert second.returncode == 1
         assert f"another demo writes to {tmp_path}" in second.stderr
-        second = run_demo(*arguments, "--output", tmp_path / "other")
+        second = run(demo_command(*arguments, "--output", tmp_path / "other"), domain)
         assert second.returncode == 1
-        assert "a node sam2_tracker runs already in ROS domain" in second.stderr
+        assert f"a node sam2_tracker runs already in ROS domain {domain}" in second.stderr
 
         demo.send_signal(signal.SIGINT)
         said += demo.stdout.readlines()
@@ -178,8 +215,8 @@ def test_an_interrupted_demo_keeps_its_recording_and_locks_its_folder(
 
 
 @pytest.mark.slow
-def test_a_tracker_that_cannot_start_ends_the_demo_with_its_log(video: Path, tmp_path: Path) -> None:
-    demo = run_demo("--video", video, "--click", "20,45", "--checkpoint", "/nowhere.pt", "--output", tmp_path / "out")
+def test_a_tracker_that_cannot_start_ends_the_demo_with_its_log(demos: dict[str, Demo]) -> None:
+    demo = demos["no weights"].result
     assert demo.returncode == 1
     assert "the tracker failed; the end of" in demo.stderr
     assert "checkpoint /nowhere.pt does not exist" in demo.stderr

@@ -12,6 +12,8 @@ from sam2_ros.node import qos
 from sam2_ros.node.inputs.camera import Camera
 from sam2_ros.node.parameters import Parameters
 
+from ...fake_clock import FakeClock
+
 pytestmark = pytest.mark.distribution
 
 TIMEOUT = 30.0  # seconds
@@ -98,31 +100,29 @@ def test_silence_of_a_compatible_camera_is_explained_by_the_transport(node: Node
     assert "FASTDDS_BUILTIN_TRANSPORTS to LARGE_DATA" in camera.explain_silence()
 
 
-def test_publishers_that_share_the_topic_for_long_are_named(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
-    camera = Camera(node, Parameters(), print)
+def test_publishers_that_share_the_topic_for_long_are_named(node: Node, clock: FakeClock) -> None:
+    camera = Camera(node, Parameters(), print, clock)
     other = rclpy.create_node("other_camera", namespace="left")
     publishers = [owner.create_publisher(Image, "/image", 1) for owner in (node, other)]
     spin_until(node, lambda: node.count_publishers("image") == 2)
     assert camera.sharing_warning == ""  # one that was killed stays visible for a while
-    later = time.monotonic() + 31.0
-    monkeypatch.setattr(time, "monotonic", lambda: later)
+    clock.advance(31.0)
     warning = camera.sharing_warning
     assert warning.startswith("2 publishers share /image (")
     assert "UNKNOWN" not in warning
     other.destroy_publisher(publishers[1])
-    monkeypatch.undo()
     spin_until(node, lambda: node.count_publishers("image") == 1)
-    monkeypatch.setattr(time, "monotonic", lambda: later + 1)
+    clock.advance(1.0)
     assert camera.sharing_warning == ""
     other.destroy_node()
 
 
-def test_silence_is_measured_while_simulation_time_is_stopped(ros: None) -> None:
+def test_silence_is_measured_while_simulation_time_is_stopped(ros: None, clock: FakeClock) -> None:
     node = Node("simulated", cli_args=["--ros-args", "-p", "use_sim_time:=true"])
-    camera = Camera(node, Parameters(), print)
-    time.sleep(0.2)
+    camera = Camera(node, Parameters(), print, clock)
+    clock.advance(0.25)
     assert node.get_clock().now().nanoseconds == 0
-    assert 0.2 <= camera.silence < TIMEOUT
+    assert camera.silence == 0.25
     node.destroy_node()
 
 

@@ -12,6 +12,8 @@ from sensor_msgs.msg import CameraInfo, Image
 from sam2_ros.node import qos
 from sam2_ros.node.inputs.camera_info import CameraInfoInput
 
+from ...fake_clock import FakeClock
+
 pytestmark = pytest.mark.distribution
 
 TIMEOUT = 30.0  # seconds
@@ -109,14 +111,14 @@ def test_no_publisher_gets_an_incompatible_qos_warning(
     received.close()
 
 
-def test_silence_causes_a_warning_until_the_first_camera_info(node: Node, driver: Node) -> None:
-    received = CameraInfoInput(node)
-    assert received.warning(30.0) == ""
-    time.sleep(0.2)
-    assert received.warning(0.1).startswith("no camera_info on /camera_info for 0.")
+def test_silence_causes_a_warning_until_the_first_camera_info(node: Node, driver: Node, clock: FakeClock) -> None:
+    received = CameraInfoInput(node, clock)
+    assert received.warning(0.1) == ""
+    clock.advance(0.2)
+    assert received.warning(0.1).startswith("no camera_info on /camera_info for 0.2 s")
     driver.create_publisher(CameraInfo, "camera_info", qos.transient_local(1)).publish(info())
     spin_until(node, lambda: not received.infos.is_empty)
-    time.sleep(0.2)
+    clock.advance(0.2)
     assert received.warning(0.1) == ""
     received.close()
 

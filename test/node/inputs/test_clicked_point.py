@@ -41,7 +41,7 @@ class Rviz:
         self._infos = robot.node.create_publisher(CameraInfo, "/camera_info", profile)
         self.info: CameraInfo | None = camera_info()
         robot.wait_for(self._points.get_subscription_count, "subscription to /clicked_point")
-        time.sleep(1.0)  # until the node has met the publisher, too
+        robot.wait_for_discovery()
         robot.node.create_timer(0.02, self._publish_info)
 
     def _publish_info(self) -> None:
@@ -329,7 +329,7 @@ def test_one_transient_local_camera_info_is_enough(start: Callable[..., Robot]) 
     image = robot.show().header
     clicks = robot.node.create_publisher(PointStamped, "/clicked_point", qos.profile("reliable", 10))
     robot.wait_for(lambda: clicks.get_subscription_count() == robot.node.count_subscribers("/clicked_point"), "nodes")
-    time.sleep(1.0)  # until the node has met the publisher, too
+    robot.wait_for_discovery()
     clicks.publish(PointStamped(header=Header(frame_id="optical"), point=Point(x=0.1, y=0.1, z=2.0)))
     assert robot.wait_for_event(TrackEvent.STARTED).header == image
     robot.node.destroy_publisher(infos)

@@ -17,6 +17,8 @@ from sam2_ros.node.inputs.depth import DepthInput
 from sam2_ros.node.parameters import Parameters
 from sam2_ros.node.types import ReceivedImage
 
+from ...fake_clock import FakeClock
+
 pytestmark = pytest.mark.distribution
 
 TIMEOUT = 30.0  # seconds
@@ -26,15 +28,16 @@ PARAMETERS = Parameters(image_reliability="reliable")
 class Scene:
     """A camera, its depth, and the frames that were handed on."""
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, clock: FakeClock) -> None:
         self.node = node
+        self.clock = clock
         self.offered: list[ReceivedImage] = []
         reliable = qos.profile("reliable", 10)
         self._depth = node.create_publisher(Image, "depth", reliable)
         self._info = node.create_publisher(CameraInfo, "camera_info", reliable)
 
     def subscribe(self, parameters: Parameters = PARAMETERS) -> DepthInput:
-        self.input = DepthInput(self.node, parameters, self.offered.append)
+        self.input = DepthInput(self.node, parameters, self.offered.append, self.clock)
         self.spin_until(lambda: self._depth.get_subscription_count() and self._info.get_subscription_count())
         return self.input
 
@@ -45,6 +48,7 @@ class Scene:
     def measure(self, stamp: float, topics: str = "depth camera_info") -> None:
         """Depth and camera_info arrive."""
         received = self.input._monitor._received["depth"]
+        self.clock.advance(0.001)
         header = Header(stamp=nearest_time(stamp))
         if "camera_info" in topics:
             self._info.publish(CameraInfo(header=header))
@@ -53,10 +57,10 @@ class Scene:
             self._depth.publish(Image(header=header))
             self.spin_until(lambda: self.input._monitor._received["depth"] > received)
 
-    def spin(self, seconds: float) -> None:
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            rclpy.spin_once(self.node, timeout_sec=0.01)
+    def wait(self, seconds: float) -> None:
+        """Nothing arrives for longer than an image waits."""
+        self.clock.advance(seconds)
+        self.spin_until(lambda: self.input._waiting is None)
 
     def spin_until(self, condition: Callable[[], object]) -> None:
         deadline = time.monotonic() + TIMEOUT
@@ -71,9 +75,9 @@ class Scene:
 
 
 @pytest.fixture
-def scene(ros: None) -> Iterator[Scene]:
+def scene(ros: None, clock: FakeClock) -> Iterator[Scene]:
     node = rclpy.create_node("scene")
-    scene = Scene(node)
+    scene = Scene(node, clock)
     yield scene
     scene.input.close()
     node.destroy_node()
@@ -112,14 +116,15 @@ def test_an_image_is_passed_on_without_depth_when_the_next_one_is_received(scene
 def test_the_last_image_of_a_camera_that_stops_does_not_wait_forever(scene: Scene) -> None:
     scene.subscribe()
     scene.image(1.0)
-    scene.spin_until(lambda: scene.handed_on == [(1.0, False)])
+    scene.wait(0.2)
+    assert scene.handed_on == [(1.0, False)]
 
 
 def test_while_depth_is_missing_images_are_passed_on_immediately(scene: Scene) -> None:
     scene.subscribe()
     for stamp in (1.0, 1.5, 2.0, 2.5):
         scene.image(stamp)
-        scene.spin(0.4)
+        scene.wait(0.4)
     scene.image(3.0)
     assert scene.handed_on[-1] == (3.0, False)
 
@@ -166,7 +171,7 @@ def test_different_stamps_match_only_within_the_slop(scene: Scene) -> None:
     scene.subscribe()
     scene.measure(0.99)
     scene.image(1.0)
-    scene.spin(0.2)
+    scene.wait(0.2)
     assert scene.handed_on == [(1.0, False)]
 
 
@@ -217,7 +222,6 @@ def test_stray_stamps_of_depth_do_not_fill_the_queue(scene: Scene) -> None:
 def test_depth_with_a_stamp_out_of_range_is_ignored(scene: Scene, stamp: Time) -> None:
     scene.subscribe()
     scene._depth.publish(Image(header=Header(stamp=stamp)))
-    scene.spin(0.2)
     scene.image(1.0)
     scene.measure(1.0)
     assert scene.handed_on == [(1.0, True)]
@@ -237,7 +241,7 @@ def test_the_silent_topic_is_reported(scene: Scene) -> None:
     for i in range(7):
         scene.measure(1.0 + i, "depth")
         scene.image(1.0 + i)
-        scene.spin(0.2)
+        scene.wait(0.2)
     assert scene.input.warning(0.8).startswith("no camera_info on /camera_info for ")
     assert "no depth" not in scene.input.warning(0.8)
     assert scene.input.warning(30.0) == ""
@@ -247,7 +251,7 @@ def test_both_topics_are_reported_where_both_are_silent(scene: Scene) -> None:
     scene.subscribe()
     for i in range(7):
         scene.image(1.0 + i)
-        scene.spin(0.2)
+        scene.wait(0.2)
     reason = scene.input.warning(0.8)
     assert "no depth on /depth for " in reason and "no camera_info on /camera_info for " in reason
     assert reason.endswith("tracking continues in 2-D")
@@ -261,5 +265,5 @@ def test_depth_that_is_always_late_is_reported(scene: Scene) -> None:
         for frame in scene.offered[2 * i :]:
             assert frame.depth is not None and frame.depth.read((1, 1)) is None  # as its results are published
         scene.measure(1.0 + i)
-        scene.spin(0.2)
+        scene.wait(0.2)
     assert "their stamps match, but depth arrives after its image's results are published" in scene.input.warning(0.8)

@@ -13,6 +13,7 @@ from rosgraph_msgs.msg import Clock
 
 from sam2_ros.node.inputs.sim_time import SimTimeMonitor
 
+from ...fake_clock import FakeClock
 from ..conftest import Robot
 
 pytestmark = pytest.mark.distribution
@@ -28,11 +29,18 @@ def node(ros: None) -> Iterator[Node]:
     node.destroy_node()
 
 
-def warning(clock: SimTimeMonitor) -> str:
+def warning(monitor: SimTimeMonitor, clock: FakeClock) -> str:
     """What is reported when nothing happens for longer than TIMEOUT."""
-    clock.warning(TIMEOUT)
-    time.sleep(1.5 * TIMEOUT)
-    return clock.warning(TIMEOUT)
+    monitor.warning(TIMEOUT)
+    clock.advance(1.5 * TIMEOUT)
+    return monitor.warning(TIMEOUT)
+
+
+def wait_for_publishers(node: Node, count: int) -> None:
+    deadline = time.monotonic() + DDS_TIMEOUT
+    while node.count_publishers("/clock") != count:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def set_time(node: Node, publisher: Any, seconds: int) -> None:
@@ -43,36 +51,40 @@ def set_time(node: Node, publisher: Any, seconds: int) -> None:
         rclpy.spin_once(node, timeout_sec=0.02)
 
 
-def test_a_missing_publisher_on_clock_is_reported(node: Node) -> None:
-    assert warning(SimTimeMonitor(node)) == (
+def test_a_missing_publisher_on_clock_is_reported(node: Node, clock: FakeClock) -> None:
+    wait_for_publishers(node, 0)
+    assert warning(SimTimeMonitor(node, clock), clock) == (
         "use_sim_time is true, but there is no publisher on /clock: start the simulator or `ros2 bag play --clock`, or "
         "set use_sim_time to false"
     )
 
 
-def test_a_silent_publisher_on_clock_is_reported(node: Node) -> None:
+def test_a_silent_publisher_on_clock_is_reported(node: Node, clock: FakeClock) -> None:
     node.create_publisher(Clock, "/clock", 1)
-    assert "no message on /clock for 0." in warning(SimTimeMonitor(node))
+    wait_for_publishers(node, 1)
+    assert "no message on /clock for 0.3 s" in warning(SimTimeMonitor(node, clock), clock)
 
 
-def test_time_that_has_stopped_causes_a_warning(node: Node) -> None:
+def test_time_that_has_stopped_causes_a_warning(node: Node, clock: FakeClock) -> None:
     publisher = node.create_publisher(Clock, "/clock", 1)
-    clock = SimTimeMonitor(node)
+    wait_for_publishers(node, 1)
+    monitor = SimTimeMonitor(node, clock)
     for seconds in range(100, 104):
         set_time(node, publisher, seconds)
-        assert clock.warning(TIMEOUT) == ""
-        time.sleep(0.75 * TIMEOUT)
-    assert "/clock has stopped at 103.0 s for 0." in warning(clock)
-    assert warning(clock).endswith("is the simulator or the bag paused?")
+        assert monitor.warning(TIMEOUT) == ""
+        clock.advance(0.75 * TIMEOUT)
+    assert "/clock has stopped at 103.0 s for 0." in warning(monitor, clock)
+    assert warning(monitor, clock).endswith("is the simulator or the bag paused?")
     set_time(node, publisher, 1)  # a simulation that starts again
-    assert clock.warning(TIMEOUT) == ""
+    assert monitor.warning(TIMEOUT) == ""
     node.destroy_publisher(publisher)
-    assert warning(clock).endswith("its publisher is gone")
+    wait_for_publishers(node, 0)
+    assert warning(monitor, clock).endswith("its publisher is gone")
 
 
-def test_without_use_sim_time_there_is_no_warning(ros: None) -> None:
+def test_without_use_sim_time_there_is_no_warning(ros: None, clock: FakeClock) -> None:
     node = rclpy.create_node("real")
-    assert warning(SimTimeMonitor(node)) == ""
+    assert warning(SimTimeMonitor(node, clock), clock) == ""
     node.destroy_node()
 
 
