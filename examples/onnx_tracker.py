@@ -13,21 +13,24 @@ import cv2
 import numpy as np
 import onnxruntime
 
+Arrays = dict[str, np.ndarray]
+Memory = tuple[np.ndarray, np.ndarray]  # spatial memory and object pointer of a frame
+
 
 class OnnxTracker:
     """Keeps the memory of the prompted frame, and of the newest frames on which the object is in view."""
 
-    def __init__(self, folder):
+    def __init__(self, folder: str) -> None:
         self.manifest = json.loads((Path(folder) / "model.json").read_text())
         self.networks = {
             name.removesuffix(".onnx"): onnxruntime.InferenceSession(Path(folder) / name)
             for name in self.manifest["files"]
         }
-        self.prompted = None  # spatial memory and pointer of the prompted frame
-        self.recent = []  # likewise of tracked frames, the newest first
+        self.prompted: Memory | None = None  # of the prompted frame
+        self.recent: list[Memory] = []  # of tracked frames, the newest first
         self.frame = 0  # frames since the prompt
 
-    def start(self, rgb, x, y):
+    def start(self, rgb: np.ndarray, x: float, y: float) -> np.ndarray:
         """The mask (H, W) of a new object under a click in pixels of the frame."""
         features = self.encode(rgb)
         size, (height, width) = self.manifest["image_size"], rgb.shape[:2]
@@ -45,8 +48,9 @@ class OnnxTracker:
         self.prompted, self.recent, self.frame = self.encode_memory(features, decoded, True), [], 0
         return self.mask(decoded, rgb)
 
-    def step(self, rgb):
+    def step(self, rgb: np.ndarray) -> np.ndarray:
         """The mask (H, W) on the next frame."""
+        assert self.prompted is not None, "call start first"
         self.frame += 1
         features = self.encode(rgb)
         memories = [self.prompted, *self.recent[: self.manifest["recent_memories"]]]
@@ -69,7 +73,7 @@ class OnnxTracker:
             del self.recent[self.manifest["recent_pointers"] :]
         return self.mask(decoded, rgb)
 
-    def encode(self, rgb):
+    def encode(self, rgb: np.ndarray) -> Arrays:
         """Features of a frame (H, W, 3) uint8 RGB; the square input does not keep its aspect ratio."""
         size, (height, width) = self.manifest["image_size"], rgb.shape[:2]
         shrinks = min(height, width) > size
@@ -77,7 +81,7 @@ class OnnxTracker:
         image = (square - np.float32(self.manifest["mean"])) / np.float32(self.manifest["std"])
         return self.run("image_encoder", image=image.transpose(2, 0, 1)[None])
 
-    def encode_memory(self, features, decoded, is_prompted):
+    def encode_memory(self, features: Arrays, decoded: Arrays, is_prompted: bool) -> Memory:
         """Spatial memory (1, h * w, 64) and object pointer (1, C) of a frame."""
         memory = self.run(
             "memory_encoder",
@@ -88,18 +92,19 @@ class OnnxTracker:
         )["memory"]
         return memory, decoded["pointer"]
 
-    def run(self, name, **inputs):
+    def run(self, name: str, **inputs: np.ndarray) -> Arrays:
         """Outputs of a network by name."""
         network = self.networks[name]
         return dict(zip([output.name for output in network.get_outputs()], network.run(None, inputs)))
 
     @staticmethod
-    def mask(decoded, rgb):
+    def mask(decoded: Arrays, rgb: np.ndarray) -> np.ndarray:
         """(H, W) bool"""
-        return cv2.resize(decoded["logits"][0, 0], rgb.shape[1::-1], interpolation=cv2.INTER_LINEAR) > 0
+        mask: np.ndarray = cv2.resize(decoded["logits"][0, 0], rgb.shape[1::-1], interpolation=cv2.INTER_LINEAR) > 0
+        return mask
 
 
-def describe(mask):
+def describe(mask: np.ndarray) -> str:
     """Area and box of a mask (H, W), in pixels."""
     if not mask.any():
         return "not in view"

@@ -26,7 +26,7 @@ args = parser.parse_args(remove_ros_args()[1:])
 low, high = map(int, args.hue.split(","))
 
 
-def detect(image):
+def detect(image: Image) -> None:
     """Publishes one array for each image, also an empty one: the tracker counts images without a detection."""
     hsv = cv2.cvtColor(to_rgb(image), cv2.COLOR_RGB2HSV)
     mask = cv2.inRange(hsv, (low, 120, 60), (high, 255, 255))

@@ -6,6 +6,7 @@ python3 yolo_msgs_to_vision_msgs.py --ros-args -r detections:=/yolo/detections -
 """
 
 import contextlib
+from typing import Any
 
 import rclpy
 from rclpy.executors import ExternalShutdownException
@@ -13,7 +14,7 @@ from rclpy.qos import qos_profile_sensor_data
 from vision_msgs.msg import Detection2D, Detection2DArray, ObjectHypothesisWithPose
 
 
-def converted(message) -> Detection2DArray:
+def converted(message: Any) -> Detection2DArray:
     """The same boxes, with the header of their image."""
     array = Detection2DArray(header=message.header)
     for detection in message.detections:

@@ -19,15 +19,14 @@ from launch.actions import (
 from launch.event_handlers import OnProcessExit
 from launch.events.process import ProcessExited
 from launch.launch_description_sources import PythonLaunchDescriptionSource
-from launch.substitutions import EnvironmentVariable, LaunchConfiguration
+from launch.substitutions import EnvironmentVariable
 from launch_ros.actions import Node
 from launch_ros.event_handlers import OnStateTransition
-from launch_ros.parameter_descriptions import ParameterValue
 
-from sam2_ros.node.parameters.values import number
+from sam2_ros.node.launching import demo
+from sam2_ros.node.launching.values import as_written
 
 TRACK = Path(__file__).resolve().parent / "track.launch.py"
-TRACKER = "/sam2_tracker"
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -63,43 +62,36 @@ def generate_launch_description() -> LaunchDescription:
                 "FASTDDS_BUILTIN_TRANSPORTS",
                 EnvironmentVariable("FASTDDS_BUILTIN_TRANSPORTS", default_value="LARGE_DATA"),
             ),
-            # Scoped, because there the argument `detections` is a topic.
-            GroupAction(
-                [
-                    IncludeLaunchDescription(
-                        PythonLaunchDescriptionSource(str(TRACK)),
-                        launch_arguments={"model": LaunchConfiguration("model"), "detections": ""}.items(),
-                    )
-                ]
-            ),
+            OpaqueFunction(function=start_tracker),
             OpaqueFunction(function=start_camera_and_recorder),
         ]
     )
 
 
+def start_tracker(context: LaunchContext) -> list:
+    """Scoped, because in track.launch.py the argument `detections` is a topic."""
+    arguments = demo.tracker_arguments(context.launch_configurations)
+    source = PythonLaunchDescriptionSource(str(TRACK))
+    return [GroupAction([IncludeLaunchDescription(source, launch_arguments=arguments.items())])]
+
+
 def start_camera_and_recorder(context: LaunchContext) -> list:
     """The player, which waits for the tracker, and the recorder, which exits after the last image."""
     arguments = context.launch_configurations
-
-    def text(name: str) -> ParameterValue:
-        return ParameterValue(arguments[name], value_type=str)  # else launch parses it as YAML: 2024 as a number
-
     return [
         Node(
             package="sam2_ros",
             executable="recorder",
-            parameters=[{"output": text("output"), "rate": number("rate", arguments["rate"])}],
-            remappings=[
-                (topic, f"{TRACKER}/{topic}") for topic in ("tracks", "events", "overlay", "prompt", "detections")
-            ],
+            parameters=[as_written(demo.recorder_parameters(arguments))],
+            remappings=demo.recorder_remappings(),
             output="screen",
             emulate_tty=sys.stderr.isatty(),  # a progress bar on a terminal, lines in a log
         ),
         Node(
             package="sam2_ros",
             executable="player",
-            parameters=[{name: text(name) for name in ("video", "click", "detections")}],
-            remappings=[(topic, f"{TRACKER}/{topic}") for topic in ("prompt", "detections")],
+            parameters=[as_written(demo.player_parameters(arguments))],
+            remappings=demo.player_remappings(),
             output="screen",
         ),
     ]
@@ -107,6 +99,5 @@ def start_camera_and_recorder(context: LaunchContext) -> list:
 
 def end(event: ProcessExited, context: LaunchContext) -> list:
     """Shut down when the recorder exits, or any process fails."""
-    if context.is_shutdown or (event.process_name.startswith("player") and event.returncode == 0):
-        return []
-    return [Shutdown(reason=f"{event.process_name} ended with exit code {event.returncode}")]
+    reason = demo.failure(event.process_name, event.returncode)
+    return [Shutdown(reason=reason)] if reason and not context.is_shutdown else []

@@ -21,47 +21,13 @@ from launch.substitutions import EnvironmentVariable
 from launch_ros.actions import LifecycleNode, Node
 from launch_ros.event_handlers import OnStateTransition
 from launch_ros.events.lifecycle import ChangeState
-from launch_ros.parameter_descriptions import ParameterValue
 from lifecycle_msgs.msg import Transition
 
-from sam2_ros.node.parameters.unknown_names import misspelled
-from sam2_ros.node.parameters.values import boolean, class_names, integer
+from sam2_ros.node.launching import panel, text_detector, track
+from sam2_ros.node.launching.values import as_written
+from sam2_ros.node.parameters.values import boolean
 
 CONFIG = Path(__file__).resolve().parent.parent / "config"
-NODE = "sam2_tracker"
-FROM_FILE = " (empty: as in the parameter files)"
-
-# Arguments that set the parameter of the same name, with its type, where they are not empty.
-PARAMETERS = {
-    "model": (str, "the model, such as nano or sam2.1_hiera_tiny" + FROM_FILE),
-    "checkpoint": (str, "file with the model's weights" + FROM_FILE),
-    "image_size": (int, "input size of the model, the side of a square in pixels" + FROM_FILE),
-    "preset": (str, "quality, balanced or fast" + FROM_FILE),
-    "device": (str, "auto, cpu, cuda or cuda:N" + FROM_FILE),
-    "image_transport": (str, "raw or compressed" + FROM_FILE),
-    "image_bit_depth": (int, "bits that the camera uses of 16, 8 to 16; 0: detected" + FROM_FILE),
-    "target_frame": (str, "frame of positions and points, through tf2" + FROM_FILE),
-    "clicked_point": (bool, "true: RViz' Publish Point starts objects" + FROM_FILE),
-    "detection_classes": (str, "classes whose boxes are used, separated by commas, such as cup,bowl" + FROM_FILE),
-    "use_sim_time": (bool, "true: use the time of the topic /clock" + FROM_FILE),
-}
-
-# Arguments that remap the subscribed topic of the same name, with or without `~/`.
-TOPICS = {
-    "image": ("image", "the camera's image topic"),
-    "camera_info": ("", "its camera_info topic (empty: camera_info in the namespace of the image)"),
-    "detections": ("", "a detector's topic, vision_msgs/Detection2DArray (empty: detections in the node's namespace)"),
-    "depth": ("", "depth that is registered to the image; enables 3-D (empty: as in the parameter files)"),
-}
-
-# Topics from which Isaac's manipulation bring-up reads a segmentation.
-ISAAC = {
-    "~/target_mask": "/segment_anything2/binary_segmentation_mask",
-    "~/detections_out": "/segment_anything2/detections",
-}
-
-# Topics in config/track.rviz: those that the node subscribes to, and those that it publishes.
-SUBSCRIBED, PUBLISHED = ("image", "depth", "camera_info"), ("overlay", "masks", "markers", "points")
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -69,11 +35,20 @@ def generate_launch_description() -> LaunchDescription:
         [
             *(
                 DeclareLaunchArgument(name, default_value="", description=text)
-                for name, (_, text) in PARAMETERS.items()
+                for name, (_, text) in track.PARAMETERS.items()
             ),
             *(
                 DeclareLaunchArgument(name, default_value=topic, description=text)
-                for name, (topic, text) in TOPICS.items()
+                for name, (topic, text) in track.TOPICS.items()
+            ),
+            DeclareLaunchArgument(
+                "text",
+                default_value="",
+                description="words for what to track, such as `red cup. screwdriver` (empty: no text detector)",
+            ),
+            *(
+                DeclareLaunchArgument(name, default_value="", description=text)
+                for name, (_, text) in text_detector.PARAMETERS.items()
             ),
             DeclareLaunchArgument(
                 "params_file",
@@ -96,6 +71,16 @@ def generate_launch_description() -> LaunchDescription:
                 default_value="false",
                 description="true: publish on the topics that Isaac's manipulation reads",
             ),
+            DeclareLaunchArgument(
+                "panel", default_value="false", description="true: serve the page to see and click in a browser"
+            ),
+            DeclareLaunchArgument(
+                "host",
+                default_value="127.0.0.1",
+                description="where the panel listens: 127.0.0.1, this machine only, or 0.0.0.0, also other machines, "
+                "which need the token in the address that it prints",
+            ),
+            DeclareLaunchArgument("port", default_value="8080", description="the panel's port"),
             # Fast DDS loses nearly every best-effort camera image on its default transport.
             SetEnvironmentVariable(
                 "FASTDDS_BUILTIN_TRANSPORTS",
@@ -103,31 +88,37 @@ def generate_launch_description() -> LaunchDescription:
             ),
             OpaqueFunction(function=check_arguments),
             OpaqueFunction(function=start_tracker),
+            OpaqueFunction(function=start_text_detector),
             OpaqueFunction(function=start_rviz),
+            OpaqueFunction(function=start_panel),
         ]
     )
 
 
 def check_arguments(context: LaunchContext) -> None:
     """Raises ValueError for a misspelled argument, which launch would ignore."""
-    known = [argument.name for argument in generate_launch_description().get_launch_arguments()]
-    for name in context.launch_configurations:
-        if name not in known and (intended := misspelled(name, known)):
-            raise ValueError(f"there is no argument {name}, did you mean {intended}?")
+    declared = [argument.name for argument in generate_launch_description().get_launch_arguments()]
+    track.check_names(context.launch_configurations, declared)
 
 
 def start_tracker(context: LaunchContext) -> list:
     """The node, and the handlers that activate it each time its process starts."""
     arguments = context.launch_configurations
-    namespace = arguments["namespace"]
+    default, *user = track.parameter_files(arguments, CONFIG / "track.yaml")
+    for_text, overrides = text_detector.tracker_parameters(arguments), track.overrides(arguments)
     tracker = LifecycleNode(
         package="sam2_ros",
         executable="tracker",
-        name=NODE,
-        namespace=namespace,
-        parameters=parameters(arguments),
-        remappings=remappings(arguments),
-        ros_arguments=["--log-level", f"{logger(namespace)}:={arguments['log_level']}"],
+        name=track.NODE,
+        namespace=arguments["namespace"],
+        parameters=[
+            default,
+            *([as_written(for_text)] if for_text else []),
+            *user,
+            *([as_written(overrides)] if overrides else []),
+        ],
+        remappings=track.remappings(arguments),
+        ros_arguments=["--log-level", track.log_level(arguments, track.NODE)],
         respawn=boolean("respawn", arguments["respawn"]),
         respawn_delay=2.0,
         output="screen",
@@ -193,49 +184,24 @@ def change_state(tracker: LifecycleNode, transition: int) -> EmitEvent:
     return EmitEvent(event=ChangeState(lifecycle_node_matcher=matches_action(tracker), transition_id=transition))
 
 
-def parameters(arguments: dict[str, str]) -> list:
-    """The package's file, the user's file and the command line; later ones override earlier ones."""
-    overrides = {
-        name: convert(name, kind, arguments[name]) for name, (kind, _) in PARAMETERS.items() if arguments[name]
-    }
-    if arguments["depth"]:
-        overrides["depth"] = True
-    files = [str(CONFIG / "track.yaml")]
-    if file := arguments["params_file"]:
-        if not Path(file).is_file():
-            raise ValueError(f"params_file:={file}: expected a YAML file of parameters")
-        files.append(file)
-    return [*files, overrides] if overrides else files
-
-
-def convert(name: str, kind: type, text: str) -> ParameterValue | int | bool:
-    """The argument as a value of the parameter's type; raises ValueError with what was expected."""
-    if kind is bool:
-        return boolean(name, text)
-    if kind is int:
-        return integer(name, text)
-    if name == "detection_classes":
-        text = class_names(text)
-    return ParameterValue(text, value_type=str)  # else launch parses it as YAML: 22 as a number, `on` as true
-
-
-def remappings(arguments: dict[str, str]) -> list[tuple[str, str]]:
-    """From the node's topics to those of the arguments."""
-    image = arguments["image"]
-    raw = image.removesuffix("/compressed")  # the topic of either image transport is accepted
-    topics = {name: arguments[name] for name in TOPICS} | {"image/compressed": f"{raw}/compressed"}
-    if detections := topics.pop("detections"):
-        topics["~/detections"] = detections
-    topics["depth"] = topics["depth"] or "depth"
-    topics["camera_info"] = topics["camera_info"] or "/".join([*raw.split("/")[:-1], "camera_info"])
-    if boolean("isaac", arguments["isaac"]):
-        topics |= ISAAC
-    return list(topics.items())
-
-
-def logger(namespace: str) -> str:
-    """The name of the node's logger."""
-    return ".".join([*filter(None, namespace.split("/")), NODE])
+def start_text_detector(context: LaunchContext) -> list:
+    """The node that turns `text` into boxes, where it is given."""
+    arguments = context.launch_configurations
+    if not arguments["text"]:
+        return []
+    return [
+        Node(
+            package="sam2_ros",
+            executable="text_detector",
+            name=track.TEXT_DETECTOR,
+            namespace=arguments["namespace"],
+            parameters=[as_written(text_detector.parameters(arguments))],
+            remappings=track.image_remappings(arguments),
+            ros_arguments=["--log-level", track.log_level(arguments, track.TEXT_DETECTOR)],
+            output="screen",
+            emulate_tty=True,
+        )
+    ]
 
 
 def start_rviz(context: LaunchContext) -> list:
@@ -243,24 +209,33 @@ def start_rviz(context: LaunchContext) -> list:
     arguments = context.launch_configurations
     if not boolean("rviz", arguments["rviz"]):
         return []
-    frame = arguments["fixed_frame"] or arguments["target_frame"]
     return [
         Node(
             package="rviz2",
             executable="rviz2",
-            arguments=["-d", str(CONFIG / "track.rviz"), *(["-f", frame] if frame else [])],
+            arguments=track.rviz_arguments(arguments, CONFIG / "track.rviz"),
             parameters=[{"use_sim_time": boolean("use_sim_time", arguments["use_sim_time"] or "false")}],
-            remappings=rviz_remappings(arguments),
+            remappings=track.rviz_remappings(arguments),
         )
     ]
 
 
-def rviz_remappings(arguments: dict[str, str]) -> list[tuple[str, str]]:
-    """From the topics of config/track.rviz, which have no namespace, to those of the node."""
-    prefix = "".join(f"/{part}" for part in arguments["namespace"].split("/") if part)
-    topics = dict(remappings(arguments))
-    read = [
-        (f"/{name}", topics[name] if topics[name].startswith("/") else f"{prefix}/{topics[name]}")
-        for name in SUBSCRIBED
+def start_panel(context: LaunchContext) -> list:
+    """The web page, where `panel` is true."""
+    arguments = context.launch_configurations
+    if not boolean("panel", arguments["panel"]):
+        return []
+    return [
+        Node(
+            package="sam2_ros",
+            executable="panel",
+            name="sam2_panel",
+            namespace=arguments["namespace"],
+            parameters=[as_written(panel.parameters(arguments))],
+            remappings=track.image_remappings(arguments),
+            respawn=boolean("respawn", arguments["respawn"]),
+            respawn_delay=2.0,
+            output="screen",
+            emulate_tty=True,
+        )
     ]
-    return [*read, *((f"/{NODE}/{name}", f"{prefix}/{NODE}/{name}") for name in PUBLISHED)]

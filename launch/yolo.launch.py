@@ -24,14 +24,12 @@ from launch.substitutions import EnvironmentVariable
 from launch_ros.actions import LifecycleNode
 from launch_ros.event_handlers import OnStateTransition
 from launch_ros.events.lifecycle import ChangeState
-from launch_ros.parameter_descriptions import ParameterValue
 from lifecycle_msgs.msg import Transition
 
-from sam2_ros.node.parameters.values import boolean, number
+from sam2_ros.node.launching import yolo
+from sam2_ros.node.launching.values import as_written
 
 TRACK = Path(__file__).resolve().parent / "track.launch.py"
-DETECTOR = "yolos_detector"
-TRACKER_ARGUMENTS = ("image", "namespace", "model", "checkpoint", "detection_classes", "rviz")
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -71,26 +69,13 @@ def generate_launch_description() -> LaunchDescription:
 def start_detector(context: LaunchContext) -> list:
     """The detector, activated when its process starts; raises ValueError for a missing file."""
     arguments = context.launch_configurations
-    for name, what in (
-        ("yolo", "an ONNX file of a YOLO model"),
-        ("labels", "a file with its class names, one per line"),
-    ):
-        if not Path(arguments[name]).is_file():
-            raise ValueError(f"{name}:={arguments[name]}: expected {what}")
     detector = LifecycleNode(
         package="ros2_yolos_cpp",
         executable="yolos_detector_node",
-        name=DETECTOR,
+        name=yolo.DETECTOR,
         namespace=arguments["namespace"],
-        parameters=[
-            {
-                "model_path": ParameterValue(str(Path(arguments["yolo"]).resolve()), value_type=str),
-                "labels_path": ParameterValue(str(Path(arguments["labels"]).resolve()), value_type=str),
-                "use_gpu": boolean("use_gpu", arguments["use_gpu"]),
-                "conf_threshold": number("conf_threshold", arguments["conf_threshold"]),
-            }
-        ],
-        remappings=[("~/image_raw", arguments["image"])],
+        parameters=[as_written(yolo.detector_parameters(arguments))],
+        remappings=yolo.detector_remappings(arguments),
         output="screen",
     )
     configure = change_state(detector, Transition.TRANSITION_CONFIGURE)
@@ -111,8 +96,7 @@ def start_detector(context: LaunchContext) -> list:
 
 def start_tracker(context: LaunchContext) -> list:
     """The tracker, which subscribes to the detector's boxes."""
-    arguments = {name: context.launch_configurations[name] for name in TRACKER_ARGUMENTS}
-    arguments["detections"] = f"{DETECTOR}/detections"
+    arguments = yolo.tracker_arguments(context.launch_configurations)
     return [IncludeLaunchDescription(PythonLaunchDescriptionSource(str(TRACK)), launch_arguments=arguments.items())]
 
 

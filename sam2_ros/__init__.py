@@ -2,7 +2,7 @@
 
 from pkgutil import extend_path
 
-# The generated messages (sam2_ros.msg, sam2_ros.srv) are installed by CMake into another folder of the same name.
+# What is generated from action, msg and srv is installed by CMake into another folder of the same name.
 __path__ = extend_path(__path__, __name__)
 
 __version__ = "0.1.0"

@@ -7,6 +7,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
+def error_text(error: Exception) -> str:
+    """What went wrong, in one line; a file's name first."""
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
+
+
 @contextmanager
 def named_errors(file: Path) -> Iterator[None]:
     """Name `file` in an OSError without a file name, such as that of a full disk."""

@@ -1,8 +1,11 @@
 """The bundled model, and images that it tracks reliably: plain squares on a smooth background."""
 
+import importlib.util
 import os
 import random
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 # Before anything of PyTorch and ROS is imported. Two processes may run tests at the same time (pytest-xdist), each with
 # a core and a ROS domain of its own; other runs on this machine or network are not to be heard either.
@@ -22,6 +25,15 @@ from sam2_ros.model import load_model
 from sam2_ros.model.sam2 import Sam2
 
 from .fake_clock import FakeClock
+
+ROS_STAND_INS = Path(__file__).resolve().parent / "ros_stand_ins"
+
+# Every ROS distribution has these packages, the package index does not. The stand-in of one that is not installed comes
+# last on the path, also on that of the processes that tests start.
+for _package in ("message_filters", "sensor_msgs_py", "tf2_ros"):
+    if importlib.util.find_spec(_package) is None:
+        sys.path.append(str(ROS_STAND_INS / _package))
+        os.environ["PYTHONPATH"] = os.pathsep.join([*filter(None, [os.environ.get("PYTHONPATH")]), sys.path[-1]])
 
 COLOURS = {"red": (220, 40, 40), "blue": (40, 60, 220), "green": (30, 180, 60), "orange": (250, 150, 30)}
 Square = tuple[str, int, int, int]  # colour, centre, half a side (pixels)

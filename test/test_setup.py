@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+VARIABLES = ("ROS_DISTRO", "ROS", "TORCH", "PYTHON")  # that choose what is set up
 TOOLS = ("cat", "dirname", "find", "flock", "g++", "make", "mkdir", "rm", "sha256sum", "sort", "uname")
 
 
@@ -16,7 +17,7 @@ TOOLS = ("cat", "dirname", "find", "flock", "g++", "make", "mkdir", "rm", "sha25
 def machine(tmp_path: Path) -> Path:
     """A copy of the repository on a machine with nothing but what set-up needs: its programs are in `bin`."""
     shutil.copytree(ROOT / ".ci", tmp_path / ".ci")
-    for folder in ("msg", "srv"):
+    for folder in ("action", "msg", "srv"):
         shutil.copytree(ROOT / folder, tmp_path / folder)
     for file in ("CMakeLists.txt", "package.xml", "setup.py", "setup.cfg"):
         shutil.copy(ROOT / file, tmp_path)
@@ -38,7 +39,7 @@ def add_program(machine: Path, name: str, script: str) -> None:
 
 def set_up(machine: Path, **variables: str) -> str:
     """Runs the set-up, which has to fail; what it says."""
-    environment = {name: value for name, value in os.environ.items() if name not in ("ROS_DISTRO", "TORCH", "PYTHON")}
+    environment = {name: value for name, value in os.environ.items() if name not in VARIABLES}
     environment |= {"PATH": str(machine / "bin"), **variables}
     done = subprocess.run(
         ["/bin/bash", str(machine / ".ci" / "setup.sh")],
@@ -105,12 +106,42 @@ def test_a_log_has_errors_of_pip_and_none_of_its_warnings(machine: Path) -> None
     assert "WARNING" not in said and "ignored" not in said
 
 
-@pytest.mark.parametrize(("is_there", "said"), [(True, ""), (False, "built\n")])
-def test_vision_msgs_is_never_built_beside_a_real_one(tmp_path: Path, is_there: bool, said: str) -> None:
+@pytest.mark.parametrize("package", ["vision_msgs", "tf2_msgs"])
+@pytest.mark.parametrize(("is_there", "said"), [(True, ""), (False, "built test/{package}\n")])
+def test_messages_that_the_index_lacks_are_never_built_beside_real_ones(
+    tmp_path: Path, package: str, is_there: bool, said: str
+) -> None:
     (tmp_path / "bin").mkdir()
     add_program(tmp_path, "python", f"exit {0 if is_there else 1}")
     text = (ROOT / ".ci" / "setup.sh").read_text()
-    step = text[text.index("vision_msgs() {") :].split("\n}\n")[0] + "\n}"
-    script = f"set -euo pipefail; venv={tmp_path}; build_messages() {{ echo built; }}\n{step}\nvision_msgs"
+    steps = text[text.index("vision_msgs() {") :].split("\n}\n")[0] + "\n}"
+    script = f"set -euo pipefail; venv={tmp_path}; build_messages() {{ echo built $1; }}\n{steps}\n{package}"
     done = subprocess.run(["bash", "-c", script], capture_output=True, text=True)
-    assert (done.returncode, done.stdout) == (0, said), done.stderr
+    assert (done.returncode, done.stdout) == (0, said.format(package=package)), done.stderr
+
+
+def test_wheels_of_an_unknown_distribution_are_refused(machine: Path) -> None:
+    said = set_up(machine, ROS="humble")
+    assert "there are no wheels of ROS=humble" in said
+    assert "choose kilted or jazzy" in said
+
+
+def test_wheels_are_not_chosen_where_a_distribution_is_sourced(machine: Path) -> None:
+    add_program(machine, "colcon", "exit 0")
+    said = set_up(machine, ROS="jazzy", ROS_DISTRO="humble", AMENT_PREFIX_PATH="/opt/ros/humble")
+    assert "ROS=jazzy chooses wheels, but ROS 2 humble is sourced" in said
+
+
+def test_each_distribution_of_wheels_has_an_environment_of_its_own() -> None:
+    script = 'source .ci/wheels.sh; echo "$wheels ${venv#$PWD/}"'
+    environment = {name: value for name, value in os.environ.items() if name != "ROS"}
+    for ros, expected in (("", "kilted .venv"), ("kilted", "kilted .venv"), ("jazzy", "jazzy .venv-jazzy")):
+        done = subprocess.run(
+            ["bash", "-euc", script],
+            cwd=ROOT,
+            env=environment | {"ROS": ros},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert done.stdout == f"{expected}\n"

@@ -93,4 +93,5 @@ def _over_frames(run: BenchmarkRun, axes: Sequence[Axes]) -> None:
 def _medians(values: np.ndarray, span: int) -> np.ndarray:
     """The median of each `span` values, without an incomplete span at the end."""
     count = len(values) // span
-    return np.median(values[: count * span].reshape(count, span), axis=1)
+    medians: np.ndarray = np.median(values[: count * span].reshape(count, span), axis=1)
+    return medians

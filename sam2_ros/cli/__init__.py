@@ -12,7 +12,7 @@ from types import ModuleType
 
 from .interruption import Terminated, raise_terminated
 
-COMMANDS = ("track", "segment", "label", "evaluate", "train", "parity", "benchmark", "export", "download")
+COMMANDS = ("panel", "track", "segment", "label", "evaluate", "train", "parity", "benchmark", "export", "download")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -34,6 +34,7 @@ def _run(argv: Sequence[str]) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # file names need not be valid UTF-8
     # Imported here because PyTorch takes seconds to import, in which Ctrl-C has to be handled already.
+    from sam2_ros.files import error_text
     from sam2_ros.model import CheckpointError
     from sam2_ros.model.download import DownloadError
 
@@ -42,11 +43,10 @@ def _run(argv: Sequence[str]) -> int:
     commands = {name: _command(name) for name in requested or COMMANDS}
     args = _parser(commands).parse_args(argv)
     try:
-        return commands[args.command].run(args)
-    except OSError as error:
-        problem = f"{error.filename}: {error.strerror}" if error.filename else str(error)
-    except (CheckpointError, DownloadError, ValueError) as error:
-        problem = str(error)
+        exit_status: int = commands[args.command].run(args)
+        return exit_status
+    except (CheckpointError, DownloadError, OSError, ValueError) as error:
+        problem = error_text(error)
     print(f"sam2_ros {args.command}: {problem}", file=sys.stderr)
     return 1
 

@@ -20,6 +20,8 @@ from sam2_ros.benchmark.machine import machine, processor
 from sam2_ros.benchmark.measure import Steps, measure
 from sam2_ros.benchmark.ours import our_steps
 from sam2_ros.benchmark.overhead import measure as measure_overhead
+from sam2_ros.benchmark.panel import RATE as PANEL_RATE
+from sam2_ros.benchmark.panel import measure as measure_panel
 from sam2_ros.benchmark.plot import write_plot
 from sam2_ros.benchmark.table import BenchmarkRun
 from sam2_ros.benchmark.workload import Workload, synthetic_frames, workload
@@ -85,6 +87,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="of the reference; the first one is the baseline (default: float32, on a GPU bfloat16)",
     )
     parser.add_argument("--node", action="store_true", help="measure the node's overhead instead")
+    parser.add_argument("--panel", action="store_true", help="measure the web panel's delays and load instead")
     parser.add_argument(
         "--everything", action="store_true", help="measure finding everything in the first frame instead"
     )
@@ -98,15 +101,18 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def run(args: argparse.Namespace) -> int:
     """Measure and print. Raises ValueError, OSError or CheckpointError for errors that the user can correct."""
     args.frames = args.frames or (_EVERYTHING_TIMES if args.everything else _FRAMES)
-    if args.node or args.lifting or args.everything:
+    if args.node or args.panel or args.lifting or args.everything:
         if args.json or args.plot:
             raise ValueError(
-                "--json and --plot are for measurements of the tracker: leave out --node, --lifting and --everything"
+                "--json and --plot are for measurements of the tracker: leave out --node, --panel, --lifting and "
+                "--everything"
             )
         if args.everything:
             return _measure_everything(args)
         print(f"machine  {processor()}")
-        return _measure_node(args.frames) if args.node else _measure_lifting(args.frames)
+        if args.node or args.panel:
+            return _measure_node(args)
+        return _measure_lifting(args.frames)
     device = choose_device(args.device)
     frames = _frames(args.video)
     runs: list[BenchmarkRun] = []
@@ -150,11 +156,15 @@ def _measure_everything(args: argparse.Namespace) -> int:
     return 0
 
 
-def _measure_node(frames: int) -> int:
+def _measure_node(args: argparse.Namespace) -> int:
     try:
-        measure_overhead(frames=frames)
+        if args.node:
+            measure_overhead(frames=args.frames)
+        else:
+            measure_panel(seconds=args.frames / PANEL_RATE)
     except ModuleNotFoundError as error:
-        raise ValueError(f"--node needs ROS 2 ({error}); source its setup.bash, or .ci/env.sh") from error
+        option = "--node" if args.node else "--panel"
+        raise ValueError(f"{option} needs ROS 2 ({error}); source its setup.bash, or .ci/env.sh") from error
     return 0
 
 

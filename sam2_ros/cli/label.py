@@ -5,33 +5,31 @@ from __future__ import annotations
 import argparse
 import math
 import sys
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from tqdm import tqdm
 
-from sam2_ros import __version__
 from sam2_ros.detection.types import DetectionConfig
-from sam2_ros.media.sources import is_bag
-from sam2_ros.model import Sam2, load_model
-from sam2_ros.recordings.bag_access import open_bag
-from sam2_ros.recordings.job import Job, Progress, label
-from sam2_ros.recordings.look_back import MakeTracker
+from sam2_ros.recordings.batch import Outcome, label_here, write_summary
+from sam2_ros.recordings.corrections.label_studio import AnnotatedImage, read_annotations
+from sam2_ros.recordings.fleet_access import label_on_cluster
+from sam2_ros.recordings.job import Job, Progress
 from sam2_ros.recordings.outputs.writer import FORMATS
 from sam2_ros.recordings.problems import Problems
-from sam2_ros.recordings.prompt_file import prompts_for, read_prompt_file
-from sam2_ros.recordings.prompts import DETECTIONS_TYPE, PROMPT_TYPE, PlannedPrompt, recorded_prompts
-from sam2_ros.recordings.run_file import Run, check_apart, digest_of, identity_of, read_run
-from sam2_ros.recordings.streams import IMAGE_TYPES, Frame
-from sam2_ros.tracking import StreamingTracker, TrackerConfig
-from sam2_ros.tracking.device import choose_device, choose_precision
+from sam2_ros.recordings.prompt_file import read_prompt_file
+from sam2_ros.recordings.request import Request, check_names
+from sam2_ros.recordings.run_file import SUMMARY
+from sam2_ros.recordings.streams import Frame
+from sam2_ros.recordings.trackers import ModelChoice
+from sam2_ros.recordings.word_search import WordSearch
+from sam2_ros.text.frame_search import WORD_DETECTIONS
 
 from .interruption import Interruption
 from .options import add_model_options, add_preset_options, chosen_preset, whole_number
+from .text_options import add_text_options
 from .track_prompts import frame_number
-
-_FOLDER_RATE = 30.0  # pictures per second
 
 _EXPLANATION = """\
 prompts.yaml, in pixels of the image; a frame's number counts from 0, a stamp is that of the image's header:
@@ -49,7 +47,9 @@ prompts.yaml, in pixels of the image; a frame's number counts from 0, a stamp is
 examples:
   sam2_ros label drive_01 --topic /camera/image_raw --prompts prompts.yaml --out labels --format mcap,coco
   sam2_ros label drive_01 --topic /camera/image_raw --detections /detections --every 10
+  sam2_ros label table.mp4 --text "red cup. screwdriver" --look-back 30
   sam2_ros label drive_01 --topic /camera/image_raw --prompts-topic /sam2_tracker/prompt --model sam2.1_hiera_large
+  sam2_ros label drives/* --topic /camera/image_raw --detections /detections --ray auto --out labels
 
 A run that was interrupted or killed is repeated by the same command: cameras that are complete are kept.
 """
@@ -64,7 +64,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         epilog=_EXPLANATION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("recording", metavar="RECORDING", type=Path, help="a bag, a video file or a folder of pictures")
+    parser.add_argument(
+        "recording",
+        metavar="RECORDING",
+        type=Path,
+        nargs="+",
+        help="a bag, a video file or a folder of pictures; several have a folder each",
+    )
     parser.add_argument(
         "--topic",
         action="append",
@@ -92,13 +98,23 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="a detector's boxes recorded with the images (vision_msgs/Detection2DArray); one for each --topic",
     )
     prompts.add_argument(
+        "--from-label-studio",
+        type=Path,
+        metavar="JSON",
+        help="corrections of earlier labels: Label Studio's export of the tasks of --format label-studio",
+    )
+    prompts.add_argument(
         "--classes", type=_names, default=[], metavar="NAME,...", help="of detections that count (default: all)"
     )
     prompts.add_argument(
         "--min-score", type=float, default=DetectionConfig.min_score, metavar="X", help="default: %(default)s"
     )
     prompts.add_argument(
-        "--max-objects", type=whole_number, default=16, metavar="N", help="at a time, of detections (default: 16)"
+        "--max-objects",
+        type=whole_number,
+        default=16,
+        metavar="N",
+        help="at a time, of detections or words (default: 16)",
     )
     prompts.add_argument(
         "--look-back",
@@ -107,6 +123,17 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar="N",
         help="follow objects backwards, too, over the N frames before each prompt, kept in memory (default: 0)",
     )
+    add_text_options(parser)
+    fleet = parser.add_argument_group("many recordings")
+    fleet.add_argument(
+        "--ray",
+        metavar="ADDRESS",
+        help="label on a Ray cluster, or on several processes of this machine: local; all machines see the files",
+    )
+    fleet.add_argument(
+        "--workers", type=whole_number, default=0, metavar="N", help="default: one for each GPU; 2 without a GPU"
+    )
+    fleet.add_argument("--workers-per-gpu", type=whole_number, default=1, metavar="N", help="default: 1")
     output = parser.add_argument_group("output")
     output.add_argument("--out", type=Path, default=Path("labels"), metavar="FOLDER", help="default: labels")
     output.add_argument(
@@ -121,155 +148,102 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def run(args: argparse.Namespace) -> int:
     """Label and sum up. Raises ValueError, OSError or CheckpointError for what the user can put right.
 
-    Returns 0; 1 where a prompt was not used, or a recording could not be read to its end; or 128 plus the number of the
-    signal that ended it.
+    Returns 0; 1 where a recording failed or could not be read to its end, or a prompt was not used; or 128 plus the
+    number of the signal that ended it.
     """
-    jobs = _jobs(args)
-    runs = [_earlier(job) for job in jobs]
-    model: Sam2 | None = None
-    is_partial = False
+    request = _request(args)
+    check_names(request)
+    outcomes: list[Outcome] = []
     with Interruption() as interruption:
-        for job, earlier in zip(jobs, runs):
-            done = earlier
-            if done is None:
-                model = model or load_model(args.model, args.checkpoint, args.image_size, choose_device(args.device))
-                done = label(job, _make_tracker(args, model), lambda: interruption.signal is not None, _progress(job))
-            _print(job, done, is_earlier=done is earlier)
-            is_partial |= done.is_partial
-            if interruption.signal:
-                name = interruption.signal.name
-                print(f"sam2_ros label: stopped by {name} after {done.frames} frames", file=sys.stderr)
-                return 128 + interruption.signal
-    return int(is_partial)
+
+        def is_stopped() -> bool:
+            return interruption.signal is not None
+
+        for outcome in _outcomes(args, request, is_stopped):
+            _print(outcome)
+            outcomes.append(outcome)
+        if args.ray or len(request.recordings) > 1:
+            write_summary(request.out, outcomes)
+            _print_summary(request.out, outcomes)
+        if interruption.signal:
+            frames = sum(outcome.run.frames for outcome in outcomes if outcome.run)
+            print(f"sam2_ros label: stopped by {interruption.signal.name} after {frames} frames", file=sys.stderr)
+            return 128 + interruption.signal
+    return int(any(outcome.status != "complete" for outcome in outcomes))
 
 
-def _jobs(args: argparse.Namespace) -> list[Job]:
-    """One for each stream, after a check of everything that can be checked before."""
-    _check(args)
-    topics = args.topic or [""]
+def _outcomes(args: argparse.Namespace, request: Request, is_stopped: Callable[[], bool]) -> Iterator[Outcome]:
+    if args.ray:
+        return label_on_cluster(request, args.ray, args.workers, args.workers_per_gpu, is_stopped)
+    return label_here(request, is_stopped, _progress)
+
+
+def _request(args: argparse.Namespace) -> Request:
+    if not (args.prompts or args.prompts_topic or args.detections or args.text or args.from_label_studio):
+        raise ValueError(
+            "nothing to label, expected --prompts YAML, --prompts-topic TOPIC, --detections TOPIC, --text WORDS or "
+            "--from-label-studio JSON"
+        )
+    if args.detections and args.text:
+        raise ValueError("--detections and --text are two detectors, expected one: leave one of them out")
     objects = read_prompt_file(args.prompts) if args.prompts else []
-    inputs = [args.recording, *filter(None, [args.prompts]), *(mask for entry in objects for mask in entry.masks)]
-    jobs = []
-    for index, topic in enumerate(topics):
-        prompts = [*prompts_for(objects, topic, topics), *_recorded(args, index)]
-        folder = args.out / _folder_name(topic) if len(topics) > 1 else args.out
-        check_apart(folder, inputs)
-        jobs.append(_job(args, topic, folder, prompts, args.detections[index] if args.detections else ""))
-    return jobs
-
-
-def _check(args: argparse.Namespace) -> None:
-    recording, topics = args.recording, args.topic
-    if not (args.prompts or args.prompts_topic or args.detections):
-        raise ValueError("nothing to label, expected --prompts YAML, --prompts-topic TOPIC or --detections TOPIC")
-    if not recording.exists():
-        raise ValueError(f"{recording} does not exist, expected a ROS 2 bag, a video file or a folder of pictures")
-    if is_bag(recording):
-        _check_topics(args)
-    elif topics or args.prompts_topic or args.detections:
-        raise ValueError(f"{recording} is no ROS 2 bag, topics are for bags: leave them out")
-    if args.fps is not None and (is_bag(recording) or not recording.is_dir()):
-        raise ValueError(f"--fps is for a folder of pictures, {recording} has its own times: leave --fps out")
-    for option, given in (("--prompts-topic", args.prompts_topic), ("--detections", args.detections)):
-        if given and len(given) != len(topics):
-            raise ValueError(f"{option} is given {len(given)} times, expected one for each of {len(topics)} --topic")
-    if len({_folder_name(topic) for topic in topics}) < len(topics):
-        raise ValueError(f"--topic {', '.join(topics)}: two would be written to one folder, label them one by one")
-
-
-def _check_topics(args: argparse.Namespace) -> None:
-    with open_bag(args.recording) as bag:
-        if not args.topic:
-            images = ", ".join(name for name, topic in bag.topics.items() if topic.type in IMAGE_TYPES)
-            raise ValueError(f"--topic is missing; topics with images in {args.recording}: {images or 'none'}")
-        for names, types in (
-            (args.topic, IMAGE_TYPES),
-            (args.prompts_topic, (PROMPT_TYPE,)),
-            (args.detections, (DETECTIONS_TYPE,)),
-        ):
-            for name in names:
-                bag.topic(name, types)
-
-
-def _recorded(args: argparse.Namespace, index: int) -> list[PlannedPrompt]:
-    if not args.prompts_topic:
-        return []
-    problems = Problems()
-    with open_bag(args.recording) as bag:
-        prompts = recorded_prompts(bag, args.prompts_topic[index], problems)
-    for line in problems.lines:
-        print(f"warning: {line}", file=sys.stderr)
-    return prompts
-
-
-def _job(args: argparse.Namespace, topic: str, folder: Path, prompts: Sequence[PlannedPrompt], detected: str) -> Job:
-    settings = {
-        "sam2_ros": __version__,
-        "recording": [str(args.recording.resolve()), identity_of(args.recording)],
-        "topic": topic,
-        "prompts": digest_of(prompts),
-        "detections": [detected, args.classes, args.min_score, args.max_objects] if detected else [],
-        "format": args.format,
-        "every": args.every,
-        "only": args.only,
-        "fps": args.fps,
-        "look_back": args.look_back,
-        "model": [args.model, args.checkpoint and identity_of(args.checkpoint), args.image_size, args.device],
-        "preset": asdict(chosen_preset(args, args.preset)),
-    }
-    return Job(
-        recording=args.recording,
-        topic=topic,
-        folder=folder,
-        prompts=prompts,
-        detections_topic=detected,
-        detections=DetectionConfig(min_score=args.min_score, classes=args.classes),
+    files = [*filter(None, [args.prompts, args.from_label_studio]), *(mask for o in objects for mask in o.masks)]
+    return Request(
+        recordings=args.recording,
+        out=args.out,
+        topics=args.topic,
+        fps=args.fps,
+        objects=objects,
+        corrections=_corrections(args.from_label_studio) if args.from_label_studio else None,
+        prompts_topics=args.prompts_topic,
+        detections_topics=args.detections,
+        search=_word_search(args) if args.text else None,
+        detections=WORD_DETECTIONS if args.text else DetectionConfig(min_score=args.min_score, classes=args.classes),
+        max_detected=args.max_objects,
+        inputs=files,
         formats=args.format,
         every=args.every,
         only_changed=args.only == "changed",
         look_back=args.look_back,
-        max_objects=max(len({planned.object for planned in prompts}) + (args.max_objects if detected else 0), 1),
-        rate=args.fps or _FOLDER_RATE,
-        run=Run(settings),
+        model=ModelChoice(args.model, args.checkpoint, args.image_size, args.device, chosen_preset(args, args.preset)),
     )
 
 
-def _earlier(job: Job) -> Run | None:
-    """The result of an earlier run that did the same, completely. Raises OutputFolderError."""
-    run = read_run(job.folder)
-    return run if run and run.is_finished and run.settings == job.run.settings else None
+def _word_search(args: argparse.Namespace) -> WordSearch:
+    return WordSearch(args.text, args.text_model, args.text_threshold, args.text_rate, args.device)
 
 
-def _make_tracker(args: argparse.Namespace, model: Sam2) -> MakeTracker:
-    def make(max_objects: int) -> StreamingTracker:
-        config = TrackerConfig(
-            max_objects=max_objects,
-            history=1,
-            precision=choose_precision("auto", model.device, model.config.image_size).name,
-            **asdict(chosen_preset(args, args.preset)),
-        )
-        return StreamingTracker(model, config)
-
-    return make
+def _corrections(file: Path) -> list[AnnotatedImage]:
+    problems = Problems()
+    images = read_annotations(file, problems)
+    for line in problems.lines:
+        print(f"warning: {line}", file=sys.stderr)
+    return images
 
 
 def _progress(job: Job) -> Progress:
     def progress(frames: Iterable[Frame], count: int) -> Iterable[Frame]:
-        return tqdm(frames, total=count or None, desc=job.topic or job.name, unit="frame", disable=None)
+        return tqdm(frames, total=count or None, desc=job.topic or job.origin.name, unit="frame", disable=None)
 
     return progress
 
 
-def _print(job: Job, run: Run, is_earlier: bool) -> None:
-    for line in run.objects or ["no object was found"]:
+def _print(outcome: Outcome) -> None:
+    if outcome.run is None:
+        name = f"{outcome.recording} {outcome.topic}".rstrip()
+        print(f"sam2_ros label: {name}: {outcome.error}", file=sys.stderr)
+        return
+    for line in outcome.run.objects or ["no object was found"]:
         print(line)
-    for line in run.problems:
+    for line in outcome.run.problems:
         print(f"warning: {line}", file=sys.stderr)
-    print(f"{job.folder}: {run.frames} frames{' (complete already)' if is_earlier else ''}")
+    print(f"{outcome.folder}: {outcome.run.frames} frames{' (complete already)' if outcome.is_earlier else ''}")
 
 
-def _folder_name(topic: str) -> str:
-    return topic.strip("/").replace("/", "_")
+def _print_summary(folder: Path, outcomes: Sequence[Outcome]) -> None:
+    counts = Counter(outcome.status for outcome in outcomes)
+    listed = ", ".join(f"{count} {status}" for status, count in sorted(counts.items())) or "nothing was labelled"
+    print(f"{folder / SUMMARY}: {listed}")
 
 
 def _names(text: str) -> list[str]:

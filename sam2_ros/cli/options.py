@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 
 from sam2_ros.model import CONFIGS
@@ -97,3 +98,14 @@ def whole_number(text: str) -> int:
 def whole_numbers(text: str) -> list[int]:
     """Integers of at least 1, separated by commas; raises argparse.ArgumentTypeError."""
     return [whole_number(piece) for piece in text.split(",")]
+
+
+def rate(text: str) -> float:
+    """Pictures per second; raises argparse.ArgumentTypeError."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"expected pictures per second, such as 25, not {text!r}")
+    return value

@@ -27,7 +27,7 @@ from .segment_outputs import Found, Outputs, check_folder
 from .track_prompts import InOrder, box, click, collect_prompts
 
 _DEFAULTS = MaskGeneratorConfig()
-_NANO_THRESHOLDS = (0.6, 0.7)  # predicted IoU and stability score: nano is less sure of good masks than the others are
+_NANO = MaskGeneratorConfig.for_model("nano")
 
 _EXPLANATION = """\
 Prompts hold for every picture. Each belongs to the object of the last --object before it.
@@ -81,13 +81,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--pred-iou-thresh",
         type=_fraction,
         metavar="0..1",
-        help=f"least predicted IoU (default: {_DEFAULTS.pred_iou_thresh}, nano: {_NANO_THRESHOLDS[0]})",
+        help=f"least predicted IoU (default: {_DEFAULTS.pred_iou_thresh}, nano: {_NANO.pred_iou_thresh})",
     )
     search.add_argument(
         "--stability-score-thresh",
         type=_fraction,
         metavar="0..1",
-        help=f"least stability (default: {_DEFAULTS.stability_score_thresh}, nano: {_NANO_THRESHOLDS[1]})",
+        help=f"least stability (default: {_DEFAULTS.stability_score_thresh}, nano: {_NANO.stability_score_thresh})",
     )
     search.add_argument(
         "--min-mask-region-area",
@@ -196,15 +196,13 @@ def _files(given: Sequence[Path]) -> dict[str, Path]:
 
 
 def _config(args: argparse.Namespace) -> MaskGeneratorConfig:
-    iou, stability = _DEFAULTS.pred_iou_thresh, _DEFAULTS.stability_score_thresh
-    if args.model == "nano":
-        iou, stability = _NANO_THRESHOLDS
-    return MaskGeneratorConfig(
+    thresholds = {name: getattr(args, name) for name in ("pred_iou_thresh", "stability_score_thresh")}
+    return MaskGeneratorConfig.for_model(
+        args.model,
         points_per_side=args.points_per_side,
         crop_n_layers=args.crop_n_layers,
-        pred_iou_thresh=iou if args.pred_iou_thresh is None else args.pred_iou_thresh,
-        stability_score_thresh=stability if args.stability_score_thresh is None else args.stability_score_thresh,
         min_mask_region_area=args.min_mask_region_area,
+        **{name: value for name, value in thresholds.items() if value is not None},
     )
 
 

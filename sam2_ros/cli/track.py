@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import math
 import sys
 import time
 from collections import Counter
@@ -15,16 +14,19 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from sam2_ros.detection.association import DetectionAssociator
 from sam2_ros.media.sources import Source, open_source
 from sam2_ros.media.table import TrackRow, describe
 from sam2_ros.model import load_model
+from sam2_ros.text.frame_search import WORD_DETECTIONS, FrameSearch
 from sam2_ros.tracking import Event, FrameResult, StreamingTracker, TrackerConfig
 from sam2_ros.tracking.device import choose_device, choose_precision
 from sam2_ros.tracking.speed import speed_of
 from sam2_ros.tracking.types import TrackState
 
 from .interruption import Interruption
-from .options import add_model_options, add_preset_options, chosen_preset, utf8_text, whole_number
+from .options import add_model_options, add_preset_options, chosen_preset, rate, utf8_text, whole_number
+from .text_options import add_text_options, frame_search, load_detector
 from .track_outputs import RunFiles, check_folder
 from .track_prompts import InOrder, PlannedPrompt, box, check_reached, click, frame_number, plan_prompts
 
@@ -45,6 +47,8 @@ examples:
     sam2_ros track 0 --click 320,240
   an object that appears on frame 90 and is corrected on frame 140:
     sam2_ros track arm.mp4 --object cup --at 90 --click 300,200 --at 140 --click 310,240,0
+  whatever these words name:
+    sam2_ros track table.mp4 --text "red cup. screwdriver"
 """
 
 
@@ -63,11 +67,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument(
         "--fps",
-        type=_rate,
+        type=rate,
         metavar="N",
         help="pictures per second, for a folder of them (default: 30)",
     )
-    prompts = parser.add_argument_group("prompts, in pixels of the video (x right, y down), at least one")
+    prompts = parser.add_argument_group("prompts, in pixels of the video (x right, y down), at least one or --text")
     prompts.add_argument(
         "--click", type=click, metavar="X,Y[,0]", action=InOrder, help="on the object; with 0: beside it"
     )
@@ -85,6 +89,10 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         action=InOrder,
         help="prompts that follow are for another object",
     )
+    add_text_options(parser)
+    parser.add_argument(
+        "--max-objects", type=whole_number, default=16, metavar="N", help="at a time, found by words (default: 16)"
+    )
     add_model_options(parser)
     add_preset_options(parser)
     parser.add_argument("--max-frames", type=whole_number, metavar="N", help="stop after N frames")
@@ -99,21 +107,23 @@ def run(args: argparse.Namespace) -> int:
     arguments = getattr(args, "prompts", ())
     check_folder(args.out, [Path(args.source), *(value for option, value in arguments if option == "mask")])
     source = _open(args.source, args.fps)
-    prompts = plan_prompts(arguments, source.info.size)
+    prompts = plan_prompts(arguments, source.info.size) if arguments or not args.text else []
     length = min(source.info.frames or _ENDLESS, args.max_frames or _ENDLESS)
     check_reached(prompts, length)
     device = choose_device(args.device)
+    detector = load_detector(args, device)
     model = load_model(args.model, args.checkpoint, args.image_size, device)
+    prompted_objects = max((prompt.object for prompt in prompts), default=0)
     tracker = StreamingTracker(
         model,
         TrackerConfig(
-            max_objects=max(prompt.object for prompt in prompts),
+            max_objects=min(prompted_objects + (args.max_objects if detector else 0), 254),
             history=1,
             precision=choose_precision("auto", device, model.config.image_size).name,
             **asdict(chosen_preset(args, args.preset)),
         ),
     )
-    prompted = _PromptedTracker(tracker, prompts)
+    prompted = _PromptedTracker(tracker, prompts, frame_search(args, detector) if detector else None)
     latencies: list[float] = []
     with Interruption() as interruption, RunFiles(args.out, source.info.rate) as files:
         total = None if length == _ENDLESS else length
@@ -134,36 +144,30 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _rate(text: str) -> float:
-    try:
-        rate = float(text)
-    except ValueError:
-        rate = math.nan
-    if not 0 < rate < math.inf:
-        raise argparse.ArgumentTypeError(f"expected pictures per second, such as 25, not {text!r}")
-    return rate
-
-
-def _open(name: str, rate: float | None) -> Source:
-    if rate and not Path(name).is_dir():
+def _open(name: str, fps: float | None) -> Source:
+    if fps and not Path(name).is_dir():
         raise ValueError(f"--fps is for a folder of pictures, but {name} has its own times: omit --fps")
-    return open_source(name, rate or _FOLDER_RATE)
+    return open_source(name, fps or _FOLDER_RATE)
 
 
 class _PromptedTracker:
-    """A tracker that applies each planned prompt on its frame."""
+    """A tracker that applies each planned prompt on its frame, and the boxes of what words find."""
 
-    def __init__(self, tracker: StreamingTracker, prompts: Iterable[PlannedPrompt]) -> None:
+    def __init__(
+        self, tracker: StreamingTracker, prompts: Iterable[PlannedPrompt], search: FrameSearch | None = None
+    ) -> None:
         self._tracker = tracker
         self._pending = list(prompts)
         self._ids: dict[int, int] = {}  # track ids by the object's number on the command line
+        self._search = search
+        self._associator = DetectionAssociator(tracker, WORD_DETECTIONS)
 
     def step(self, rgb: np.ndarray, stamp: float) -> FrameResult:
         result = self._tracker.step(rgb, stamp)
-        if not self._pending or self._pending[0].frame > result.index:
-            return result
         while self._pending and self._pending[0].frame == result.index:
             self._apply(self._pending.pop(0))
+        if self._search is not None and (found := self._search.detect(rgb, stamp, result.tracks)) is not None:
+            self._associator.apply(found, result.stamp)
         latest = self._tracker.latest
         assert latest is not None  # a frame was tracked
         return replace(latest, events=result.events + self._tracker.drain_events())

@@ -41,7 +41,9 @@ def plan_prompts(arguments: Sequence[tuple[str, Any]], size: tuple[int, int]) ->
     """
     collected = collect_prompts(arguments)
     if not collected:
-        raise PromptError("no prompt, expected at least one: give --click X,Y, --box X0,Y0,X1,Y1 or --mask PNG")
+        raise PromptError(
+            "no prompt, expected at least one: give --click X,Y, --box X0,Y0,X1,Y1, --mask PNG or --text WORDS"
+        )
     started: set[int] = set()
     planned = []
     for entry in collected:
@@ -109,7 +111,7 @@ def _check_used(frame: int | None) -> None:
 
 def check_reached(prompts: Sequence[PlannedPrompt], frames: int) -> None:
     """Raises PromptError if a prompt is for a frame beyond the last one."""
-    last = max(prompt.frame for prompt in prompts)
+    last = max((prompt.frame for prompt in prompts), default=-1)
     if last >= frames:
         raise PromptError(f"a prompt is for frame {last}, but only frames 0 to {frames - 1} are tracked")
 

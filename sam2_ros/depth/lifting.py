@@ -76,12 +76,14 @@ class Surface:
     @property
     def centroid(self) -> np.ndarray:
         """(3,) float64, mean of the points, metres."""
-        return self.points.mean(axis=0, dtype=np.float64)
+        centroid: np.ndarray = self.points.mean(axis=0, dtype=np.float64)
+        return centroid
 
     @property
     def extent(self) -> np.ndarray:
         """(3,) sides of the axis-aligned bounding box, metres."""
-        return np.ptp(self.points, axis=0)
+        extent: np.ndarray = np.ptp(self.points, axis=0)
+        return extent
 
     def transformed(self, matrix: np.ndarray) -> Surface:
         """The surface in another coordinate frame, by the homogeneous transform `matrix` (4, 4) into it."""
@@ -146,7 +148,7 @@ def _core(inside: np.ndarray) -> np.ndarray:
     """The eroded mask (H, W) bool."""
     edge = min(_MAX_EDGE, int(_EDGE * math.sqrt(np.count_nonzero(inside))))
     kernel = np.ones((2 * edge + 1, 2 * edge + 1), np.uint8)
-    eroded = cv2.erode(inside.view(np.uint8), kernel, borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    eroded: np.ndarray = cv2.erode(inside.view(np.uint8), kernel, borderType=cv2.BORDER_CONSTANT, borderValue=0)
     return eroded.view(bool)
 
 

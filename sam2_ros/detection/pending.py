@@ -12,7 +12,9 @@ from .assignment import assign
 from .types import Detection
 
 _MAX_MISSES = 3  # arrays in a row without its box, after which a pending detection is dropped
-_MAX_GAP = 1.0  # seconds without detections, after which all are dropped
+_MAX_GAP = 1.0  # seconds without its box, after which a pending detection is dropped
+_MAX_PERIODS = 3.0  # the same for a slow detector, in times between its last two arrays
+_MAX_SLOW_GAP = 10.0  # seconds, at most
 _BACK_OFF = 30  # arrays until a pending detection that was backed off is confirmed again
 
 
@@ -38,10 +40,15 @@ class PendingDetections:
     def __init__(self, max_pending: int) -> None:
         self._max_pending = max_pending
         self._pending: list[PendingDetection] = []
+        self._newest: float | None = None  # stamp of the newest array
+        self._max_gap = _MAX_GAP  # seconds
 
     def update(self, boxes: Sequence[Detection], stamp: float) -> None:
         """Match the boxes of the next array with the pending detections; unmatched ones are new."""
-        pending = [entry for entry in self._pending if stamp - entry.last_seen <= _MAX_GAP]
+        pending = [entry for entry in self._pending if stamp - entry.last_seen <= self._max_gap]
+        if self._newest is not None:
+            self._max_gap = min(max(_MAX_GAP, _MAX_PERIODS * (stamp - self._newest)), _MAX_SLOW_GAP)
+        self._newest = stamp
         pairs = dict(assign(_proximity(pending, boxes), 0.0))
         kept = [
             entry.updated(boxes[pairs[i]], stamp) if i in pairs else replace(entry, misses=entry.misses + 1)
@@ -77,6 +84,7 @@ class PendingDetections:
     def clear(self) -> None:
         """Drops all of them."""
         self._pending.clear()
+        self._newest, self._max_gap = None, _MAX_GAP
 
 
 def _proximity(pending: Sequence[PendingDetection], boxes: Sequence[Detection]) -> np.ndarray:

@@ -211,4 +211,5 @@ def _outputs(decoded: Decoded) -> tuple[Tensor, ...]:
 
 def _like(flags: Tensor, x: Tensor) -> Tensor:
     """(N,) -> (N, 1, ...) with as many axes as x has."""
-    return flags.unflatten(0, (-1, *[1] * (x.dim() - 1)))
+    expanded: Tensor = flags.unflatten(0, (-1, *[1] * (x.dim() - 1)))
+    return expanded

@@ -83,7 +83,8 @@ def _difference(colours: np.ndarray, colour: Colour) -> np.ndarray:
     """Differences (N,) of colours (N, 3) uint8 RGB from one: distances in CIELAB, with less weight on lightness."""
     both = np.concatenate([np.array([colour], np.uint8), colours]).astype(np.float32) / 255
     lab = cv2.cvtColor(both[None], cv2.COLOR_RGB2LAB)[0] * (_LIGHTNESS, 1.0, 1.0)
-    return np.linalg.norm(lab[1:] - lab[0], axis=1)
+    differences: np.ndarray = np.linalg.norm(lab[1:] - lab[0], axis=1)
+    return differences
 
 
 def drawn_colour(picture: np.ndarray, box: Box, taken: Collection[Colour]) -> Colour | None:

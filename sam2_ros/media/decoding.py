@@ -25,7 +25,7 @@ def decode(data: bytes) -> np.ndarray:
     if data.startswith(_PNG_START) and _PNG_END not in data:
         raise DecodeError(f"the PNG of {len(data)} bytes is cut off before its end marker")
     try:
-        picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+        picture: np.ndarray | None = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error as error:  # a header that asks for more memory than OpenCV allows
         raise DecodeError(f"OpenCV cannot decode the {len(data)} bytes: {error.err}") from error
     if picture is None:

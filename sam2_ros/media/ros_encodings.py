@@ -39,7 +39,8 @@ class PixelLayout:
 
 def _cvt_color(code: int) -> Convert:
     def convert(pixels: np.ndarray) -> np.ndarray:
-        return cv2.cvtColor(pixels, code)
+        rgb: np.ndarray = cv2.cvtColor(pixels, code)
+        return rgb
 
     return convert
 
@@ -53,7 +54,8 @@ def _cvt_color_422(code: int) -> Convert:
                 f"the width is {pixels.shape[1]} pixels, expected an even one: YUV 4:2:2 stores pairs of "
                 "pixels, let the driver publish another width or encoding"
             )
-        return cv2.cvtColor(pixels, code)
+        rgb: np.ndarray = cv2.cvtColor(pixels, code)
+        return rgb
 
     return convert
 

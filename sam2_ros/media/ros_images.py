@@ -157,7 +157,8 @@ def _convert_with_cv_bridge(message: Any) -> np.ndarray:
             f"a cv_bridge for NumPy {np.__version__}"
         ) from error
     try:
-        return bridge.imgmsg_to_cv2(message, "rgb8")
+        rgb: np.ndarray = bridge.imgmsg_to_cv2(message, "rgb8")
+        return rgb
     except Exception as error:
         raise ImageError(
             f"the encoding {message.encoding!r} is unknown, also to cv_bridge ({error}): {advice}"

@@ -210,9 +210,12 @@ def _rgb(frame: av.VideoFrame, size: tuple[int, int], depth: BitDepth) -> np.nda
     """The frame (H, W, 3) uint8; thermal and industrial cameras may use the lowest bits of 16 only."""
     height, width = size
     if not frame.format.name.startswith("gray16"):
-        return frame.to_ndarray(format="rgb24", height=height, width=width)
-    grey = depth.to_bytes(frame.to_ndarray(format="gray16le", height=height, width=width))
-    return cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB)
+        rgb: np.ndarray = frame.to_ndarray(format="rgb24", height=height, width=width)
+    else:
+        rgb = cv2.cvtColor(
+            depth.to_bytes(frame.to_ndarray(format="gray16le", height=height, width=width)), cv2.COLOR_GRAY2RGB
+        )
+    return rgb
 
 
 def _upright(rgb: np.ndarray, rotation: int) -> np.ndarray:
@@ -224,7 +227,8 @@ def _even(rgb: np.ndarray) -> np.ndarray:
     """The frame with even sides, as H.264 needs: the last row and column are repeated."""
     height, width = rgb.shape[:2]
     if height % 2 or width % 2:
-        return cv2.copyMakeBorder(rgb, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
+        padded: np.ndarray = cv2.copyMakeBorder(rgb, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
+        return padded
     return np.ascontiguousarray(rgb)
 
 

@@ -63,7 +63,8 @@ def attend(query: Tensor, key: Tensor, value: Tensor, chunked: bool = False) -> 
     query, key, value = (x.flatten(0, 1) for x in (query * query.shape[-1] ** -0.5, key, value))
     size = max(1, _CHUNK_NUMBERS // (query.shape[1] * key.shape[1]))
     mixed = [_mix(*batch) for batch in zip(*(x.split(size) for x in (query, key, value)))]
-    return torch.cat(mixed).unflatten(0, heads)
+    outputs: Tensor = torch.cat(mixed).unflatten(0, heads)
+    return outputs
 
 
 def _trains_in_bfloat16(x: Tensor) -> bool:

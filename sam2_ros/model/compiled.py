@@ -18,7 +18,7 @@ from torch import Tensor
 from .config import ModelConfig
 from .download import cache_folder
 from .image_encoder import ImageFeatures
-from .mask_decoder import choose_by_iou
+from .mask_decoder import TransformedPrompts, choose_by_iou
 from .memory import Memory, PooledMemory
 from .prompt_encoder import PointLabel, PromptTensors
 from .sam2 import Choice, Decoded, Sam2
@@ -80,18 +80,30 @@ class CompiledSam2:
 
     def encode_image(self, image: Tensor) -> ImageFeatures:
         """Like `Sam2.encode_image`"""
-        return self._encode(image)
+        features: ImageFeatures = self._encode(image)
+        return features
 
     def without_memory(self, features: ImageFeatures) -> Tensor:
         """Like `Sam2.without_memory`"""
         return self._model.without_memory(features)
+
+    def transform(self, conditioned: Tensor, prompts: PromptTensors) -> TransformedPrompts:
+        """Like `Sam2.transform`; not compiled."""
+        return self._model.transform(conditioned, prompts)
+
+    def predict_masks(self, features: ImageFeatures, transformed: TransformedPrompts) -> Tensor:
+        """Like `Sam2.predict_masks`; not compiled."""
+        return self._model.predict_masks(features, transformed)
 
     def read_memory(self, features: ImageFeatures, memory: Memory) -> Tensor:
         """Like `Sam2.read_memory`"""
         if not self.reads_compiled:
             return self._model.read_memory(features, memory)
         count = len(memory.pointers)
-        return self._in_batches(lambda batch: self._read(features, batch), self._padded_memory(memory), count)
+        conditioned: Tensor = self._in_batches(
+            lambda batch: self._read(features, batch), self._padded_memory(memory), count
+        )
+        return conditioned
 
     def decode(
         self,
@@ -110,13 +122,15 @@ class CompiledSam2:
 
     def decode_mask_prompt(self, features: ImageFeatures, mask: Tensor) -> Decoded:
         """Like `Sam2.decode_mask_prompt`"""
-        return self._in_batches(lambda batch: self._decode_mask(features, batch), mask, mask.shape[0])
+        decoded: Decoded = self._in_batches(lambda batch: self._decode_mask(features, batch), mask, mask.shape[0])
+        return decoded
 
     def write_memory(self, features: ImageFeatures, logits: Tensor, occlusion_score: Tensor, binarise: bool) -> Tensor:
         """Like `Sam2.write_memory`"""
-        return self._in_batches(
+        written: Tensor = self._in_batches(
             lambda batch: self._write(features, *batch, binarise), (logits, occlusion_score), logits.shape[0]
         )
+        return written
 
     def _in_batches(self, operation: Callable[[Any], Any], objects: Any, count: int) -> Any:
         """`operation` of tensors with `count` objects each; batches are padded with copies of their last object."""

@@ -21,7 +21,8 @@ class PatchEmbed(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """(B, 3, H, W) -> (B, H / 4, W / 4, width)"""
-        return self.proj(image).permute(0, 2, 3, 1)
+        tokens: Tensor = self.proj(image).permute(0, 2, 3, 1)
+        return tokens
 
 
 class MultiScaleAttention(Chunkable):
@@ -44,7 +45,8 @@ class MultiScaleAttention(Chunkable):
             y.flatten(1, 2).unflatten(-1, (self.heads, -1)).transpose(1, 2) for y in (query, key, value)
         )
         mixed = attend(query, key, value, self.works_in_chunks(x)).transpose(1, 2).flatten(2)
-        return self.proj(mixed.unflatten(1, (height, width)))
+        outputs: Tensor = self.proj(mixed.unflatten(1, (height, width)))
+        return outputs
 
 
 class MultiScaleBlock(Chunkable):
@@ -75,11 +77,13 @@ class MultiScaleBlock(Chunkable):
         return x + self._windowed_attention(normed, x.shape[1], x.shape[2])
 
     def _mlp(self, x: Tensor) -> Tensor:
-        return x + self.mlp(self.norm2(x))
+        outputs: Tensor = x + self.mlp(self.norm2(x))
+        return outputs
 
     def _windowed_attention(self, x: Tensor, out_height: int, out_width: int) -> Tensor:
         if not self.window:
-            return self.attn(x)
+            outputs: Tensor = self.attn(x)
+            return outputs
         batch, height, width, _ = x.shape
         rows, columns = -(-height // self.window), -(-width // self.window)
         # Padding tokens take part in attention: the released weights were trained so.
@@ -127,7 +131,8 @@ class Hiera(nn.Module):
         side = self.pos_embed_window.shape[-1]
         windows = background.unflatten(2, (width // side, side)).unflatten(1, (height // side, side))
         tiled = self.pos_embed_window.permute(0, 2, 3, 1)[:, None, :, None]
-        return (windows + tiled).flatten(3, 4).flatten(1, 2)
+        embedding: Tensor = (windows + tiled).flatten(3, 4).flatten(1, 2)
+        return embedding
 
 
 def _bicubic_matrix(points: int, size: int, device: torch.device) -> Tensor:

@@ -50,7 +50,8 @@ class ImageEncoder(nn.Module):
 
     def forward(self, image: Tensor, conv_s0: nn.Module, conv_s1: nn.Module) -> ImageFeatures:
         """(B, 3, S, S) normalised -> ImageFeatures; `conv_s0` and `conv_s1` are those of the mask decoder"""
-        return self.neck(self.trunk(image), conv_s0, conv_s1)
+        features: ImageFeatures = self.neck(self.trunk(image), conv_s0, conv_s1)
+        return features
 
 
 def _project(x: Tensor, first: nn.Module, second: nn.Module | None = None) -> Tensor:

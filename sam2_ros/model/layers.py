@@ -34,7 +34,8 @@ class MLP(nn.Module):
         """(..., widths[0]) -> (..., widths[-1])"""
         for layer in self.layers[:-1]:
             x = self.activation(layer(x))
-        return self.layers[-1](x)
+        outputs: Tensor = self.layers[-1](x)
+        return outputs
 
 
 class Attention(Chunkable):
@@ -69,7 +70,8 @@ class Attention(Chunkable):
             mixed = attend(query, key, value, self.works_in_chunks(query))
         else:
             mixed = F.scaled_dot_product_attention(query, key, value, mask)
-        return self.out_proj(mixed.transpose(1, 2).flatten(2))
+        outputs: Tensor = self.out_proj(mixed.transpose(1, 2).flatten(2))
+        return outputs
 
 
 class Embedding(nn.Module):

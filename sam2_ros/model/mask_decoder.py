@@ -168,12 +168,14 @@ class MaskDecoder(nn.Module):
         """(N, 4, 4 h, 4 w) mask logits"""
         upscaled = self._upscale(transformed.image, features)
         weights = [mlp(transformed.tokens[:, i]) for i, mlp in enumerate(self.output_hypernetworks_mlps)]
-        return (torch.stack(weights, dim=1) @ upscaled.flatten(2)).unflatten(2, upscaled.shape[-2:])
+        masks: Tensor = (torch.stack(weights, dim=1) @ upscaled.flatten(2)).unflatten(2, upscaled.shape[-2:])
+        return masks
 
     def _upscale(self, image: Tensor, features: ImageFeatures) -> Tensor:
         """(N, C, h, w) -> (N, C / 8, 4 h, 4 w), with the high-resolution features added on the way"""
         conv1, norm, gelu1, conv2, gelu2 = self.output_upscaling
-        return gelu2(conv2(gelu1(norm(conv1(image) + features.stride8))) + features.stride4)
+        upscaled: Tensor = gelu2(conv2(gelu1(norm(conv1(image) + features.stride8))) + features.stride4)
+        return upscaled
 
 
 def choose_by_iou(candidates: MaskCandidates) -> Tensor:

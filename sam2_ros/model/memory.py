@@ -87,7 +87,8 @@ class MemoryTokenizer(nn.Module):
         """(N, P, 64) encoding of the age of each pointer, zeros in SAM 2.0."""
         if obj_ptr_tpos_proj is None:
             return memory.pointers.new_zeros(*memory.pointer_age.shape, self.config.memory_width)
-        return obj_ptr_tpos_proj(sine_1d(memory.pointer_age / NUM_RECENT_POINTERS, self.config.width))
+        encoding: Tensor = obj_ptr_tpos_proj(sine_1d(memory.pointer_age / NUM_RECENT_POINTERS, self.config.width))
+        return encoding
 
     def _mask(self, memory: Memory) -> Tensor | None:
         groups = [

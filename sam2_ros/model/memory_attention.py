@@ -117,7 +117,8 @@ class MemoryAttentionLayer(Chunkable):
                 [chunked_attention(query[i], self._chunks(memory, i, tables)) for i in range(len(query))]
             )
             if mixed.isfinite().all():
-                return attention.out_proj(attention.v_proj(mixed))
+                outputs: Tensor = attention.out_proj(attention.v_proj(mixed))
+                return outputs
             _warn_of_overflow()
         groups = zip(memory.keys.split(memory.counts, dim=1), tables)
         key = torch.cat([self._rotated_frames(keys, table) for keys, table in groups], dim=1)
@@ -146,7 +147,8 @@ class MemoryAttentionLayer(Chunkable):
                     yield from zip(key.split(_CHUNK_KEYS), frame[1].split(_CHUNK_KEYS))
 
     def _mlp(self, x: Tensor) -> Tensor:
-        return x + self.linear2(F.relu(self.linear1(self.norm3(x)), inplace=True))
+        outputs: Tensor = x + self.linear2(F.relu(self.linear1(self.norm3(x)), inplace=True))
+        return outputs
 
 
 @cache
@@ -184,4 +186,5 @@ class MemoryAttention(nn.Module):
         )
         for layer in self.layers:
             x = layer(x, memory, tables)
-        return self.norm(x).transpose(1, 2).unflatten(2, (height, width))
+        conditioned: Tensor = self.norm(x).transpose(1, 2).unflatten(2, (height, width))
+        return conditioned

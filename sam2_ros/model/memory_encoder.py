@@ -28,7 +28,8 @@ class MaskDownSampler(nn.Module):
 
     def forward(self, mask: Tensor) -> Tensor:
         """(N, 1, S, S) -> (N, width, S / 16, S / 16)"""
-        return self.encoder(mask)
+        features: Tensor = self.encoder(mask)
+        return features
 
 
 class ConvNextBlock(nn.Module):
@@ -47,7 +48,8 @@ class ConvNextBlock(nn.Module):
         """(B, C, H, W) -> (B, C, H, W)"""
         y = self.norm(self.dwconv(x).permute(0, 2, 3, 1))
         y = self.gamma * self.pwconv2(self.activation(self.pwconv1(y)))
-        return x + y.permute(0, 3, 1, 2)
+        outputs: Tensor = x + y.permute(0, 3, 1, 2)
+        return outputs
 
 
 class Fuser(nn.Module):
@@ -84,4 +86,5 @@ class MemoryEncoder(Chunkable):
         return in_batches(self._fuse, (projected, mask), numbers=4 * image.shape[1:].numel())
 
     def _fuse(self, projected: Tensor, mask: Tensor) -> Tensor:
-        return self.out_proj(self.fuser(projected + self.mask_downsampler(mask)))
+        memory: Tensor = self.out_proj(self.fuser(projected + self.mask_downsampler(mask)))
+        return memory

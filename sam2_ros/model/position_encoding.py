@@ -60,7 +60,8 @@ class RandomPositionEncoding(nn.Module):
     def _grid(self, side: int) -> Tensor:
         centre = (torch.arange(side, device=self.positional_encoding_gaussian_matrix.device) + 0.5) / side
         y, x = torch.meshgrid(centre, centre, indexing="ij")
-        return self(torch.stack((x, y), dim=-1)).flatten(0, 1)
+        encodings: Tensor = self(torch.stack((x, y), dim=-1)).flatten(0, 1)
+        return encodings
 
 
 class RotaryTable(NamedTuple):

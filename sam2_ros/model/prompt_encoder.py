@@ -61,7 +61,7 @@ class PromptEncoder(nn.Module):
         Of prompts without points, which are masks alone, (N, 0, C).
         """
         # A click means the centre of its pixel.
-        position = self.pe_layer((prompts.points.float() + 0.5) / self.image_size)
+        position: Tensor = self.pe_layer((prompts.points.float() + 0.5) / self.image_size)
         labels = prompts.labels.unsqueeze(-1)
         table = torch.cat([embedding.get_parameter("weight") for embedding in self.point_embeddings])
         padding = self.not_a_point_embed.weight

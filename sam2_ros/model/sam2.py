@@ -84,7 +84,10 @@ class Sam2(nn.Module):
 
     def encode_image(self, image: Tensor) -> ImageFeatures:
         """(B, 3, S, S) normalised RGB -> ImageFeatures"""
-        return self.image_encoder(image, self.sam_mask_decoder.conv_s0, self.sam_mask_decoder.conv_s1)
+        features: ImageFeatures = self.image_encoder(
+            image, self.sam_mask_decoder.conv_s0, self.sam_mask_decoder.conv_s1
+        )
+        return features
 
     def without_memory(self, features: ImageFeatures) -> Tensor:
         """(B, C, h, w) features of a frame on which an object is first prompted by points."""
@@ -93,7 +96,8 @@ class Sam2(nn.Module):
     def read_memory(self, features: ImageFeatures, memory: Memory) -> Tensor:
         """(N, C, h, w) features conditioned on the memory of N objects."""
         tokens = self.memory_tokenizer(memory, self.maskmem_tpos_enc, self.obj_ptr_tpos_proj)
-        return self.memory_attention(features.stride16, tokens)
+        conditioned: Tensor = self.memory_attention(features.stride16, tokens)
+        return conditioned
 
     def decode(
         self,
@@ -165,7 +169,8 @@ class Sam2(nn.Module):
         if self.no_obj_embed_spatial is not None:
             absent = (occlusion_score <= 0).to(memory.dtype)
             memory = memory + (absent * self.no_obj_embed_spatial)[..., None, None]
-        return memory.flatten(2).transpose(1, 2)
+        tokens: Tensor = memory.flatten(2).transpose(1, 2)
+        return tokens
 
     def _encode_prompts(self, prompts: PromptTensors | None, count: int) -> tuple[Tensor, Tensor, Tensor | None]:
         """Tokens, dense embedding and token mask of prompts, or of none for `count` objects."""
@@ -184,7 +189,8 @@ class Sam2(nn.Module):
         token_mask: Tensor | None = None,
     ) -> MaskCandidates:
         image_pe = self.sam_prompt_encoder.pe_layer.grid(conditioned.shape[-1])
-        return self.sam_mask_decoder(conditioned, features, tokens, dense, image_pe, token_mask)
+        candidates: MaskCandidates = self.sam_mask_decoder(conditioned, features, tokens, dense, image_pe, token_mask)
+        return candidates
 
     def _pointer(self, sam_token: Tensor, present: Tensor) -> Tensor:
         """(N, C) object pointers from output tokens (N, C), that of no object where not `present` (N, 1)."""

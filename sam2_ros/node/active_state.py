@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
 from rclpy.lifecycle import LifecycleNode
-from rclpy.subscription import Subscription
 
 from sam2_ros.node import features
 from sam2_ros.node.conversions import messages
+from sam2_ros.node.conversions.depth import CameraInfos
 from sam2_ros.node.conversions.messages import StampRangeError
-from sam2_ros.node.diagnostics import ERROR, OK, WARN, Status
+from sam2_ros.node.diagnostics import ERROR, OK, WARN, Component, Status, input_component
 from sam2_ros.node.inputs.camera import Camera
+from sam2_ros.node.inputs.camera_info import CameraInfoInput
 from sam2_ros.node.inputs.clicked_point import ClickedPoint
 from sam2_ros.node.inputs.depth import DepthInput
 from sam2_ros.node.inputs.frame_ids import FrameIds
 from sam2_ros.node.inputs.prompts import PromptTopics
+from sam2_ros.node.inputs.receiver import Receiver
 from sam2_ros.node.inputs.stamp_filter import StampFault
 from sam2_ros.node.inputs.subscriptions import type_mismatch
 from sam2_ros.node.inputs.transforms import Transforms
@@ -34,7 +36,7 @@ class Input(Protocol):
     """Subscribed from construction to `close`."""
 
     @property
-    def subscriptions(self) -> Mapping[str, Subscription]:
+    def receivers(self) -> Mapping[str, Receiver]:
         """By the topic's name before remapping."""
 
     def close(self) -> None:
@@ -52,12 +54,15 @@ class ActiveState:
         statistics: Statistics,
         transforms: Transforms,
         publish_event: PublishEvent,
+        needs_camera_info: Callable[[], bool],
     ) -> None:
         self._node = node
         self._statistics = statistics
         self._transforms = transforms
         self._stamp_filter = session.stamp_filter
         self._frame_ids = FrameIds()
+        self._needs_camera_info = needs_camera_info  # of an output
+        self._camera_info: CameraInfoInput | None = None  # subscribed when that is first true
         self._worker = Worker(session, statistics)
         self.requests = Requests(node, session, self._worker, publish_event)
         self._depth: DepthInput | None = None
@@ -88,6 +93,8 @@ class ActiveState:
         """Unsubscribe and wait for the worker, for `timeout` seconds at most (None: without limit)."""
         for entry in self._inputs:
             entry.close()
+        if self._camera_info is not None:
+            self._camera_info.close()
         self._transforms.close()
         self._worker.close(timeout)
 
@@ -108,11 +115,16 @@ class ActiveState:
             return
         if self._stamp_filter.jump is not jump:
             self._reset_inputs()
-        image = ReceivedImage(stamp, message, received, jump=self._stamp_filter.jump)
+        image = ReceivedImage(stamp, message, received, jump=self._stamp_filter.jump, camera_infos=self._camera_infos())
         if self._depth is not None:
             self._depth.put_image(image)
         else:
             self._worker.put_image(image)
+
+    def _camera_infos(self) -> CameraInfos | None:
+        if self._camera_info is None and self._needs_camera_info():
+            self._camera_info = CameraInfoInput(self._node)
+        return None if self._camera_info is None else self._camera_info.infos
 
     def _reset_inputs(self) -> None:
         """After a time jump back, what is buffered from before does not match any more."""
@@ -159,8 +171,23 @@ class ActiveState:
 
     def _type_mismatch(self) -> str:
         """The first topic that is published with another message type only."""
-        named = (item for entry in self._inputs for item in entry.subscriptions.items())
-        return next(filter(None, (type_mismatch(self._node, *item) for item in named)), "")
+        mismatches = (type_mismatch(self._node, name, receiver.subscription) for name, receiver in self._receivers())
+        return next(filter(None, mismatches), "")
+
+    def inputs(self) -> list[Component]:
+        """The status of each input, for /diagnostics."""
+        timeout = self._node.get_parameter("image_timeout").value
+        warnings = {
+            "image": self._camera.explain_silence() if self._camera.silence > timeout else "",
+            "depth": self._depth.warning(timeout) if self._depth else "",
+        }
+        return [
+            input_component(self._node, name, receiver, warnings.get(name, "")) for name, receiver in self._receivers()
+        ]
+
+    def _receivers(self) -> Iterator[tuple[str, Receiver]]:
+        for entry in self._inputs:
+            yield from entry.receivers.items()
 
     def _warn(self, reason: str) -> Status:
         self._node.get_logger().warning(reason, throttle_duration_sec=THROTTLE_PERIOD)

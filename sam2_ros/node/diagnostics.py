@@ -1,12 +1,20 @@
-"""The node's status on /diagnostics."""
+"""The node's statuses on /diagnostics: that of tracking, and one for each input.
+
+Their names begin with the node's, as diagnostic_aggregator expects: config/diagnostics.yaml is an example for it.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 import torch
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.node import Node
+
+from sam2_ros.node.inputs.receiver import Receiver
+from sam2_ros.node.inputs.subscriptions import type_mismatch
 
 OK = DiagnosticStatus.OK
 WARN = DiagnosticStatus.WARN
@@ -21,6 +29,16 @@ class Status:
 
     level: bytes
     message: str
+
+
+@dataclass(frozen=True)
+class Component:
+    """A part of the node with a status of its own."""
+
+    name: str
+    status: Status
+    hardware_id: str
+    values: Mapping[str, str] = field(default_factory=dict)
 
 
 def device_values(device: torch.device | None) -> dict[str, str]:
@@ -38,17 +56,38 @@ def device_values(device: torch.device | None) -> dict[str, str]:
     }
 
 
-def diagnostic_array(node_name: str, stamp: Time, status: Status, values: dict[str, str]) -> DiagnosticArray:
-    """The message for /diagnostics."""
+def input_component(node: Node, name: str, receiver: Receiver, warning: str = "") -> Component:
+    """The age of an input's newest message. `name` is that of the topic before remapping."""
+    age = receiver.age
+    warning = warning or type_mismatch(node, name, receiver.subscription)
+    newest = "nothing received" if age is None else f"newest message {age:.2f} s ago"
+    return Component(
+        name=f"input {name.removeprefix('~').lstrip('/')}",
+        status=Status(WARN, warning) if warning else Status(OK, newest),
+        hardware_id=receiver.topic,
+        values={
+            "topic": receiver.topic,
+            "age (s)": "" if age is None else f"{age:.3f}",
+            "messages received": str(receiver.count),
+            "publishers": str(node.count_publishers(receiver.topic)),
+        },
+    )
+
+
+def diagnostic_array(node: Node, components: Iterable[Component]) -> DiagnosticArray:
+    """The message for /diagnostics; names begin with the node's name and namespace."""
+    stamp: Time = node.get_clock().now().to_msg()
+    prefix = node.get_fully_qualified_name().lstrip("/")
     message = DiagnosticArray()
     message.header.stamp = stamp
     message.status = [
         DiagnosticStatus(
-            level=status.level,
-            name=f"{node_name}: tracking",
-            message=status.message,
-            hardware_id=values.get("device", ""),
-            values=[KeyValue(key=key, value=value) for key, value in values.items()],
+            level=component.status.level,
+            name=f"{prefix}: {component.name}",
+            message=component.status.message,
+            hardware_id=component.hardware_id,
+            values=[KeyValue(key=key, value=value) for key, value in component.values.items()],
         )
+        for component in components
     ]
     return message

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any
 
-from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSPolicyKind, QoSProfile, ReliabilityPolicy
+from rclpy.qos_overriding_options import QoSOverridingOptions
 
 RELIABILITIES = ("best_effort", "reliable")
 
@@ -34,6 +36,17 @@ def transient_local(depth: int) -> QoSProfile:
     )
 
 
+# Of every topic, by parameters such as qos_overrides./sam2_tracker/tracks.publisher.depth
+OVERRIDABLE = (QoSPolicyKind.HISTORY, QoSPolicyKind.DEPTH, QoSPolicyKind.RELIABILITY, QoSPolicyKind.DURABILITY)
+
+
+def overridable(default: QoSProfile, entity_id: str | None = None) -> dict[str, Any]:
+    """Arguments of create_publisher and create_subscription: the profile that parameters may override."""
+    options = QoSOverridingOptions(OVERRIDABLE, entity_id=entity_id)
+    return {"qos_profile": copy(default), "qos_overriding_options": options}  # rclpy changes the profile
+
+
 def has_subscribers(publisher: Any) -> bool:
     """Whether the publisher has a matching subscription."""
-    return publisher.get_subscription_count() > 0
+    count: int = publisher.get_subscription_count()
+    return count > 0

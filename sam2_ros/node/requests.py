@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from rclpy.node import Node
 from rclpy.task import Future
@@ -31,6 +31,21 @@ class PromptOutcome:
 
     object_id: int
     mask: Image | None = None  # None: the node was deactivated before there was one
+
+
+class ObjectRequest(Protocol):
+    """A request for an object that outlives its prompt. Called on the worker's thread; `reject` on any."""
+
+    image_stamp: float  # of the image that it waits for, seconds
+
+    def apply(self, session: Session) -> int:
+        """Start, correct or adopt the object; its id, 0: none is wanted any more. Raises PromptError."""
+
+    def catch_up(self) -> None:
+        """The object has been propagated to the newest image, whose results are published next."""
+
+    def reject(self, error: Exception) -> None:
+        """The prompt was not applied, or dropped before its object had caught up."""
 
 
 class Requests:
@@ -58,7 +73,7 @@ class Requests:
                 self._session.apply_prompt(request)
 
         try:
-            self._worker.submit(Job(run, reject, _image_stamp(request), self._deadline()))
+            self._worker.submit(Job(run, reject, image_stamp(request), self._deadline()))
         except JobRefusedError as error:
             reject(error)
 
@@ -67,7 +82,7 @@ class Requests:
 
         Raises PromptError and JobRefusedError where the prompt is not applied, or the object was dropped meanwhile.
         """
-        response = _ResponseFuture[PromptOutcome](self._node)
+        response = ResponseFuture[PromptOutcome](self._node)
 
         def run() -> DeferredResponse | None:
             with _pass_errors_to(response.set_exception):
@@ -79,8 +94,27 @@ class Requests:
             with _pass_errors_to(response.set_exception):
                 response.set_result(self._outcome(track_id, request))
 
-        self._worker.submit(Job(run, response.set_exception, _image_stamp(request), self._deadline()))
+        self._worker.submit(Job(run, response.set_exception, image_stamp(request), self._deadline()))
         return await response.wait()
+
+    def apply(self, request: ObjectRequest) -> None:
+        """Apply a request once its image is processed."""
+
+        def run() -> DeferredResponse | None:
+            with _pass_errors_to(request.reject):
+                if track_id := request.apply(self._session):
+                    return DeferredResponse(lambda: self._session.is_caught_up(track_id), lambda: catch_up(track_id))
+            return None
+
+        def catch_up(track_id: int) -> None:
+            with _pass_errors_to(request.reject):
+                self._session.outcome(track_id, stamp=None)
+                request.catch_up()
+
+        try:
+            self._worker.submit(Job(run, request.reject, request.image_stamp, self._deadline()))
+        except JobRefusedError as error:
+            request.reject(error)
 
     async def execute(
         self, action: Callable[[Session], Result], image_stamp: float | None, keeps_image: bool = True
@@ -89,7 +123,7 @@ class Requests:
 
         Raises PromptError and JobRefusedError.
         """
-        response = _ResponseFuture[Result](self._node)
+        response = ResponseFuture[Result](self._node)
 
         def run() -> None:
             with _pass_errors_to(response.set_exception):
@@ -117,7 +151,8 @@ class Requests:
 
     def _deadline(self) -> float:
         """For the image of a prompt, seconds on the steady clock."""
-        return time.monotonic() + self._node.get_parameter("prompt_timeout").value
+        timeout: float = self._node.get_parameter("prompt_timeout").value
+        return time.monotonic() + timeout
 
     def _outcome(self, track_id: int, request: PromptRequest) -> PromptOutcome:
         found, image = self._session.outcome(track_id, request.stamp), self.newest_image
@@ -130,8 +165,8 @@ class Requests:
         return PromptOutcome(track_id, messages.mask_message(track.mask, header))
 
 
-class _ResponseFuture(Generic[Result]):
-    """Set by the worker, awaited by a coroutine of the executor.
+class ResponseFuture(Generic[Result]):
+    """Set by any thread, awaited by a coroutine of the executor.
 
     An error is a result of rclpy's future, because rclpy logs the exceptions of futures that nobody awaits any more.
     """
@@ -141,12 +176,12 @@ class _ResponseFuture(Generic[Result]):
         self._future: Future = Future(executor=node.executor)
 
     def set_result(self, result: Result) -> None:
-        """The request was executed."""
+        """For a request that was executed."""
         self._future.set_result(lambda: result)
         self._executor.wake()
 
     def set_exception(self, error: Exception) -> None:
-        """The request was not executed."""
+        """For a request that was not executed."""
 
         def result() -> Result:
             raise error
@@ -156,7 +191,7 @@ class _ResponseFuture(Generic[Result]):
 
     async def wait(self) -> Result:
         """The result; raises the exception."""
-        result = await self._future
+        result: Callable[[], Result] = await self._future
         return result()
 
 
@@ -172,5 +207,6 @@ def _pass_errors_to(fail: Reject) -> Iterator[None]:
         raise
 
 
-def _image_stamp(request: PromptRequest) -> float:
+def image_stamp(request: PromptRequest) -> float:
+    """Stamp of the image that a prompt waits for."""
     return ANY_IMAGE if request.stamp is None else request.stamp

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any, Protocol
@@ -79,7 +79,7 @@ class Session:
         started = time.perf_counter()
         result = self._tracker.step(rgb, image.stamp)
         self._timing = image.received, time.perf_counter() - started
-        self.newest_image = ProcessedImage(rgb, image.message.header, image.stamp, image.depth)
+        self.newest_image = ProcessedImage(rgb, image.message.header, image.stamp, image.depth, image.camera_infos)
         self._events.extend(result.events)
         self._is_published = False
 
@@ -178,13 +178,14 @@ class Session:
         self._tracker.remove(track_id)
         self._is_published = False
 
+    def check_tracked(self, track_id: int) -> None:
+        """Raises PromptError for an unknown id."""
+        _check_known(track_id, self._tracker.labels)
+
     def select(self, track_id: int) -> None:
         """Make this object the target. Raises PromptError for an unknown id."""
         latest = self._tracker.latest
-        known = [track.id for track in latest.tracks] if latest else []
-        if track_id not in known:
-            objects = ", ".join(map(str, known)) or "none"
-            raise PromptError(f"there is no object {track_id}; the objects are: {objects}")
+        _check_known(track_id, [track.id for track in latest.tracks] if latest else [])
         self._selected = track_id
         self._is_published = False
 
@@ -236,6 +237,12 @@ class Session:
         """The selected object, None once it is removed; where none is selected, the oldest object."""
         tracks = {track.id: track for track in result.tracks}
         return tracks.get(self._selected or min(tracks, default=0))
+
+
+def _check_known(track_id: int, known: Collection[int]) -> None:
+    if track_id not in known:
+        objects = ", ".join(map(str, sorted(known))) or "none"
+        raise PromptError(f"there is no object {track_id}; the objects are: {objects}")
 
 
 def _jump_reason(jump: TimeJump) -> str:

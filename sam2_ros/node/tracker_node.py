@@ -24,20 +24,23 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from rclpy.parameter import Parameter
 
 from sam2_ros.model import CheckpointError
-from sam2_ros.node import features, parameters
+from sam2_ros.node import features, parameters, qos
 from sam2_ros.node.active_state import ActiveState
-from sam2_ros.node.diagnostics import OK, WARN, Status, device_values, diagnostic_array
+from sam2_ros.node.bond import Bond, heartbeat
+from sam2_ros.node.diagnostics import OK, WARN, Component, Status, device_values, diagnostic_array
 from sam2_ros.node.inputs.sim_time import SimTimeMonitor
 from sam2_ros.node.inputs.transforms import Transforms
 from sam2_ros.node.loading import build_tracker
 from sam2_ros.node.log import THROTTLE_PERIOD
 from sam2_ros.node.outputs.lifter import Lifter
 from sam2_ros.node.outputs.publishers import Publishers
+from sam2_ros.node.parameters import qos_overrides
 from sam2_ros.node.parameters.values import ParameterError, without_locations
 from sam2_ros.node.requests import Requests
 from sam2_ros.node.services import Services
 from sam2_ros.node.session import Session
 from sam2_ros.node.statistics import Statistics
+from sam2_ros.node.track_object import TrackObjectServer
 from sam2_ros.node.worker import JobRefusedError
 from sam2_ros.tracking.types import Event
 
@@ -72,12 +75,16 @@ class TrackerNode(LifecycleNode):
         self._device: torch.device | None = None  # while configured
         self._missing: list[str] = []  # messages about features that are enabled, but unavailable
         self._active: ActiveState | None = None  # while active
+        self._bond: Bond | None = None  # while active, where bondpy is installed
         self._is_finalized = False
         self._transforms = Transforms(self)
+        self._track_object = TrackObjectServer(self, self._active_requests)  # rclpy destroys the node after any error
         values = parameters.declare(self)
         self.add_on_set_parameters_callback(self._on_set_parameters)
         Services(self, self._active_requests)
-        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 1)
+        self._diagnostics = self.create_publisher(
+            DiagnosticArray, "/diagnostics", **qos.overridable(qos.profile("reliable", 1))
+        )
         self._sim_time = SimTimeMonitor(self)
         steady = Clock(clock_type=ClockType.STEADY_TIME)  # simulation time may stop, and this timer reports it
         self._diagnostics_timer = self.create_timer(values.diagnostics_period, self._on_diagnostics, clock=steady)
@@ -98,7 +105,7 @@ class TrackerNode(LifecycleNode):
         self._statistics = Statistics()
         logger = self.get_logger()
         lifter = Lifter(values.target_frame, self._transforms, self._statistics, logger) if values.depth else None
-        self._result_publishers = Publishers(self, values, lifter)
+        self._result_publishers = Publishers(self, values, lifter, self._track_object.goals)
         self._session = Session(
             tracker, self._result_publishers, self._statistics, self.get_logger(), values.image_bit_depth
         )
@@ -114,16 +121,26 @@ class TrackerNode(LifecycleNode):
     @_log_exceptions
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Subscribe and start the worker."""
-        assert self._session is not None
+        assert self._session is not None and self._result_publishers is not None
+        publishers = self._result_publishers
         try:
             self._active = ActiveState(
-                self, parameters.read(self), self._session, self._statistics, self._transforms, self._publish_event
+                self,
+                parameters.read(self),
+                self._session,
+                self._statistics,
+                self._transforms,
+                self._publish_event,
+                needs_camera_info=lambda: publishers.needs_camera_info,
             )
         except RuntimeError as error:  # rclpy's
             reason = f"cannot activate: {without_locations(error)}; are two inputs remapped to one topic?"
             self._statistics.last_error = reason
             self.get_logger().error(reason)
             return TransitionCallbackReturn.FAILURE
+        self._bond = heartbeat(self, self.get_parameter("bond_heartbeat_period").value)
+        if names := qos_overrides.unused(self):
+            self.get_logger().warning(f"QoS overrides of topics that this node does not have: {', '.join(names)}")
         return super().on_activate(state)
 
     @_log_exceptions
@@ -158,9 +175,19 @@ class TrackerNode(LifecycleNode):
 
         A process that exits waits for `timeout` seconds at most (None: until the image in process is done).
         """
+        if self._bond is not None:
+            self._bond.close()
+            self._bond = None
         if self._active is not None:
             active, self._active = self._active, None
             active.close(timeout)
+            may_run_on = timeout is not None  # the worker
+            self._track_object.goals.deactivate(None if may_run_on else self._session)
+
+    def destroy_node(self) -> None:
+        """Destroy the node; `stop` has to be called before."""
+        self._track_object.destroy()
+        super().destroy_node()
 
     def _free(self) -> None:
         if self._result_publishers is not None:
@@ -200,9 +227,11 @@ class TrackerNode(LifecycleNode):
         return SetParametersResult(successful=True)
 
     def _on_diagnostics(self) -> None:
-        values = {**device_values(self._device), **self._statistics.values()}
-        stamp = self.get_clock().now().to_msg()
-        self._diagnostics.publish(diagnostic_array(self.get_name(), stamp, self._status(), values))
+        goals = {"goals of ~/track_object": str(len(self._track_object.goals))}
+        values = {**device_values(self._device), **self._statistics.values(), **goals}
+        tracking = Component("tracking", self._status(), values["device"], values)
+        inputs = self._active.inputs() if self._active else []
+        self._diagnostics.publish(diagnostic_array(self, [tracking, *inputs]))
 
     def _status(self) -> Status:
         status = self._tracking_status()

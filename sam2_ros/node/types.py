@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from sam2_ros.depth.lifting import Surface
-from sam2_ros.node.conversions.depth import PendingDepth
+from sam2_ros.node.conversions.depth import CameraInfos, PendingDepth
 from sam2_ros.node.inputs.stamp_filter import TimeJump
 from sam2_ros.tracking.types import Event, FrameResult, Prompt, Track
 
@@ -23,6 +23,7 @@ class ReceivedImage:
     received: float  # when it was received, seconds on the steady clock
     depth: PendingDepth | None = None  # None where the parameter `depth` is false
     jump: TimeJump | None = None  # the last jump back of the image stamps
+    camera_infos: CameraInfos | None = None  # None where no output needs them
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class ProcessedImage:
     header: Any  # std_msgs/Header of the message
     stamp: float  # of the header, seconds
     depth: PendingDepth | None = None  # None where the parameter `depth` is false
+    camera_infos: CameraInfos | None = None  # None where no output needs them
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,10 @@ class JobRefusedError(RuntimeError):
     """A job that does not run; the message says why."""
 
 
+class WorkerClosedError(JobRefusedError):
+    """The node is deactivated."""
+
+
 @dataclass(frozen=True, eq=False)
 class DeferredResponse:
     """The response of a job that has run; it is sent in any case."""
@@ -137,7 +141,7 @@ class Worker:
         self._abandoned = self._thread.is_alive()
         for job in self._take_jobs(lambda job: True):
             job.refuse(
-                JobRefusedError("the node was deactivated before the image of this prompt arrived: send it again")
+                WorkerClosedError("the node was deactivated before the image of this prompt arrived: send it again")
             )
         if not self._abandoned:
             for response in self._responses:

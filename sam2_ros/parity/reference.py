@@ -81,7 +81,7 @@ class Reference:
         # Frames are given, not read from a folder of JPEG files; and its progress bars would hide ours.
         module.load_video_frames = lambda **_: (images, *size)
         module.tqdm = _quiet
-        state = self._model.init_state("")
+        state: dict[str, Any] = self._model.init_state("")
         # In short videos, the reference scales the age of pointers by their length; a stream has no length.
         state["num_frames"] = len(images) + self._model.max_obj_ptrs_in_encoder
         return state
@@ -214,11 +214,12 @@ class Reference:
         expanded = {
             key: [x.expand(count, -1, -1, -1) for x in encoded[key]] for key in ("backbone_fpn", "vision_pos_enc")
         }
-        return self._model._prepare_backbone_features(expanded)[1:]
+        features: tuple[list[Tensor], list[Tensor], list[Any]] = self._model._prepare_backbone_features(expanded)[1:]
+        return features
 
     def _read_memory(self, encoded: dict[str, Any], count: int, output_dict: dict[str, Any] | None) -> Tensor:
         features, positions, sizes = self._features(encoded, count)
-        return self._model._prepare_memory_conditioned_features(
+        conditioned: Tensor = self._model._prepare_memory_conditioned_features(
             frame_idx=MODULE_FRAME,
             is_init_cond_frame=output_dict is None,
             current_vision_feats=features[-1:],
@@ -227,11 +228,13 @@ class Reference:
             output_dict=output_dict,
             num_frames=self._model.max_obj_ptrs_in_encoder,
         )
+        return conditioned
 
     def _write_memory(self, encoded: dict[str, Any], full: Tensor, score: Tensor, prompted: bool) -> Tensor:
         features, _, sizes = self._features(encoded, len(full))
         memory, _ = self._model._encode_new_memory(features, sizes, full, score, is_mask_from_pts=prompted)
-        return memory.flatten(2).transpose(1, 2)
+        tokens: Tensor = memory.flatten(2).transpose(1, 2)
+        return tokens
 
 
 def _import(checkout: Path) -> Any:

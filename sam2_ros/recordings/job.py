@@ -13,6 +13,7 @@ from sam2_ros.tracking import FrameResult
 from .bag_access import open_bag
 from .labelling import Labeller
 from .look_back import LookBack, MakeTracker
+from .outputs.common import Origin
 from .outputs.thinning import Thinning
 from .outputs.writer import LabelWriter
 from .problems import Problems
@@ -20,6 +21,7 @@ from .prompts import PlannedPrompt, RecordedDetections
 from .report import Report
 from .run_file import Run, write_run
 from .streams import Frame, Stream, bag_stream, media_stream
+from .word_search import WordSearch
 
 Progress = Callable[[Iterable[Frame], int], Iterable[Frame]]  # frames and how many there are, 0 if unknown
 
@@ -31,8 +33,11 @@ class Job:
     recording: Path
     topic: str  # "" of a video or a folder of pictures
     folder: Path
+    origin: Origin
     prompts: Sequence[PlannedPrompt]
+    problems: Problems  # with them
     detections_topic: str  # "" for none
+    search: WordSearch | None  # in the frames themselves
     detections: DetectionConfig
     formats: Sequence[str]
     every: int
@@ -42,28 +47,27 @@ class Job:
     rate: float  # pictures per second of a folder
     run: Run
 
-    @property
-    def name(self) -> str:
-        """Of the stream, for people and as a sequence's name."""
-        return "_".join(filter(None, [self.recording.stem, self.topic.strip("/").replace("/", "_")]))
-
 
 def label(job: Job, make_tracker: MakeTracker, is_stopped: Callable[[], bool], progress: Progress) -> Run:
     """Label the stream as far as it can be read, or until it is stopped; returns what came of it.
 
     `make_tracker` makes a tracker for so many objects.
 
-    Raises OSError that names the file where the disk is full: what has been written stays.
+    Raises OSError that names the file where the disk is full: what has been written stays. Raises ValueError for words
+    whose model cannot be used.
     """
     problems, report = Problems(), Report()
+    problems.extend(job.problems)
     is_readable = True
     labeller = Labeller(make_tracker(job.max_objects), job.prompts, problems)
+    if job.search is not None:
+        labeller.use_detections(job.search.open(), job.detections)
     look_back = LookBack(job.look_back, make_tracker, report.note_agreement)
     write_run(job.folder, job.run)
     with ExitStack() as opened:
         stream = _open(job, labeller, opened, problems)
         thinning = Thinning(job.every, job.only_changed)
-        writer = opened.enter_context(LabelWriter(job.folder, job.formats, job.name, thinning, problems))
+        writer = opened.enter_context(LabelWriter(job.folder, job.formats, job.origin, thinning, problems))
 
         def write(complete: Iterable[tuple[Frame, FrameResult]]) -> None:
             for frame, result in complete:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import count
 
 from sam2_ros.detection.association import DetectionAssociator
 from sam2_ros.detection.types import DetectionConfig
@@ -11,26 +12,31 @@ from sam2_ros.tracking import FrameResult, PromptError, StreamingTracker
 from sam2_ros.tracking.mask_prompts import cover_warning
 
 from .problems import Problems
-from .prompts import AtStamp, PlannedPrompt, RecordedDetections
+from .prompts import AtStamp, Detections, PlannedPrompt
 from .streams import Frame, seconds_text
 
 
 class Labeller:
-    """One stream and its tracker. A prompt that cannot be used is a problem; labelling continues without it."""
+    """One stream and its tracker. A prompt that cannot be used is a problem; labelling continues without it.
+
+    Objects have the numbers of their prompts, whatever the order in which they start; detected ones have others.
+    """
 
     def __init__(self, tracker: StreamingTracker, prompts: Sequence[PlannedPrompt], problems: Problems) -> None:
         self._tracker = tracker
         self._waiting = list(prompts)
         self._problems = problems
-        self._ids: dict[int, int] = {}  # of the tracker, by the prompts' objects
-        self._detections: RecordedDetections | None = None
+        self._ids: dict[int, int] = {}  # of the tracker, by object
+        self._objects: dict[int, int] = {}  # the other way round
+        self._reserved = {planned.object for planned in prompts if not planned.is_correction}
+        self._detections: Detections | None = None
         self._associator = DetectionAssociator(tracker, DetectionConfig())
         self._first: Frame | None = None
         self._newest: Frame | None = None
         self.unused_prompts = 0
-        self.prompted: set[int] = set()  # ids of the objects that were prompted on the newest frame
+        self.prompted: set[int] = set()  # objects that were prompted on the newest frame
 
-    def use_detections(self, detections: RecordedDetections, config: DetectionConfig) -> None:
+    def use_detections(self, detections: Detections, config: DetectionConfig) -> None:
         """Let a detector's boxes start, correct and find objects, as in the node."""
         self._detections = detections
         self._associator = DetectionAssociator(self._tracker, config)
@@ -43,9 +49,9 @@ class Labeller:
         result = self._tracker.step(frame.rgb, frame.seconds)
         events = result.events
         self._apply_prompts(frame)
-        self._apply_detections(frame)
+        self._apply_detections(frame, result)
         latest = self._tracker.latest or result
-        return replace(latest, index=frame.index, events=events + self._tracker.drain_events())
+        return self._numbered(replace(latest, index=frame.index, events=events + self._tracker.drain_events()))
 
     def finish(self) -> None:
         """Note the prompts whose frame never came."""
@@ -68,20 +74,39 @@ class Labeller:
         if planned.object in self._ids:
             self._tracker.refine(self._ids[planned.object], planned.prompt)
         else:
-            self._ids[planned.object] = self._tracker.add(planned.prompt)
-        self.prompted.add(self._ids[planned.object])
+            self._name(self._tracker.add(planned.prompt), planned.object)
+        self.prompted.add(planned.object)
         if warning := cover_warning(planned.prompt.mask):
             self._problems.add("cover", f"object {planned.object}, {planned.moment}: {warning}")
 
-    def _apply_detections(self, frame: Frame) -> None:
+    def _apply_detections(self, frame: Frame, result: FrameResult) -> None:
         if self._detections is None:
             return
-        for detections in self._detections.at(frame.stamp):
+        for detections in self._detections.on(frame, result):
             try:
                 report = self._associator.apply(detections, frame.seconds)
-                self.prompted |= {*report.started, *report.corrected, *report.returned}
+                self.prompted |= {
+                    self._object(track_id) for track_id in (*report.started, *report.corrected, *report.returned)
+                }
             except PromptError as error:
                 self._problems.add("detections of an image", f"image {frame.index}: detections are ignored: {error}")
+
+    def _numbered(self, result: FrameResult) -> FrameResult:
+        """The result with the objects' numbers in place of the tracker's ids."""
+        tracks = [replace(track, id=self._object(track.id)) for track in result.tracks]
+        events = [replace(e, track_id=self._object(e.track_id)) if e.track_id else e for e in result.events]
+        return replace(result, tracks=tuple(sorted(tracks, key=lambda track: track.id)), events=tuple(events))
+
+    def _object(self, track_id: int) -> int:
+        """The number of a track's object, the next free one if it has none."""
+        if track_id not in self._objects:
+            taken = self._reserved | self._ids.keys()
+            self._name(track_id, next(number for number in count(1) if number not in taken))
+        return self._objects[track_id]
+
+    def _name(self, track_id: int, number: int) -> None:
+        self._ids[number] = track_id
+        self._objects[track_id] = number
 
     def _reject(self, planned: PlannedPrompt, reason: str) -> None:
         self.unused_prompts += 1

@@ -3,6 +3,7 @@
     objects:
       - label: cup                        # may be left out
         topic: /camera/image_raw          # the camera, where there are several
+        recording: drive_01               # name of the file or folder, where there are several
         prompts:                          # in pixels: x to the right, y down
           - frame: 0                      # from 0; or `stamp`: seconds, as in the image's header
             clicks: [[320, 240], [350, 260, 0]]   # with 0: beside the object
@@ -43,6 +44,7 @@ class PromptedObject:
     topic: str
     prompts: tuple[PlannedPrompt, ...]
     masks: tuple[Path, ...] = ()  # files
+    recording: str = ""  # name ("": the only one)
 
 
 def read_prompt_file(file: Path) -> list[PromptedObject]:
@@ -72,8 +74,8 @@ def prompts_for(objects: Sequence[PromptedObject], topic: str, topics: Sequence[
 
 def _object(number: int, entry: Any, folder: Path) -> PromptedObject:
     where = f"object {number}"
-    given = _mapping(entry, where, {"label", "topic", "prompts"})
-    label, topic = (_text(given, where, name) for name in ("label", "topic"))
+    given = _mapping(entry, where, {"label", "topic", "recording", "prompts"})
+    label, topic, recording = (_text(given, where, name) for name in ("label", "topic", "recording"))
     prompts = [
         PlannedPrompt(number, *_prompt(prompt, f"{where}, prompt {index}", label, folder))
         for index, prompt in enumerate(_list(given, where, "prompts"), start=1)
@@ -82,7 +84,7 @@ def _object(number: int, entry: Any, folder: Path) -> PromptedObject:
     if repeated := next((moment for moment in moments if moments.count(moment) > 1), None):
         raise PromptFileError(f"{where} has two prompts for {repeated}: put them into one")
     masks = tuple(folder / prompt["mask"] for prompt in given["prompts"] if "mask" in prompt)
-    return PromptedObject(topic, tuple(prompts), masks)
+    return PromptedObject(topic, tuple(prompts), masks, recording)
 
 
 def _prompt(entry: Any, where: str, label: str, folder: Path) -> tuple[AtFrame | AtStamp, Prompt]:

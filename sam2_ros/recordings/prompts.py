@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from sam2_ros.detection.messages import read_boxes
 from sam2_ros.detection.types import Detection
 from sam2_ros.media.ros_prompts import prompt_of
-from sam2_ros.tracking.types import Prompt, PromptError
+from sam2_ros.tracking.types import FrameResult, Prompt, PromptError
 
 from .problems import Problems
 from .streams import Frame, seconds_text, stamp_of
@@ -72,6 +72,7 @@ class PlannedPrompt:
     object: int
     moment: AtFrame | AtStamp | NewestAt
     prompt: Prompt
+    is_correction: bool = False  # of earlier labels: the object may be one that a detector finds again
 
 
 def recorded_prompts(bag: Bag, topic: str, problems: Problems) -> list[PlannedPrompt]:
@@ -97,6 +98,16 @@ def recorded_prompts(bag: Bag, topic: str, problems: Problems) -> list[PlannedPr
     return planned
 
 
+class Detections(Protocol):
+    """Boxes of a detector for one frame after the other."""
+
+    def on(self, frame: Frame, result: FrameResult) -> Iterable[Sequence[Detection]]:
+        """The arrays for a frame with these tracks, mostly one or none."""
+
+    def finish(self) -> None:
+        """After the last frame."""
+
+
 class RecordedDetections:
     """The arrays on a topic of vision_msgs/Detection2DArray, for one image after the other."""
 
@@ -109,12 +120,12 @@ class RecordedDetections:
         self._messages = ((stamp_of(message), message) for message in messages)
         self._next = next(self._messages, None)
 
-    def at(self, stamp: int) -> Iterator[Sequence[Detection]]:
-        """The arrays for the image of this stamp (nanoseconds); earlier ones had no image."""
-        while self._next is not None and self._next[0] <= stamp:
+    def on(self, frame: Frame, result: FrameResult) -> Iterator[Sequence[Detection]]:
+        """The arrays with the stamp of this frame; earlier ones had no image."""
+        while self._next is not None and self._next[0] <= frame.stamp:
             found, message = self._next
             self._next = next(self._messages, None)
-            if found == stamp:
+            if found == frame.stamp:
                 yield read_boxes(message)
             else:
                 self._note_unused(found)

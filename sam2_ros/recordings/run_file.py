@@ -16,7 +16,7 @@ from sam2_ros.files import replacing
 from .outputs.writer import NAMES
 from .prompts import PlannedPrompt
 
-FILE = "label.json"
+FILE, SUMMARY = "label.json", "label_summary.csv"  # the latter of several recordings
 
 
 class OutputFolderError(ValueError):
@@ -50,6 +50,12 @@ def read_run(folder: Path) -> Run | None:
         if (folder / name).exists():
             raise _foreign(folder / name)
     return None
+
+
+def finished_run(folder: Path, wanted: Run) -> Run | None:
+    """The run that a folder belongs to, if it did the same, completely. Raises OutputFolderError."""
+    run = read_run(folder)
+    return run if run and run.is_finished and run.settings == wanted.settings else None
 
 
 def write_run(folder: Path, run: Run) -> None:

@@ -67,7 +67,8 @@ def media_stream(path: Path, rate: float, problems: Problems) -> Stream:
 def stamp_of(message: Any) -> int:
     """The stamp of a message's header (nanoseconds)."""
     stamp = message.header.stamp
-    return stamp.sec * _NANOSECONDS + stamp.nanosec
+    nanoseconds: int = stamp.sec * _NANOSECONDS + stamp.nanosec
+    return nanoseconds
 
 
 def _bag_frames(bag: Bag, topic: str, problems: Problems) -> Iterator[Frame]:

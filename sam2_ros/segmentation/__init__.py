@@ -1,8 +1,18 @@
-"""Single images: masks from prompts, and masks of everything; no ROS."""
+"""Single images: masks from prompts, and masks of everything; and objects that are discovered. No ROS."""
 
+from .discovery import Discovery, DiscoveryConfig
 from .image_predictor import ImagePredictor, Prediction
 from .mask_generator import MaskGenerator
 from .mask_generator_config import MaskGeneratorConfig
-from .segment import Segment
+from .segment import PackedMask, Segment
 
-__all__ = ["ImagePredictor", "MaskGenerator", "MaskGeneratorConfig", "Prediction", "Segment"]
+__all__ = [
+    "Discovery",
+    "DiscoveryConfig",
+    "ImagePredictor",
+    "MaskGenerator",
+    "MaskGeneratorConfig",
+    "PackedMask",
+    "Prediction",
+    "Segment",
+]

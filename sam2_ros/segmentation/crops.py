@@ -45,7 +45,8 @@ class Crop(NamedTuple):
         image = np.array([0, 0, size[1], size[0]])
         at_crop = np.abs(boxes - np.array(self.edges)) <= _EDGE
         at_image = np.abs(boxes - image) <= _EDGE
-        return (at_crop & ~at_image).any(axis=1)
+        cuts: np.ndarray = (at_crop & ~at_image).any(axis=1)
+        return cuts
 
 
 def crops(size: tuple[int, int], config: MaskGeneratorConfig) -> Iterator[Crop]:

@@ -9,12 +9,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..model import ImageFeatures, PromptTensors, Sam2
+from ..model import ImageFeatures, Network, PromptTensors
 from ..model.mask_decoder import MaskCandidates, choose_by_stability
 from ..tracking.device import PRECISIONS, autocast
 from ..tracking.preprocess import preprocess_unrounded
 
 _CPU_BATCH = 4  # prompts: what they take stays in a CPU's caches
+_GPU_PIECE = 32  # prompts that a GPU decodes in milliseconds
+
+
+def prompts_per_piece(device: torch.device) -> int:
+    """Prompts that are decoded at once where something else waits, such as the next frame of a stream."""
+    return _CPU_BATCH if device.type == "cpu" else _GPU_PIECE
 
 
 class EncodedImage(NamedTuple):
@@ -36,7 +42,7 @@ class PredictedMasks(NamedTuple):
 class ImageNetwork:
     """A model in one number format of `PRECISIONS`. Raises ValueError for another one."""
 
-    def __init__(self, model: Sam2, precision: str) -> None:
+    def __init__(self, model: Network, precision: str) -> None:
         if precision not in PRECISIONS:
             raise ValueError(f"precision is {precision!r}, expected {' or '.join(PRECISIONS)}")
         self._model = model

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..model import ImageFeatures, PromptTensors, Sam2
+from ..model import ImageFeatures, Network, PromptTensors
 from ..tracking.arguments import shown
 from ..tracking.geometry import full_size
 from ..tracking.prompts import Points, check_prompt
@@ -41,7 +41,7 @@ class ImagePredictor:
     It does not ask whether the object is in view: every prompt gets its masks, as in the original SAM.
     """
 
-    def __init__(self, model: Sam2, precision: str = "float32") -> None:
+    def __init__(self, model: Network, precision: str = "float32") -> None:
         """`precision` is float32 or bfloat16. Raises ValueError for another one."""
         self._network = ImageNetwork(model, precision)
         self._image: EncodedImage | None = None

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ..model import PointLabel, PromptTensors, Sam2
+from ..model import ImageFeatures, Network, PointLabel, PromptTensors
 from ..tracking.geometry import full_size
 from ..tracking.preprocess import check_frame
 from ..tracking.transfer import fetch, upload
@@ -32,7 +33,7 @@ class MaskGenerator:
     Masks are kept packed, so that memory does not grow with the image times the number of masks.
     """
 
-    def __init__(self, model: Sam2, config: MaskGeneratorConfig | None = None, precision: str = "float32") -> None:
+    def __init__(self, model: Network, config: MaskGeneratorConfig | None = None, precision: str = "float32") -> None:
         """`precision` is float32 or bfloat16. Raises ValueError for another one."""
         self._network = ImageNetwork(model, precision)
         self._config = config or MaskGeneratorConfig()
@@ -61,17 +62,47 @@ class MaskGenerator:
         for crop in all_crops:
             image = self._network.encode(np.ascontiguousarray(crop.of(rgb)))
             yield done / total
-            found: list[Segment] = []
             points = grid(crop, config)
-            for start in range(0, len(points), config.points_per_batch):
-                batch = points[start : start + config.points_per_batch]
-                found += self._segments(image, batch, crop, size)
-                done += len(batch)
-                yield done / total
-            segments += _without_duplicates(found, [s.predicted_iou for s in found], config.box_nms_thresh)
+            segments += yield from self._on_crop(image, points, crop, size, _Progress(done, total))
+            done += len(points)
         if len(all_crops) > 1:
             scores = [1 / ((s.crop_box.x1 - s.crop_box.x0) * (s.crop_box.y1 - s.crop_box.y0)) for s in segments]
             segments = _without_duplicates(segments, scores, config.crop_nms_thresh)
+        return self._finished(segments)
+
+    def steps_with_features(
+        self, features: ImageFeatures, size: tuple[int, int], points: np.ndarray | None = None
+    ) -> Generator[float, None, list[Segment]]:
+        """`steps` on an image of `size` (H, W) that is encoded already, without smaller crops.
+
+        Masks are of this size, which may be smaller than the image was. `points` (P, 2) in its pixels replace the grid.
+        """
+        image = self._network.with_features(features, size)
+        crop = Crop(0, 0, 0, size[1], size[0])
+        if points is None:
+            points = grid(crop, self._config)
+        segments = yield from self._on_crop(image, points, crop, size, _Progress(0, len(points)))
+        return self._finished(segments)
+
+    def _on_crop(
+        self, image: EncodedImage, points: np.ndarray, crop: Crop, size: tuple[int, int], progress: _Progress
+    ) -> Generator[float, None, list[Segment]]:
+        """What clicks (P, 2) on a crop find, without duplicates."""
+        config = self._config
+        found: list[Segment] = []
+        for start in range(0, len(points), config.points_per_batch):
+            batch = points[start : start + config.points_per_batch]
+            parts = self._in_parts(self._decoded(image, batch), image.size)
+            for i, part in enumerate(parts):
+                if i:
+                    yield progress.part(start)
+                found += self._stable_segments(part, batch, crop, size)
+            yield progress.part(start + len(batch))
+        return _without_duplicates(found, [s.predicted_iou for s in found], config.box_nms_thresh)
+
+    def _finished(self, segments: list[Segment]) -> list[Segment]:
+        """Cleaned, and without duplicates by their masks, where the parameters ask for it."""
+        config = self._config
         if config.min_mask_region_area > 0:
             segments = self._cleaned(segments)
         if config.mask_nms_thresh < 1:
@@ -81,23 +112,22 @@ class MaskGenerator:
         return segments
 
     @torch.inference_mode()
-    def _segments(self, image: EncodedImage, points: np.ndarray, crop: Crop, size: tuple[int, int]) -> list[Segment]:
-        """What clicks (P, 2) on a crop find, good masks only."""
-        config = self._config
-        above = config.pred_iou_thresh
+    def _decoded(self, image: EncodedImage, points: np.ndarray) -> PredictedMasks:
+        """The masks of clicks (P, 2) that are good enough."""
+        above = self._config.pred_iou_thresh
         prompts = self._prompts(points, image)
-        if config.use_m2m:
-            masks = self._refined(image, prompts, above)
-        else:
-            masks = self._network.decode(image, prompts, config.multimask_output, above)
-        height, width = image.size
+        if self._config.use_m2m:
+            return self._refined(image, prompts, above)
+        return self._network.decode(image, prompts, self._config.multimask_output, above)
+
+    @torch.inference_mode()
+    def _in_parts(self, masks: PredictedMasks, size: tuple[int, int]) -> list[PredictedMasks]:
+        """As many masks at a time as may be scaled up to `size` (H, W) at once."""
         pixels = _CPU_PIXELS if self._network.device.type == "cpu" else _GPU_PIXELS
-        count = max(1, pixels // (height * width))
-        segments = []
-        for start in range(0, len(masks.logits), count):
-            part = PredictedMasks(*(x[start : start + count] for x in masks))
-            segments += self._stable_segments(part, points, crop, size)
-        return segments
+        count = max(1, pixels // (size[0] * size[1]))
+        return [
+            PredictedMasks(*(x[start : start + count] for x in masks)) for start in range(0, len(masks.logits), count)
+        ]
 
     def _prompts(self, points: np.ndarray, image: EncodedImage) -> PromptTensors:
         """One positive click each."""
@@ -119,6 +149,7 @@ class MaskGenerator:
             parts.append(refined._replace(prompt=origin[refined.prompt]))
         return PredictedMasks(*(torch.cat(pieces) for pieces in zip(*parts)))
 
+    @torch.inference_mode()
     def _stable_segments(
         self, masks: PredictedMasks, points: np.ndarray, crop: Crop, size: tuple[int, int]
     ) -> list[Segment]:
@@ -155,6 +186,17 @@ class MaskGenerator:
             packed = segment.packed if clean_mask is mask else PackedMask.of(clean_mask, segment.packed.size)
             cleaned.append(replace(segment, packed=packed))
         return _without_duplicates(cleaned, scores, max(config.box_nms_thresh, config.crop_nms_thresh))
+
+
+class _Progress(NamedTuple):
+    """How far the work is: `before` this crop, of `total` clicks."""
+
+    before: int
+    total: int
+
+    def part(self, clicks: int) -> float:
+        """0..1 after so many clicks on the crop."""
+        return (self.before + clicks) / self.total
 
 
 def _without_duplicates(segments: Sequence[Segment], scores: Sequence[float], threshold: float) -> list[Segment]:

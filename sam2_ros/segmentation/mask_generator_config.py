@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from ..tracking.arguments import check_types
+
+# What differs for a model by its name. nano is less sure of good masks than the released models are.
+_THRESHOLDS = {"nano": {"pred_iou_thresh": 0.6, "stability_score_thresh": 0.7}}
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,11 @@ class MaskGeneratorConfig:
                 f"{self.crop_n_points_downscale_factor**self.crop_n_layers}: the last of {self.crop_n_layers} crop "
                 "layers would have no points"
             )
+
+    @classmethod
+    def for_model(cls, name: str, **changes: Any) -> MaskGeneratorConfig:
+        """With `changes`; other thresholds are those for the model of this name."""
+        return cls(**{**_THRESHOLDS.get(name, {}), **changes})
 
     def points_on_side(self, layer: int) -> int:
         """Clicks on a side of each crop of a layer; 0 is the whole image."""

@@ -42,6 +42,15 @@ class PackedMask:
         bits = np.frombuffer(zlib.decompress(self.bits), np.uint8)
         return np.unpackbits(bits, count=shape[0] * shape[1]).reshape(shape).view(bool)
 
+    def overlap(self, other: PackedMask) -> int:
+        """Pixels that are on both masks; they are unpacked only where their boxes overlap."""
+        x0, y0 = max(self.edges[0], other.edges[0]), max(self.edges[1], other.edges[1])
+        x1, y1 = min(self.edges[2], other.edges[2]), min(self.edges[3], other.edges[3])
+        if x1 <= x0 or y1 <= y0:
+            return 0
+        a, b = (m.inside()[y0 - m.edges[1] : y1 - m.edges[1], x0 - m.edges[0] : x1 - m.edges[0]] for m in (self, other))
+        return int(np.count_nonzero(a & b))
+
     def array(self) -> np.ndarray:
         """(H, W) bool"""
         mask = np.zeros(self.size, bool)

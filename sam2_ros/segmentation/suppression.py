@@ -41,11 +41,5 @@ def mask_nms(masks: Sequence[PackedMask], scores: np.ndarray, threshold: float) 
 
 
 def _mask_iou(a: PackedMask, b: PackedMask) -> float:
-    """Unpacks the masks only where their boxes and areas leave room for an overlap."""
-    x0, y0 = max(a.edges[0], b.edges[0]), max(a.edges[1], b.edges[1])
-    x1, y1 = min(a.edges[2], b.edges[2]), min(a.edges[3], b.edges[3])
-    if x1 <= x0 or y1 <= y0:
-        return 0.0
-    parts = [m.inside()[y0 - m.edges[1] : y1 - m.edges[1], x0 - m.edges[0] : x1 - m.edges[0]] for m in (a, b)]
-    intersection = int(np.count_nonzero(parts[0] & parts[1]))
+    intersection = a.overlap(b)
     return intersection / (a.area + b.area - intersection)

@@ -30,4 +30,5 @@ def visible_objects(labels: np.ndarray, objects: int) -> np.ndarray:
     """(T, K) bool from labels (T, S, S): enough pixels of object k + 1 are visible."""
     least = MIN_VISIBLE_AREA * labels.shape[1] * labels.shape[2]
     counts = np.stack([np.bincount(frame.ravel(), minlength=objects + 1)[1 : objects + 1] for frame in labels])
-    return counts >= least
+    visible: np.ndarray = counts >= least
+    return visible

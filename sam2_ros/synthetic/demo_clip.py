@@ -106,7 +106,8 @@ def _table() -> np.ndarray:
     shade = plain_texture(np.random.default_rng(8), _SIDE).mean(-1, keepdims=True)
     grain = grain.mean(-1, keepdims=True) - grain.mean()
     light = shade / shade.mean()
-    return ((np.array([196.0, 178.0, 150.0]) + 0.25 * grain) * light).astype(np.float32)
+    table: np.ndarray = ((np.array([196.0, 178.0, 150.0]) + 0.25 * grain) * light).astype(np.float32)
+    return table
 
 
 def _target_trajectory() -> Trajectory:

@@ -46,7 +46,8 @@ def fit_sprites(actor: Actor, size: int) -> Actor:
 def _object_to_pixels(trajectory: Trajectory, t: int, view: np.ndarray, size: int) -> np.ndarray:
     """(3, 3): maps the object's coordinates (-1..1) to pixels on frame t."""
     pose = similarity(trajectory.angle[t], tuple(trajectory.scale[t]), tuple(trajectory.position[t]))
-    return similarity(0, (size, size)) @ view[t] @ pose
+    matrix: np.ndarray = similarity(0, (size, size)) @ view[t] @ pose
+    return matrix
 
 
 def _sprite_to_object(part: Part, t: int) -> np.ndarray:
@@ -54,11 +55,13 @@ def _sprite_to_object(part: Part, t: int) -> np.ndarray:
     side = part.side
     to_square = similarity(0, (2 / (side - 1), 2 / (side - 1)), (-1, -1))
     if not part.swing:
-        return part.transform @ to_square
+        matrix: np.ndarray = part.transform @ to_square
+        return matrix
     joint = np.array(part.joint)
     turn = similarity(part.swing * np.sin(2 * np.pi * part.frequency * t + part.phase))
     turn[:2, 2] = joint - turn[:2, :2] @ joint
-    return turn @ part.transform @ to_square
+    swung: np.ndarray = turn @ part.transform @ to_square
+    return swung
 
 
 def _bend(sprite: np.ndarray, wobble: float, t: int) -> np.ndarray:
@@ -70,7 +73,8 @@ def _bend(sprite: np.ndarray, wobble: float, t: int) -> np.ndarray:
     bend = np.float32(wobble * side)
     x = x + bend * np.sin(phase + 0.5 * t)[:, None]
     y = y + bend * np.sin(1.3 * phase + 0.37 * t)[None, :]
-    return cv2.remap(sprite, x, y, cv2.INTER_LINEAR)
+    bent: np.ndarray = cv2.remap(sprite, x, y, cv2.INTER_LINEAR)
+    return bent
 
 
 def draw(actor: Actor, t: int, view: np.ndarray, shutter: float, picture: np.ndarray, labels: np.ndarray) -> None:
@@ -126,4 +130,5 @@ def motion_blur_kernel(motion: np.ndarray) -> np.ndarray:
     reach = motion / np.hypot(*motion) * length / 2
     start, end = (middle - reach).round().astype(int), (middle + reach).round().astype(int)
     cv2.line(kernel, (int(start[0]), int(start[1])), (int(end[0]), int(end[1])), 1.0, 1, cv2.LINE_AA)
-    return kernel / kernel.sum()
+    normalised: np.ndarray = kernel / kernel.sum()
+    return normalised

@@ -48,7 +48,8 @@ def _absence_profile(rng: np.random.Generator, frames: int) -> np.ndarray:
     duration = rng.uniform(0.5, 4.0)
     t = np.arange(frames)
     share = np.clip(np.minimum((t - start) / duration, (start + stay + 2 * duration - t) / duration), 0, 1)
-    return share**2 * (3 - 2 * share)
+    eased: np.ndarray = share**2 * (3 - 2 * share)
+    return eased
 
 
 def random_trajectory(

@@ -159,4 +159,5 @@ def _crop_to_object(frames: np.ndarray) -> np.ndarray | None:
     square[..., :3] *= square[..., 3:] / 255
     small = np.stack([cv2.resize(frame, (KEPT, KEPT), interpolation=cv2.INTER_AREA) for frame in square])
     small[..., :3] *= 255 / np.maximum(small[..., 3:], 1)
-    return np.clip(small, 0, 255).astype(np.uint8)
+    square_frames: np.ndarray = np.clip(small, 0, 255).astype(np.uint8)
+    return square_frames

@@ -164,7 +164,8 @@ def _square(image: np.ndarray, box: tuple[int, int, int, int], size: int) -> np.
     square = np.zeros((side, side, 4), np.uint8)
     left, upper = (side - width) // 2, (side - height) // 2
     square[upper : upper + height, left : left + width] = image[y : y + height, x : x + width]
-    return cv2.resize(square, (size, size), interpolation=cv2.INTER_AREA)
+    resized: np.ndarray = cv2.resize(square, (size, size), interpolation=cv2.INTER_AREA)
+    return resized
 
 
 def _read_animation(file: Path) -> np.ndarray | None:
@@ -197,7 +198,8 @@ def _picture_files(folder: Path | None) -> list[Path]:
 
 def _shrink(image: np.ndarray) -> np.ndarray:
     scale = PHOTOGRAPH_SIDE / min(image.shape[:2])
-    return cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    resized: np.ndarray = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    return resized
 
 
 def _segment(image: np.ndarray) -> np.ndarray:
@@ -205,5 +207,5 @@ def _segment(image: np.ndarray) -> np.ndarray:
     segmentation = require("skimage.segmentation", "a synthetic clip with photographs", "train")
     smooth = cv2.bilateralFilter(image, 7, 40, 5)
     labels = segmentation.felzenszwalb(smooth, scale=500, sigma=0.8, min_size=500).astype(np.uint16) + 1
-    rounded = cv2.medianBlur(labels, 5)
+    rounded: np.ndarray = cv2.medianBlur(labels, 5)
     return rounded.astype(np.uint16)

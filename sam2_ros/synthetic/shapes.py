@@ -42,7 +42,8 @@ class Part:
     @property
     def side(self) -> int:
         """Side of the sprite in pixels."""
-        return self.sprite.shape[1]
+        side: int = self.sprite.shape[1]
+        return side
 
     def sprite_at(self, t: int) -> np.ndarray:
         """The sprite of frame t, (S, S, 4)."""
@@ -76,7 +77,8 @@ def blob(rng: np.random.Generator) -> np.ndarray:
     for waves in range(2, int(rng.integers(3, 8))):
         radius += rng.normal(0, 0.35 / waves) * np.cos(waves * angle + rng.uniform(0, 6))
     radius = np.maximum(radius, 0.25)
-    return np.stack([np.cos(angle), np.sin(angle)], -1) * (radius / radius.max() * 0.95)[:, None]
+    outline: np.ndarray = np.stack([np.cos(angle), np.sin(angle)], -1) * (radius / radius.max() * 0.95)[:, None]
+    return outline
 
 
 def polygon(rng: np.random.Generator) -> np.ndarray:
@@ -124,7 +126,8 @@ def shade(rng: np.random.Generator, surface: np.ndarray, opacity: np.ndarray) ->
         cx, cy = rng.uniform(-0.5, 0.5, 2)
         spot = np.exp(-((x - cx) ** 2 + (y - cy) ** 2) / rng.uniform(0.01, 0.15))
         shaded = shaded + spot[..., None] * rng.uniform(40, 200)
-    return np.clip(shaded, 0, 255)
+    clipped: np.ndarray = np.clip(shaded, 0, 255)
+    return clipped
 
 
 def patchwork_surface(rng: np.random.Generator, pictures: Pictures) -> np.ndarray:

@@ -221,7 +221,8 @@ def _outside(trajectory: Trajectory, view: np.ndarray) -> np.ndarray:
     """(T,) bool: the object is not drawn, or its sprite lies beyond the frame's border."""
     shown = np.einsum("tij,tj->ti", view[:, :2, :2], trajectory.position) + view[:, :2, 2]
     beyond = np.abs(shown - 0.5) > 0.5 + 0.8 * trajectory.scale
-    return ~trajectory.is_drawn | beyond.any(axis=1)
+    outside: np.ndarray = ~trajectory.is_drawn | beyond.any(axis=1)
+    return outside
 
 
 def _blurred(picture: np.ndarray, view: np.ndarray, t: int, shutter: float) -> np.ndarray:

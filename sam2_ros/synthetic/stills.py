@@ -82,7 +82,8 @@ def without_object(rng: np.random.Generator, image: np.ndarray, mask: np.ndarray
     texture = (image - coarse) * (share == 0)
     shift = [int(side * rng.uniform(0.25, 0.75)) for side in (height, width)]
     filled = filled + np.roll(texture, shift, (0, 1))
-    return np.clip(image * (1 - share) + filled * share, 0, 255).astype(np.uint8)
+    result: np.ndarray = np.clip(image * (1 - share) + filled * share, 0, 255).astype(np.uint8)
+    return result
 
 
 @dataclass(frozen=True)
@@ -174,7 +175,8 @@ def background_plane(
 
 def tilted(tilt: np.ndarray) -> np.ndarray:
     """(3, 3) perspective about the middle of the frame, in its fractions."""
-    return similarity(0, (1, 1), (0.5, 0.5)) @ perspective(tilt) @ similarity(0, (1, 1), (-0.5, -0.5))
+    matrix: np.ndarray = similarity(0, (1, 1), (0.5, 0.5)) @ perspective(tilt) @ similarity(0, (1, 1), (-0.5, -0.5))
+    return matrix
 
 
 def _sample(image: np.ndarray, positions: np.ndarray) -> np.ndarray:

@@ -14,12 +14,14 @@ def random_colour(rng: np.random.Generator) -> np.ndarray:
     """A random RGB colour (3,) float32, 0..255; muted colours are as frequent as vivid ones."""
     saturation = 255 * rng.random() ** rng.choice((0.6, 3.0))
     hsv = np.array([[[rng.uniform(0, 180), saturation, rng.uniform(20, 255)]]], np.float32).astype(np.uint8)
-    return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)[0, 0].astype(np.float32)
+    rgb: np.ndarray = cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)[0, 0].astype(np.float32)
+    return rgb
 
 
 def smooth_noise(rng: np.random.Generator, size: int, cells: int) -> np.ndarray:
     """Random values on a coarse grid, interpolated to (size, size) float32, about 0..1."""
-    return cv2.resize(rng.random((cells, cells), np.float32), (size, size), interpolation=cv2.INTER_CUBIC)
+    noise: np.ndarray = cv2.resize(rng.random((cells, cells), np.float32), (size, size), interpolation=cv2.INTER_CUBIC)
+    return noise
 
 
 @lru_cache(maxsize=8)
@@ -59,7 +61,8 @@ def pattern_texture(rng: np.random.Generator, size: int) -> np.ndarray:
     wave = along if kind == 0 else along * across if kind == 1 else np.maximum(along, across) - rng.uniform(0, 0.8)
     share = np.clip(wave * 6 + 0.5, 0, 1)[..., None]
     first, second = random_colour(rng), random_colour(rng)
-    return first * share + second * (1 - share)
+    texture: np.ndarray = first * share + second * (1 - share)
+    return texture
 
 
 def plain_texture(rng: np.random.Generator, size: int) -> np.ndarray:
@@ -67,7 +70,8 @@ def plain_texture(rng: np.random.Generator, size: int) -> np.ndarray:
     x, y = unit_grid(size)
     angle = rng.uniform(0, 2 * np.pi)
     fade = 1 + rng.uniform(0, 0.35) * (np.cos(angle) * x + np.sin(angle) * y)
-    return np.clip(random_colour(rng) * fade[..., None], 0, 255)
+    texture: np.ndarray = np.clip(random_colour(rng) * fade[..., None], 0, 255)
+    return texture
 
 
 def text_texture(rng: np.random.Generator, size: int) -> np.ndarray:
@@ -119,7 +123,8 @@ def recolour(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
     if rng.random() < 0.15:
         image = np.repeat(image.mean(-1, keepdims=True), 3, -1)
     gain = np.exp(rng.normal(0, 0.15, 3) + rng.normal(0, 0.2)).astype(np.float32)
-    return np.clip(image * gain + np.float32(rng.normal(0, 10)), 0, 255)
+    recoloured: np.ndarray = np.clip(image * gain + np.float32(rng.normal(0, 10)), 0, 255)
+    return recoloured
 
 
 def random_surface(rng: np.random.Generator, pictures: Pictures, size: int) -> np.ndarray:

@@ -30,7 +30,8 @@ def random_tilt(rng: np.random.Generator, frames: int, step: float, limit: float
     """(T, 2) perspective coefficients up to `limit` that change by about `step` per frame."""
     start = rng.uniform(-limit, limit, 2) / 2
     walk = np.stack([random_walk(rng, frames, step), random_walk(rng, frames, step)], -1)
-    return np.clip(start + walk, -limit, limit)
+    tilt: np.ndarray = np.clip(start + walk, -limit, limit)
+    return tilt
 
 
 def perspective(tilt: np.ndarray) -> np.ndarray:
@@ -41,7 +42,8 @@ def perspective(tilt: np.ndarray) -> np.ndarray:
 def thin_plate_field(bend: np.ndarray, width: int, height: int) -> np.ndarray:
     """(H, W, 2) float32 displacements in pixels: the spline through those of the control points (POINTS, 2)."""
     coarse = (_basis() @ bend).reshape(_CELLS, _CELLS, 2) * (width, height)
-    return cv2.resize(coarse.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
+    field: np.ndarray = cv2.resize(coarse.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
+    return field
 
 
 def thin_plate_warp(image: np.ndarray, bend: np.ndarray) -> np.ndarray:
@@ -50,7 +52,8 @@ def thin_plate_warp(image: np.ndarray, bend: np.ndarray) -> np.ndarray:
     field = thin_plate_field(bend, width, height)
     field[..., 0] += np.arange(width, dtype=np.float32)
     field[..., 1] += np.arange(height, dtype=np.float32)[:, None]
-    return cv2.remap(image, field, None, cv2.INTER_LINEAR)
+    warped: np.ndarray = cv2.remap(image, field, None, cv2.INTER_LINEAR)
+    return warped
 
 
 def sampling_positions(matrix: np.ndarray, size: int) -> np.ndarray:

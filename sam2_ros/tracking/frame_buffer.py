@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from numbers import Real
+from typing import NamedTuple
 
 import numpy as np
 from torch import Tensor
@@ -35,6 +36,14 @@ class ObjectOutput:
     measured: Measurement
     status_before: TrackStatus
     status: TrackStatus
+
+
+class EncodedFrame(NamedTuple):
+    """A buffered frame's features, which are the tracker's own."""
+
+    stamp: float  # seconds
+    size: tuple[int, int]  # (H, W) pixels
+    features: ImageFeatures
 
 
 @dataclass

@@ -55,7 +55,8 @@ def pairwise_box_iou(boxes: Sequence[Box], others: Sequence[Box]) -> np.ndarray:
     height = np.minimum(a[..., 3], b[..., 3]) - np.maximum(a[..., 1], b[..., 1])
     intersection = width.clip(0) * height.clip(0)
     areas = [(edges[..., 2] - edges[..., 0]) * (edges[..., 3] - edges[..., 1]) for edges in (a, b)]
-    return intersection / np.maximum(areas[0] + areas[1] - intersection, np.finfo(float).tiny)
+    iou: np.ndarray = intersection / np.maximum(areas[0] + areas[1] - intersection, np.finfo(float).tiny)
+    return iou
 
 
 def box_tensor_area(boxes: Tensor) -> Tensor:

@@ -140,7 +140,8 @@ class MemoryBank:
     def _upload(self, tables: Sequence[np.ndarray]) -> tuple[Tensor, ...]:
         """Integer tables (N, ...), in one transfer."""
         joined = upload(np.hstack(tables).astype(np.int64), self._spatial.device)
-        return joined.split([table.shape[1] for table in tables], dim=1)
+        uploaded: tuple[Tensor, ...] = joined.split([table.shape[1] for table in tables], dim=1)
+        return uploaded
 
     def _put(self, group: slice, rows: Sequence[int], frame: int, spatial: Tensor, pointers: Tensor) -> None:
         is_pooled = group.start >= self._whole_slots

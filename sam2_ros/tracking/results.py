@@ -28,6 +28,15 @@ def result_of(frame: Frame, objects: Iterable[TrackedObject]) -> FrameResult:
     return FrameResult(frame.stamp, frame.index, frame.size, tracks, draw_labels=paint)
 
 
+def masks_of(frame: Frame, track_ids: Iterable[int], size: tuple[int, int]) -> np.ndarray:
+    """(N, H, W) bool: the masks on the frame, scaled to `size` (H, W), also of objects that are not confirmed."""
+    logits = [frame.outputs[track_id].mask_logits for track_id in track_ids if track_id in frame.outputs]
+    if not logits:
+        return np.zeros((0, *size), bool)
+    (masks,) = fetch(full_size(torch.stack(logits), size) > 0)
+    return masks
+
+
 def _masks(frame: Frame, track_ids: list[int]) -> list[np.ndarray]:
     """(H, W) bool each; those that were not computed when the objects were tracked are computed now."""
     known = dict(frame.masks or {})

@@ -21,14 +21,14 @@ from torch import Tensor
 from ..model import Network
 from .arguments import shown
 from .config import TrackerConfig
-from .frame_buffer import Frame, FrameBuffer
+from .frame_buffer import EncodedFrame, Frame, FrameBuffer
 from .frame_skipping import FrameSkipping, flow_grid, flow_image
 from .geometry import full_size
 from .mask_prompts import cover_warning
 from .preprocess import preprocess
 from .prompts import check_first_prompt, check_prompt
 from .propagation import Propagation, TrackedObject
-from .results import result_of
+from .results import masks_of, result_of
 from .stopwatch import Stopwatch
 from .track_state import EventEmitter, TrackStatus
 from .transfer import fetch
@@ -90,10 +90,11 @@ class StreamingTracker:
     # ---- objects
 
     @torch.inference_mode()
-    def add(self, prompt: Prompt, stamp: float | None = None) -> int:
+    def add(self, prompt: Prompt, stamp: float | None = None, reason: str = "") -> int:
         """Track a new object from a buffered frame on (None: the newest); returns its id.
 
-        Raises PromptError when the prompt or its stamp cannot be used, or there are `max_objects` already.
+        The event has the `reason` why it was started. Raises PromptError when the prompt or its stamp cannot be used,
+        or there are `max_objects` already.
         """
         frame = self._frames.at(stamp)
         prompt = check_first_prompt(prompt, frame.size)
@@ -112,7 +113,7 @@ class StreamingTracker:
             status=TrackStatus(frame.stamp),
             events=EventEmitter(track_id, frame.stamp),
         )
-        self._apply(prompt, object_, frame)
+        self._apply(prompt, object_, frame, reason)
         return track_id
 
     @torch.inference_mode()
@@ -211,6 +212,21 @@ class StreamingTracker:
         mask, iou = fetch(full_size(decoded.logits, frame.size)[0] > 0, decoded.predicted_iou[0].float())
         return Preview(mask, float(iou))
 
+    @torch.inference_mode()
+    def encoded(self, stamp: float | None = None) -> EncodedFrame:
+        """A buffered frame's features (None: of the newest). Raises PromptError where no such frame is buffered."""
+        frame = self._frames.at(stamp)
+        return EncodedFrame(frame.stamp, frame.size, self._propagation.encode(frame))
+
+    @torch.inference_mode()
+    def object_masks(self, size: tuple[int, int], stamp: float | None = None) -> np.ndarray:
+        """(N, H, W) bool: all objects on a buffered frame (None: the newest), at any `size` (H, W).
+
+        Unlike in a result, the masks of absent objects that may have returned are not empty. Raises PromptError where
+        no such frame is buffered.
+        """
+        return masks_of(self._frames.at(stamp), self.labels, size)
+
     @property
     def labels(self) -> dict[int, str]:
         """Every object's label by its id, objects with pending prompts included."""
@@ -246,7 +262,7 @@ class StreamingTracker:
                     frame.flow_grid = flow_grid(newest.gray, frame.gray, side, self.model.device)
         return frame
 
-    def _apply(self, prompt: Prompt, object_: TrackedObject, frame: Frame) -> None:
+    def _apply(self, prompt: Prompt, object_: TrackedObject, frame: Frame, reason: str = "") -> None:
         """Apply a prompt to a frame; the object is pending until it has caught up from there."""
         try:
             self._propagation.prompt(object_, prompt, frame)
@@ -254,7 +270,8 @@ class StreamingTracker:
             self._propagation.drop(object_)
             raise
         if object_.id not in self._objects:
-            self._events.append(Event(EventKind.STARTED, object_.id, frame.stamp, reason=cover_warning(prompt.mask)))
+            reason = "; ".join(filter(None, (reason, cover_warning(prompt.mask))))
+            self._events.append(Event(EventKind.STARTED, object_.id, frame.stamp, reason=reason))
         self._pending[object_.id] = object_
         self._finish_if_caught_up(object_)
         if self.config.catch_up_at_once:

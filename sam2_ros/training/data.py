@@ -262,4 +262,5 @@ def _recolour(rng: np.random.Generator, frames: np.ndarray) -> np.ndarray:
     gain = np.exp(rng.normal(0, 0.12, 3) + rng.normal(0, 0.15))
     table = np.clip(np.arange(256)[:, None] * gain + rng.normal(0, 8), 0, 255).astype(np.uint8)
     rows = np.ascontiguousarray(frames).reshape(-1, frames.shape[2], 3)
-    return cv2.LUT(rows, np.ascontiguousarray(table[:, None])).reshape(frames.shape)
+    recoloured: np.ndarray = cv2.LUT(rows, np.ascontiguousarray(table[:, None])).reshape(frames.shape)
+    return recoloured

@@ -43,7 +43,8 @@ def boundary(found: np.ndarray, true: np.ndarray) -> float:
 def _edge(mask: np.ndarray) -> np.ndarray:
     """Pixels that differ from their right, lower or lower right neighbour."""
     padded = np.pad(mask, ((0, 1), (0, 1)), mode="edge")
-    return (mask != padded[:-1, 1:]) | (mask != padded[1:, :-1]) | (mask != padded[1:, 1:])
+    edge: np.ndarray = (mask != padded[:-1, 1:]) | (mask != padded[1:, :-1]) | (mask != padded[1:, 1:])
+    return edge
 
 
 @dataclass(frozen=True)

@@ -102,4 +102,5 @@ def _box_of(rng: np.random.Generator, mask: np.ndarray, jitter: float) -> np.nda
     corners = np.array([[xs[0], ys[0]], [xs[-1], ys[-1]]], np.float64)
     sides = corners[1] - corners[0] + 1
     moved = corners + rng.normal(0, 1, (2, 2)) * jitter * sides
-    return np.clip(np.sort(moved, axis=0), 0, np.array(mask.shape[::-1]) - 1)
+    box: np.ndarray = np.clip(np.sort(moved, axis=0), 0, np.array(mask.shape[::-1]) - 1)
+    return box

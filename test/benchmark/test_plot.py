@@ -32,6 +32,7 @@ def run(image_size: int, objects: int, frames: int = 30) -> BenchmarkRun:
 def test_plots_against_what_varies(runs: list[BenchmarkRun], tmp_path: Path) -> None:
     write_plot(runs, tmp_path / "plot.png", "nano, trained weights, on cpu (a processor)")
     picture = cv2.imread(str(tmp_path / "plot.png"))
+    assert picture is not None
     assert picture.shape == (500, 800, 3)
     first_colour = np.array([180, 119, 31])  # of the first line, in BGR
     assert (picture == first_colour).all(axis=2).any()

@@ -135,12 +135,12 @@ def test_measures_lifting_without_a_model(capsys: pytest.CaptureFixture[str]) ->
 
 
 @pytest.mark.parametrize("option", ["--json", "--plot"])
-@pytest.mark.parametrize("kind", ["--node", "--lifting"])
+@pytest.mark.parametrize("kind", ["--node", "--panel", "--lifting"])
 def test_measurements_without_a_table_refuse_json_and_plot(
     kind: str, option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["benchmark", kind, option, str(tmp_path / "file")]) == 1
-    assert "leave out --node, --lifting and --everything" in capsys.readouterr().err
+    assert "leave out --node, --panel, --lifting and --everything" in capsys.readouterr().err
 
 
 def test_measures_everything_with_both_settings(

@@ -17,6 +17,7 @@ from sam2_ros.synthetic.davis_writer import write_clip
 from sam2_ros.tracking.presets import PRESETS
 from sam2_ros.training import recipe
 from sam2_ros.training.davis import Sequence
+from sam2_ros.training.evaluation import evaluate_sequence
 from sam2_ros.training.recipe import BatchSpec, Recipe, Stage
 
 
@@ -124,12 +125,11 @@ def test_a_signal_keeps_the_scores_of_the_sequences_so_far(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     write_clip(dataset, "zweite", Clip(np.zeros((3, 32, 32, 3), np.uint8), np.ones((3, 32, 32), np.uint8)))
-    score = evaluate.evaluate_sequence
 
     def interrupted(sequence: Sequence, *others: Any) -> Any:
         if sequence.name == "zweite":
             signal.raise_signal(number)
-        return score(sequence, *others)
+        return evaluate_sequence(sequence, *others)
 
     monkeypatch.setattr(evaluate, "evaluate_sequence", interrupted)
     out = tmp_path / "out"

@@ -87,7 +87,9 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_a_bag_is_labelled_in_the_formats_asked_for(label, bag, tmp_path: Path, capsys) -> None:
+def test_a_bag_is_labelled_in_the_formats_asked_for(
+    label: Callable[..., int], bag: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert label(bag(), "--topic", "/left", "--format", "coco,mcap") == 0
     out = tmp_path / "out"
     assert {path.name for path in out.iterdir()} == {
@@ -97,7 +99,9 @@ def test_a_bag_is_labelled_in_the_formats_asked_for(label, bag, tmp_path: Path, 
     assert "object 1 ball: visible on" in capsys.readouterr().out
 
 
-def test_several_cameras_have_a_folder_each(label, bag, tmp_path: Path) -> None:
+def test_several_cameras_have_a_folder_each(
+    label: Callable[..., int], bag: Callable[..., Path], tmp_path: Path
+) -> None:
     (tmp_path / "prompts.yaml").write_text(
         "objects: [{topic: /left, prompts: [{frame: 0, clicks: [[30, 20]]}]},"
         "{topic: /right, label: ball, prompts: [{frame: 3, clicks: [[33, 20]]}]}]"
@@ -108,7 +112,7 @@ def test_several_cameras_have_a_folder_each(label, bag, tmp_path: Path) -> None:
     assert [(row["label"], row["first_frame"], row["frames"]) for row in rows] == [("ball", "3", "3")]
 
 
-def test_a_video_and_a_folder_of_pictures_are_labelled(label, tmp_path: Path) -> None:
+def test_a_video_and_a_folder_of_pictures_are_labelled(label: Callable[..., int], tmp_path: Path) -> None:
     with VideoWriter(tmp_path / "video.mp4", 10.0) as video:
         for frame in pictures():
             video.write(frame)
@@ -121,7 +125,9 @@ def test_a_video_and_a_folder_of_pictures_are_labelled(label, tmp_path: Path) ->
         assert COCO(tmp_path / "out" / "coco.json").getImgIds() == [0, 2, 4]
 
 
-def test_prompts_and_detections_of_the_recording_are_used(arguments, bag, tmp_path: Path) -> None:
+def test_prompts_and_detections_of_the_recording_are_used(
+    arguments: list[str], bag: Callable[..., Path], tmp_path: Path
+) -> None:
     recording = bag(
         prompt([(30, 20)], START + PERIOD, stamp=START, label="ball"),
         *(detections([(21, 11, 39, 29)], START + i * PERIOD) for i in range(COUNT)),
@@ -134,11 +140,53 @@ def test_prompts_and_detections_of_the_recording_are_used(arguments, bag, tmp_pa
     assert (first["label"], first["first_frame"]) == ("ball", "0")
 
 
+# ---- corrected
+
+
+def accept(tasks: Path, frame: int) -> Path:
+    """Label Studio's export after somebody has accepted what was found on one frame."""
+    exported = json.loads(tasks.read_text())
+    for task in exported:
+        is_accepted = task["data"]["frame"] == frame
+        task["annotations"] = [{"result": task["predictions"][0]["result"]}] if is_accepted else []
+    file = tasks.parent.parent / "export.json"
+    file.write_text(json.dumps(exported))
+    return file
+
+
+def test_corrections_from_label_studio_are_applied_to_their_camera(
+    label: Callable[..., int], arguments: list[str], bag: Callable[..., Path], tmp_path: Path
+) -> None:
+    recording = bag()
+    assert label(recording, "--topic", "/left", "--format", "label-studio") == 0
+    export = str(accept(tmp_path / "out" / "label_studio.json", frame=2))
+    (first,) = json.loads((tmp_path / "out" / "label_studio.json").read_text())[2]["predictions"]
+    assert first["result"]
+    index = arguments.index("--prompts")
+    alone = [*arguments[:index], *arguments[index + 2 :], "--from-label-studio", export]
+    assert main(["label", str(recording), *alone, "--topic", "/left"]) == 0
+    (row,) = csv.DictReader((tmp_path / "out" / "report.csv").open())
+    assert (row["object"], row["label"], row["first_frame"], row["frames"]) == ("1", "ball", "2", "4")
+    assert label(recording, "--topic", "/left", "--from-label-studio", export) == 0
+    (row,) = csv.DictReader((tmp_path / "out" / "report.csv").open())
+    assert (row["object"], row["first_frame"], row["frames"]) == ("1", "0", "6")
+
+
+def test_corrections_of_another_camera_are_an_error(
+    label: Callable[..., int], complaint: Callable[..., str], bag: Callable[..., Path], tmp_path: Path
+) -> None:
+    recording = bag()
+    assert label(recording, "--topic", "/left", "--format", "label-studio") == 0
+    export = str(accept(tmp_path / "out" / "label_studio.json", frame=2))
+    line = complaint(recording, "--topic", "/right", "--from-label-studio", export)
+    assert "--from-label-studio holds no annotated image of drive /right" in line
+
+
 # ---- repeated
 
 
 def test_a_camera_that_is_complete_is_kept_and_one_with_other_settings_is_labelled_again(
-    label, bag, tmp_path: Path, capsys
+    label: Callable[..., int], bag: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     recording = bag()
     file = tmp_path / "out" / "tracks.mcap"
@@ -152,7 +200,9 @@ def test_a_camera_that_is_complete_is_kept_and_one_with_other_settings_is_labell
     assert "complete already" not in capsys.readouterr().out
 
 
-def test_a_folder_of_another_version_is_labelled_again(label, bag, tmp_path: Path) -> None:
+def test_a_folder_of_another_version_is_labelled_again(
+    label: Callable[..., int], bag: Callable[..., Path], tmp_path: Path
+) -> None:
     recording = bag()
     assert label(recording, "--topic", "/left") == 0
     file = tmp_path / "out" / "label.json"
@@ -162,14 +212,16 @@ def test_a_folder_of_another_version_is_labelled_again(label, bag, tmp_path: Pat
 
 
 @pytest.mark.parametrize("content", ["[]", "{}", "text"])
-def test_a_label_json_of_somebody_else_is_not_overwritten(complaint, bag, tmp_path: Path, content: str) -> None:
+def test_a_label_json_of_somebody_else_is_not_overwritten(
+    complaint: Callable[..., str], bag: Callable[..., Path], tmp_path: Path, content: str
+) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "label.json").write_text(content)
     assert "label.json exists and is not from an earlier run" in complaint(bag(), "--topic", "/left")
     assert (tmp_path / "out" / "label.json").read_text() == content
 
 
-def run_apart(arguments: list[str], recording: Path, *options: str) -> subprocess.Popen:
+def run_apart(arguments: list[str], recording: Path, *options: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "sam2_ros", "label", str(recording), *arguments, *options]
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
 
@@ -184,7 +236,9 @@ def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
 FORMATS = ("--topic", "/camera", "--format", "mcap,coco,yolo,davis,label-studio")
 
 
-def test_a_run_that_was_killed_is_repeated_with_equal_results(arguments, label, tmp_path: Path) -> None:
+def test_a_run_that_was_killed_is_repeated_with_equal_results(
+    arguments: list[str], label: Callable[..., int], tmp_path: Path
+) -> None:
     recording = write_recording(tmp_path / "long", *images(pictures(60)))
     out = tmp_path / "out"
     process = run_apart(arguments, recording, *FORMATS)
@@ -201,7 +255,7 @@ def test_a_run_that_was_killed_is_repeated_with_equal_results(arguments, label, 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_completes_its_files_and_is_repeated_later(
-    arguments, label, tmp_path: Path, number: signal.Signals
+    arguments: list[str], label: Callable[..., int], tmp_path: Path, number: signal.Signals
 ) -> None:
     recording = write_recording(tmp_path / "long", *images(pictures(60)))
     out = tmp_path / "out"
@@ -221,7 +275,9 @@ def test_an_interrupted_run_completes_its_files_and_is_repeated_later(
 # ---- bad input
 
 
-def test_a_cut_off_bag_is_labelled_as_far_as_it_goes(label, tmp_path: Path, capsys) -> None:
+def test_a_cut_off_bag_is_labelled_as_far_as_it_goes(
+    label: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (30, 240, 320, 3), np.uint8)
     recording = write_recording(tmp_path / "drive", *images(noise))
     file = recording / "drive.mcap"
@@ -231,7 +287,9 @@ def test_a_cut_off_bag_is_labelled_as_far_as_it_goes(label, tmp_path: Path, caps
     assert "is cut off" in capsys.readouterr().err
 
 
-def test_a_picture_that_ends_a_folder_ends_the_labels_there(label, tmp_path: Path, capsys) -> None:
+def test_a_picture_that_ends_a_folder_ends_the_labels_there(
+    label: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder = tmp_path / "pictures"
     folder.mkdir()
     for index, frame in enumerate(pictures()):
@@ -243,7 +301,7 @@ def test_a_picture_that_ends_a_folder_ends_the_labels_there(label, tmp_path: Pat
 
 
 def test_a_prompt_for_a_frame_that_does_not_exist_fails_but_the_others_are_labelled(
-    label, bag, tmp_path: Path, capsys
+    label: Callable[..., int], bag: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "prompts.yaml").write_text(
         PROMPTS[:-1] + ", {label: cup, prompts: [{frame: 100, box: [1, 2, 30, 40]}]}]"
@@ -271,7 +329,7 @@ def test_a_prompt_for_a_frame_that_does_not_exist_fails_but_the_others_are_label
     ],
 )
 def test_what_does_not_fit_the_bag_is_an_error_before_anything_is_written(
-    complaint, bag, tmp_path: Path, options: list[str], problem: str
+    complaint: Callable[..., str], bag: Callable[..., Path], tmp_path: Path, options: list[str], problem: str
 ) -> None:
     assert re.search(problem, complaint(bag(detections([], START)), *options))
     assert not (tmp_path / "out" / "tracks.mcap").exists()
@@ -279,7 +337,7 @@ def test_what_does_not_fit_the_bag_is_an_error_before_anything_is_written(
 
 @pytest.mark.parametrize("limit", [7_000, 20_000])
 def test_a_full_disk_ends_the_run_with_one_line_and_keeps_what_was_labelled(
-    complaint, tmp_path: Path, limit: int
+    complaint: Callable[..., str], tmp_path: Path, limit: int
 ) -> None:
     recording = write_recording(tmp_path / "drive", *images(pictures(60)))
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -297,14 +355,18 @@ def test_a_full_disk_ends_the_run_with_one_line_and_keeps_what_was_labelled(
     assert not json.loads((out / "label.json").read_text())["is_finished"]
 
 
-def test_a_recording_that_does_not_exist_or_a_topic_of_a_video_is_an_error(complaint, tmp_path: Path) -> None:
+def test_a_recording_that_does_not_exist_or_a_topic_of_a_video_is_an_error(
+    complaint: Callable[..., str], tmp_path: Path
+) -> None:
     assert "does not exist" in complaint(tmp_path / "none")
     with VideoWriter(tmp_path / "video.mp4", 10.0) as video:
         video.write(pictures()[0])
     assert "is no ROS 2 bag" in complaint(tmp_path / "video.mp4", "--topic", "/left")
 
 
-def test_files_of_somebody_else_and_the_input_are_not_overwritten(complaint, bag, tmp_path: Path) -> None:
+def test_files_of_somebody_else_and_the_input_are_not_overwritten(
+    complaint: Callable[..., str], bag: Callable[..., Path], tmp_path: Path
+) -> None:
     recording = bag()
     (tmp_path / "out" / "labels").mkdir(parents=True)
     assert "labels exists and is not from an earlier run" in complaint(recording, "--topic", "/left")
@@ -316,7 +378,9 @@ def test_files_of_somebody_else_and_the_input_are_not_overwritten(complaint, bag
     assert (folder / "0.png").exists()
 
 
-def test_a_mask_in_the_output_folder_is_not_overwritten(complaint, bag, tmp_path: Path) -> None:
+def test_a_mask_in_the_output_folder_is_not_overwritten(
+    complaint: Callable[..., str], bag: Callable[..., Path], tmp_path: Path
+) -> None:
     mask = tmp_path / "out" / "images" / "mask.png"
     mask.parent.mkdir(parents=True)
     cv2.imwrite(str(mask), np.eye(SIZE[0], SIZE[1], dtype=np.uint8) * 255)
@@ -325,7 +389,9 @@ def test_a_mask_in_the_output_folder_is_not_overwritten(complaint, bag, tmp_path
     assert mask.exists()
 
 
-def test_a_topic_without_a_readable_image_is_labelled_with_nothing(label, tmp_path: Path, capsys) -> None:
+def test_a_topic_without_a_readable_image_is_labelled_with_nothing(
+    label: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     entries = images(pictures(), "/left", COMPRESSED)
     for entry in entries:
         entry.message.data = entry.message.data[:10]
@@ -338,6 +404,8 @@ def test_a_topic_without_a_readable_image_is_labelled_with_nothing(label, tmp_pa
     assert COCO(tmp_path / "out" / "coco.json").getImgIds() == []
 
 
-def test_nothing_to_label_is_an_error(weights: Path, bag, capsys) -> None:
+def test_nothing_to_label_is_an_error(
+    weights: Path, bag: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["label", str(bag()), "--topic", "/left"]) == 1
     assert "nothing to label, expected --prompts YAML" in capsys.readouterr().err

@@ -38,7 +38,7 @@ class StandIn:
     def load(self, model: Sam2) -> None:
         self.model.load_state_dict(model.state_dict())
         with torch.no_grad():
-            self.model.memory_encoder.out_proj.bias += self.noise
+            self.model.get_parameter("memory_encoder.out_proj.bias").add_(self.noise)
 
     def modules(self, inputs: ModuleInputs) -> dict[str, Tensor]:
         return ours.modules(self.model, inputs)
@@ -103,8 +103,8 @@ def test_equal_but_empty_masks_fail(
     shorten_demo(monkeypatch, scenarios=3, frames=slice(8))
     model = seeded_model("nano")
     for head in model.sam_mask_decoder.output_hypernetworks_mlps:
-        head.layers[-1].weight.zero_()
-        head.layers[-1].bias.zero_()
+        head.get_parameter("layers.2.weight").zero_()
+        head.get_parameter("layers.2.bias").zero_()
     save_weights(model, tmp_path / "empty.safetensors")
     assert run("--weights", str(tmp_path / "empty.safetensors")) == 1
     printed = capsys.readouterr().out

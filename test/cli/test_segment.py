@@ -89,6 +89,7 @@ def test_coco_reads_the_annotations(
     for image in read.imgs.values():
         ball, other = read.loadAnns(read.getAnnIds(image["id"]))
         labels = read_picture(tmp_path / "out" / "masks" / f"{Path(image['file_name']).stem}.png", cv2.IMREAD_UNCHANGED)
+        assert labels is not None
         small, large = sorted((ball, other), key=lambda annotation: annotation["area"])
         number = {ball["id"]: 1, other["id"]: 2}
         inside, around = (read.annToMask(annotation).astype(bool) for annotation in (small, large))

@@ -92,6 +92,7 @@ def test_labels_and_table_agree(track: Callable[..., int], tmp_path: Path) -> No
     assert [float(row["stamp"]) for row in rows] == pytest.approx([i / 10 for i in range(COUNT)])
     for row in rows:
         labels = cv2.imread(str(tmp_path / "out" / "labels" / f"{int(row['frame']):06d}.png"), cv2.IMREAD_UNCHANGED)
+        assert labels is not None
         assert labels.shape == SIZE
         assert (labels == 1).sum() == int(row["area"]) > 0
 
@@ -112,8 +113,8 @@ def test_stops_after_max_frames(track: Callable[..., int], tmp_path: Path) -> No
 
 
 def test_runs_as_a_command(video: Path, weights: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "sam2_ros", "track", video, *CLICK, "--max-frames", "1", "--image-size", "64"]
-    options = ["--checkpoint", weights, "--device", "cpu"]
+    command = [sys.executable, "-m", "sam2_ros", "track", str(video), *CLICK, "--max-frames", "1", "--image-size", "64"]
+    options = ["--checkpoint", str(weights), "--device", "cpu"]
     subprocess.run([*command, *options], cwd=tmp_path, check=True, capture_output=True)
     assert (tmp_path / "track_out" / "overlay.mp4").is_file()
 
@@ -208,8 +209,8 @@ def test_a_signal_ends_the_run_with_complete_files(
     number: signal.Signals, long_video: Path, weights: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    options = ["--checkpoint", weights, "--device", "cpu", "--image-size", "64", "--out", out]
-    command = [sys.executable, "-m", "sam2_ros", "track", long_video, *CLICK, *options]
+    options = ["--checkpoint", str(weights), "--device", "cpu", "--image-size", "64", "--out", str(out)]
+    command = [sys.executable, "-m", "sam2_ros", "track", str(long_video), *CLICK, *options]
     with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         while not list(out.glob("labels/00002*.png")):
             assert process.poll() is None

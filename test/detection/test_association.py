@@ -1,6 +1,7 @@
 """A detector's boxes start, correct, find again and retire objects; with the bundled weights."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -83,7 +84,7 @@ MakeScene = Callable[..., TrackedScene]
 
 @pytest.fixture
 def scene(nano: Sam2, picture: Callable[..., np.ndarray]) -> MakeScene:
-    def set_up(tracker: TrackerConfig | None = None, **config: object) -> TrackedScene:
+    def set_up(tracker: TrackerConfig | None = None, **config: Any) -> TrackedScene:
         return TrackedScene(nano, picture, tracker or TrackerConfig(), DetectionConfig(**{"min_hits": 1, **config}))
 
     return set_up

@@ -57,6 +57,22 @@ def test_all_are_dropped_after_a_second_without_detections() -> None:
     assert len(pending) == 1 and pending.confirmed(2, 1.1) == []
 
 
+def test_a_detector_that_needs_two_seconds_confirms_after_one_array_more() -> None:
+    pending = PendingDetections(10)
+    confirmed = []
+    for stamp in (0.0, 2.0, 4.0):
+        pending.update([cup(30)], stamp)
+        confirmed.append(bool(pending.confirmed(2, stamp)))
+    assert confirmed == [False, False, True]
+
+
+def test_a_pause_does_not_keep_what_was_pending_before_the_next_one() -> None:
+    pending = PendingDetections(10)
+    for stamp in (0.0, 100.0, 100.1, 102.0):
+        pending.update([cup(30)], stamp)
+        assert pending.confirmed(3, stamp) == []
+
+
 def test_a_detection_that_is_missing_on_this_image_is_not_confirmed() -> None:
     pending = PendingDetections(10)
     pending.update([cup(30)], 0.0)

@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ SIZE = (100, 200)
 BOX = Box(10, 10, 40, 40)
 
 
-def filtered(*detections: Detection, **config: object) -> tuple[list[Detection], Counter[Ignored]]:
+def filtered(*detections: Detection, **config: Any) -> tuple[list[Detection], Counter[Ignored]]:
     ignored: Counter[Ignored] = Counter()
     return filter_detections(detections, SIZE, DetectionConfig(**config), ignored), ignored
 
@@ -99,6 +100,6 @@ def test_of_duplicates_the_box_with_the_highest_score_is_used() -> None:
         {"duplicate_overlap": 0.0},
     ],
 )
-def test_an_invalid_setting_is_refused_with_the_expected_range(wrong: dict[str, float]) -> None:
+def test_an_invalid_setting_is_refused_with_the_expected_range(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="expected"):
         DetectionConfig(**wrong)

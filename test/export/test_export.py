@@ -23,6 +23,7 @@ from sam2_ros.model import (
     seeded_model,
 )
 from sam2_ros.tracking import Click, Prompt, StreamingTracker
+from sam2_ros.tracking.types import FrameResult
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
@@ -110,7 +111,7 @@ def test_the_files_alone_track_as_the_tracker_does(folder: Path) -> None:
     for i in range(12):
         frame = ground.copy()
         frame[100:150, 40 + 8 * i : 100 + 8 * i] = 220, 40, 40
-        result = tracker.step(frame, i / 10)
+        result: FrameResult | None = tracker.step(frame, i / 10)
         if i == 0:
             tracker.add(Prompt(clicks=[Click(70, 125)]))
             result = tracker.latest

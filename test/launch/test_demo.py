@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -52,7 +53,7 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def parameters(file: Path) -> dict:
+def parameters(file: Path) -> dict[str, Any]:
     (node,) = yaml.safe_load(file.read_text()).values()
     return node["ros__parameters"]
 

@@ -76,7 +76,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-def launched(files: list[str], environment: dict[str, str]) -> Iterator[subprocess.Popen]:
+def launched(files: list[str], environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
     command = ["ros2", "launch", str(LAUNCH), *files, "image:=/arm/image_raw", "namespace:=arm"]
     process = subprocess.Popen([*command, "detection_classes:=cup"], env=environment)
     yield process
@@ -84,7 +84,7 @@ def launched(files: list[str], environment: dict[str, str]) -> Iterator[subproce
     process.wait(30)
 
 
-def test_both_subscribe_to_the_camera_and_the_tracker_to_the_detector(launched: subprocess.Popen) -> None:
+def test_both_subscribe_to_the_camera_and_the_tracker_to_the_detector(launched: subprocess.Popen[bytes]) -> None:
     import rclpy
 
     context = rclpy.Context()  # of its own: tests of the node share the default one

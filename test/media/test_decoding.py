@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 import cv2
 import numpy as np
@@ -18,7 +19,7 @@ def encoded(extension: str, picture: np.ndarray = PICTURE) -> bytes:
     return cv2.imencode(extension, picture)[1].tobytes()
 
 
-def saved(picture: Image.Image, **options: object) -> bytes:
+def saved(picture: Image.Image, **options: Any) -> bytes:
     file = io.BytesIO()
     picture.save(file, **options)
     return file.getvalue()

@@ -129,7 +129,7 @@ def test_missing_measurements_are_black_and_do_not_change_the_range() -> None:
 @pytest.mark.filterwarnings("error")
 def test_the_largest_floats_are_scaled() -> None:
     largest = np.finfo(np.float32).max
-    pixels = np.tile(np.float32([-largest, 1.0, largest, np.inf, -np.inf, np.nan]), (20, 1))
+    pixels = np.tile(np.array([-largest, 1.0, largest, np.inf, -np.inf, np.nan], np.float32), (20, 1))
     np.testing.assert_allclose(SteadyRange().to_bytes(pixels)[0], [0, 127, 255, 0, 0, 0], atol=1)
 
 

@@ -35,6 +35,7 @@ def cut_out() -> Image.Image:
 
 WHITE = Image.fromarray(OBJECT.astype(np.uint8) * 255)
 LABEL = Image.fromarray(OBJECT.astype(np.uint8))
+PNG = cv2.imencode(".png", np.array(WHITE))[1].tobytes()
 
 
 @pytest.mark.parametrize(
@@ -61,7 +62,10 @@ LABEL = Image.fromarray(OBJECT.astype(np.uint8))
         ("probability.tiff", Image.fromarray(OBJECT.astype(np.float32) * np.float32(0.9)).save),
         ("white.jpg", WHITE.save),
         ("colour.jpeg", lambda path: WHITE.convert("RGB").save(path, quality=40)),
-        (os.fsdecode(b"caf\xe9.png"), lambda path: Path(path).write_bytes(cv2.imencode(".png", np.array(WHITE))[1])),
+        (
+            os.fsdecode(b"caf\xe9.png"),
+            lambda path: Path(path).write_bytes(PNG),
+        ),
     ],
 )
 def test_a_mask_is_read_from(name: str, save: Callable[[str], object], tmp_path: Path) -> None:

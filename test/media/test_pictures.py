@@ -33,7 +33,8 @@ def fill(folder: Path, *names: str, size: tuple[int, int] = (6, 8)) -> list[Path
 
 def test_a_file_name_may_have_any_bytes(tmp_path: Path) -> None:
     write_picture(tmp_path / NOT_UTF8, np.eye(4, dtype=np.uint8))
-    assert np.array_equal(read_picture(tmp_path / NOT_UTF8, cv2.IMREAD_UNCHANGED), np.eye(4))
+    picture = read_picture(tmp_path / NOT_UTF8, cv2.IMREAD_UNCHANGED)
+    assert picture is not None and np.array_equal(picture, np.eye(4))
 
 
 def test_a_file_that_is_no_picture_is_read_as_none(tmp_path: Path) -> None:

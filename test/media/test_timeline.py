@@ -25,10 +25,17 @@ def run(track_id: int, states: Iterable[TrackState]) -> list[TrackRow]:
     ]
 
 
+def read(path: Path) -> np.ndarray:
+    """(H, W, 3) uint8 BGR"""
+    picture = cv2.imread(str(path))
+    assert picture is not None
+    return picture
+
+
 def pixels(path: Path, colour: str) -> int:
     """How many pixels of a PNG have a colour (#rrggbb)."""
     blue_green_red = bytes.fromhex(colour[1:])[::-1]
-    return int((cv2.imread(str(path)) == np.frombuffer(blue_green_red, np.uint8)).all(axis=2).sum())
+    return int((read(path) == np.frombuffer(blue_green_red, np.uint8)).all(axis=2).sum())
 
 
 GREEN, YELLOW, RED = "#a6dcca", "#f9da8f", "#eba792"  # visible, occluded, lost
@@ -50,7 +57,7 @@ def test_every_object_has_a_lane(tmp_path: Path) -> None:
     for count in (1, 5):
         rows = [row for track_id in range(1, count + 1) for row in run(track_id, [TrackState.VISIBLE])]
         write_timeline(rows, [], tmp_path / "timeline.png", COLOURS)
-        heights.append(len(cv2.imread(str(tmp_path / "timeline.png"))))
+        heights.append(len(read(tmp_path / "timeline.png")))
     assert heights[1] > heights[0] + 4 * 50
 
 
@@ -91,7 +98,7 @@ def test_time_starts_at_the_first_image(tmp_path: Path) -> None:
     for late in (0.0, 2.0):
         rows = [replace(row, stamp=row.stamp + late) for row in run(1, [TrackState.VISIBLE])]
         write_timeline(rows, [], path, {})
-        lane = (cv2.imread(str(path))[150:] == (0xCA, 0xDC, 0xA6)).all(axis=2).any(axis=0)
+        lane = (read(path)[150:] == (0xCA, 0xDC, 0xA6)).all(axis=2).any(axis=0)
         columns.append(np.flatnonzero(lane))
     assert columns[1][0] > columns[0][0] + 400
 
@@ -101,7 +108,7 @@ def test_each_lane_has_a_scale_of_presence(tmp_path: Path) -> None:
     for lanes in (0, 1, 4):
         rows = [row for i in range(lanes) for row in run(i + 1, [TrackState.VISIBLE])]
         write_timeline(rows, [], tmp_path / "timeline.png", {})
-        right = cv2.imread(str(tmp_path / "timeline.png"))[80:-70, -60:]
+        right = read(tmp_path / "timeline.png")[80:-70, -60:]
         counts.append((right.min(axis=2) < 128).sum())
     assert counts[0] == 0 < counts[1] < counts[2]
 

@@ -5,6 +5,7 @@ import resource
 import struct
 import subprocess
 import sys
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
@@ -177,27 +178,27 @@ def test_a_file_that_cannot_be_written_is_named_with_the_reason(tmp_path: Path) 
 
 @pytest.mark.parametrize("read", [probe, lambda path: next(read_frames(path))])
 class TestAFileThatIsNoVideo:
-    def test_is_missing(self, read, tmp_path: Path) -> None:
+    def test_is_missing(self, read: Callable[[Path], object], tmp_path: Path) -> None:
         with pytest.raises(VideoError, match="nothing.mp4 does not exist"):
             read(tmp_path / "nothing.mp4")
 
-    def test_is_a_folder(self, read, tmp_path: Path) -> None:
+    def test_is_a_folder(self, read: Callable[[Path], object], tmp_path: Path) -> None:
         with pytest.raises(VideoError, match="is a folder, expected a file such as an mp4"):
             read(tmp_path)
 
-    def test_is_something_else(self, read, tmp_path: Path) -> None:
+    def test_is_something_else(self, read: Callable[[Path], object], tmp_path: Path) -> None:
         path = tmp_path / "text.mp4"
         path.write_text("no video")
         with pytest.raises(VideoError, match="cannot be read"):
             read(path)
 
-    def test_is_empty(self, read, tmp_path: Path) -> None:
+    def test_is_empty(self, read: Callable[[Path], object], tmp_path: Path) -> None:
         path = tmp_path / "empty.mp4"
         path.touch()
         with pytest.raises(VideoError, match="cannot be read"):
             read(path)
 
-    def test_is_cut_off_before_its_first_frame(self, read, tmp_path: Path) -> None:
+    def test_is_cut_off_before_its_first_frame(self, read: Callable[[Path], object], tmp_path: Path) -> None:
         path = tmp_path / "clip.mp4"
         path.write_bytes(DEMO_CLIP.read_bytes()[:4000])  # its index is whole
         with pytest.raises(VideoError, match="has no frames"):
@@ -207,7 +208,8 @@ class TestAFileThatIsNoVideo:
 def test_labels_keep_their_values(tmp_path: Path) -> None:
     labels = np.arange(256, dtype=np.uint8).reshape(16, 16)
     write_labels(tmp_path / "0.png", labels)
-    assert np.array_equal(cv2.imread(str(tmp_path / "0.png"), cv2.IMREAD_UNCHANGED), labels)
+    written = cv2.imread(str(tmp_path / "0.png"), cv2.IMREAD_UNCHANGED)
+    assert written is not None and np.array_equal(written, labels)
 
 
 def test_labels_that_cannot_be_written_are_named(tmp_path: Path) -> None:

@@ -79,11 +79,11 @@ def test_products_of_bfloat16_are_attention(small_chunks: None, batch: int, leng
 
 def test_attention_is_learnt_in_products_of_bfloat16() -> None:
     def gradients(precise: bool) -> list[torch.Tensor]:
-        inputs = [random(3, 2, 40, 16, seed=seed).requires_grad_() for seed in range(3)]
+        query, key, value = (random(3, 2, 40, 16, seed=seed).requires_grad_() for seed in range(3))
         with torch.autocast("cpu", torch.bfloat16, enabled=not precise):
-            mixed = attend(*inputs)
+            mixed = attend(query, key, value)
         assert mixed.dtype is (torch.float32 if precise else torch.bfloat16)
-        return [*torch.autograd.grad(mixed.float().square().sum(), inputs)]
+        return [*torch.autograd.grad(mixed.float().square().sum(), (query, key, value))]
 
     for found, expected in zip(gradients(precise=False), gradients(precise=True)):
         assert torch.allclose(found, expected, atol=0.02 * float(expected.abs().max()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +55,7 @@ def assert_same(found: Any, expected: Any) -> None:
 
 
 @pytest.fixture(autouse=True)
-def inference():
+def inference() -> Iterator[None]:
     with torch.inference_mode():
         yield
 

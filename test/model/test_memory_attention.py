@@ -1,5 +1,7 @@
 """Memory attention: a memory is a set of entries, of which only the valid ones count."""
 
+from typing import Any
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -35,7 +37,8 @@ def test_every_object_gets_its_own_features(model: Sam2) -> None:
     conditioned = read(model, memory(objects=2))
     assert conditioned.shape == (2, 128, 4, 4)
     assert not torch.allclose(conditioned[0], conditioned[1])
-    first = Memory(*(part[:1] for part in memory(objects=2)[:4]))
+    both = memory(objects=2)
+    first = Memory(both.spatial[:1], both.spatial_row[:1], both.pointers[:1], both.pointer_age[:1])
     assert torch.allclose(conditioned[:1], read(model, first), atol=1e-5)
 
 
@@ -66,7 +69,7 @@ def test_invalid_entries_are_ignored(model: Sam2) -> None:
         {"pointer_valid": torch.ones(1, 4, dtype=torch.bool)},
     ],
 )
-def test_all_entries_are_valid_by_default(model: Sam2, valid: dict[str, torch.Tensor]) -> None:
+def test_all_entries_are_valid_by_default(model: Sam2, valid: dict[str, Any]) -> None:
     assert torch.allclose(read(model, memory()._replace(**valid)), read(model, memory()), atol=1e-5)
 
 

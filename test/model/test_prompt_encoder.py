@@ -15,7 +15,8 @@ def test_a_click_is_encoded_at_the_centre_of_its_pixel_with_its_label(model: Sam
     encoder = model.sam_prompt_encoder
     tokens = encoder.encode_points(points((PointLabel.POSITIVE, 15.5, 31.5)))
     position = encoder.pe_layer(torch.tensor([16 / 64, 32 / 64]))
-    assert torch.allclose(tokens[0, 0], position + encoder.point_embeddings[1].weight[0], atol=1e-6)
+    positive = encoder.get_parameter("point_embeddings.1.weight")[0]
+    assert torch.allclose(tokens[0, 0], position + positive, atol=1e-6)
 
 
 @pytest.mark.parametrize("label", [label for label in PointLabel if label >= 0])

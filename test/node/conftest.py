@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -234,7 +235,7 @@ class Robot:
         topics = ("tracks", "events", "masks", "target_mask", "overlay")
         for topic in topics:
             full = f"{self._prefix}/{topic}"
-            self.wait_for(lambda full=full: self.node.count_publishers(full), f"publisher of {full}")
+            self.wait_for(partial(self.node.count_publishers, full), f"publisher of {full}")
 
     @property
     def state(self) -> str:

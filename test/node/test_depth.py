@@ -3,11 +3,13 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import tf2_ros
 from geometry_msgs.msg import Quaternion, Transform, TransformStamped, Vector3
 from sam2_ros.msg import Track, TrackArray, TrackEvent
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
@@ -16,6 +18,10 @@ from std_msgs.msg import Header
 from sam2_ros.depth.lifting import DepthImage, Intrinsics, lift
 from sam2_ros.node import qos
 from sam2_ros.node.conversions.messages import image_message, nearest_time, seconds
+
+from .conftest import Robot
+
+pytestmark = pytest.mark.distribution
 
 HEIGHT, WIDTH = 96, 128
 K = [110.0, 0.0, 64.0, 0.0, 100.0, 48.0, 0.0, 0.0, 1.0]
@@ -27,7 +33,7 @@ DEPTH = (1.5 + 0.001 * np.mgrid[:HEIGHT, :WIDTH].sum(axis=0)).astype(np.float32)
 class DepthCamera:
     """Depth and camera_info beside the robot's camera, and what the node publishes with them."""
 
-    robot: Any
+    robot: Robot
     points: list[PointCloud2] = field(default_factory=list)
     target_depths: list[Image] = field(default_factory=list)
 
@@ -65,7 +71,7 @@ class DepthCamera:
                 return tracks, tracks.tracks[0]
         raise AssertionError(f"the track never became so; the node's log:\n{self.robot.tracker.log}")
 
-    def of(self, received: list, header: Header) -> Any:
+    def of(self, received: list[Any], header: Header) -> Any:
         """What was published for an image."""
         return self.robot.wait_for(lambda: [m for m in list(received) if m.header.stamp == header.stamp], "output")[0]
 
@@ -74,7 +80,7 @@ def is_placed(track: Track) -> bool:
     return track.has_position
 
 
-def health(robot: Any) -> str:
+def health(robot: Robot) -> str:
     return robot.diagnostics[-1].status[0].message if robot.diagnostics else ""
 
 
@@ -87,7 +93,7 @@ def pixels(message: Image) -> np.ndarray:
     return np.frombuffer(message.data, kind).reshape(message.height, message.width)
 
 
-def equip(robot: Any) -> DepthCamera:
+def equip(robot: Robot) -> DepthCamera:
     """Wait until the node is subscribed to depth and tracks one object."""
     robot.bring_up()
     camera = DepthCamera(robot)
@@ -99,8 +105,7 @@ def equip(robot: Any) -> DepthCamera:
 
 
 @pytest.fixture(scope="module")
-def shared_camera(start: Callable[..., Any]) -> DepthCamera:
-    pytest.importorskip("message_filters")
+def shared_camera(start: Callable[..., Robot]) -> DepthCamera:
     return equip(start(depth=True, image_timeout=1.0, image_reliability="reliable", image_depth=20))
 
 
@@ -112,6 +117,25 @@ def camera(shared_camera: DepthCamera) -> DepthCamera:
 
 
 # ---- what comes out
+
+
+def test_measured_objects_are_published_as_3d_detections(camera: DepthCamera) -> None:
+    messages = pytest.importorskip("vision_msgs.msg")
+    received: list[Any] = []
+    camera.robot.node.create_subscription(
+        messages.Detection3DArray, "/sam2_tracker/detections_3d", received.append, qos.profile("reliable", 100)
+    )
+
+    def shown() -> Any:
+        tracks = camera.show()
+        time.sleep(0.2)
+        return [(tracks, message) for message in list(received) if message.header.stamp == tracks.header.stamp]
+
+    tracks, message = camera.robot.wait_for(shown, "3-D detections")[0]
+    (detection,), (track,) = message.detections, tracks.tracks
+    assert (message.header.frame_id, detection.id) == ("optical", str(track.id))
+    assert vector(detection.results[0].pose.pose.position) == vector(track.position)
+    assert vector(detection.bbox.size) == vector(track.extent)
 
 
 def test_position_and_extent_are_those_of_the_mask_on_the_depth(camera: DepthCamera) -> None:
@@ -196,7 +220,7 @@ def test_every_image_is_processed_while_depth_is_missing(camera: DepthCamera) ->
     robot = camera.robot
     for _ in range(5):
         header = robot.send(robot.next_stamp())
-        (track,) = robot.wait_for(lambda header=header: robot.tracks_of(header), "tracks")[-1].tracks
+        (track,) = robot.wait_for(partial(robot.tracks_of, header), "tracks")[-1].tracks
         assert track.state == Track.VISIBLE and not track.has_position
     camera.show_until(is_placed)
 
@@ -257,9 +281,8 @@ def test_depth_is_used_again_after_reactivation(camera: DepthCamera) -> None:
 
 
 @pytest.fixture(scope="module")
-def latched_camera(start: Callable[..., Any]) -> DepthCamera:
+def latched_camera(start: Callable[..., Robot]) -> DepthCamera:
     """Whose camera_info is published once, latched and without a stamp, before the node is activated."""
-    pytest.importorskip("message_filters")
     robot = start("latched", depth=True, image_reliability="reliable", image_depth=20, image_timeout=1.0)
     publisher = robot.node.create_publisher(CameraInfo, "camera_info", qos.transient_local(1))
     publisher.publish(CameraInfo(height=HEIGHT, width=WIDTH, k=K))
@@ -278,15 +301,14 @@ def test_one_transient_local_camera_info_without_a_stamp_gives_positions(latched
         header = Header(stamp=nearest_time(robot.next_stamp()), frame_id="optical")
         latched_camera.depth.publish(image_message(DEPTH, "32FC1", header))
         robot.send(seconds(header.stamp))
-        (track,) = robot.wait_for(lambda header=header: robot.tracks_of(header), "tracks")[-1].tracks
+        (track,) = robot.wait_for(partial(robot.tracks_of, header), "tracks")[-1].tracks
         if track.has_position:
             return
     raise AssertionError(f"no position; the node's log:\n{robot.tracker.log}")
 
 
 @pytest.fixture(scope="module")
-def loose_camera(start: Callable[..., Any]) -> DepthCamera:
-    pytest.importorskip("message_filters")
+def loose_camera(start: Callable[..., Robot]) -> DepthCamera:
     robot = start("loose", depth=True, depth_slop=15.0, image_reliability="reliable", image_depth=20)
     return equip(robot)
 
@@ -309,14 +331,12 @@ def test_an_equal_stamp_is_preferred_to_one_within_the_slop(loose_camera: DepthC
         header = robot.send(stamp)
         time.sleep(0.03)
         loose_camera.measure(header)
-        tracks = robot.wait_for(lambda header=header: robot.tracks_of(header), "tracks")[-1]
+        tracks = robot.wait_for(partial(robot.tracks_of, header), "tracks")[-1]
         assert tracks.tracks[0].has_position
         assert tracks.tracks[0].position.z < 2.0
 
 
-def test_positions_and_clouds_are_in_the_target_frame_at_the_stamp(start: Callable[..., Any]) -> None:
-    pytest.importorskip("message_filters")
-    tf2_ros = pytest.importorskip("tf2_ros")
+def test_positions_and_clouds_are_in_the_target_frame_at_the_stamp(start: Callable[..., Robot]) -> None:
     robot = start("looks_from_afar", depth=True, target_frame="base", image_reliability="reliable", image_depth=20)
     camera = equip(robot)
     _, track = camera.show_until(lambda track: True)
@@ -342,7 +362,7 @@ def test_positions_and_clouds_are_in_the_target_frame_at_the_stamp(start: Callab
         header = Header(stamp=nearest_time(stamp), frame_id="optical")
         camera.measure(header)
         robot.send(stamp)
-        tracks = robot.wait_for(lambda header=header: robot.tracks_of(header), "tracks")[-1]
+        tracks = robot.wait_for(partial(robot.tracks_of, header), "tracks")[-1]
         if tracks.tracks[0].has_position:
             break
     (track,) = tracks.tracks
@@ -358,7 +378,7 @@ def test_positions_and_clouds_are_in_the_target_frame_at_the_stamp(start: Callab
 
 
 def test_without_message_filters_the_package_is_reported_and_tracking_continues(
-    start: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    start: Callable[..., Robot], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for package in ("message_filters", "tf2_ros"):
         (tmp_path / f"{package}.py").write_text("raise ModuleNotFoundError(f'No module named {__name__!r}')\n")

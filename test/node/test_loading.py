@@ -2,6 +2,7 @@
 
 import os
 from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
@@ -15,7 +16,7 @@ from sam2_ros.tracking.presets import PRESETS
 from sam2_ros.tracking.warm_up import compiled
 
 
-def test_every_parameter_of_the_tracker_reaches_it(weights):
+def test_every_parameter_of_the_tracker_reaches_it(weights: Path) -> None:
     parameters = Parameters(
         checkpoint=str(weights),
         image_size=128,
@@ -58,7 +59,7 @@ def test_every_parameter_of_the_tracker_reaches_it(weights):
     )
 
 
-def test_a_preset_sets_the_parameters_that_are_0(weights):
+def test_a_preset_sets_the_parameters_that_are_0(weights: Path) -> None:
     config = build_tracker(
         Parameters(checkpoint=str(weights), image_size=64, device="cpu", preset="fast", encode_every=7)
     ).config
@@ -70,7 +71,7 @@ def test_a_preset_sets_the_parameters_that_are_0(weights):
     )
 
 
-def test_the_default_preset_is_quality(weights):
+def test_the_default_preset_is_quality(weights: Path) -> None:
     config = build_tracker(Parameters(checkpoint=str(weights), image_size=64, device="cpu")).config
     plain = TrackerConfig()
     assert (config.recent_memories, config.memory_pooling, config.encode_every) == (
@@ -80,15 +81,17 @@ def test_the_default_preset_is_quality(weights):
     )
 
 
-def test_contradicting_durations_are_refused():
+def test_contradicting_durations_are_refused() -> None:
     with pytest.raises(ValueError, match="occluded_after is 2 s and lost_after 1 s"):
         build_tracker(Parameters(occluded_after=2.0))
 
 
 @pytest.mark.slow
-def test_the_model_is_compiled_before_the_first_frame_with_progress_in_the_log(weights, monkeypatch):
+def test_the_model_is_compiled_before_the_first_frame_with_progress_in_the_log(
+    weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(loading, "compiled", partial(compiled, backend="eager"))
-    reports = []
+    reports: list[str] = []
     parameters = Parameters(checkpoint=str(weights), image_size=64, device="cpu", max_objects=1, compile=True)
     tracker = build_tracker(parameters, reports.append)
     assert isinstance(tracker.model, CompiledSam2)
@@ -96,21 +99,23 @@ def test_the_model_is_compiled_before_the_first_frame_with_progress_in_the_log(w
     assert warming_up == ["warming up for 1 object", "warming up for 2 objects"]
 
 
-def test_the_precision_is_reported_with_its_reason(weights):
-    reports = []
+def test_the_precision_is_reported_with_its_reason(weights: Path) -> None:
+    reports: list[str] = []
     build_tracker(Parameters(checkpoint=str(weights), image_size=64, device="cpu"), reports.append)
     assert "precision is float32: on a CPU, bfloat16 is faster only for images of 384 pixels or more" in reports
 
 
 @pytest.mark.slow
-def test_a_missing_compiler_is_reported(weights, monkeypatch, tmp_path):
+def test_a_missing_compiler_is_reported(weights: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("torch._inductor.config.cpp.cxx", ("no-such-compiler",))
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
     with pytest.raises(ValueError, match=r"no-such-compiler.*install a C\+\+ compiler .* or set compile to false"):
         build_tracker(Parameters(checkpoint=str(weights), image_size=64, device="cpu", compile=True))
 
 
-def test_one_core_is_reserved_for_the_executor_unless_the_environment_sets_the_threads(monkeypatch):
+def test_one_core_is_reserved_for_the_executor_unless_the_environment_sets_the_threads(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     threads = torch.get_num_threads()
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     reserve_executor_core()

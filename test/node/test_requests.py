@@ -2,6 +2,8 @@
 
 import itertools
 import time
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from geometry_msgs.msg import Point, PointStamped
@@ -13,12 +15,14 @@ from std_srvs.srv import SetBool, Trigger
 
 from sam2_ros.node.conversions.messages import nearest_time
 
+from .conftest import Robot
+
 CLICKS, CALLS = 100, 20
 TIMEOUT = 120.0  # seconds
 
 
 @pytest.fixture(scope="module")
-def roomy_robot(start):
+def roomy_robot(start: Callable[..., Robot]) -> Robot:
     """An active node with room for more objects than its queue has for requests."""
     robot = start("roomy_tracker", max_objects=CLICKS + CALLS, history=8, prompt_timeout=60.0)
     robot.bring_up()
@@ -27,7 +31,7 @@ def roomy_robot(start):
 
 
 @pytest.fixture
-def robot(roomy_robot):
+def robot(roomy_robot: Robot) -> Robot:
     """The module's node, active and without objects."""
     if roomy_robot.state == "inactive":
         assert roomy_robot.change("activate") == [True]
@@ -36,7 +40,7 @@ def robot(roomy_robot):
     return roomy_robot
 
 
-def results_of(calls: list) -> list:
+def results_of(calls: list[Any]) -> list[Any]:
     deadline = time.monotonic() + TIMEOUT
     while not all(call.done() for call in calls):
         assert time.monotonic() < deadline, f"{sum(call.done() for call in calls)} of {len(calls)} calls are answered"
@@ -44,11 +48,11 @@ def results_of(calls: list) -> list:
     return [call.result() for call in calls]
 
 
-def of_kind(robot, kind: int) -> list[TrackEvent]:
+def of_kind(robot: Robot, kind: int) -> list[TrackEvent]:
     return [event for event in list(robot.events) if event.type == kind]
 
 
-def wait_for_verdicts(robot, prompts: int) -> None:
+def wait_for_verdicts(robot: Robot, prompts: int) -> None:
     """Until each of so many prompts has been started or rejected, and a moment more."""
     robot.wait_for(
         lambda: len(of_kind(robot, TrackEvent.STARTED)) + len(of_kind(robot, TrackEvent.PROMPT_REJECTED)) >= prompts,
@@ -57,7 +61,7 @@ def wait_for_verdicts(robot, prompts: int) -> None:
     time.sleep(1.0)
 
 
-def test_each_prompt_of_a_flood_is_started_or_rejected_as_its_response_says(robot):
+def test_each_prompt_of_a_flood_is_started_or_rejected_as_its_response_says(robot: Robot) -> None:
     header = robot.show().header
     for _ in range(3):
         robot.show()
@@ -86,7 +90,7 @@ def test_each_prompt_of_a_flood_is_started_or_rejected_as_its_response_says(robo
     assert "never retrieved" not in robot.tracker.log
 
 
-def test_refused_calls_log_only_the_reason(robot):
+def test_refused_calls_log_only_the_reason(robot: Robot) -> None:
     client = robot.connected_client(RemoveObject, "remove_object")
     answers = results_of([client.call_async(RemoveObject.Request(object_id=4711)) for _ in range(50)])
     assert not any(answer.success for answer in answers)
@@ -94,7 +98,7 @@ def test_refused_calls_log_only_the_reason(robot):
     assert "request refused: there is no object 4711" in robot.tracker.log
 
 
-def test_deactivation_rejects_waiting_prompts_by_events(robot):
+def test_deactivation_rejects_waiting_prompts_by_events(robot: Robot) -> None:
     ahead = Header(stamp=nearest_time(robot.next_stamp() + 100.0), frame_id="optical")
     for _ in range(5):
         robot.prompt(Prompt(header=ahead, clicks=[robot.middle]))
@@ -106,7 +110,7 @@ def test_deactivation_rejects_waiting_prompts_by_events(robot):
 
 
 @pytest.mark.parametrize("delay", [0.0, 0.05, 0.2, 0.5])
-def test_a_call_that_took_effect_succeeds_though_the_node_is_deactivated_meanwhile(robot, delay):
+def test_a_call_that_took_effect_succeeds_though_the_node_is_deactivated_meanwhile(robot: Robot, delay: float) -> None:
     headers = [robot.show().header for _ in range(8)]
     adding = robot.connected_client(AddObject, "add_object")
     changing = robot.connected_client(ChangeState, "change_state")
@@ -126,7 +130,7 @@ def test_a_call_that_took_effect_succeeds_though_the_node_is_deactivated_meanwhi
     robot.wait_for(lambda: [track.id for track in robot.show().tracks] == started, f"tracks of {started}")
 
 
-def test_every_call_gets_a_response_in_every_order_of_lifecycle_transitions(robot):
+def test_every_call_gets_a_response_in_every_order_of_lifecycle_transitions(robot: Robot) -> None:
     transitions = ("configure", "activate", "deactivate", "cleanup")
     requests = {
         "add_object": (AddObject, AddObject.Request(prompt=Prompt(clicks=[Click(x=5.0, y=5.0)]))),

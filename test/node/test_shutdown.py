@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 import pytest
@@ -32,7 +32,11 @@ from sam2_ros.media.video import probe
 from sam2_ros.node import qos
 from sam2_ros.node.conversions.messages import image_message, nearest_time
 
+from .conftest import Robot, Tracker
+
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("fresh_ros")]
+
+Argument = TypeVar("Argument")
 
 LIMIT = 5.0  # seconds from the signal to the end of the process
 SIDE_BY_SIDE = 3
@@ -49,7 +53,7 @@ INTERRUPTIONS: tuple[tuple[signal.Signals, ...], ...] = (
 class Program:
     """A process whose output goes to a file."""
 
-    process: subprocess.Popen
+    process: subprocess.Popen[bytes]
     log: Path
 
     @classmethod
@@ -73,10 +77,10 @@ class Program:
         assert seconds < LIMIT, f"{seconds:.1f} s:\n{text}"
 
 
-def side_by_side(attempt: Callable[..., None], *arguments: Iterable[Any]) -> None:
-    """Calls `attempt` with each set of arguments, a few at a time."""
+def side_by_side(attempt: Callable[[Argument], None], arguments: Iterable[Argument]) -> None:
+    """Calls `attempt` with each argument, a few at a time."""
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-        for _ in pool.map(attempt, *arguments):
+        for _ in pool.map(attempt, arguments):
             pass
 
 
@@ -89,7 +93,7 @@ PARAMETER = Parameter("prompt_timeout", value=1.0).to_parameter_msg()
 class Situation:
     """A tracker that is called, shown images and prompted without a thought of whether it answers."""
 
-    def __init__(self, robot: Any, name: str, chance: random.Random) -> None:
+    def __init__(self, robot: Robot, name: str, chance: random.Random) -> None:
         self.chance = chance
         self.robot = robot
         self._prefix = f"/{name}"
@@ -158,7 +162,10 @@ def deactivating(situation: Situation) -> None:
     ("moment", "tries"), [(None, 8), (configuring, 6), (activating, 4), (flooded, 8), (deactivating, 6)]
 )
 def test_a_signal_ends_the_tracker_at_any_moment(
-    start_process: Callable, make_robot: type, moment: Callable[[Situation], None] | None, tries: int
+    start_process: Callable[..., Tracker],
+    make_robot: type[Robot],
+    moment: Callable[[Situation], None] | None,
+    tries: int,
 ) -> None:
     """None: while it imports."""
 
@@ -179,7 +186,7 @@ def test_a_signal_ends_the_tracker_at_any_moment(
     side_by_side(attempt, range(tries))
 
 
-def test_calls_in_flight_get_a_response_before_the_process_ends(start: Callable) -> None:
+def test_calls_in_flight_get_a_response_before_the_process_ends(start: Callable[..., Robot]) -> None:
     robot = start("answering_tracker", image_size=64)
     robot.bring_up()
     robot.show()
@@ -193,7 +200,7 @@ def test_calls_in_flight_get_a_response_before_the_process_ends(start: Callable)
     assert call.done() and "the node was deactivated" in call.result().message
 
 
-def test_a_configuration_that_takes_minutes_is_interrupted(start: Callable) -> None:
+def test_a_configuration_that_takes_minutes_is_interrupted(start: Callable[..., Robot]) -> None:
     robot = start("compiling_tracker", image_size=64, compile=True)
     robot.connected_client(ChangeState, "change_state").call_async(asking_for("configure"))
     robot.wait_for_log("warming up")

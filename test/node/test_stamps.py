@@ -1,6 +1,7 @@
 """Stamps of images and prompts as real drivers publish them, through the node."""
 
 import time
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -11,9 +12,11 @@ from std_msgs.msg import Header
 
 from sam2_ros.node.conversions.messages import image_message, nearest_time, seconds
 
+from .conftest import Robot
+
 
 @pytest.fixture(scope="module")
-def shared_robot(start):
+def shared_robot(start: Callable[..., Robot]) -> Robot:
     """A node without other warnings."""
     robot = start("stamp_tracker", image_timeout=600.0)
     robot.bring_up()
@@ -24,22 +27,22 @@ def noise() -> np.ndarray:
     return np.random.default_rng(1).integers(0, 256, (96, 128, 3), np.uint8)
 
 
-def values(robot) -> dict[str, str]:
+def values(robot: Robot) -> dict[str, str]:
     """The newest diagnostics."""
     return {entry.key: entry.value for entry in robot.diagnostics[-1].status[0].values}
 
 
-def count(robot, key: str) -> int:
+def count(robot: Robot, key: str) -> int:
     robot.wait_for(lambda: robot.diagnostics, "diagnostics")
     return int(values(robot)[key])
 
 
-def resets(robot) -> list[TrackEvent]:
+def resets(robot: Robot) -> list[TrackEvent]:
     """Those that stamps were the reason for."""
     return [event for event in robot.events if event.type == TrackEvent.RESET and "stamps" in event.reason]
 
 
-def test_a_permanent_jump_back_of_stamps_resets_the_tracker_with_a_reason(robot):
+def test_a_permanent_jump_back_of_stamps_resets_the_tracker_with_a_reason(robot: Robot) -> None:
     robot.add()
     newest = seconds(robot.show().header.stamp)
     tracks = robot.jump(newest - 60.0)
@@ -51,7 +54,7 @@ def test_a_permanent_jump_back_of_stamps_resets_the_tracker_with_a_reason(robot)
     assert len(robot.show().tracks) == 1
 
 
-def test_a_permanent_jump_ahead_of_stamps_is_accepted_and_objects_are_kept(robot):
+def test_a_permanent_jump_ahead_of_stamps_is_accepted_and_objects_are_kept(robot: Robot) -> None:
     tracked = robot.add().object_id
     tracks = robot.jump(seconds(robot.show().header.stamp) + 600.0)
     assert [track.id for track in tracks.tracks] == [tracked]
@@ -59,7 +62,7 @@ def test_a_permanent_jump_ahead_of_stamps_is_accepted_and_objects_are_kept(robot
 
 
 @pytest.mark.parametrize("offset", [4.4, -4.4, -1_000_000.0], ids=["ahead", "behind", "from boot"])
-def test_a_single_stray_stamp_is_ignored_and_counted(robot, offset):
+def test_a_single_stray_stamp_is_ignored_and_counted(robot: Robot, offset: float) -> None:
     tracked = robot.add().object_id
     newest = seconds(robot.show().header.stamp)
     robot.diagnostics.clear()  # older ones may not count the strays of the last test
@@ -74,7 +77,7 @@ def test_a_single_stray_stamp_is_ignored_and_counted(robot, offset):
     assert resets(robot) == []
 
 
-def test_a_prompt_on_an_image_whose_stamp_is_ignored_is_rejected(robot):
+def test_a_prompt_on_an_image_whose_stamp_is_ignored_is_rejected(robot: Robot) -> None:
     newest = seconds(robot.show().header.stamp)
     stray = robot.send(newest - 30.0)
     robot.prompt(Prompt(header=stray, clicks=[robot.middle]))
@@ -86,7 +89,7 @@ OUT_OF_RANGE = [Time(sec=2**31 - 1), Time(sec=-5), Time(sec=1, nanosec=1_000_000
 
 
 @pytest.mark.parametrize("stamp", OUT_OF_RANGE, ids=["near the limit", "negative", "nanoseconds"])
-def test_a_stamp_out_of_range_is_refused_with_a_reason_and_tracking_continues(robot, stamp):
+def test_a_stamp_out_of_range_is_refused_with_a_reason_and_tracking_continues(robot: Robot, stamp: Time) -> None:
     tracked = robot.add().object_id
     reason = f"sec {stamp.sec} and nanosec {stamp.nanosec}, expected sec in 0.."
     header = Header(stamp=stamp, frame_id="optical")
@@ -102,7 +105,7 @@ def test_a_stamp_out_of_range_is_refused_with_a_reason_and_tracking_continues(ro
     assert [track.id for track in robot.show().tracks] == [tracked]
 
 
-def test_repeated_and_late_images_are_ignored_and_counted(robot):
+def test_repeated_and_late_images_are_ignored_and_counted(robot: Robot) -> None:
     tracked = robot.add().object_id
     shown = robot.show().header
     before = count(robot, "frames out of order")
@@ -118,7 +121,7 @@ def test_repeated_and_late_images_are_ignored_and_counted(robot):
 # ---- streams with mostly invalid stamps
 
 
-def stream(robot, *headers: Header) -> str:
+def stream(robot: Robot, *headers: Header) -> str:
     """Sends images of these headers in turn until the diagnostics warn; the warning, which is logged, too."""
     for i in range(400):
         robot.send_message(image_message(noise(), "rgb8", headers[i % len(headers)]))
@@ -131,7 +134,7 @@ def stream(robot, *headers: Header) -> str:
 
 
 @pytest.fixture
-def healthy(robot):
+def healthy(robot: Robot) -> Robot:
     """A node without warnings."""
     for _ in range(200):
         robot.send(robot.next_stamp())
@@ -141,16 +144,16 @@ def healthy(robot):
     raise AssertionError(robot.diagnostics[-1].status[0].message)
 
 
-def test_images_with_equal_stamps_cause_a_warning(healthy):
+def test_images_with_equal_stamps_cause_a_warning(healthy: Robot) -> None:
     text = stream(healthy, Header(stamp=nearest_time(healthy.next_stamp()), frame_id="optical"))
     assert "images are ignored: they repeat the newest stamp: let the driver stamp each image with its own time" in text
 
 
-def test_images_without_stamps_cause_a_warning(healthy):
+def test_images_without_stamps_cause_a_warning(healthy: Robot) -> None:
     assert "images are ignored: their stamps are zero" in stream(healthy, Header(frame_id="optical"))
 
 
-def test_two_cameras_on_one_topic_cause_a_warning_and_tracking_continues(healthy):
+def test_two_cameras_on_one_topic_cause_a_warning_and_tracking_continues(healthy: Robot) -> None:
     tracked = healthy.add().object_id
     frame_ids = ("left", "right")
     headers = [Header(stamp=nearest_time(healthy.next_stamp()), frame_id=frame_ids[i % 2]) for i in range(400)]

@@ -1,5 +1,6 @@
 """An absent object through the node, with a model that sees only what it is prompted with."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,14 @@ from std_msgs.msg import Header
 from sam2_ros.model import save_weights, seeded_model
 from sam2_ros.node.conversions.messages import image_message, seconds
 
+from .conftest import Robot
+
 HEIGHT, WIDTH = 96, 128
 START = 1_700_000_000.0
 
 
 @pytest.fixture(scope="module")
-def blind_robot(start, tmp_path_factory: pytest.TempPathFactory):
+def blind_robot(start: Callable[..., Robot], tmp_path_factory: pytest.TempPathFactory) -> Robot:
     """An active node whose objects are absent from the image after that of their prompt on."""
     weights: Path = tmp_path_factory.mktemp("blind") / "nano.safetensors"
     save_weights(seeded_model("nano", seed=0, occlusion_bias=-50.0), weights)
@@ -26,7 +29,7 @@ def blind_robot(start, tmp_path_factory: pytest.TempPathFactory):
 
 
 @pytest.fixture
-def robot(blind_robot):
+def robot(blind_robot: Robot) -> Robot:
     blind_robot.drop_objects()
     return blind_robot
 
@@ -37,7 +40,7 @@ def square() -> Image:
     return image_message(mask, "mono8", Header())
 
 
-def show_at(robot, *offsets: float) -> list[Track]:
+def show_at(robot: Robot, *offsets: float) -> list[Track]:
     """The tracks of the last of images that come so many seconds after the newest one."""
     newest = seconds(robot.tracks[-1].header.stamp)
     for offset in offsets:
@@ -45,7 +48,7 @@ def show_at(robot, *offsets: float) -> list[Track]:
     return tracks
 
 
-def test_an_absent_object_is_occluded_then_lost_with_the_seconds_of_its_absence(robot):
+def test_an_absent_object_is_occluded_then_lost_with_the_seconds_of_its_absence(robot: Robot) -> None:
     robot.show()
     robot.add(mask=square())
     (track,) = show_at(robot, 0.25)
@@ -56,7 +59,7 @@ def test_an_absent_object_is_occluded_then_lost_with_the_seconds_of_its_absence(
     assert robot.wait_for_event(TrackEvent.LOST).absence == pytest.approx(0.75, abs=1e-3)
 
 
-def test_a_prompt_reacquires_a_lost_object(robot):
+def test_a_prompt_reacquires_a_lost_object(robot: Robot) -> None:
     robot.show()
     track_id = robot.add(mask=square()).object_id
     show_at(robot, 0.25, 0.75)
@@ -67,7 +70,7 @@ def test_a_prompt_reacquires_a_lost_object(robot):
     assert event.absence == pytest.approx(0.75, abs=1e-3)
 
 
-def test_an_object_that_stays_lost_is_removed_with_a_reason(robot):
+def test_an_object_that_stays_lost_is_removed_with_a_reason(robot: Robot) -> None:
     robot.show()
     first = robot.add(mask=square())
     assert len(show_at(robot, 0.25, 0.75, 1.75)) == 1

@@ -104,12 +104,14 @@ def worker(processor: RecordingProcessor, statistics: Statistics) -> Iterator[Wo
     worker.close()
 
 
-def test_an_image_is_processed_and_flushed(worker, processor):
+def test_an_image_is_processed_and_flushed(worker: Worker, processor: RecordingProcessor) -> None:
     worker.put_image(image(1.0))
     processor.wait_for(1.0, "flush")
 
 
-def test_a_busy_worker_continues_with_the_newest_image(worker, processor, statistics):
+def test_a_busy_worker_continues_with_the_newest_image(
+    worker: Worker, processor: RecordingProcessor, statistics: Statistics
+) -> None:
     processor.hold(worker, 1.0)
     for stamp in (2.0, 3.0, 4.0):
         worker.put_image(image(stamp))
@@ -120,7 +122,9 @@ def test_a_busy_worker_continues_with_the_newest_image(worker, processor, statis
     assert statistics.dropped == 2
 
 
-def test_an_image_that_a_job_waits_for_is_not_dropped(worker, processor, statistics):
+def test_an_image_that_a_job_waits_for_is_not_dropped(
+    worker: Worker, processor: RecordingProcessor, statistics: Statistics
+) -> None:
     processor.hold(worker, 1.0)
     worker.submit(processor.job("prompt", image_stamp=2.0))
     for stamp in (2.0, 3.0, 4.0):
@@ -131,7 +135,9 @@ def test_an_image_that_a_job_waits_for_is_not_dropped(worker, processor, statist
     assert statistics.dropped == 1
 
 
-def test_a_job_that_keeps_no_image_runs_after_a_newer_one(worker, processor, statistics):
+def test_a_job_that_keeps_no_image_runs_after_a_newer_one(
+    worker: Worker, processor: RecordingProcessor, statistics: Statistics
+) -> None:
     processor.hold(worker, 1.0)
     worker.submit(replace(processor.job("detections", 2.0), keeps_image=False))
     for stamp in (2.0, 3.0):
@@ -142,12 +148,12 @@ def test_a_job_that_keeps_no_image_runs_after_a_newer_one(worker, processor, sta
     assert processor.entries.index(3.0) < processor.entries.index("detections")
 
 
-def test_a_job_without_an_image_runs_immediately(worker, processor):
+def test_a_job_without_an_image_runs_immediately(worker: Worker, processor: RecordingProcessor) -> None:
     worker.submit(processor.job("remove"))
     processor.wait_for("remove", "flush")
 
 
-def test_a_job_for_any_image_waits_for_the_first_one(worker, processor):
+def test_a_job_for_any_image_waits_for_the_first_one(worker: Worker, processor: RecordingProcessor) -> None:
     worker.submit(processor.job("prompt", image_stamp=ANY_IMAGE))
     worker.submit(processor.job("remove"))
     processor.wait_for("remove")
@@ -156,14 +162,14 @@ def test_a_job_for_any_image_waits_for_the_first_one(worker, processor):
     processor.wait_for("prompt")
 
 
-def test_a_job_for_a_processed_image_runs_immediately(worker, processor):
+def test_a_job_for_a_processed_image_runs_immediately(worker: Worker, processor: RecordingProcessor) -> None:
     worker.put_image(image(5.0))
     processor.wait_for(5.0)
     worker.submit(processor.job("prompt", image_stamp=3.0))
     processor.wait_for("prompt")
 
 
-def test_a_job_runs_before_its_image_is_flushed(worker, processor):
+def test_a_job_runs_before_its_image_is_flushed(worker: Worker, processor: RecordingProcessor) -> None:
     processor.hold(worker, 1.0)
     worker.submit(processor.job("prompt", image_stamp=1.0))
     processor.gate.set()
@@ -171,7 +177,7 @@ def test_a_job_runs_before_its_image_is_flushed(worker, processor):
     assert processor.entries.index("prompt") < processor.entries.index("flush")
 
 
-def test_jobs_run_in_the_order_of_submission(worker, processor):
+def test_jobs_run_in_the_order_of_submission(worker: Worker, processor: RecordingProcessor) -> None:
     processor.hold(worker, 1.0)
     names = [f"job {i}" for i in range(20)]
     for name in names:
@@ -181,7 +187,9 @@ def test_jobs_run_in_the_order_of_submission(worker, processor):
     assert [entry for entry in processor.entries if entry in names] == names
 
 
-def test_a_job_whose_image_does_not_arrive_before_the_deadline_is_refused(worker, processor):
+def test_a_job_whose_image_does_not_arrive_before_the_deadline_is_refused(
+    worker: Worker, processor: RecordingProcessor
+) -> None:
     worker.put_image(image(1.0))
     processor.wait_for(1.0)
     worker.submit(processor.job("prompt", image_stamp=9.0, timeout=0.05))
@@ -192,7 +200,7 @@ def test_a_job_whose_image_does_not_arrive_before_the_deadline_is_refused(worker
     assert "check the camera" in reason
 
 
-def test_a_job_that_is_due_runs_after_its_deadline(worker, processor):
+def test_a_job_that_is_due_runs_after_its_deadline(worker: Worker, processor: RecordingProcessor) -> None:
     processor.meanwhile = lambda: worker.submit(processor.job("remove", timeout=0.0))
     processor.steps_left = 1
     worker.put_image(image(1.0))
@@ -201,13 +209,17 @@ def test_a_job_that_is_due_runs_after_its_deadline(worker, processor):
     processor.wait_for(2.0)
 
 
-def test_a_job_that_times_out_during_a_pause_is_refused_with_that_reason(worker, processor):
+def test_a_job_that_times_out_during_a_pause_is_refused_with_that_reason(
+    worker: Worker, processor: RecordingProcessor
+) -> None:
     worker.paused = True
     worker.submit(processor.job("prompt", image_stamp=ANY_IMAGE, timeout=0.05))
     assert "the tracker is paused: call ~/enable with true" in processor.refusal("prompt")
 
 
-def test_images_are_dropped_during_a_pause(worker, processor, statistics):
+def test_images_are_dropped_during_a_pause(
+    worker: Worker, processor: RecordingProcessor, statistics: Statistics
+) -> None:
     worker.paused = True
     worker.put_image(image(1.0))
     worker.paused = False
@@ -217,14 +229,14 @@ def test_images_are_dropped_during_a_pause(worker, processor, statistics):
     assert statistics.dropped == 0
 
 
-def test_a_full_queue_refuses_jobs(worker, processor):
+def test_a_full_queue_refuses_jobs(worker: Worker, processor: RecordingProcessor) -> None:
     for i in range(MAX_JOBS):
         worker.submit(processor.job(f"job {i}", image_stamp=9.0))
     with pytest.raises(JobRefusedError, match=f"{MAX_JOBS} prompts and requests are waiting already"):
         worker.submit(processor.job("one too many", image_stamp=9.0))
 
 
-def test_closing_refuses_the_jobs_that_have_not_run(processor, statistics):
+def test_closing_refuses_the_jobs_that_have_not_run(processor: RecordingProcessor, statistics: Statistics) -> None:
     worker = Worker(processor, statistics)
     worker.submit(processor.job("prompt", image_stamp=9.0))
     worker.close()
@@ -233,19 +245,25 @@ def test_closing_refuses_the_jobs_that_have_not_run(processor, statistics):
         worker.submit(processor.job("late"))
 
 
+def divide_by_zero() -> None:
+    raise ZeroDivisionError("division by zero")
+
+
 @pytest.mark.parametrize("failure", [lambda worker: worker.put_image(image(1.0, "broken")), None], ids=["image", "job"])
-def test_a_failure_is_reported_and_the_thread_continues(worker, processor, failure: Callable[[Worker], None] | None):
+def test_a_failure_is_reported_and_the_thread_continues(
+    worker: Worker, processor: RecordingProcessor, failure: Callable[[Worker], None] | None
+) -> None:
     if failure:
         failure(worker)
         processor.wait_for("broken image")
     else:
-        worker.submit(Job(lambda: 1 / 0, lambda reason: None))
+        worker.submit(Job(divide_by_zero, lambda reason: None))
         processor.wait_for("division by zero")
     worker.put_image(image(2.0))
     processor.wait_for(2.0)
 
 
-def test_late_prompts_catch_up_step_by_step_between_images(processor, worker):
+def test_late_prompts_catch_up_step_by_step_between_images(processor: RecordingProcessor, worker: Worker) -> None:
     processor.hold(worker, 1.0)
     worker.put_image(image(2.0))
     processor.steps_left = 2
@@ -254,7 +272,7 @@ def test_late_prompts_catch_up_step_by_step_between_images(processor, worker):
     assert [entry for entry in processor.entries if entry != "flush"] == [1.0, "1 left", 2.0, "0 left"]
 
 
-def test_late_prompts_catch_up_without_further_images(processor, worker):
+def test_late_prompts_catch_up_without_further_images(processor: RecordingProcessor, worker: Worker) -> None:
     processor.steps_left = 5
     worker.submit(processor.job("anything"))
     processor.wait_for("0 left")
@@ -278,7 +296,7 @@ class DeferredJob:
         )
 
 
-def test_a_response_is_sent_once_it_is_ready(processor, worker):
+def test_a_response_is_sent_once_it_is_ready(processor: RecordingProcessor, worker: Worker) -> None:
     deferred = DeferredJob(processor, "prompt")
     worker.submit(deferred.job)
     processor.wait_for("prompt", "flush")
@@ -293,7 +311,9 @@ def test_a_response_is_sent_once_it_is_ready(processor, worker):
     assert processor.entries.count("response of prompt") == 1
 
 
-def test_a_full_queue_still_sends_the_response_of_a_job_that_has_run(processor, worker):
+def test_a_full_queue_still_sends_the_response_of_a_job_that_has_run(
+    processor: RecordingProcessor, worker: Worker
+) -> None:
     deferred = DeferredJob(processor, "prompt")
     worker.submit(deferred.job)
     processor.wait_for("prompt")
@@ -307,7 +327,7 @@ def test_a_full_queue_still_sends_the_response_of_a_job_that_has_run(processor, 
     worker.submit(processor.job("in its place", image_stamp=9.0))
 
 
-def test_closing_sends_the_responses_of_jobs_that_have_run(processor, worker):
+def test_closing_sends_the_responses_of_jobs_that_have_run(processor: RecordingProcessor, worker: Worker) -> None:
     deferred = DeferredJob(processor, "prompt")
     worker.submit(deferred.job)
     processor.wait_for("prompt")
@@ -316,7 +336,7 @@ def test_closing_sends_the_responses_of_jobs_that_have_run(processor, worker):
     assert not [entry for entry in processor.entries if isinstance(entry, tuple)]
 
 
-def test_closing_waits_for_an_image_no_longer_than_its_timeout(processor, worker):
+def test_closing_waits_for_an_image_no_longer_than_its_timeout(processor: RecordingProcessor, worker: Worker) -> None:
     processor.hold(worker, 1.0)
     worker.submit(processor.job("prompt", image_stamp=1.0))
     worker.close(timeout=0.05)

@@ -5,6 +5,7 @@ Recorded from facebookresearch/sam2, commit 2b90b9f, with
 Models are nano-sized with seeded weights; frames are computed with integers.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -29,10 +30,11 @@ def version(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="module")
-def inputs(version: str) -> golden.GoldenInputs:
+def inputs(version: str) -> Iterator[golden.GoldenInputs]:
     inputs = golden.golden_inputs(golden.SMALL[version])
-    inputs.model.encode_image = ours.EncodeOnce(inputs.model.encode_image)
-    return inputs
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(inputs.model, "encode_image", ours.EncodeOnce(inputs.model.encode_image))
+        yield inputs
 
 
 def distance(output: np.ndarray, recorded: np.ndarray) -> float:

@@ -1,6 +1,6 @@
 """Messages of small recordings, and a function that writes them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, W
 from sam2_ros.recordings.definitions import known_types
 
 STORE = known_types()
-TYPES = STORE.types
+TYPES: Mapping[str, Any] = STORE.types  # by their names; they are made at run time
 SECOND = 1_000_000_000
 START = 1_700_000_000 * SECOND + 123_456_789
 PERIOD = SECOND // 10

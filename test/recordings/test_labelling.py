@@ -49,7 +49,9 @@ Run = Callable[..., tuple[list[FrameResult], Labeller, list[str]]]
 def run(nano: Sam2) -> Run:
     """Labels /camera of a bag."""
 
-    def label(path: Path, prompts: Sequence[PlannedPrompt] = (), with_detections: bool = False):
+    def label(
+        path: Path, prompts: Sequence[PlannedPrompt] = (), with_detections: bool = False
+    ) -> tuple[list[FrameResult], Labeller, list[str]]:
         problems = Problems()
         labeller = Labeller(StreamingTracker(nano, TrackerConfig(history=1)), prompts, problems)
         with Bag(path) as bag, Bag(path) as apart:
@@ -79,6 +81,19 @@ def test_each_object_starts_on_the_frame_or_stamp_of_its_prompt(
     assert mask_box_iou(red.mask, box_around(RED[0] + 14, RED[1])) > 0.8
     assert mask_box_iou(blue.mask, box_around(*BLUE)) > 0.8
     assert not problems
+
+
+def test_objects_keep_their_numbers_in_whatever_order_they_start(
+    write_bag: WriteBag, frames: list[np.ndarray], run: Run
+) -> None:
+    prompts = [
+        PlannedPrompt(1, AtFrame(3), Prompt(box=box_around(RED[0] + 6, RED[1]), label="red")),
+        PlannedPrompt(2, AtFrame(0), Prompt(box=box_around(*BLUE), label="blue")),
+    ]
+    results, _, _ = run(write_bag(*images(frames)), prompts)
+    assert ids(results) == [[2], [2], [2], [1, 2], [1, 2], [1, 2], [1, 2], [1, 2]]
+    assert [track.label for track in results[-1].tracks] == ["red", "blue"]
+    assert [event.track_id for result in results for event in result.events] == [2, 1]
 
 
 def test_a_later_prompt_of_an_object_corrects_it(write_bag: WriteBag, frames: list[np.ndarray], run: Run) -> None:
@@ -113,7 +128,7 @@ def test_a_prompt_for_an_image_that_does_not_exist_is_a_problem_and_the_others_a
         PlannedPrompt(2, AtFrame(0), Prompt(box=box_around(*BLUE))),
     ]
     results, labeller, problems = run(write_bag(*images(frames)), prompts)
-    assert ids(results) == [[1]] * 8
+    assert ids(results) == [[2]] * 8
     assert labeller.unused_prompts == 1
     assert problems == [f"a prompt of object 1 {problem}"]
 
@@ -126,7 +141,7 @@ def test_a_prompt_that_cannot_be_used_is_a_problem_and_the_others_are_used(
         PlannedPrompt(2, AtFrame(0), Prompt(box=box_around(*BLUE))),
     ]
     results, labeller, problems = run(write_bag(*images(frames)), prompts)
-    assert ids(results) == [[1]] * 8
+    assert ids(results) == [[2]] * 8
     assert labeller.unused_prompts == 1
     assert "object 1 for frame 0 is not used: click (1000, 10) is outside the image" in problems[0]
 
@@ -164,7 +179,7 @@ def test_a_recorded_correction_of_an_object_that_a_service_started_starts_it(
     path = write_bag(*images(frames), prompt([BLUE], START + PERIOD, stamp=START, object_id=5))
     with Bag(path) as bag:
         results, _, problems = run(path, recorded_prompts(bag, "/sam2_tracker/prompt", Problems()))
-    assert ids(results) == [[1]] * 8
+    assert ids(results) == [[5]] * 8
     assert not problems
 
 
@@ -186,6 +201,25 @@ def test_a_detector_starts_an_object_once_it_was_seen_often_enough(
     assert results[-1].tracks[0].label == "cup"
     assert mask_box_iou(results[-1].tracks[0].mask, box_around(RED[0] + 14, RED[1])) > 0.8
     assert not problems
+
+
+def test_a_correction_of_a_detected_object_does_not_start_another(
+    write_bag: WriteBag, frames: list[np.ndarray], run: Run
+) -> None:
+    mask = np.zeros(frames[0].shape[:2], bool)
+    mask[RED[1] - HALF : RED[1] + HALF, RED[0] - HALF : RED[0] + HALF] = True
+    correction = PlannedPrompt(1, AtFrame(4), Prompt(mask=mask), is_correction=True)
+    results, labeller, _ = run(write_bag(*images(frames), *boxes(8)), [correction], with_detections=True)
+    assert ids(results) == [[], [], [1], [1], [1], [1], [1], [1]]
+    assert labeller.unused_prompts == 0
+
+
+def test_detected_objects_leave_the_numbers_of_prompts_alone(
+    write_bag: WriteBag, frames: list[np.ndarray], run: Run
+) -> None:
+    prompts = [PlannedPrompt(1, AtFrame(5), Prompt(box=box_around(*BLUE), label="blue"))]
+    results, _, _ = run(write_bag(*images(frames), *boxes(8)), prompts, with_detections=True)
+    assert ids(results) == [[], [], [2], [2], [2], [1, 2], [1, 2], [1, 2]]
 
 
 def test_detections_of_no_image_are_a_problem(write_bag: WriteBag, frames: list[np.ndarray], run: Run) -> None:

@@ -28,7 +28,7 @@ def box_on(index: int) -> Box:
 def run(nano: Sam2, picture: Picture) -> Run:
     """A red square appears on frame 4; it is labelled with these prompts."""
 
-    def label(length: int, *prompts: PlannedPrompt):
+    def label(length: int, *prompts: PlannedPrompt) -> tuple[list[Labels], list[tuple[int, int, float]]]:
         def make(count: int) -> StreamingTracker:
             return StreamingTracker(nano, TrackerConfig(max_objects=count, history=1))
 

@@ -11,7 +11,7 @@ from mcap.reader import make_reader
 from pycocotools.coco import COCO
 
 from sam2_ros.recordings.bags import Bag
-from sam2_ros.recordings.outputs.common import as_uint8
+from sam2_ros.recordings.outputs.common import Origin, as_uint8
 from sam2_ros.recordings.outputs.polygons import joined_polygon, polygons_of
 from sam2_ros.recordings.outputs.thinning import Thinning
 from sam2_ros.recordings.outputs.writer import FORMATS, WORKSPACE, LabelWriter
@@ -24,6 +24,7 @@ from sam2_ros.training.davis import read_dataset
 from .recorded import PERIOD, START, TYPES
 
 HEIGHT, WIDTH = 60, 80
+DRIVE = Origin("drive", "", "labels")
 
 
 def mask_at(x: int, size: int = 16) -> np.ndarray:
@@ -63,7 +64,7 @@ BOWL = [EMPTY, mask_at(60), mask_at(60), EMPTY, EMPTY, EMPTY]
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Six frames with two objects, in all formats."""
     folder = tmp_path_factory.mktemp("labels")
-    with LabelWriter(folder, FORMATS, "drive", Thinning(), Problems()) as writer:
+    with LabelWriter(folder, FORMATS, DRIVE, Thinning(), Problems()) as writer:
         for index, (cup, bowl) in enumerate(zip(CUP, BOWL)):
             events = (Event(EventKind.STARTED, 1, 0.1),) if index == 1 else ()
             writer.write(frame(index), result(index, track(1, cup, "cup"), track(2, bowl), events=events))
@@ -96,8 +97,9 @@ def test_coco_and_yolo_are_read_by_supervision(folder: Path) -> None:
             index = int(Path(path).stem)
             assert picture.shape == (HEIGHT, WIDTH, 3)
             assert len(detections) == int(CUP[index].any()) + int(BOWL[index].any())
-            for number, mask in zip(detections.class_id, detections.mask if len(detections) else ()):
-                assert mask_iou(np.asarray(mask), (CUP, BOWL)[number][index]) > 0.85
+            for _, mask, _, number, *_ in detections:
+                assert mask is not None and number is not None
+                assert mask_iou(np.asarray(mask), (CUP, BOWL)[int(number)][index]) > 0.85
 
 
 def test_davis_is_read_by_our_training_and_begins_where_an_object_is_seen(folder: Path) -> None:
@@ -112,7 +114,8 @@ def test_davis_is_read_by_our_training_and_begins_where_an_object_is_seen(folder
 def test_label_studio_gets_a_task_for_each_frame_with_polygons_of_its_interface(folder: Path) -> None:
     tasks = json.loads((folder / "label_studio.json").read_text())
     assert len(tasks) == len(CUP)
-    assert (folder.parent / tasks[1]["data"]["image"].partition("?d=")[2]).is_file()
+    assert tasks[1]["data"]["image"] == "/data/local-files/?d=labels/images/000001.jpg"
+    assert (tasks[1]["data"]["recording"], tasks[1]["data"]["topic"]) == ("drive", "")
     (prediction,) = tasks[2]["predictions"]
     for region, truth in zip(prediction["result"], (CUP[2], BOWL[2])):
         points = np.array(region["value"]["points"]) * [WIDTH, HEIGHT] / 100
@@ -156,6 +159,7 @@ def test_the_reference_reader_of_mcap_which_foxglove_and_ros_build_on_reads_the_
         reader = make_reader(file, validate_crcs=True)
         assert reader.get_header().profile == "ros2"
         summary = reader.get_summary()
+        assert summary is not None and summary.statistics is not None
         messages = list(reader.iter_messages())
         (metadata,) = reader.iter_metadata()
     assert summary.statistics.message_count == len(messages) == 13
@@ -170,14 +174,14 @@ def test_nothing_unfinished_is_left(folder: Path) -> None:
 
 
 def test_labels_without_any_object_are_complete(tmp_path: Path) -> None:
-    with LabelWriter(tmp_path, FORMATS, "drive", Thinning(), Problems()) as writer:
+    with LabelWriter(tmp_path, FORMATS, DRIVE, Thinning(), Problems()) as writer:
         writer.write(frame(0), result(0))
     assert json.loads((tmp_path / "coco.json").read_text())["annotations"] == []
     assert (tmp_path / "labels" / "000000.txt").read_text() == ""
 
 
 def test_every_nth_frame_is_written_but_all_events(tmp_path: Path) -> None:
-    with LabelWriter(tmp_path, ("mcap", "coco"), "drive", Thinning(every=3), Problems()) as writer:
+    with LabelWriter(tmp_path, ("mcap", "coco"), DRIVE, Thinning(every=3), Problems()) as writer:
         for index in range(7):
             events = (Event(EventKind.OCCLUDED, 1, index / 10),)
             writer.write(frame(index), result(index, track(1, mask_at(10)), events=events))
@@ -203,7 +207,7 @@ def test_small_movements_add_up_to_a_change() -> None:
 
 
 def test_images_that_change_their_size_become_a_second_davis_sequence(tmp_path: Path) -> None:
-    with LabelWriter(tmp_path, ("davis",), "drive", Thinning(), Problems()) as writer:
+    with LabelWriter(tmp_path, ("davis",), DRIVE, Thinning(), Problems()) as writer:
         writer.write(frame(0), result(0, track(1, mask_at(10))))
         large = np.kron(mask_at(10), np.ones((2, 2), bool))
         writer.write(
@@ -229,7 +233,7 @@ def test_parts_of_a_mask_are_one_polygon_for_yolo_and_several_for_label_studio()
 
 
 def test_a_full_disk_is_an_error_that_names_the_file_and_keeps_what_was_written(tmp_path: Path) -> None:
-    with LabelWriter(tmp_path, FORMATS, "drive", Thinning(), Problems()) as writer:
+    with LabelWriter(tmp_path, FORMATS, DRIVE, Thinning(), Problems()) as writer:
         writer.write(frame(0), result(0, track(1, mask_at(10), "cup")))
         (tmp_path / "images" / "000001.jpg").mkdir()  # nothing can be written there
         with pytest.raises(OSError, match=r"000001\.jpg"):

@@ -8,14 +8,14 @@ from sam2_ros.model import Sam2
 from sam2_ros.model.mask_decoder import choose_by_stability
 from sam2_ros.model.prompt_encoder import PromptTensors
 from sam2_ros.segmentation import ImagePredictor, Prediction
-from sam2_ros.tracking import Prompt, PromptError
+from sam2_ros.tracking import Box, Click, Prompt, PromptError
 from sam2_ros.tracking.preprocess import preprocess_unrounded
 from sam2_ros.tracking.prompts import Points
 
-CLICK = Prompt(clicks=[(48, 32)])
-CLICKS = Prompt(clicks=[(48, 32), (10, 10, False)])
-BOX = Prompt(box=(20, 10, 70, 60))
-BOTH = Prompt(clicks=[(48, 32)], box=(20, 10, 70, 60))
+CLICK = Prompt(clicks=[Click(48, 32)])
+CLICKS = Prompt(clicks=[Click(48, 32), Click(10, 10, False)])
+BOX = Prompt(box=Box(20, 10, 70, 60))
+BOTH = Prompt(clicks=[Click(48, 32)], box=Box(20, 10, 70, 60))
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_three_masks_or_the_stable_one_come_from_features_that_say_there_is_no_m
 
 def test_an_object_that_is_not_in_view_gets_its_masks(model: Sam2, rgb: np.ndarray) -> None:
     predictors = ImagePredictor(model), ImagePredictor(model)
-    bias = model.sam_mask_decoder.pred_obj_score_head.layers[-1].bias
+    bias = model.get_parameter("sam_mask_decoder.pred_obj_score_head.layers.2.bias")
     for predictor in predictors:
         predictor.set_image(rgb)
     present = predictors[0].predict(CLICK)
@@ -86,7 +86,7 @@ def test_logits_alone_are_a_prompt(predictor: ImagePredictor) -> None:
 def test_logits_are_given_out_within_bounds(model: Sam2, rgb: np.ndarray) -> None:
     predictor = ImagePredictor(model)
     predictor.set_image(rgb)
-    head = model.sam_mask_decoder.output_hypernetworks_mlps[1].layers[-1].weight
+    head = model.get_parameter("sam_mask_decoder.output_hypernetworks_mlps.1.layers.2.weight")
     head.data *= 1e5
     try:
         logits = predictor.predict(CLICK).logits
@@ -98,7 +98,7 @@ def test_logits_are_given_out_within_bounds(model: Sam2, rgb: np.ndarray) -> Non
 @pytest.mark.parametrize("multimask", [True, False])
 def test_a_batch_of_any_prompts_is_answered_like_each_of_them(predictor: ImagePredictor, multimask: bool) -> None:
     earlier = predictor.predict(BOX).logits[0]
-    prompts = [CLICK, BOX, CLICKS, CLICK, BOTH, Prompt(), Prompt(clicks=[(5, 6)])]
+    prompts = [CLICK, BOX, CLICKS, CLICK, BOTH, Prompt(), Prompt(clicks=[Click(5, 6)])]
     logits = [None, None, None, earlier, None, earlier, None]
     batch = predictor.predict_batch(prompts, mask_logits=logits, multimask=multimask)
     assert len(batch) == len(prompts)
@@ -140,8 +140,8 @@ def test_a_picture_that_is_none_leaves_no_old_image_behind(predictor: ImagePredi
     ("prompt", "logits", "problem"),
     [
         (Prompt(), None, "prompt is empty"),
-        (Prompt(clicks=[(200, 3)]), None, "outside the image"),
-        (Prompt(box=(5, 5, 5, 9)), None, "is empty"),
+        (Prompt(clicks=[Click(200, 3)]), None, "outside the image"),
+        (Prompt(box=Box(5, 5, 5, 9)), None, "is empty"),
         (Prompt(mask=np.ones((72, 96), bool)), None, "pass the logits of an earlier mask as mask_logits"),
         (CLICK, np.zeros((64, 64)), r"has shape \(64, 64\), expected \(16, 16\)"),
         (CLICK, np.full((16, 16), np.nan), "not finite"),

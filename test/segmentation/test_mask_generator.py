@@ -3,6 +3,7 @@
 import sys
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ def segments(model: Sam2, rgb: np.ndarray) -> list[Segment]:
     return MaskGenerator(model, MANY).generate(rgb)
 
 
-def found(model: Sam2, rgb: np.ndarray, **changes: object) -> list[Segment]:
+def found(model: Sam2, rgb: np.ndarray, **changes: Any) -> list[Segment]:
     return MaskGenerator(model, replace(MANY, **changes)).generate(rgb)
 
 
@@ -148,7 +149,7 @@ def test_defaults_are_those_of_the_reference() -> None:
             {"points_per_side": 4, "crop_n_layers": 3, "crop_n_points_downscale_factor": 2},
             "expected at least 8: the last of 3 crop layers would have no points",
         ),
-        ({"stability_score_offset": float("nan")}, "stability_score_offset is nan"),
+        ({"stability_score_offset": float("nan")}, "stability_score_offset is NaN"),
     ],
 )
 def test_parameters_out_of_range_are_refused(changes: dict[str, float], problem: str) -> None:

@@ -1,10 +1,16 @@
 """Stills become clips whose masks are exact under every warp."""
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 
 from sam2_ros.synthetic import still_clip
 from sam2_ros.synthetic.camera_effects import CameraEffects
+from sam2_ros.synthetic.clip import Clip
+from sam2_ros.synthetic.drawing import Actor, draw
+from sam2_ros.synthetic.motion import Trajectory
 from sam2_ros.synthetic.still_clip import MAX_OBJECTS, StillClipSpec, render_still_clip
 from sam2_ros.synthetic.stills import Still, cut_out, without_object
 
@@ -29,10 +35,8 @@ def plain_camera(monkeypatch: pytest.MonkeyPatch) -> None:
     def no_effects(_: np.random.Generator, frames: int) -> CameraEffects:
         return CameraEffects(np.ones((frames, 3), np.float32), 0.0, 0.0, 0.0, None)
 
-    draw = still_clip.draw
-
-    def without_shadow(actor: still_clip.Actor, *rest: object) -> None:
-        draw(still_clip.replace(actor, shadow=0.0), *rest)
+    def without_shadow(actor: Actor, *rest: Any) -> None:
+        draw(replace(actor, shadow=0.0), *rest)
 
     monkeypatch.setattr(still_clip, "random_camera_effects", no_effects)
     monkeypatch.setattr(still_clip, "draw", without_shadow)
@@ -45,8 +49,9 @@ def coloured(frame: np.ndarray, colour: tuple[int, int, int]) -> np.ndarray:
     return frame[..., channel].astype(int) > np.maximum(frame[..., other], 125).astype(int)
 
 
-def clips(stills: list[Still], count: int, **spec: object) -> list[still_clip.Clip]:
-    asked = StillClipSpec(**{"frames": 6, "size": 96, "zoom": (0.05, 0.4)} | spec)  # type: ignore[arg-type]
+def clips(stills: list[Still], count: int, **spec: Any) -> list[Clip]:
+    values: dict[str, Any] = {"frames": 6, "size": 96, "zoom": (0.05, 0.4)} | spec
+    asked = StillClipSpec(**values)
     return [render_still_clip(np.random.default_rng((7, i)), stills, asked) for i in range(count)]
 
 
@@ -57,15 +62,13 @@ def test_masks_are_the_pixels_of_the_objects_colour(monkeypatch: pytest.MonkeyPa
     for clip in clips([still(RED), still(BLUE)], DRAWN):
         red, blue = coloured(clip.frames, RED), coloured(clip.frames, BLUE)
         labelled = clip.labels > 0
-        wrong += np.count_nonzero((red | blue) != labelled)
-        objects += np.count_nonzero(labelled)
+        wrong += int(np.count_nonzero((red | blue) != labelled))
+        objects += int(np.count_nonzero(labelled))
     assert objects > 20_000
     assert wrong < 0.02 * objects  # at borders: half-covered pixels of either kind
 
 
-NO_OCCLUDER = still_clip.Actor(
-    (), still_clip.Trajectory(np.zeros((6, 2)), np.zeros(6), np.full((6, 2), 0.1), np.zeros(6, bool)), 0
-)
+NO_OCCLUDER = Actor((), Trajectory(np.zeros((6, 2)), np.zeros(6), np.full((6, 2), 0.1), np.zeros(6, bool)), 0)
 
 
 def test_a_clip_is_a_function_of_its_generator() -> None:
@@ -84,7 +87,7 @@ def test_objects_move_and_deform() -> None:
     assert moved > 0.7 * DRAWN
 
 
-def left(clip: still_clip.Clip) -> bool:
+def left(clip: Clip) -> bool:
     """An object that is visible first is absent later."""
     visible = clip.visible()
     return bool((visible[0] & ~visible.all(axis=0)).any())

@@ -1,6 +1,7 @@
 """A stream of noise and helpers for tests of the tracker."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,7 +28,7 @@ def logits_of(tracker: StreamingTracker, track_id: int) -> torch.Tensor:
     return tracker._frames.at(None).outputs[track_id].mask_logits
 
 
-def absences(**rules: float) -> TrackerConfig:
+def absences(**rules: Any) -> TrackerConfig:
     return TrackerConfig(track_state=TrackStateConfig(**rules))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,12 +21,13 @@ def tracker() -> StreamingTracker:
     """It follows object 1."""
     tracker = StreamingTracker(seeded_model(named_config("nano", 64), seed=4))
     tracker.step(FRAME, 1.0)
-    tracker.add(Prompt(clicks=[(30, 20)]))
+    tracker.add(Prompt(clicks=[Click(30, 20)]))
     return tracker
 
 
-PROMPT = Prompt(clicks=[(30, 20)])
+PROMPT = Prompt(clicks=[Click(30, 20)])
 ROS_STAMP = SimpleNamespace(sec=2, nanosec=5)
+untyped_tracker: Any = StreamingTracker  # for arguments that a type checker refuses
 SECONDS = "expected seconds as a float: convert a ROS stamp by stamp.sec"
 
 
@@ -55,8 +57,8 @@ SECONDS = "expected seconds as a float: convert a ROS stamp by stamp.sec"
         (lambda tracker: tracker.remove(tracker.latest.tracks[0]), "the object's id is a Track, expected an int"),
         (lambda tracker: tracker.remove("1"), "the object's id is .*, expected an int"),
         (lambda tracker: tracker.remove(True), r"the object's id is True \(bool\), expected an int"),
-        (lambda tracker: StreamingTracker("nano"), r"model is 'nano' \(str\), expected what load_model returns"),
-        (lambda tracker: StreamingTracker(tracker.model, {}), r"config is {} \(dict\), expected a TrackerConfig"),
+        (lambda tracker: untyped_tracker("nano"), r"model is 'nano' \(str\), expected what load_model returns"),
+        (lambda tracker: untyped_tracker(tracker.model, {}), r"config is {} \(dict\), expected a TrackerConfig"),
     ],
 )
 def test_another_type_is_a_type_error(
@@ -84,8 +86,9 @@ def test_a_stamp_that_is_not_finite_is_refused(tracker: StreamingTracker, stamp:
 
 
 def test_an_id_may_be_a_numpy_integer(tracker: StreamingTracker) -> None:
-    tracker.refine(np.int64(1), PROMPT)
-    tracker.remove(np.int64(1))
+    one: Any = np.int64(1)
+    tracker.refine(one, PROMPT)
+    tracker.remove(one)
 
 
 def test_a_start_by_a_mask_of_most_of_the_image_is_reported(tracker: StreamingTracker) -> None:
@@ -109,7 +112,7 @@ def test_a_start_by_a_mask_of_most_of_the_image_is_reported(tracker: StreamingTr
         (("nano", None, None, 1.5), ValueError, "device is 1.5, expected cpu, cuda or cuda:N"),
     ],
 )
-def test_arguments_of_load_model_are_checked(arguments: tuple, error: type[Exception], message: str) -> None:
+def test_arguments_of_load_model_are_checked(arguments: tuple[Any, ...], error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         load_model(*arguments)
 
@@ -134,5 +137,6 @@ def test_settings_of_another_type_are_refused(settings: type, given: dict[str, o
 
 
 def test_settings_may_be_numpy_numbers() -> None:
-    assert TrackerConfig(max_objects=np.int64(3), stamp_tolerance=np.float32(0.5)).max_objects == 3
+    settings: dict[str, Any] = {"max_objects": np.int64(3), "stamp_tolerance": np.float32(0.5)}
+    assert TrackerConfig(**settings).max_objects == 3
     assert TrackStateConfig(lost_after=2).lost_after == 2

@@ -1,5 +1,7 @@
 """The tracker's configuration is checked."""
 
+from typing import Any
+
 import pytest
 
 from sam2_ros.tracking import TrackerConfig
@@ -25,7 +27,7 @@ from sam2_ros.tracking.memory_policy import POLICIES
         {"memory_pooling": 3},
     ],
 )
-def test_impossible_configurations_are_rejected(wrong: dict) -> None:
+def test_impossible_configurations_are_rejected(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         TrackerConfig(**wrong)
 

@@ -1,12 +1,14 @@
 """Which frames are skipped, and how masks are warped to them."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from sam2_ros.model import Sam2
+from sam2_ros.model.image_encoder import ImageFeatures
 from sam2_ros.tracking import Box, Prompt, PromptError, StreamingTracker, TrackerConfig, TrackState
 from sam2_ros.tracking.frame_skipping import FrameSkipping, flow_grid, flow_image, warp
 from sam2_ros.tracking.geometry import box_iou
@@ -23,7 +25,7 @@ def encodings(nano: Sam2, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     done: list[int] = []
     encode = nano.encode_image
 
-    def counting(image: torch.Tensor):
+    def counting(image: torch.Tensor) -> ImageFeatures:
         done.append(len(image))
         return encode(image)
 
@@ -34,6 +36,11 @@ def encodings(nano: Sam2, monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def box(t: int) -> Box:
     x = 60 + STEP * t
     return Box(x - HALF, 120 - HALF, x + HALF + 1, 120 + HALF + 1)
+
+
+def latest(tracker: StreamingTracker) -> FrameResult:
+    assert tracker.latest is not None
+    return tracker.latest
 
 
 def step(tracker: StreamingTracker, picture: Paint, t: int) -> FrameResult:
@@ -101,10 +108,10 @@ def test_a_prompt_on_a_skipped_frame_starts_there_and_is_propagated(
     assert len(encodings) == 3 and tracker.is_pending(track_id)
     assert not tracker.catch_up()
     assert len(encodings) == 3
-    (track,) = tracker.latest.tracks
+    (track,) = latest(tracker).tracks
     assert track.id == track_id and box_iou(track.box, box(5)) > 0.7
     tracker.add(Prompt(box=box(5)))  # the newest frame is skipped, too
-    assert len(tracker.latest.tracks) == 2 and len(step(tracker, picture, 6).tracks) == 2
+    assert len(latest(tracker).tracks) == 2 and len(step(tracker, picture, 6).tracks) == 2
 
 
 def test_a_correction_on_a_skipped_frame_changes_that_frame_and_those_since(nano: Sam2, picture: Paint) -> None:
@@ -129,7 +136,7 @@ def test_a_late_prompt_survives_when_its_frame_leaves_the_buffer(nano: Sam2, pic
     for t in range(5, 9):
         step(tracker, picture, t)
     tracker.catch_up()
-    (track,) = tracker.latest.tracks
+    (track,) = latest(tracker).tracks
     assert track.id == track_id and box_iou(track.box, box(8)) > 0.7
     with pytest.raises(PromptError):
         tracker.add(Prompt(box=box(2)), 0.2)
@@ -142,7 +149,7 @@ def mask_of(box: Box) -> np.ndarray:
 
 
 @pytest.mark.parametrize("saving", [{"memory_pooling": 2}, {"recent_memories": 1}, {"encode_every": 2}])
-def test_a_square_is_tracked_with_every_option_for_speed(nano: Sam2, picture: Paint, saving: dict) -> None:
+def test_a_square_is_tracked_with_every_option_for_speed(nano: Sam2, picture: Paint, saving: dict[str, Any]) -> None:
     tracker = StreamingTracker(nano, TrackerConfig(**saving))
     step(tracker, picture, 0)
     tracker.add(Prompt(box=box(0)))

@@ -38,12 +38,12 @@ def test_logits_are_resized_to_the_frame() -> None:
 def test_an_overlap_belongs_to_the_object_with_the_highest_logit() -> None:
     logits = torch.tensor([[[[3.0, 3.0, -1.0]]], [[[-1.0, 5.0, 5.0]]]])
     masks = list((full_size(logits, (1, 3)) > 0).numpy())
-    assert label_image(masks, [7, 9], logits).tolist() == [[7, 9, 9]]
+    assert label_image(masks, [7, 9], list(logits)).tolist() == [[7, 9, 9]]
 
 
 def test_background_is_zero() -> None:
     logits = torch.full((1, 1, 2, 2), -1.0)
-    assert not label_image([np.zeros((4, 4), bool)], [3], logits).any()
+    assert not label_image([np.zeros((4, 4), bool)], [3], list(logits)).any()
 
 
 def mask(x0: int, x1: int) -> np.ndarray:

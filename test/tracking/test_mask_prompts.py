@@ -33,7 +33,9 @@ def cut_out(colour: np.ndarray, alpha: np.ndarray) -> np.ndarray:
 
 def jpeg(picture: np.ndarray, quality: int) -> np.ndarray:
     data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
-    return cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
+    decoded = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
+    assert decoded is not None
+    return decoded
 
 
 PHOTO = np.random.default_rng(0).integers(0, 256, (*OBJECT.shape, 3), np.uint8)

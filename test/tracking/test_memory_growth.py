@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -34,9 +35,9 @@ def test_memory_does_not_grow_with_three_objects() -> None:
 
 
 def test_a_leak_is_found() -> None:
-    kept = []
+    kept: list[np.ndarray] = []
 
-    def leak():
+    def leak() -> Iterator[Step]:
         while True:
             kept.append(np.ones((240, 320), np.uint8))
             yield Step(torch.empty(0, 1, 1, 1))

@@ -9,7 +9,7 @@ from sam2_ros.model.mask_decoder import MaskCandidates
 from sam2_ros.tracking import Box, TrackState
 from sam2_ros.tracking.frame_buffer import ObjectOutput
 from sam2_ros.tracking.measurement import Measurement
-from sam2_ros.tracking.memory_policy import POLICIES
+from sam2_ros.tracking.memory_policy import POLICIES, MemoryPolicy
 from sam2_ros.tracking.motion import Motion
 from sam2_ros.tracking.track_state import TrackStatus
 
@@ -45,7 +45,7 @@ def test_the_reference_policy_writes_every_frame() -> None:
 
 
 @pytest.mark.parametrize("policy", [GUARDED, DISTRACTOR, MOTION])
-def test_selective_policies_write_neither_absent_objects_nor_unreliable_masks(policy) -> None:
+def test_selective_policies_write_neither_absent_objects_nor_unreliable_masks(policy: MemoryPolicy) -> None:
     assert policy.keeps(output(GOOD), 1.1)
     assert not policy.keeps(output(GONE, TrackState.OCCLUDED), 1.1)
     assert not policy.keeps(output(GOOD, TrackState.LOST), 1.1)  # an unconfirmed return

@@ -1,6 +1,7 @@
 """Frames are resized to a square and normalised."""
 
 import warnings
+from typing import Any
 
 import numpy as np
 import pytest
@@ -74,7 +75,7 @@ def test_other_arrays_are_refused_with_the_conversion(frame: np.ndarray, reason:
     ],
     ids=["list", "PIL image", "tensor", "None", "file name"],
 )
-def test_other_types_are_refused_with_the_conversion(frame: object, reason: str) -> None:
+def test_other_types_are_refused_with_the_conversion(frame: Any, reason: str) -> None:
     with pytest.raises(TypeError, match=reason):
         preprocess(frame, 32, CPU)
 

@@ -1,6 +1,7 @@
 """States of a track and the events that report their changes."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -284,6 +285,6 @@ def test_an_earlier_status_is_unchanged_by_updates() -> None:
         ({"return_frames": -1}, "return_frames is -1"),
     ],
 )
-def test_an_impossible_configuration_is_rejected(wrong: dict, message: str) -> None:
+def test_an_impossible_configuration_is_rejected(wrong: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         TrackStateConfig(**wrong)

@@ -214,3 +214,34 @@ def test_a_rejected_prompt_changes_nothing(model: Sam2) -> None:
             tracker.add(bad)
     assert torch.equal(logits_of(tracker, track_id), before)
     assert len(run(tracker, 1, start=3).tracks) == 1
+
+
+# ---- features and masks for other uses
+
+
+def test_a_buffered_frame_s_features_are_the_tracker_s_own(model: Sam2) -> None:
+    tracker = StreamingTracker(model)
+    run(tracker, 3)
+    newest, earlier = tracker.encoded(), tracker.encoded(PERIOD)
+    assert (newest.stamp, earlier.stamp, newest.size) == (2 * PERIOD, PERIOD, SIZE)
+    assert tracker.encoded(PERIOD).features is earlier.features
+    with pytest.raises(PromptError, match="no buffered frame"):
+        tracker.encoded(100.0)
+
+
+def test_masks_of_all_objects_can_be_had_at_any_size(model: Sam2) -> None:
+    tracker = StreamingTracker(model)
+    run(tracker, 1)
+    assert tracker.object_masks((8, 9)).shape == (0, 8, 9)
+    tracker.add(CLICK)
+    tracker.add(OTHER)
+    result = tracker.result_at(0.0)
+    np.testing.assert_array_equal(tracker.object_masks(SIZE), [track.mask for track in result.tracks])
+    assert tracker.object_masks((8, 9), stamp=0.0).shape == (2, 8, 9)
+
+
+def test_the_event_of_a_start_has_its_reason(model: Sam2) -> None:
+    tracker = StreamingTracker(model)
+    run(tracker, 1)
+    tracker.add(CLICK, reason="seen by a robot")
+    assert [event.reason for event in tracker.drain_events()] == ["seen by a robot"]

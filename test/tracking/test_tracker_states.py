@@ -316,7 +316,7 @@ class TrackerMachine(RuleBasedStateMachine):
     def all_that_is_known(self) -> list[Any]:
         tracker = self.tracker
         results = [tracker.result_at(stamp) for stamp, _ in self.frames]
-        tracks = [[replace(track, mask=track.mask.tobytes()) for track in result.tracks] for result in results]
+        tracks = [[vars(track) | {"mask": track.mask.tobytes()} for track in result.tracks] for result in results]
         pending = {track_id: tracker.is_pending(track_id) for track_id in tracker.labels}
         return [tracker.labels, tracker.covered, pending, tracks]
 

@@ -69,7 +69,7 @@ class Operations(TorchDispatchMode):
     """Sees what is carried out."""
 
     def __init__(self, traffic: Traffic) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # super() hides that PyTorch is called
         self._traffic = traffic
 
     def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,7 +28,7 @@ CLICKS = (Click(320, 240), Click(10, 20.5, positive=False))
     ],
     ids=["Click", "tuples", "lists", "mixed", "array", "tensor", "iterator"],
 )
-def test_clicks_are_sequences_of_coordinates(clicks: object) -> None:
+def test_clicks_are_sequences_of_coordinates(clicks: Any) -> None:
     assert Prompt(clicks=clicks).clicks == CLICKS
 
 
@@ -43,23 +44,24 @@ def test_clicks_are_sequences_of_coordinates(clicks: object) -> None:
     ],
     ids=["Box", "tuple", "list", "array", "tensor", "iterator"],
 )
-def test_a_box_is_four_edges(box: object) -> None:
+def test_a_box_is_four_edges(box: Any) -> None:
     assert Prompt(box=box).box == Box(1, 2, 30.5, 40)
 
 
 @pytest.mark.parametrize("one", [1, np.int64(1), np.float32(1), torch.tensor(1.0), np.array(1.0)])
-def test_numbers_may_be_of_any_library(one: object) -> None:
+def test_numbers_may_be_of_any_library(one: Any) -> None:
     assert Click(one, 2 * one, one) == Click(1.0, 2.0, True)
     assert Box(one, 2 * one, 3 * one, 4 * one) == Box(1.0, 2.0, 3.0, 4.0)
 
 
 def test_clicks_from_an_iterator_are_kept_when_a_prompt_is_replaced() -> None:
-    prompt = replace(Prompt(clicks=iter([(1, 2)])), box=(1, 2, 3, 4))
+    clicks: Any = iter([(1, 2)])
+    prompt = replace(Prompt(clicks=clicks), box=Box(1, 2, 3, 4))
     assert prompt == Prompt((Click(1, 2),), Box(1, 2, 3, 4))
 
 
 @pytest.mark.parametrize("mask", [np.eye(4, dtype=np.uint8), np.eye(4) * 255, np.eye(4).tolist(), torch.eye(4)])
-def test_a_mask_is_stored_as_bool(mask: object) -> None:
+def test_a_mask_is_stored_as_bool(mask: Any) -> None:
     kept = Prompt(mask=mask).mask
     assert kept is not None and kept.dtype == bool
     np.testing.assert_array_equal(kept, np.eye(4, dtype=bool))
@@ -111,19 +113,20 @@ BOX_EXPECTED = r"expected Box\(x0, y0, x1, y1\) or these four numbers: left, top
     ],
     ids=str,
 )
-def test_other_types_are_refused_with_what_is_expected(arguments: dict[str, object], message: str) -> None:
+def test_other_types_are_refused_with_what_is_expected(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(TypeError, match=message) as refusal:
         Prompt(**arguments)
     assert "\n" not in str(refusal.value) and len(str(refusal.value)) < 200
 
 
 def test_a_long_value_is_described_by_its_type() -> None:
+    picture: Any = Image.new("RGB", (640, 480))
     with pytest.raises(TypeError, match="clicks is a Image, expected"):
-        Prompt(clicks=Image.new("RGB", (640, 480)))
+        Prompt(clicks=picture)
 
 
 @pytest.mark.parametrize("positive", [-1, 2, 0.5, float("nan")])
-def test_a_click_is_positive_or_not(positive: float) -> None:
+def test_a_click_is_positive_or_not(positive: Any) -> None:
     with pytest.raises(PromptError, match=r"expected True \(on the object\) or False \(beside it\)"):
         Click(1, 2, positive)
 

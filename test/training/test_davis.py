@@ -150,7 +150,9 @@ def test_black_and_white_masks_are_one_object_and_255_is_ignored_beside_others(t
     write_clip(tmp_path, "two", clip_of_two())
     files = sorted((tmp_path / "Annotations" / "two").iterdir())
     for file in files:
-        cv2.imwrite(str(file), cv2.imread(str(file), cv2.IMREAD_UNCHANGED) * 255)
+        mask = cv2.imread(str(file), cv2.IMREAD_UNCHANGED)
+        assert mask is not None
+        cv2.imwrite(str(file), mask * 255)
     assert set(np.unique(read_dataset(tmp_path)[0].labels())) == {0, 1}
     labels = np.full((32, 32), 255, np.uint8)
     labels[4:12, 4:12] = 3

@@ -5,6 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgb
 
 from sam2_ros.training.side_by_side import LEGEND, write_side_by_side
 
@@ -15,10 +16,11 @@ def test_all_frames_are_shown_above_a_legend(size: tuple[int, int], count: int, 
     tiles = {3 * i: np.full((*size, 3), (10, 200, 10), np.uint8) for i in range(count)}
     write_side_by_side(tmp_path / "worst.png", tiles, "dog, object 1")
     picture = cv2.imread(str(tmp_path / "worst.png"))
+    assert picture is not None
     tile = (picture == (10, 200, 10)).all(axis=2)
     starts = np.diff(tile[tile.any(axis=1)][0].astype(int), prepend=0)
     assert np.count_nonzero(starts == 1) == count
-    red, green, blue = (round(255 * value) for value in LEGEND[0].get_facecolor()[:3])
+    red, green, blue = (round(255 * value) for value in to_rgb(LEGEND[0].get_facecolor()))
     legend = (picture == (blue, green, red)).all(axis=2)
     assert legend.any() and np.nonzero(legend)[0].min() > np.nonzero(tile)[0].max()
 

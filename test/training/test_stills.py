@@ -171,6 +171,7 @@ def test_void_pixels_are_no_object_and_a_black_and_white_mask_is_one(tmp_path: P
     write_indexed(tmp_path)
     file = tmp_path / "Annotations" / "one.png"
     labels = cv2.imread(str(file), cv2.IMREAD_UNCHANGED)
+    assert labels is not None
     cv2.imwrite(str(file), np.where(labels == 7, 255, labels))
     assert len(read_one(tmp_path).masks) == 1
     cv2.imwrite(str(file), np.where(labels > 0, 255, 0).astype(np.uint8))

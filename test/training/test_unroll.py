@@ -1,6 +1,7 @@
 """Training tracks a clip as tracking does, and can overfit one."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ def moving_square(frames: int = 4, absent: tuple[int, ...] = ()) -> Sample:
         if t not in absent:
             area = np.s_[20:44, 6 + 6 * t : 30 + 6 * t]
             pictures[t][area], masks[0, t][area] = (220, 30, 30), True
-    return Sample(pictures, masks, masks.any(axis=(2, 3)))
+    return Sample(pictures, masks, np.any(masks, axis=(2, 3)))
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ def rng() -> np.random.Generator:
     return np.random.default_rng(0)
 
 
-def schedule(kind: PromptKind, batch: ClipBatch, seed: int = 0, **kwargs: int) -> PromptSchedule:
+def schedule(kind: PromptKind, batch: ClipBatch, seed: int = 0, **kwargs: Any) -> PromptSchedule:
     return PromptSchedule(first_prompts(np.random.default_rng(seed), kind, batch.masks[0].numpy()), **kwargs)
 
 
@@ -74,8 +75,8 @@ def test_schedules_share_the_encoded_images_and_nothing_else(model: Sam2) -> Non
 
 
 def test_gradients_reach_back_through_the_memory(model: Sam2) -> None:
-    head = model.sam_mask_decoder.pred_obj_score_head.layers[-1]
-    torch.nn.init.constant_(head.bias, 5.0)  # predicted visible
+    bias = model.get_parameter("sam_mask_decoder.pred_obj_score_head.layers.2.bias")
+    torch.nn.init.constant_(bias, 5.0)  # predicted visible
     losses = unroll(model, batch_of(moving_square()), [BY_MASK], rng())
     losses[-1].total.backward()
     for name in (

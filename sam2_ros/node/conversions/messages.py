@@ -66,7 +66,8 @@ def seconds(stamp: Time) -> float:
             f"its stamp has sec {stamp.sec} and nanosec {stamp.nanosec}, expected sec in 0..{_MAX_STAMP} and nanosec "
             f"below {_NANOSECONDS}: check the clock of the program that sends it"
         )
-    return stamp.sec + stamp.nanosec / _NANOSECONDS
+    seconds: float = stamp.sec + stamp.nanosec / _NANOSECONDS
+    return seconds
 
 
 def nearest_time(stamp: float) -> Time:

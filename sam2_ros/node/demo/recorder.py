@@ -39,6 +39,7 @@ from sam2_ros.node import qos
 from sam2_ros.node.conversions import messages
 from sam2_ros.node.demo.progress import FrameProgress, say
 from sam2_ros.node.demo.prompt_marks import PromptMarks
+from sam2_ros.node.distributions import publisher_count
 from sam2_ros.node.features import import_error
 from sam2_ros.tracking.speed import speed_of
 from sam2_ros.tracking.types import Event, EventKind
@@ -94,11 +95,8 @@ class Recorder(Node):
 
     @property
     def is_connected(self) -> bool:
-        """Whether the tracker's publishers are connected; before ROS 2 Kilted only, whether they are known."""
-        return all(
-            topic.get_publisher_count() if hasattr(topic, "get_publisher_count") else self.count_publishers(topic.topic)
-            for topic in self._results
-        )
+        """Whether the tracker's publishers are connected; in Humble only, whether they are known."""
+        return all(publisher_count(self, topic) for topic in self._results)
 
     @property
     def is_over(self) -> bool:
@@ -185,7 +183,8 @@ class Recorder(Node):
 
     def _now(self) -> float:
         """The time on the clock of the images' stamps (seconds)."""
-        return self.get_clock().now().nanoseconds / 1e9
+        now: float = self.get_clock().now().nanoseconds / 1e9
+        return now
 
     @property
     def _sent(self) -> int:

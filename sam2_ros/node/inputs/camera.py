@@ -4,24 +4,36 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from rclpy.node import Node
-from rclpy.subscription import Subscription
+from rclpy.qos import QoSPolicyKind
 from sensor_msgs.msg import CompressedImage, Image
 
 from sam2_ros.node import qos
+from sam2_ros.node.distributions import SubscriptionEventCallbacks, UnsupportedEventTypeError
+from sam2_ros.node.inputs.receiver import Receiver
 from sam2_ros.node.inputs.subscriptions import explain_silence
 from sam2_ros.node.log import THROTTLE_PERIOD
-from sam2_ros.node.parameters import Parameters
-
-try:
-    from rclpy.event_handler import SubscriptionEventCallbacks, UnsupportedEventTypeError
-except ImportError:  # Humble
-    from rclpy.qos_event import SubscriptionEventCallbacks, UnsupportedEventTypeError
 
 _UNKNOWN = "_NODE_NAME_UNKNOWN_"  # that of a node which DDS has not heard of yet, or which is gone
 _LINGERING = 30.0  # seconds; a publisher that was killed stays visible for up to 20
+
+
+class CameraParameters(Protocol):
+    """How images are subscribed to."""
+
+    @property
+    def image_transport(self) -> str:
+        """raw or compressed"""
+
+    @property
+    def image_reliability(self) -> str:
+        """best_effort or reliable"""
+
+    @property
+    def image_depth(self) -> int:
+        """QoS history depth"""
 
 
 class Camera:
@@ -30,7 +42,7 @@ class Camera:
     def __init__(
         self,
         node: Node,
-        parameters: Parameters,
+        parameters: CameraParameters,
         on_image: Callable[[Any], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -41,14 +53,14 @@ class Camera:
         self._received = clock()  # newest image
         self._alone = clock()  # when the topic last had at most one publisher
         if parameters.image_transport == "compressed":
-            self._subscription = self._subscribe(CompressedImage, _compressed_topic(node), parameters)
+            self._receiver = self._subscribe(CompressedImage, _compressed_topic(node), parameters)
         else:
-            self._subscription = self._subscribe(Image, node.resolve_topic_name("image"), parameters)
+            self._receiver = self._subscribe(Image, node.resolve_topic_name("image"), parameters)
 
     @property
     def topic(self) -> str:
         """After remapping."""
-        return self._subscription.topic_name
+        return self._receiver.topic
 
     @property
     def silence(self) -> float:
@@ -56,9 +68,9 @@ class Camera:
         return self._clock() - self._received
 
     @property
-    def subscriptions(self) -> dict[str, Subscription]:
+    def receivers(self) -> dict[str, Receiver]:
         """By the topic's name before remapping."""
-        return {"image": self._subscription}
+        return {"image": self._receiver}
 
     @property
     def sharing_warning(self) -> str:
@@ -77,36 +89,40 @@ class Camera:
 
     def explain_silence(self) -> str:
         """Why no images may be received."""
-        return explain_silence(self._node, "image", self._subscription, self.silence)
+        return explain_silence(self._node, "image", self._receiver.subscription, self.silence)
 
     def close(self) -> None:
         """Unsubscribe."""
-        self._node.destroy_subscription(self._subscription)
+        self._receiver.close()
 
-    def _subscribe(self, message_type: type, topic: str, parameters: Parameters) -> Subscription:
+    def _subscribe(self, message_type: type, topic: str, parameters: CameraParameters) -> Receiver:
         profile = qos.profile(parameters.image_reliability, parameters.image_depth)
         try:
             events = SubscriptionEventCallbacks(incompatible_qos=self._on_incompatible_qos)
-            return self._node.create_subscription(message_type, topic, self._receive, profile, event_callbacks=events)
+            return Receiver(self._node, message_type, topic, self._on_message, profile, event_callbacks=events)
         except UnsupportedEventTypeError:  # not every RMW implementation reports this
-            return self._node.create_subscription(message_type, topic, self._receive, profile)
+            return Receiver(self._node, message_type, topic, self._on_message, profile)
 
-    def _receive(self, message: Any) -> None:
+    def _on_message(self, message: Any) -> None:
         self._received = self._clock()
         self._on_image(message)
 
     def _on_incompatible_qos(self, info: Any) -> None:
-        """Only the reliability can be incompatible: the subscription is volatile and has neither deadline nor lease."""
+        if info.last_policy_kind == QoSPolicyKind.RELIABILITY:
+            conflict = "publisher offers best_effort, subscription requests reliable"
+            advice = "set image_reliability to best_effort"
+        else:  # the subscription is volatile unless a parameter says otherwise
+            conflict = f"the publisher does not offer the {info.last_policy_kind.name.lower()} of the subscription"
+            advice = f"remove the parameter qos_overrides.{self.topic}.subscription"
         self._node.get_logger().warning(
-            f"incompatible QoS on {self.topic}: publisher offers best_effort, subscription requests reliable, so its "
-            "images are not received: set image_reliability to best_effort",
+            f"incompatible QoS on {self.topic}: {conflict}, so its images are not received: {advice}",
             throttle_duration_sec=THROTTLE_PERIOD,
         )
 
 
 def _compressed_topic(node: Node) -> str:
     """`image/compressed` where it is remapped; else `image` + /compressed, as image_transport does."""
-    remapped = node.resolve_topic_name("image/compressed")
+    remapped: str = node.resolve_topic_name("image/compressed")
     if remapped != node.resolve_topic_name("image/compressed", only_expand=True):
         return remapped
     base = node.resolve_topic_name("image")

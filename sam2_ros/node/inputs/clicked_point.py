@@ -19,7 +19,6 @@ from geometry_msgs.msg import PointStamped
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
-from rclpy.subscription import Subscription
 from rclpy.task import Future
 from std_msgs.msg import Header
 
@@ -28,6 +27,7 @@ from sam2_ros.node import qos
 from sam2_ros.node.conversions.depth import CameraInfos, intrinsics_of
 from sam2_ros.node.inputs.camera_info import CameraInfoInput
 from sam2_ros.node.inputs.double_click import object_id_of
+from sam2_ros.node.inputs.receiver import Receiver
 from sam2_ros.node.inputs.transforms import Transforms, TransformUnavailableError
 from sam2_ros.node.requests import Requests
 from sam2_ros.node.types import PromptRequest
@@ -53,9 +53,10 @@ class ClickableImage:
     @property
     def frame_id(self) -> str:
         """The camera's optical frame. Raises PromptError where the header has none."""
-        if not self.header.frame_id:
+        frame_id: str = self.header.frame_id
+        if not frame_id:
             raise PromptError("the images have no frame_id, expected the camera's optical frame: set it in the driver")
-        return self.header.frame_id
+        return frame_id
 
 
 class ClickedPoint:
@@ -71,8 +72,8 @@ class ClickedPoint:
         self._transforms = transforms
         self._group = ReentrantCallbackGroup()  # several clicks wait at a time
         profile = qos.profile("reliable", qos.PROMPT_QUEUE_SIZE)
-        self._points = node.create_subscription(
-            PointStamped, "/clicked_point", self._on_point, profile, callback_group=self._group
+        self._points = Receiver(
+            node, PointStamped, "/clicked_point", self._on_point, profile, callback_group=self._group
         )
         self._camera_info: CameraInfoInput | None = None  # subscribed at the first click
         self._is_closed = False
@@ -85,16 +86,17 @@ class ClickedPoint:
     @property
     def _timeout(self) -> float:
         """Seconds that a click waits to be located; its image may not be received yet."""
-        return self._node.get_parameter("prompt_timeout").value
+        timeout: float = self._node.get_parameter("prompt_timeout").value
+        return timeout
 
     @property
-    def subscriptions(self) -> dict[str, Subscription]:
+    def receivers(self) -> dict[str, Receiver]:
         """By the topic's name before remapping."""
         return {"/clicked_point": self._points}
 
     def close(self) -> None:
         """Unsubscribe. Waiting clicks are rejected."""
-        self._node.destroy_subscription(self._points)
+        self._points.close()
         if self._camera_info is not None:
             self._camera_info.close()
         self._node.destroy_timer(self._timer)

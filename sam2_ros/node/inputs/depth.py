@@ -13,7 +13,6 @@ from dataclasses import replace
 
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
-from rclpy.subscription import Subscription
 from sensor_msgs.msg import Image
 
 from sam2_ros.node import qos
@@ -21,6 +20,7 @@ from sam2_ros.node.conversions.depth import PendingDepth
 from sam2_ros.node.conversions.messages import StampRangeError, seconds
 from sam2_ros.node.inputs.camera_info import CameraInfoInput
 from sam2_ros.node.inputs.depth_monitor import DepthMonitor
+from sam2_ros.node.inputs.receiver import Receiver
 from sam2_ros.node.inputs.subscriptions import explain_silence
 from sam2_ros.node.log import THROTTLE_PERIOD
 from sam2_ros.node.parameters import Parameters
@@ -63,11 +63,10 @@ class DepthInput:
         profile = qos.profile(parameters.image_reliability, _QUEUE_SIZE)
         self._camera_info = CameraInfoInput(node, clock)
         try:
-            self._depth = message_filters.Subscriber(node, Image, "depth", qos_profile=profile)
+            self._depth = Receiver(node, Image, "depth", self._on_depth, profile)
         except RuntimeError:  # rclpy's, where `camera_info` is remapped to the same topic
             self._camera_info.close()
             raise
-        self._depth.registerCallback(self._on_depth)
         inputs = [self._images, self._usable_depth]
         self._synchronizers = [message_filters.TimeSynchronizer(inputs, _QUEUE_SIZE)]
         self._synchronizers[0].registerCallback(self._on_exact)
@@ -101,15 +100,15 @@ class DepthInput:
         self._monitor.reset()
 
     @property
-    def subscriptions(self) -> dict[str, Subscription]:
+    def receivers(self) -> dict[str, Receiver]:
         """By the topic's name before remapping."""
-        return {"depth": self._depth.sub, "camera_info": self._camera_info.subscription}
+        return {"depth": self._depth, "camera_info": self._camera_info.newest_receiver}
 
     def warning(self, timeout: float) -> str:
         """Why images have not been lifted to 3-D for `timeout` seconds or longer; empty: they have."""
 
         def explain(silence: float) -> str:
-            return explain_silence(self._node, "depth", self._depth.sub, silence)
+            return explain_silence(self._node, "depth", self._depth.subscription, silence)
 
         reasons = [self._monitor.warning(timeout, explain)]
         if self._monitor.has_images(timeout):
@@ -120,7 +119,7 @@ class DepthInput:
     def close(self) -> None:
         """Unsubscribe."""
         self._node.destroy_timer(self._timer)
-        self._node.destroy_subscription(self._depth.sub)
+        self._depth.close()
         self._camera_info.close()
         self._waiting = None
 

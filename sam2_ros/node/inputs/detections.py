@@ -11,7 +11,6 @@ from collections import deque
 
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.node import Node
-from rclpy.subscription import Subscription
 from vision_msgs.msg import Detection2DArray
 
 from sam2_ros.detection.messages import read_boxes
@@ -19,6 +18,7 @@ from sam2_ros.detection.types import DetectionConfig, DetectionReport, Ignored
 from sam2_ros.node import qos
 from sam2_ros.node.conversions import messages
 from sam2_ros.node.conversions.messages import StampRangeError
+from sam2_ros.node.inputs.receiver import Receiver
 from sam2_ros.node.log import THROTTLE_PERIOD
 from sam2_ros.node.requests import Requests
 from sam2_ros.node.session import Session
@@ -52,7 +52,8 @@ class DetectionInput:
         self._statistics = statistics.detections
         self._queue: deque[Detection2DArray] = deque()
         self._is_busy = False
-        self._subscription = node.create_subscription(
+        self._receiver = Receiver(
+            node,
             Detection2DArray,
             "~/detections",
             self._on_detections,
@@ -61,14 +62,14 @@ class DetectionInput:
         )
 
     @property
-    def subscriptions(self) -> dict[str, Subscription]:
+    def receivers(self) -> dict[str, Receiver]:
         """By the topic's name before remapping."""
-        return {"~/detections": self._subscription}
+        return {"~/detections": self._receiver}
 
     def close(self) -> None:
         """Unsubscribe."""
         self._queue.clear()
-        self._node.destroy_subscription(self._subscription)
+        self._receiver.close()
 
     async def _on_detections(self, message: Detection2DArray) -> None:
         self._statistics.received += 1
@@ -142,7 +143,7 @@ class DetectionInput:
         self._node.get_logger().warning(warning, throttle_duration_sec=THROTTLE_PERIOD)
 
     def _check_publishers(self) -> None:
-        topic = self._subscription.topic_name
+        topic = self._receiver.topic
         publishers = self._node.count_publishers(topic)
         if publishers > 1:
             self._node.get_logger().warning(

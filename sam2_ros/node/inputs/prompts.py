@@ -7,13 +7,13 @@ from typing import Any
 
 from geometry_msgs.msg import Point, PointStamped
 from rclpy.node import Node
-from rclpy.subscription import Subscription
 from std_msgs.msg import Header
 
 from sam2_ros.msg import Prompt
 from sam2_ros.node import qos
 from sam2_ros.node.conversions import messages
 from sam2_ros.node.inputs.double_click import object_id_of
+from sam2_ros.node.inputs.receiver import Receiver
 from sam2_ros.node.requests import Requests
 from sam2_ros.node.types import PromptRequest
 from sam2_ros.tracking.types import PromptError
@@ -23,13 +23,12 @@ class PromptTopics:
     """Subscribed from construction to `close`."""
 
     def __init__(self, node: Node, requests: Requests) -> None:
-        self._node = node
         self._requests = requests
         profile = qos.profile("reliable", qos.PROMPT_QUEUE_SIZE)
         # rqt_image_view appends _mouse_left to the remapped name of the image that it displays.
         displayed = [node.resolve_topic_name(name).removesuffix("/compressed") for name in ("image", "~/overlay")]
-        self.subscriptions: dict[str, Subscription] = {  # by the topic's name before remapping
-            topic: node.create_subscription(message_type, topic, callback, profile)
+        self.receivers: dict[str, Receiver] = {  # by the topic's name before remapping
+            topic: Receiver(node, message_type, topic, callback, profile)
             for message_type, topic, callback in (
                 (Prompt, "~/prompt", self._on_prompt),
                 (PointStamped, "~/click", self._on_click),
@@ -40,8 +39,8 @@ class PromptTopics:
 
     def close(self) -> None:
         """Unsubscribe."""
-        for subscription in self.subscriptions.values():
-            self._node.destroy_subscription(subscription)
+        for receiver in self.receivers.values():
+            receiver.close()
 
     def _on_prompt(self, message: Prompt) -> None:
         self._apply(messages.prompt_request, message)

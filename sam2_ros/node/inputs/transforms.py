@@ -11,6 +11,8 @@ from rclpy.node import Node
 from rclpy.time import Time as RclpyTime
 from scipy.spatial.transform import Rotation
 
+from sam2_ros.node.distributions import close_buffer
+
 _PACKAGE = "tf2_ros"
 
 
@@ -75,8 +77,7 @@ class Transforms:
         if self._buffer is None:
             return
         self._listener.unregister()
-        self._node.destroy_service(self._buffer.srv)
-        self._buffer.jump_handle.unregister()
+        close_buffer(self._node, self._buffer)
         self._buffer = self._listener = None
 
 

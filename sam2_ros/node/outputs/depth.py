@@ -23,9 +23,9 @@ class DepthPublishers:
     def __init__(self, node: LifecycleNode, profile: QoSProfile, lifter: Lifter, colours: ObjectColours) -> None:
         self._node = node
         self._lifter = lifter
-        self._points = node.create_lifecycle_publisher(PointCloud2, "~/points", profile)
-        self._target_depth = node.create_lifecycle_publisher(Image, "~/target_depth", profile)
-        self._markers = node.create_lifecycle_publisher(MarkerArray, "~/markers", profile)
+        self._points = node.create_lifecycle_publisher(PointCloud2, "~/points", **qos.overridable(profile))
+        self._target_depth = node.create_lifecycle_publisher(Image, "~/target_depth", **qos.overridable(profile))
+        self._markers = node.create_lifecycle_publisher(MarkerArray, "~/markers", **qos.overridable(profile))
         self._colours = colours
         self._marker_builder = Markers(colours)
 

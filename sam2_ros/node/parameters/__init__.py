@@ -1,4 +1,4 @@
-"""Declares, reads and checks the node's parameters as in the table.
+"""Declares, reads and checks the parameters of a node as in its table, that of the tracker where none is named.
 
 python3 -m sam2_ros.node.parameters > config/track.yaml
 """
@@ -6,45 +6,59 @@ python3 -m sam2_ros.node.parameters > config/track.yaml
 from __future__ import annotations
 
 import re
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import Field
+from typing import Any, TypeVar
 
-from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, ParameterType
 from rclpy.exceptions import ParameterException
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from sam2_ros.node.parameters import unknown_names
-from sam2_ros.node.parameters.table import TABLE, Parameters, kind_of, rule_of
+from sam2_ros.node.parameters import qos_overrides, unknown_names
+from sam2_ros.node.parameters.table import TABLE, Parameters, kind_of, rule_of, table_of
 from sam2_ros.node.parameters.values import ParameterError, convert, refusal
 
-__all__ = ["ParameterError", "Parameters", "check", "check_change", "declare", "read"]
+__all__ = ["ParameterError", "Parameters", "check", "check_change", "declare", "declare_table", "read", "read_table"]
+
+T = TypeVar("T")
+
+_USE_SIM_TIME = "Take the time from /clock instead of the computer's clock. The stamps of images are used as they are."
 
 
 def declare(node: Node) -> Parameters:
+    """Declare the tracker's parameters, see `declare_table`."""
+    return declare_table(node, Parameters)
+
+
+def declare_table(node: Node, kind: type[T]) -> T:
     """Declare all parameters and return their initial values; overrides of another type are converted.
 
     Logs conversions and unknown names. Raises ParameterError.
     """
-    overrides = _overrides(node)
-    if warning := unknown_names.warning(overrides, TABLE):
+    overrides, table = _overrides(node), table_of(kind)
+    if warning := unknown_names.warning(overrides, table):
         node.get_logger().warning(warning)
-    for name, entry in TABLE.items():
+    qos_overrides.check(overrides)
+    described = ParameterDescriptor(type=ParameterType.PARAMETER_BOOL, description=_USE_SIM_TIME)
+    node.set_descriptor("use_sim_time", described)  # rclpy gives it no description
+    for name, entry in table.items():
         value = entry.default
         if name in overrides:
-            value = _initial(name, overrides[name])
+            value = _initial(name, overrides[name], table)
             if type(value) is not type(overrides[name]):
                 node.get_logger().info(f"parameter {name} is {overrides[name]!r}, converted to {value!r}")
         try:
-            node.declare_parameter(name, value, _descriptor(name), ignore_override=True)
+            node.declare_parameter(name, value, _descriptor(name, table), ignore_override=True)
         except ParameterException as error:  # check() should have raised before
             raise ParameterError(f"parameter {name}: {error}") from error
-    return read(node)
+    return read_table(node, kind)
 
 
-def _initial(name: str, override: Any) -> Any:
+def _initial(name: str, override: Any, table: Mapping[str, Field[Any]]) -> Any:
     try:
-        value = convert(name, kind_of(name), override)
-        check(name, value)
+        value = convert(name, kind_of(name, table), override)
+        check(name, value, table)
     except ParameterError as error:
         if "_" in name:
             raise
@@ -64,14 +78,19 @@ def _overrides(node: Node) -> dict[str, Any]:
 
 
 def read(node: Node) -> Parameters:
+    """The current values of the tracker's parameters."""
+    return read_table(node, Parameters)
+
+
+def read_table(node: Node, kind: type[T]) -> T:
     """The current values."""
-    return Parameters(**{name: node.get_parameter(name).value for name in TABLE})
+    return kind(**{name: node.get_parameter(name).value for name in table_of(kind)})
 
 
-def check(name: str, value: Any) -> None:
+def check(name: str, value: Any, table: Mapping[str, Field[Any]] = TABLE) -> None:
     """Raises ParameterError for an invalid value."""
-    rule = rule_of(name)
-    kind: Any = kind_of(name)
+    rule = rule_of(name, table)
+    kind: Any = kind_of(name, table)
     if type(value) is not kind:
         raise ParameterError(refusal(name, kind, value))
     if rule.choices and value not in rule.choices:
@@ -96,8 +115,8 @@ def check_change(parameters: list[Parameter], configured: bool) -> None:
             )
 
 
-def _descriptor(name: str) -> ParameterDescriptor:
-    rule, kind = rule_of(name), kind_of(name)
+def _descriptor(name: str, table: Mapping[str, Field[Any]]) -> ParameterDescriptor:
+    rule, kind = rule_of(name, table), kind_of(name, table)
     # Dynamic typing, because check() has clearer messages than rclpy.
     descriptor = ParameterDescriptor(description=rule.description, dynamic_typing=True)
     allowed = rule.expected or ", ".join(rule.choices)

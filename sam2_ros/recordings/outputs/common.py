@@ -32,6 +32,20 @@ class Labelled:
         return sorted((track for track in self.result.tracks if track.area), key=lambda track: track.id)
 
 
+@dataclass(frozen=True)
+class Origin:
+    """Where labels come from, and where they are."""
+
+    recording: str  # name of the file or folder
+    topic: str  # "" of a video or a folder of pictures
+    served_as: str  # path of the labels below the folder that Label Studio serves
+
+    @property
+    def name(self) -> str:
+        """For people and as a sequence's name."""
+        return "_".join(filter(None, [Path(self.recording).stem, self.topic.strip("/").replace("/", "_")]))
+
+
 class Output(Protocol):
     """One format. Errors of the disk name the file."""
 

@@ -58,4 +58,5 @@ class DavisOutput:
                 numbers[track.mask_value] = track.id
             else:
                 self._problems.add("davis", f"object {track.id} is left out of {FOLDER}/, which holds {_MAX_OBJECTS}")
-        return numbers[labelled.result.label_image]
+        labels: np.ndarray = numbers[labelled.result.label_image]
+        return labels

@@ -12,17 +12,21 @@ from sam2_ros.files import replacing
 from sam2_ros.media.pictures import write_whole
 from sam2_ros.tracking import Track
 
-from .common import UNNAMED, Classes, Labelled, Spool
+from .common import UNNAMED, Classes, Labelled, Origin, Spool
 from .polygons import polygons_of
 
 TASKS, INTERFACE = "label_studio.json", "label_studio.xml"
 
+# What can be drawn; polygons are what is written.
+_TAGS = {"label": "PolygonLabels", "brush": "BrushLabels", "box": "RectangleLabels", "point": "KeyPointLabels"}
+
 
 class LabelStudioOutput:
-    """One task for each frame; its picture is served as a local file of Label Studio, from the output's parent."""
+    """One task for each frame; its picture is served as a local file of Label Studio."""
 
-    def __init__(self, folder: Path, workspace: Path) -> None:
+    def __init__(self, folder: Path, workspace: Path, origin: Origin) -> None:
         self._folder = folder
+        self._origin = origin
         self._tasks = Spool(workspace / "label_studio_tasks.json")
         self._classes = Classes(first=0)
 
@@ -33,7 +37,9 @@ class LabelStudioOutput:
         scores = [track.predicted_iou for track in labelled.visible]
         prediction = {"model_version": "sam2_ros", "score": round(min(scores, default=0.0), 4), "result": regions}
         data = {
-            "image": f"/data/local-files/?d={self._folder.resolve().name}/{labelled.picture}",
+            "image": f"/data/local-files/?d={self._origin.served_as}/{labelled.picture}",
+            "recording": self._origin.recording,
+            "topic": self._origin.topic,
             "frame": frame.index,
             "stamp": str(frame.stamp),
         }
@@ -45,11 +51,9 @@ class LabelStudioOutput:
             file.writelines(self._tasks.pieces())
         self._tasks.close()
         labels = "".join(f"    <Label value={quoteattr(name)}/>\n" for name in self._classes.names)
-        write_whole(
-            self._folder / INTERFACE,
-            '<View>\n  <Image name="image" value="$image"/>\n  <PolygonLabels name="label" toName="image">\n'
-            f"{labels}  </PolygonLabels>\n</View>\n".encode(),
-        )
+        tags = "".join(f'  <{tag} name="{name}" toName="image">\n{labels}  </{tag}>\n' for name, tag in _TAGS.items())
+        interface = f'<View>\n  <Image name="image" value="$image"/>\n{tags}</View>\n'
+        write_whole(self._folder / INTERFACE, interface.encode())
 
     def _regions(self, track: Track, size: tuple[int, int]) -> list[dict[str, Any]]:
         """A polygon for each part of the mask, in percent of the image."""

@@ -17,7 +17,7 @@ from sam2_ros.tracking import FrameResult
 
 from ..problems import Problems
 from ..streams import Frame
-from .common import Labelled, Output
+from .common import Labelled, Origin, Output
 from .davis import DavisOutput
 from .label_studio import LabelStudioOutput
 from .thinning import Thinning
@@ -44,8 +44,9 @@ class LabelWriter:
     Raises OSError that names the file, MissingLibraryError.
     """
 
-    def __init__(self, folder: Path, formats: Sequence[str], name: str, thinning: Thinning, problems: Problems) -> None:
-        """`name` is that of a sequence in DAVIS' layout."""
+    def __init__(
+        self, folder: Path, formats: Sequence[str], origin: Origin, thinning: Thinning, problems: Problems
+    ) -> None:
         clear(folder)
         self._folder = folder
         self._thinning = thinning
@@ -69,9 +70,9 @@ class LabelWriter:
         if "yolo" in formats:
             self._outputs.append(YoloOutput(folder))
         if "davis" in formats:
-            self._outputs.append(DavisOutput(folder, name, problems))
+            self._outputs.append(DavisOutput(folder, origin.name, problems))
         if "label-studio" in formats:
-            self._outputs.append(LabelStudioOutput(folder, workspace))
+            self._outputs.append(LabelStudioOutput(folder, workspace, origin))
 
     def __enter__(self) -> LabelWriter:
         return self

@@ -1,5 +1,7 @@
 """Surfaces are written as clouds for PCL and RViz."""
 
+from typing import Any
+
 import numpy as np
 from builtin_interfaces.msg import Time
 from sensor_msgs.msg import PointCloud2, PointField
@@ -14,7 +16,7 @@ KINDS = {PointField.FLOAT32: "<f4", PointField.UINT32: "<u4"}
 
 def points_of(message: PointCloud2) -> np.ndarray:
     """The points as a structured array, by what the message says of itself."""
-    layout = {
+    layout: Any = {
         "names": [field.name for field in message.fields],
         "formats": [KINDS[field.datatype] for field in message.fields],
         "offsets": [field.offset for field in message.fields],
@@ -29,7 +31,9 @@ def test_every_point_has_its_position_colour_and_track_id() -> None:
     masks = {7: np.zeros((20, 30), bool), 300: np.zeros((20, 30), bool)}
     masks[7][2:8, 3:10] = masks[300][10:15, 20:30] = True
     depth = DepthImage(np.linspace(1, 1.01, 600, dtype=np.float32).reshape(20, 30), Intrinsics(10.0, 10.0, 15.0, 10.0))
-    message = cloud_message({track_id: lift(mask, depth) for track_id, mask in masks.items()}, rgb, HEADER)
+    surfaces = {track_id: surface for track_id, mask in masks.items() if (surface := lift(mask, depth))}
+    assert len(surfaces) == 2
+    message = cloud_message(surfaces, rgb, HEADER)
     assert (message.header, message.height, message.is_dense, message.is_bigendian) == (HEADER, 1, True, False)
     points = points_of(message)
     for track_id, mask in masks.items():

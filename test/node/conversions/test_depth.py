@@ -10,7 +10,7 @@ from sensor_msgs.msg import CameraInfo, Image, RegionOfInterest
 from std_msgs.msg import Header
 
 from sam2_ros.depth.lifting import Intrinsics, LiftingError
-from sam2_ros.media.ros_images import ImageError
+from sam2_ros.media.ros_encodings import ImageError
 from sam2_ros.node.conversions.depth import CameraInfos, PendingDepth, image_size_of
 
 SIZE = (3, 4)
@@ -173,8 +173,9 @@ def test_of_several_camera_infos_the_newest_for_the_size_is_used() -> None:
 
 def test_the_number_of_kept_camera_infos_is_bounded() -> None:
     infos = known(*(info_message(width=i) for i in range(1, 100)))
-    assert infos.for_size((SIZE[0], 1)).width == 99  # that of size 1 is gone
-    assert infos.for_size((SIZE[0], 98)).width == 98
+    fallback, kept = infos.for_size((SIZE[0], 1)), infos.for_size((SIZE[0], 98))
+    assert fallback is not None and fallback.width == 99  # that of size 1 is gone
+    assert kept is not None and kept.width == 98
 
 
 def test_the_size_of_the_images_is_that_of_the_calibration_with_roi_and_binning() -> None:

@@ -1,5 +1,7 @@
 """Messages are converted to the tracker's types and back."""
 
+from typing import Any
+
 import cv2
 import numpy as np
 import pytest
@@ -17,13 +19,13 @@ STAMP = Time(sec=1_700_000_000, nanosec=123_456_789)
 HEADER = Header(stamp=STAMP, frame_id="optical")
 
 
-def test_equal_stamps_give_equal_seconds():
+def test_equal_stamps_give_equal_seconds() -> None:
     assert messages.seconds(STAMP) == messages.seconds(Time(sec=1_700_000_000, nanosec=123_456_789))
     assert messages.seconds(STAMP) == pytest.approx(1_700_000_000.123456789, abs=2.5e-7)
 
 
 @pytest.mark.parametrize("nanosec", [0, 1_000, 999_999_999])
-def test_seconds_are_converted_to_a_time_within_a_fraction_of_a_microsecond(nanosec):
+def test_seconds_are_converted_to_a_time_within_a_fraction_of_a_microsecond(nanosec: int) -> None:
     stamp = Time(sec=1_700_000_000, nanosec=nanosec)
     back = messages.nearest_time(messages.seconds(stamp))
     assert abs((back.sec - stamp.sec) * 10**9 + back.nanosec - stamp.nanosec) <= 240
@@ -33,7 +35,7 @@ OUT_OF_RANGE = [Time(sec=2**31 - 1), Time(sec=2**31 - 60), Time(sec=-1), Time(se
 
 
 @pytest.mark.parametrize("stamp", OUT_OF_RANGE)
-def test_a_stamp_out_of_range_is_refused_with_the_reason(stamp):
+def test_a_stamp_out_of_range_is_refused_with_the_reason(stamp: Time) -> None:
     expected = f"sec {stamp.sec} and nanosec {stamp.nanosec}, expected sec in 0..2147397247"
     with pytest.raises(messages.StampRangeError, match=expected):
         messages.seconds(stamp)
@@ -46,17 +48,17 @@ def test_a_stamp_out_of_range_is_refused_with_the_reason(stamp):
 
 
 @pytest.mark.parametrize("stamp", [Time(), Time(nanosec=1), Time(sec=2147397247, nanosec=500_000_000)])
-def test_a_deadline_of_a_day_can_be_added_to_every_other_stamp(stamp):
+def test_a_deadline_of_a_day_can_be_added_to_every_other_stamp(stamp: Time) -> None:
     assert messages.nearest_time(messages.seconds(stamp) + 86_399.0).sec == stamp.sec + 86_399
 
 
 @pytest.mark.parametrize("stamp", [-0.5, 2.0**31, float("nan"), float("inf")])
-def test_seconds_out_of_range_are_refused(stamp):
+def test_seconds_out_of_range_are_refused(stamp: float) -> None:
     with pytest.raises(messages.StampRangeError, match="expected 0.."):
         messages.nearest_time(stamp)
 
 
-def test_every_field_of_a_prompt_is_read():
+def test_every_field_of_a_prompt_is_read() -> None:
     request = messages.prompt_request(
         msg.Prompt(
             header=HEADER,
@@ -74,18 +76,18 @@ def test_every_field_of_a_prompt_is_read():
     assert request.prompt.mask is None
 
 
-def test_a_box_is_used_only_where_has_box_is_true():
+def test_a_box_is_used_only_where_has_box_is_true() -> None:
     assert messages.prompt_request(msg.Prompt(box=msg.Box(x_max=3.0, y_max=4.0))).prompt.box is None
 
 
-def test_a_zero_stamp_means_the_newest_image():
+def test_a_zero_stamp_means_the_newest_image() -> None:
     assert messages.prompt_request(msg.Prompt()).stamp is None
     assert messages.click_request(PointStamped()).stamp is None
     assert messages.click_request(PointStamped(header=HEADER)).stamp == messages.seconds(STAMP)
     assert messages.point_request(Point()).stamp is None
 
 
-def test_clicks_are_positive_and_start_a_new_object():
+def test_clicks_are_positive_and_start_a_new_object() -> None:
     for request in (
         messages.click_request(PointStamped(point=Point(x=4.0, y=5.0))),
         messages.point_request(Point(x=4.0, y=5.0)),
@@ -126,34 +128,36 @@ def with_channels(*values: int, dtype: type = np.uint8) -> np.ndarray:
         ("yuyv", np.stack([np.where(OBJECT, 235, 16), np.full(OBJECT.shape, 128)], axis=2).astype(np.uint8)),
     ],
 )
-def test_a_prompts_mask_may_have_any_encoding(encoding, pixels):
+def test_a_prompts_mask_may_have_any_encoding(encoding: str, pixels: np.ndarray) -> None:
     if encoding == "yuyv":  # two pixels share their colour
         pixels = pixels[:, 1:-1]
     request = messages.prompt_request(msg.Prompt(mask=messages.image_message(pixels, encoding, HEADER)))
     np.testing.assert_array_equal(request.prompt.mask, OBJECT[:, 1:-1] if encoding == "yuyv" else OBJECT)
 
 
-def test_jpeg_artefacts_do_not_belong_to_a_prompts_mask():
+def test_jpeg_artefacts_do_not_belong_to_a_prompts_mask() -> None:
     jpeg = cv2.imdecode(cv2.imencode(".jpg", OBJECT.astype(np.uint8) * 255)[1], cv2.IMREAD_GRAYSCALE)
+    assert jpeg is not None
     assert np.count_nonzero(jpeg) > np.count_nonzero(OBJECT)
     request = messages.prompt_request(msg.Prompt(mask=messages.image_message(jpeg, "mono8", HEADER)))
     assert np.count_nonzero(request.prompt.mask != OBJECT) < 20
 
 
 @pytest.mark.parametrize("encoding", ["mono8", "mono16", "16UC1", "32FC1"])
-def test_a_prompts_mask_may_cover_the_whole_image(encoding):
+def test_a_prompts_mask_may_cover_the_whole_image(encoding: str) -> None:
     dtype = {"mono8": np.uint8, "mono16": np.uint16, "16UC1": np.uint16, "32FC1": np.float32}[encoding]
     message = messages.image_message(np.ones((4, 6), dtype), encoding, HEADER)
-    assert messages.prompt_request(msg.Prompt(mask=message)).prompt.mask.all()
+    mask = messages.prompt_request(msg.Prompt(mask=message)).prompt.mask
+    assert mask is not None and mask.all()
 
 
-def test_a_prompt_with_an_unreadable_mask_is_refused():
+def test_a_prompt_with_an_unreadable_mask_is_refused() -> None:
     with pytest.raises(PromptError, match="cannot read the prompt's mask: data has 0 bytes"):
         messages.prompt_request(msg.Prompt(mask=Image(height=2, width=2, step=2, encoding="mono8")))
 
 
 @pytest.mark.parametrize("shape", [(4, 6), (4, 6, 3)])
-def test_image_data_is_row_by_row(shape):
+def test_image_data_is_row_by_row(shape: tuple[int, ...]) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (8, 12, *shape[2:]), np.uint8)[::2, ::2]
     message = messages.image_message(pixels, "mono8" if len(shape) == 2 else "rgb8", HEADER)
     assert (message.height, message.width, message.step) == (4, 6, pixels[0].size)
@@ -165,7 +169,7 @@ def track(**changes: object) -> Track:
     mask = np.zeros((6, 8), bool)
     mask[2:5, 3:7] = True
     mask[2, 3] = False
-    fields = dict(
+    fields: dict[str, Any] = dict(
         id=3,
         mask_value=2,
         label="cup",
@@ -185,7 +189,7 @@ def array_of(*tracks: Track, cropped_masks: bool = False) -> msg.TrackArray:
     return messages.track_array(result, HEADER, messages.nearest_time, cropped_masks)
 
 
-def test_every_field_of_a_track_is_written():
+def test_every_field_of_a_track_is_written() -> None:
     array = array_of(track())
     (published,) = array.tracks
     assert (array.header, array.image_height, array.image_width) == (HEADER, 6, 8)
@@ -196,32 +200,32 @@ def test_every_field_of_a_track_is_written():
     assert (published.mask.height, published.has_position) == (0, False)
 
 
-def test_tracks_are_written_in_order_of_id():
+def test_tracks_are_written_in_order_of_id() -> None:
     assert [t.id for t in array_of(track(id=9), track(id=2), track(id=5)).tracks] == [2, 5, 9]
 
 
-def test_a_cropped_mask_is_the_part_inside_the_box():
+def test_a_cropped_mask_is_the_part_inside_the_box() -> None:
     (published,) = array_of(track(), cropped_masks=True).tracks
     crop = np.frombuffer(published.mask.data, np.uint8).reshape(published.mask.height, published.mask.width)
     np.testing.assert_array_equal(crop, track().mask[2:5, 3:7] * 255)
     assert published.mask.encoding == "mono8"
 
 
-def test_an_object_that_is_not_visible_has_neither_box_nor_mask():
+def test_an_object_that_is_not_visible_has_neither_box_nor_mask() -> None:
     hidden = track(mask=np.zeros((6, 8), bool), box=None, area=0, state=TrackState.OCCLUDED)
     (published,) = array_of(hidden, cropped_masks=True).tracks
     assert (published.box, published.area, published.mask.height) == (msg.Box(), 0, 0)
 
 
 @pytest.mark.parametrize("state", TrackState)
-def test_every_state_has_a_constant(state):
+def test_every_state_has_a_constant(state: TrackState) -> None:
     (published,) = array_of(track(state=state)).tracks
     assert published.state == getattr(msg.Track, state.name)
     assert messages.state_of(published) is state
 
 
 @pytest.mark.parametrize("kind", EventKind)
-def test_every_event_is_written_and_read(kind):
+def test_every_event_is_written_and_read(kind: EventKind) -> None:
     event = Event(kind, 4, 12.5, absence=1.5, reason="because")
     message = messages.event_message(event, "optical", "cup", messages.nearest_time)
     assert message.type == getattr(msg.TrackEvent, kind.name)

@@ -17,6 +17,7 @@ def picture(height: int, width: int) -> np.ndarray:
 def test_the_frame_has_a_grid_in_every_size(size: tuple[int, int], tmp_path: Path) -> None:
     write_first_frame(picture(*size), tmp_path / "frame.png")
     written = cv2.imread(str(tmp_path / "frame.png"))
+    assert written is not None
     assert min(written.shape[:2]) >= 300
     frame, lines = (written == 90).all(axis=2), (written > 150).all(axis=2)
     assert frame.any() and lines[frame.any(axis=1)][:, frame.any(axis=0)].any()
@@ -26,7 +27,8 @@ def test_the_click_is_yellow(tmp_path: Path) -> None:
     def yellow_pixels(click: tuple[float, float] | None) -> int:
         write_first_frame(picture(96, 128), tmp_path / "frame.png", click)
         written = cv2.imread(str(tmp_path / "frame.png"))
-        return np.count_nonzero((written == (0, 255, 255)).all(axis=2))
+        assert written is not None
+        return int((written == (0, 255, 255)).all(axis=2).sum())
 
     assert yellow_pixels(None) == 0
     assert yellow_pixels((20, 45)) > 20

@@ -2,7 +2,9 @@
 
 import json
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import rclpy
@@ -28,7 +30,7 @@ vision_msgs = pytest.importorskip("vision_msgs.msg")
 
 
 @pytest.fixture
-def node(ros: None):
+def node(ros: None) -> Iterator[Node]:
     node = rclpy.create_node("detector")
     yield node
     node.destroy_node()
@@ -47,7 +49,7 @@ def at(seconds: int) -> Header:
 def test_detections_have_their_frame_s_header_and_are_published_after_the_latency(node: Node, tmp_path: Path) -> None:
     box = {"label": "cup", "score": 0.5, "box": [10, 20, 30, 60]}
     detections = Detections(node, file_of(tmp_path, [{"frame": 0, **box}, {"frame": 2, **box}, {"frame": 2, **box}]))
-    heard: list = []
+    heard: list[Any] = []
     node.create_subscription(vision_msgs.Detection2DArray, "detections", heard.append, qos.profile("reliable", 10))
     while not detections.publisher.get_subscription_count():
         time.sleep(0.01)

@@ -24,9 +24,9 @@ from sam2_ros.node.demo.run import main
 
 ROOT = Path(__file__).resolve().parents[3]
 FRAMES, RATE = 20, 10.0
-SIDE_BY_SIDE = 3
+SIDE_BY_SIDE = 2
 
-_own_domain = int(os.environ["ROS_DOMAIN_ID"])
+_own_domain = int(os.environ.get("ROS_DOMAIN_ID", "0"))
 _domains = (str((_own_domain + number) % 102) for number in itertools.count(1))
 
 
@@ -111,16 +111,22 @@ def demos(video: Path, weights: Path, tmp_path_factory: pytest.TempPathFactory) 
         pool.shutdown(cancel_futures=True)
 
 
+def height_of(picture: Path) -> int:
+    pixels = cv2.imread(str(picture))
+    assert pixels is not None
+    return len(pixels)
+
+
 @pytest.mark.slow
-def test_the_demo_writes_a_video_a_timeline_and_a_table_and_prints_a_summary(demos):
+def test_the_demo_writes_a_video_a_timeline_and_a_table_and_prints_a_summary(demos: dict[str, Demo]) -> None:
     demo, output = demos["plain"].result, demos["plain"].output
     assert demo.returncode == 0, demo.stdout + demo.stderr
 
     video_info = probe(output / "overlay.mp4")
     assert (video_info.size, video_info.rate) == ((96, 128), RATE)
     assert 1 <= video_info.frames <= FRAMES
-    assert cv2.imread(str(output / "timeline.png")).shape[0] > 100
-    assert cv2.imread(str(output / "first_frame.png")).shape[0] > 300
+    assert height_of(output / "timeline.png") > 100
+    assert height_of(output / "first_frame.png") > 300
     rows = list(csv.DictReader((output / "tracks.csv").open()))
     assert rows
     assert {row["id"] for row in rows} == {"1"}
@@ -134,7 +140,7 @@ def test_the_demo_writes_a_video_a_timeline_and_a_table_and_prints_a_summary(dem
     assert len(demo.stdout.splitlines()) < 40
 
 
-def test_a_killed_demo_leaves_no_process_behind(long_video, weights, tmp_path):
+def test_a_killed_demo_leaves_no_process_behind(long_video: Path, weights: Path, tmp_path: Path) -> None:
     def running() -> list[int]:
         """The processes that have these weights on their command line."""
         found = []
@@ -159,7 +165,7 @@ def test_a_killed_demo_leaves_no_process_behind(long_video, weights, tmp_path):
     raise AssertionError(f"still running: {running()}")
 
 
-def test_a_domain_that_is_no_number_is_named(demos):
+def test_a_domain_that_is_no_number_is_named(demos: dict[str, Demo]) -> None:
     demo = demos["no domain"].result
     assert demo.returncode == 1
     assert "ROS cannot start" in demo.stderr and "ROS_DOMAIN_ID" in demo.stderr
@@ -167,14 +173,14 @@ def test_a_domain_that_is_no_number_is_named(demos):
 
 
 @pytest.mark.slow
-def test_what_is_not_discovered_over_dds_is_awaited_by_a_new_participant(demos):
+def test_what_is_not_discovered_over_dds_is_awaited_by_a_new_participant(demos: dict[str, Demo]) -> None:
     demo = demos["late discovery"].result
     assert demo.returncode == 0, demo.stdout + demo.stderr
     assert "not found over DDS: the tracker (attempt 1 of 3), connecting again" in demo.stdout
     assert list(csv.DictReader((demos["late discovery"].output / "tracks.csv").open()))
 
 
-def test_what_is_never_discovered_over_dds_is_named_with_what_to_try(demos):
+def test_what_is_never_discovered_over_dds_is_named_with_what_to_try(demos: dict[str, Demo]) -> None:
     demo = demos["no discovery"].result
     assert demo.returncode == 1
     assert "not found over DDS: the tracker" in demo.stderr
@@ -182,7 +188,9 @@ def test_what_is_never_discovered_over_dds_is_named_with_what_to_try(demos):
 
 
 @pytest.mark.slow
-def test_an_interrupted_demo_keeps_its_recording_and_locks_its_folder(long_video, weights, tmp_path):
+def test_an_interrupted_demo_keeps_its_recording_and_locks_its_folder(
+    long_video: Path, weights: Path, tmp_path: Path
+) -> None:
     arguments = ("--video", long_video, "--click", "20,45", "--checkpoint", weights)
     domain = next(_domains)
     command = demo_command(*arguments, "--output", tmp_path)
@@ -207,7 +215,7 @@ def test_an_interrupted_demo_keeps_its_recording_and_locks_its_folder(long_video
 
 
 @pytest.mark.slow
-def test_a_tracker_that_cannot_start_ends_the_demo_with_its_log(demos):
+def test_a_tracker_that_cannot_start_ends_the_demo_with_its_log(demos: dict[str, Demo]) -> None:
     demo = demos["no weights"].result
     assert demo.returncode == 1
     assert "the tracker failed; the end of" in demo.stderr
@@ -226,18 +234,27 @@ def test_a_tracker_that_cannot_start_ends_the_demo_with_its_log(demos):
         (["--video", "VIDEO", "--output", "VIDEO"], "choose another folder with --output"),
     ],
 )
-def test_wrong_arguments_are_refused_at_once(video, tmp_path, monkeypatch, capsys, arguments, complaint):
+def test_wrong_arguments_are_refused_at_once(
+    video: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    complaint: str,
+) -> None:
     monkeypatch.chdir(tmp_path)
     assert main([str(video) if argument == "VIDEO" else argument for argument in arguments]) == 1
     assert complaint in capsys.readouterr().err
 
 
-def test_a_click_outside_the_video_is_refused_with_the_first_frame_and_its_pixel_grid(video, tmp_path):
+def test_a_click_outside_the_video_is_refused_with_the_first_frame_and_its_pixel_grid(
+    video: Path, tmp_path: Path
+) -> None:
     assert main(["--video", str(video), "--click", "500,10", "--output", str(tmp_path)]) == 1
-    assert cv2.imread(str(tmp_path / "first_frame.png")).shape[0] > 300
+    assert height_of(tmp_path / "first_frame.png") > 300
 
 
-def test_make_passes_arguments_unchanged(tmp_path):
+def test_make_passes_arguments_unchanged(tmp_path: Path) -> None:
     program = "import sys; print(sys.argv[1:])"
     (tmp_path / ".ci").mkdir()
     (tmp_path / ".ci" / "setup.sh").write_text("#!/bin/sh\n")
@@ -245,6 +262,6 @@ def test_make_passes_arguments_unchanged(tmp_path):
     (tmp_path / ".ci" / "env.sh").write_text(f'python() {{ {sys.executable} -c {program!r} "${{@:3}}"; }}\n')
     shutil.copy(ROOT / "Makefile", tmp_path)
     name = 'it\'s a "video" of $5; #1.mp4'
-    command = ["make", "-s", "-C", tmp_path, "demo", f"VIDEO={name}", "CLICK=-5,10"]
+    command = ["make", "-s", "-C", str(tmp_path), "demo", f"VIDEO={name}", "CLICK=-5,10"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.stdout == f"{[f'--video={name}', '--click=-5,10']}\n", done.stderr

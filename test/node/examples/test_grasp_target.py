@@ -1,107 +1,22 @@
-"""The grasp client beside the real node with its real weights: a block that is hidden for a while."""
+"""The grasp client beside the real node: a block that is hidden for a while."""
 
 import re
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
+from typing import Any
 
-import numpy as np
 import pytest
 from sam2_ros.msg import Click
-from sensor_msgs.msg import CameraInfo, Image
-from std_msgs.msg import Header
-from std_srvs.srv import Trigger
 
-from sam2_ros.node import qos
-from sam2_ros.node.conversions.messages import image_message, nearest_time
-
-pytest.importorskip("message_filters")
-pytest.importorskip("sensor_msgs_py")
-
-ROOT = Path(__file__).resolve().parents[3]
-K = [200.0, 0.0, 63.5, 0.0, 200.0, 47.5, 0.0, 0.0, 1.0]
-BLOCK = slice(30, 70), slice(44, 84)  # rows and columns, pixels
-DISTANCE = 0.8  # metres
+DISTANCE = 0.8  # metres, of the table's block
 
 
-class Table:
-    """A block on a table before a camera with depth."""
-
-    def __init__(self, robot) -> None:
-        self.robot = robot
-        reliable = qos.profile("reliable", 10)
-        self._depth = robot.node.create_publisher(Image, "depth", reliable)
-        self._info = robot.node.create_publisher(CameraInfo, "camera_info", reliable)
-        robot.bring_up()
-        for publisher in (self._depth, self._info):
-            robot.wait_for(publisher.get_subscription_count, f"subscription to {publisher.topic_name}")
-
-    def show(self, hidden: bool = False) -> None:
-        """One image with its depth."""
-        noise = np.random.default_rng(0).normal(0, 2, (96, 128, 3))
-        image = np.full((96, 128, 3), (120, 125, 130), np.float32) + noise
-        depth = np.full((96, 128), 1500, np.uint16)
-        if not hidden:
-            image[BLOCK] = (200, 40, 40)
-            image[45:55, 54:74] = (250, 220, 60)
-            depth[BLOCK] = round(1000 * DISTANCE)
-        stamp = self.robot.next_stamp()
-        header = Header(stamp=nearest_time(stamp), frame_id="optical")
-        self._info.publish(CameraInfo(header=header, height=96, width=128, k=K))
-        self._depth.publish(image_message(depth, "16UC1", header))
-        self.robot.send(stamp, image.clip(0, 255).astype(np.uint8))
-
-    def show_until(self, condition: Callable[[], object], what: str, hidden: bool = False) -> None:
-        """Images until the condition holds."""
-
-        def shown() -> object:
-            self.show(hidden)
-            time.sleep(0.1)
-            return condition()
-
-        self.robot.wait_for(shown, what)
-
-
-@pytest.fixture(scope="module")
-def shared_table(start: Callable) -> Table:
-    weights = ROOT / "sam2_ros" / "weights" / "nano.safetensors"
-    return Table(start(checkpoint=weights, image_size=0, depth=True, image_reliability="reliable", image_depth=10))
-
-
-@pytest.fixture
-def table(shared_table: Table) -> Table:
-    """In view of a node that follows nothing yet."""
-    shared_table.robot.call("reset", Trigger.Request())
-    shared_table.robot.tracks.clear()
-    shared_table.show_until(lambda: shared_table.robot.tracks, "tracks")
-    return shared_table
-
-
-@pytest.fixture
-def client(tmp_path: Path) -> Iterator[Callable[..., tuple[subprocess.Popen, Path]]]:
-    """Starts the example with arguments; what it prints goes to the file."""
-    processes = []
-
-    def run(*arguments: str) -> tuple[subprocess.Popen, Path]:
-        out = tmp_path / "out"
-        with out.open("wb") as file:
-            command = [sys.executable, str(ROOT / "examples" / "grasp_target.py"), *arguments]
-            processes.append(subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT))
-        return processes[-1], out
-
-    yield run
-    for process in processes:
-        process.kill()
-        process.wait()
-
-
-def test_it_waits_while_the_object_is_hidden_and_then_prints_where_to_grasp_it(table: Table, client: Callable) -> None:
+def test_it_waits_while_the_object_is_hidden_and_then_prints_where_to_grasp_it(
+    table: Any, client: Callable[..., Any]
+) -> None:
     table.robot.add(label="block", clicks=[Click(x=60.0, y=50.0)])
     hidden = lambda: table.robot.tracks[-1].tracks and not table.robot.tracks[-1].tracks[0].area  # noqa: E731
     table.show_until(hidden, "occlusion", hidden=True)
-    process, out = client("--label", "block")
+    process, out = client("grasp_target.py", "--label", "block")
     table.show_until(lambda: "waiting: it is not visible" in out.read_text(), f"waiting client: {out}", hidden=True)
     assert process.poll() is None
     table.show_until(lambda: process.poll() is not None, "answer of the client")
@@ -114,7 +29,7 @@ def test_it_waits_while_the_object_is_hidden_and_then_prints_where_to_grasp_it(t
     assert int(text[5]) == pytest.approx(1600, rel=0.2)
 
 
-def test_a_click_starts_the_object(table: Table, client: Callable) -> None:
-    process, out = client("--click", "60,50")
+def test_a_click_starts_the_object(table: Any, client: Callable[..., Any]) -> None:
+    process, out = client("grasp_target.py", "--click", "60,50")
     table.show_until(lambda: process.poll() is not None, "answer of the client")
     assert process.returncode == 0 and f"{DISTANCE:.3f}) m in optical" in out.read_text(), out.read_text()

@@ -4,14 +4,14 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+from sam2_ros.msg import Track
 
 import sam2_ros
 
-pytest.importorskip("vision_msgs")
+from ..conftest import Robot
 
 ROOT = Path(__file__).resolve().parents[3]
 WEIGHTS = Path(sam2_ros.__file__).parent / "weights" / "nano.safetensors"
@@ -26,14 +26,14 @@ def render(x: int) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def robot(start: Callable[..., Any]) -> Any:
+def robot(start: Callable[..., Robot]) -> Robot:
     robot = start("watched", checkpoint=WEIGHTS, image_size=256)
     robot.bring_up()
     return robot
 
 
 @pytest.fixture
-def detector(robot: Any) -> Iterator[subprocess.Popen]:
+def detector(robot: Robot) -> Iterator[subprocess.Popen[bytes]]:
     command = [sys.executable, str(ROOT / "examples" / "scripted_detector.py"), "--label", "cup", "--hue", "0,12"]
     process = subprocess.Popen([*command, "--ros-args", "-r", "detections:=/watched/detections"])
     robot.wait_for(lambda: robot.node.count_publishers("/watched/detections"), "detector")
@@ -42,10 +42,10 @@ def detector(robot: Any) -> Iterator[subprocess.Popen]:
     process.wait()
 
 
-def test_only_the_object_of_its_colour_is_tracked(robot: Any, detector: subprocess.Popen) -> None:
+def test_only_the_object_of_its_colour_is_tracked(robot: Robot, detector: subprocess.Popen[bytes]) -> None:
     x = 80
 
-    def tracks() -> list:
+    def tracks() -> list[Track]:
         nonlocal x
         x = min(x + 2, 200)
         return robot.show(pixels=render(x)).tracks

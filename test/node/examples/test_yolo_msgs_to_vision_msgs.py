@@ -12,8 +12,6 @@ from std_msgs.msg import Header
 from sam2_ros.detection.types import Detection
 from sam2_ros.tracking.types import Box
 
-pytest.importorskip("vision_msgs")
-
 EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "yolo_msgs_to_vision_msgs.py"
 
 

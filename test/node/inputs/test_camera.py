@@ -14,6 +14,8 @@ from sam2_ros.node.parameters import Parameters
 
 from ...fake_clock import FakeClock
 
+pytestmark = pytest.mark.distribution
+
 TIMEOUT = 30.0  # seconds
 
 
@@ -32,7 +34,7 @@ def spin_until(node: Node, condition: Callable[[], object]) -> None:
 
 
 @pytest.mark.parametrize("offered", qos.RELIABILITIES)
-def test_images_of_either_reliability_are_received(node, offered):
+def test_images_of_either_reliability_are_received(node: Node, offered: str) -> None:
     received: list[Image] = []
     camera = Camera(node, Parameters(), received.append)
     publisher = node.create_publisher(Image, "image", qos.profile(offered, 1))
@@ -46,13 +48,13 @@ def test_images_of_either_reliability_are_received(node, offered):
     assert camera.silence < TIMEOUT
 
 
-def test_the_compressed_topic_is_below_the_raw_one(node):
+def test_the_compressed_topic_is_below_the_raw_one(node: Node) -> None:
     received: list[CompressedImage] = []
     camera = Camera(node, Parameters(image_transport="compressed"), received.append)
     assert camera.topic == "/image/compressed"
 
 
-def test_remapping_the_raw_topic_remaps_the_compressed_one(ros):
+def test_remapping_the_raw_topic_remaps_the_compressed_one(ros: None) -> None:
     node = Node("remapped", cli_args=["--ros-args", "-r", "image:=/front/image_raw"])
     camera = Camera(node, Parameters(image_transport="compressed"), print)
     assert camera.topic == "/front/image_raw/compressed"
@@ -68,20 +70,20 @@ def test_remapping_the_raw_topic_remaps_the_compressed_one(ros):
     ],
     ids=["the compressed topic itself", "another name", "both"],
 )
-def test_the_compressed_topic_can_be_remapped_itself(ros, remappings, topic):
+def test_the_compressed_topic_can_be_remapped_itself(ros: None, remappings: list[str], topic: str) -> None:
     arguments = [part for rule in remappings for part in ("-r", rule)]
     node = Node("remapped", cli_args=["--ros-args", *arguments])
     assert Camera(node, Parameters(image_transport="compressed"), print).topic == topic
     node.destroy_node()
 
 
-def test_a_missing_publisher_is_reported(node):
+def test_a_missing_publisher_is_reported(node: Node) -> None:
     advice = Camera(node, Parameters(), print).explain_silence()
     assert "no image on /image for" in advice
     assert "no publisher on /image. Start the camera, or remap `image` to its topic" in advice
 
 
-def test_incompatible_qos_of_a_best_effort_camera_is_reported(node, capfd):
+def test_incompatible_qos_of_a_best_effort_camera_is_reported(node: Node, capfd: pytest.CaptureFixture[str]) -> None:
     camera = Camera(node, Parameters(image_reliability="reliable"), print)
     node.create_publisher(Image, "image", qos.profile("best_effort", 1))
     warning = "incompatible QoS on /image: publisher offers best_effort, subscription requests reliable"
@@ -91,14 +93,14 @@ def test_incompatible_qos_of_a_best_effort_camera_is_reported(node, capfd):
     assert "set image_reliability to best_effort" in advice
 
 
-def test_silence_of_a_compatible_camera_is_explained_by_the_transport(node):
+def test_silence_of_a_compatible_camera_is_explained_by_the_transport(node: Node) -> None:
     camera = Camera(node, Parameters(), print)
     node.create_publisher(Image, "image", qos.profile("best_effort", 1))
     spin_until(node, lambda: node.count_publishers("image"))
     assert "FASTDDS_BUILTIN_TRANSPORTS to LARGE_DATA" in camera.explain_silence()
 
 
-def test_publishers_that_share_the_topic_for_long_are_named(node, clock: FakeClock):
+def test_publishers_that_share_the_topic_for_long_are_named(node: Node, clock: FakeClock) -> None:
     camera = Camera(node, Parameters(), print, clock)
     other = rclpy.create_node("other_camera", namespace="left")
     publishers = [owner.create_publisher(Image, "/image", 1) for owner in (node, other)]
@@ -115,7 +117,7 @@ def test_publishers_that_share_the_topic_for_long_are_named(node, clock: FakeClo
     other.destroy_node()
 
 
-def test_silence_is_measured_while_simulation_time_is_stopped(ros, clock: FakeClock):
+def test_silence_is_measured_while_simulation_time_is_stopped(ros: None, clock: FakeClock) -> None:
     node = Node("simulated", cli_args=["--ros-args", "-p", "use_sim_time:=true"])
     camera = Camera(node, Parameters(), print, clock)
     clock.advance(0.25)
@@ -124,6 +126,6 @@ def test_silence_is_measured_while_simulation_time_is_stopped(ros, clock: FakeCl
     node.destroy_node()
 
 
-def test_no_images_are_received_after_close(node):
+def test_no_images_are_received_after_close(node: Node) -> None:
     Camera(node, Parameters(), print).close()
     spin_until(node, lambda: node.count_subscribers("image") == 0)

@@ -14,6 +14,8 @@ from sam2_ros.node.inputs.camera_info import CameraInfoInput
 
 from ...fake_clock import FakeClock
 
+pytestmark = pytest.mark.distribution
+
 TIMEOUT = 30.0  # seconds
 SIZE = (3, 4)
 

@@ -3,10 +3,12 @@
 import itertools
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import pytest
+import tf2_ros
 from builtin_interfaces.msg import Time
 from geometry_msgs.msg import Point, PointStamped, Quaternion, Transform, TransformStamped, Vector3
 from sam2_ros.msg import Click, Track, TrackArray, TrackEvent
@@ -15,6 +17,8 @@ from std_msgs.msg import Header
 
 from sam2_ros.node import qos
 from sam2_ros.node.conversions.messages import image_message, nearest_time, seconds
+
+from ..conftest import Robot
 
 HEIGHT, WIDTH = 96, 128  # pixels of the robot's camera
 FOCAL, CX, CY = 100.0, 64.0, 48.0  # pixels
@@ -31,7 +35,7 @@ def camera_info(width: int = WIDTH, height: int = HEIGHT, focal: float = FOCAL) 
 class Rviz:
     """Publishes clicks, and what the camera's driver and its robot would."""
 
-    def __init__(self, robot) -> None:
+    def __init__(self, robot: Robot) -> None:
         profile = qos.profile("reliable", 100)
         self._points = robot.node.create_publisher(PointStamped, "/clicked_point", profile)
         self._infos = robot.node.create_publisher(CameraInfo, "/camera_info", profile)
@@ -50,12 +54,12 @@ class Rviz:
 
 
 @pytest.fixture(scope="module")
-def shared_rviz(shared_robot) -> Rviz:
+def shared_rviz(shared_robot: Robot) -> Rviz:
     return Rviz(shared_robot)
 
 
 @pytest.fixture
-def rviz(robot, shared_rviz: Rviz) -> Iterator[Rviz]:
+def rviz(robot: Robot, shared_rviz: Rviz) -> Iterator[Rviz]:
     """RViz, and a camera with a good calibration."""
     shared_rviz.info = camera_info()
     yield shared_rviz
@@ -68,7 +72,7 @@ _worlds = (f"world_{number}" for number in itertools.count())
 class World:
     """A frame of reference, another one for each test: the camera moves along its x axis and looks along z."""
 
-    def __init__(self, robot, broadcaster) -> None:
+    def __init__(self, robot: Robot, broadcaster: Any) -> None:
         self._robot = robot
         self._broadcaster = broadcaster
         self.frame = next(_worlds)
@@ -92,9 +96,8 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def broadcaster(shared_robot, shared_rviz: Rviz):
+def broadcaster(shared_robot: Robot, shared_rviz: Rviz) -> Any:
     """Broadcasts transforms to a node that is subscribed, which it is from the first click on."""
-    tf2_ros = pytest.importorskip("tf2_ros")
     broadcaster = tf2_ros.TransformBroadcaster(shared_robot.node)
     shared_rviz.click(0.0, 0.0, 1.0, frame="moon")
     shared_robot.wait_for(lambda: shared_robot.node.count_subscribers("/tf"), "subscription to /tf")
@@ -103,16 +106,16 @@ def broadcaster(shared_robot, shared_rviz: Rviz):
 
 
 @pytest.fixture
-def world(broadcaster, robot) -> World:
+def world(broadcaster: Any, robot: Robot) -> World:
     return World(robot, broadcaster)
 
 
-def look(track: Track) -> tuple:
+def look(track: Track) -> tuple[float, ...]:
     """What distinguishes an object from one that was prompted elsewhere."""
     return track.area, track.box.x_min, track.box.y_min, track.box.x_max, track.box.y_max, track.predicted_iou
 
 
-def newest_tracks(robot, header: Header, count: int) -> TrackArray:
+def newest_tracks(robot: Robot, header: Header, count: int) -> TrackArray:
     """Those of an image, once there are so many."""
     return robot.wait_for(lambda: [m for m in robot.tracks_of(header) if len(m.tracks) == count], "tracks")[-1]
 
@@ -120,7 +123,7 @@ def newest_tracks(robot, header: Header, count: int) -> TrackArray:
 # ---- where the click lands
 
 
-def test_a_point_in_the_cameras_frame_is_a_click_on_its_projection(robot, rviz):
+def test_a_point_in_the_cameras_frame_is_a_click_on_its_projection(robot: Robot, rviz: Rviz) -> None:
     image = robot.show().header
     rviz.click(x=0.48, y=-0.2, z=2.0)
     assert robot.wait_for_event(TrackEvent.STARTED).header == image
@@ -130,7 +133,7 @@ def test_a_point_in_the_cameras_frame_is_a_click_on_its_projection(robot, rviz):
     assert look(by_point) == look(by_pixel) != look(elsewhere)
 
 
-def test_the_transform_is_that_of_the_images_stamp(robot, rviz, world):
+def test_the_transform_is_that_of_the_images_stamp(robot: Robot, rviz: Rviz, world: World) -> None:
     image = robot.show().header
     stamp = seconds(image.stamp)
     rviz.click(x=2.4, y=0.0, z=2.0, frame=world.frame)
@@ -141,7 +144,7 @@ def test_the_transform_is_that_of_the_images_stamp(robot, rviz, world):
     assert look(by_point) == look(by_pixel)
 
 
-def test_without_a_transform_for_the_newest_image_a_later_one_is_used(robot, rviz, world):
+def test_without_a_transform_for_the_newest_image_a_later_one_is_used(robot: Robot, rviz: Rviz, world: World) -> None:
     first = seconds(robot.show().header.stamp)
     rviz.click(x=0.0, y=0.0, z=2.0, frame=world.frame)
     later = robot.show().header
@@ -149,7 +152,7 @@ def test_without_a_transform_for_the_newest_image_a_later_one_is_used(robot, rvi
     assert robot.wait_for_event(TrackEvent.STARTED).header == later
 
 
-def test_after_a_time_jump_back_old_transforms_do_not_block_new_ones(robot, rviz, world):
+def test_after_a_time_jump_back_old_transforms_do_not_block_new_ones(robot: Robot, rviz: Rviz, world: World) -> None:
     now = seconds(robot.show().header.stamp)
     rviz.click(x=0.0, y=0.0, z=2.0, frame=world.frame)
     world.broadcast((now - 1.0, 0.0), (now + 1.0, 0.0))
@@ -165,7 +168,7 @@ def test_after_a_time_jump_back_old_transforms_do_not_block_new_ones(robot, rviz
 
 
 @pytest.fixture
-def impatient(robot) -> Iterator[None]:
+def impatient(robot: Robot) -> Iterator[None]:
     """A node that says soon what a click lacks."""
     assert robot.set_parameter("prompt_timeout", 1.0).successful
     yield
@@ -184,8 +187,8 @@ REJECTED = {
 
 @pytest.mark.parametrize(("point", "frame", "reason"), REJECTED.values(), ids=REJECTED)
 def test_a_point_that_cannot_be_located_is_rejected_and_tracking_continues(
-    robot, impatient, rviz, point, frame, reason
-):
+    robot: Robot, impatient: None, rviz: Rviz, point: tuple[float, float, float], frame: str, reason: str
+) -> None:
     kept = robot.add().object_id
     image = robot.show().header
     rviz.click(*point, frame=frame)
@@ -203,7 +206,9 @@ BAD_INFOS = {
 
 
 @pytest.mark.parametrize(("info", "size", "reason"), BAD_INFOS.values(), ids=BAD_INFOS)
-def test_an_invalid_camera_info_is_reported(robot, rviz, info, size, reason):
+def test_an_invalid_camera_info_is_reported(
+    robot: Robot, rviz: Rviz, info: CameraInfo, size: tuple[int, int], reason: str
+) -> None:
     robot.show(pixels=np.zeros((*size, 3), np.uint8))
     rviz.info = info
     rviz.click(0.0, 0.0, 1.0)
@@ -217,7 +222,7 @@ def test_an_invalid_camera_info_is_reported(robot, rviz, info, size, reason):
     robot.wait_for(is_named, f"rejection because of {reason!r}")
 
 
-def test_stale_transforms_are_reported_with_both_times(robot, impatient, rviz, world):
+def test_stale_transforms_are_reported_with_both_times(robot: Robot, impatient: None, rviz: Rviz, world: World) -> None:
     image = seconds(robot.show().header.stamp)
     rviz.click(x=0.0, y=0.0, z=2.0, frame=world.frame)
     world.broadcast((image - 60.0, 0.0), (image - 59.0, 0.0))
@@ -226,7 +231,7 @@ def test_stale_transforms_are_reported_with_both_times(robot, impatient, rviz, w
     assert "publish that transform on /tf, stamped by the clock of the images" in reason
 
 
-def test_images_without_a_frame_id_are_reported(robot, rviz):
+def test_images_without_a_frame_id_are_reported(robot: Robot, rviz: Rviz) -> None:
     header = Header(stamp=nearest_time(robot.next_stamp()))
     robot.send_message(image_message(np.zeros((HEIGHT, WIDTH, 3), np.uint8), "rgb8", header))
     robot.wait_for(lambda: robot.tracks_of(header), "tracks")
@@ -234,7 +239,7 @@ def test_images_without_a_frame_id_are_reported(robot, rviz):
     assert "the images have no frame_id" in robot.wait_for_event(TrackEvent.PROMPT_REJECTED).reason
 
 
-def test_a_waiting_click_blocks_neither_images_nor_other_clicks(robot, rviz):
+def test_a_waiting_click_blocks_neither_images_nor_other_clicks(robot: Robot, rviz: Rviz) -> None:
     robot.show()
     rviz.click(0.0, 0.0, 1.0, frame="moon")
     rviz.click(0.0, 0.0, 1.0)
@@ -244,7 +249,7 @@ def test_a_waiting_click_blocks_neither_images_nor_other_clicks(robot, rviz):
     robot.wait_for_event(TrackEvent.PROMPT_REJECTED)
 
 
-def test_clicks_beyond_the_limit_are_rejected_while_the_others_wait(robot, rviz):
+def test_clicks_beyond_the_limit_are_rejected_while_the_others_wait(robot: Robot, rviz: Rviz) -> None:
     robot.show()
 
     def is_refused() -> bool:
@@ -262,7 +267,7 @@ def test_clicks_beyond_the_limit_are_rejected_while_the_others_wait(robot, rviz)
 
 
 @pytest.fixture(scope="module")
-def fresh_robot(start):
+def fresh_robot(start: Callable[..., Robot]) -> Robot:
     robot = start("fresh_tracker")
     robot.bring_up()
     robot.show()
@@ -270,17 +275,17 @@ def fresh_robot(start):
 
 
 @pytest.fixture(scope="module")
-def fresh_rviz(fresh_robot) -> Rviz:
+def fresh_rviz(fresh_robot: Robot) -> Rviz:
     rviz = Rviz(fresh_robot)
     rviz.info = None
     return rviz
 
 
-def is_subscribed(robot, topic: str) -> bool:
+def is_subscribed(robot: Robot, topic: str) -> bool:
     return "fresh_tracker" in {info.node_name for info in robot.node.get_subscriptions_info_by_topic(topic)}
 
 
-def test_camera_info_and_tf_are_not_subscribed_before_the_first_click(fresh_robot, fresh_rviz):
+def test_camera_info_and_tf_are_not_subscribed_before_the_first_click(fresh_robot: Robot, fresh_rviz: Rviz) -> None:
     assert not is_subscribed(fresh_robot, "/camera_info")
     assert not is_subscribed(fresh_robot, "/tf")
     fresh_rviz.click(0.0, 0.0, 1.0)
@@ -289,7 +294,7 @@ def test_camera_info_and_tf_are_not_subscribed_before_the_first_click(fresh_robo
     assert "no camera_info on /camera_info for 5.0 s, although there" in reason
 
 
-def test_deactivation_rejects_waiting_clicks(fresh_robot, fresh_rviz):
+def test_deactivation_rejects_waiting_clicks(fresh_robot: Robot, fresh_rviz: Rviz) -> None:
     robot = fresh_robot
     time.sleep(1.0)  # in which the log repeats no rejection
     fresh_rviz.click(0.0, 0.0, 1.0, frame="moon")
@@ -308,7 +313,7 @@ def test_deactivation_rejects_waiting_clicks(fresh_robot, fresh_rviz):
     robot.wait_for_event(TrackEvent.STARTED)
 
 
-def test_clicked_point_false_ignores_clicks(fresh_robot):
+def test_clicked_point_false_ignores_clicks(fresh_robot: Robot) -> None:
     assert fresh_robot.change("deactivate", "cleanup") == [True, True]
     assert fresh_robot.set_parameter("clicked_point", False).successful
     fresh_robot.bring_up()
@@ -316,7 +321,7 @@ def test_clicked_point_false_ignores_clicks(fresh_robot):
     assert not is_subscribed(fresh_robot, "/clicked_point")
 
 
-def test_one_transient_local_camera_info_is_enough(start):
+def test_one_transient_local_camera_info_is_enough(start: Callable[..., Robot]) -> None:
     robot = start("late_tracker")
     infos = robot.node.create_publisher(CameraInfo, "/camera_info", qos.transient_local(1))
     infos.publish(camera_info())

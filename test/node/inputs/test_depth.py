@@ -19,7 +19,7 @@ from sam2_ros.node.types import ReceivedImage
 
 from ...fake_clock import FakeClock
 
-pytest.importorskip("message_filters")
+pytestmark = pytest.mark.distribution
 
 TIMEOUT = 30.0  # seconds
 PARAMETERS = Parameters(image_reliability="reliable")

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +12,14 @@ import pytest
 import rclpy
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.node import Node
-
-pytest.importorskip("vision_msgs", reason="needs the ROS package vision_msgs")
-
 from sam2_ros.msg import Track, TrackArray, TrackEvent
 from std_msgs.msg import Header
 from vision_msgs.msg import BoundingBox2D, Detection2D, Detection2DArray, ObjectHypothesisWithPose
 
 import sam2_ros
 from sam2_ros.node.conversions.messages import nearest_time
+
+from ..conftest import Robot
 
 WEIGHTS = Path(sam2_ros.__file__).parent / "weights" / "nano.safetensors"
 HEIGHT, WIDTH = 240, 320
@@ -47,7 +47,7 @@ def detection(square: Square, label: str = "cup", score: float = 0.9, size: floa
 class Detector:
     """Publishes detections and subscribes to detections_out."""
 
-    def __init__(self, robot: Any, name: str = "sam2_tracker") -> None:
+    def __init__(self, robot: Robot, name: str = "sam2_tracker") -> None:
         self._robot = robot
         self._name = name
         self.publisher = self.new_publisher()
@@ -82,7 +82,7 @@ class Detector:
 
 
 @pytest.fixture(scope="module")
-def table(start: Callable[..., Any]) -> Any:
+def table(start: Callable[..., Robot]) -> Robot:
     """A node that starts an object after one detection."""
     robot = start(checkpoint=WEIGHTS, image_size=256, detection_min_hits=1, prompt_timeout=1.0)
     robot.bring_up()
@@ -90,18 +90,18 @@ def table(start: Callable[..., Any]) -> Any:
 
 
 @pytest.fixture(scope="module")
-def shared_detector(table: Any) -> Detector:
+def shared_detector(table: Robot) -> Detector:
     return Detector(table)
 
 
 @pytest.fixture
-def robot(table: Any) -> Any:
+def robot(table: Robot) -> Robot:
     table.drop_objects()
     return table
 
 
 @pytest.fixture
-def detector(robot: Any, shared_detector: Detector) -> Detector:
+def detector(robot: Robot, shared_detector: Detector) -> Detector:
     shared_detector.received.clear()
     return shared_detector
 
@@ -112,22 +112,23 @@ def test_a_box_starts_an_object_with_its_label(detector: Detector) -> None:
     assert abs(track.box.x_min - 50) < 10 and abs(track.box.x_max - 110) < 10
 
 
-def test_tracks_are_published_as_detections_with_a_persistent_id(detector: Detector, robot: Any) -> None:
+def test_tracks_are_published_as_detections_with_a_persistent_id(detector: Detector, robot: Robot) -> None:
     (track,) = detector.see_until(bool, detection(CUP))
     detector.received.clear()
     headers = [robot.show(pixels=render(CUP)).header for _ in range(3)]
+
+    def detections_of(header: Header) -> list[Detection2DArray]:
+        return [received for received in list(detector.received) if received.header == header]
+
     for header in headers:
-        array = robot.wait_for(
-            lambda header=header: [received for received in list(detector.received) if received.header == header],
-            "detections_out",
-        )[0]
+        array = robot.wait_for(partial(detections_of, header), "detections_out")[0]
         (out,) = array.detections
         assert (out.id, out.header) == (str(track.id), header)
         assert out.results[0].hypothesis.class_id == "cup" and out.results[0].hypothesis.score > 0.5
         assert abs(out.bbox.center.position.x - CUP[0]) < 6 and abs(out.bbox.size_x - 2 * HALF) < 12
 
 
-def test_a_late_box_is_applied_to_its_own_image(detector: Detector, robot: Any) -> None:
+def test_a_late_box_is_applied_to_its_own_image(detector: Detector, robot: Robot) -> None:
     detector.see_until(bool, detection(CUP))  # the transport is connected
     robot.drop_objects()
     headers = [robot.show(pixels=render((70 + 10 * i, 100))).header for i in range(11)]
@@ -137,7 +138,7 @@ def test_a_late_box_is_applied_to_its_own_image(detector: Detector, robot: Any) 
     assert abs(tracks[0].box.x_min - 150) < 10
 
 
-def test_only_the_classes_in_detection_classes_start_objects(detector: Detector, robot: Any) -> None:
+def test_only_the_classes_in_detection_classes_start_objects(detector: Detector, robot: Robot) -> None:
     assert robot.set_parameter("detection_classes", "bowl, Cup").successful
     try:
         tracks = detector.see_until(bool, detection(CUP), detection(OTHER, "person"))
@@ -147,7 +148,7 @@ def test_only_the_classes_in_detection_classes_start_objects(detector: Detector,
         robot.set_parameter("detection_classes", "")
 
 
-def test_unusable_boxes_are_reported_and_the_others_count(detector: Detector, robot: Any) -> None:
+def test_unusable_boxes_are_reported_and_the_others_count(detector: Detector, robot: Robot) -> None:
     tracks = detector.see_until(
         bool,
         detection((900, 100)),
@@ -172,7 +173,7 @@ def test_unusable_boxes_are_reported_and_the_others_count(detector: Detector, ro
     ids=["no score", "normalised"],
 )
 def test_a_detector_without_usable_boxes_causes_a_warning(
-    detector: Detector, robot: Any, fault: dict[str, Any], found: str
+    detector: Detector, robot: Robot, fault: dict[str, Any], found: str
 ) -> None:
     def warned() -> bool:
         detector.see(detection(**{"square": CUP, **fault}))
@@ -184,7 +185,7 @@ def test_a_detector_without_usable_boxes_causes_a_warning(
     assert "each with centre and size in pixels of the tracker's image and a score above 0" in message
 
 
-def test_of_hundreds_of_boxes_the_best_are_used(detector: Detector, robot: Any) -> None:
+def test_of_hundreds_of_boxes_the_best_are_used(detector: Detector, robot: Robot) -> None:
     many = [detection((x, y), "speck", 0.6, size=4.0) for x in range(2, 318, 8) for y in range(2, 238, 20)]
     warning = f"{len(many) + 1 - 100} beyond the limit of boxes per array"
     detector.see_until(
@@ -196,16 +197,15 @@ def test_of_hundreds_of_boxes_the_best_are_used(detector: Detector, robot: Any) 
     )
 
 
-def test_detections_of_another_camera_are_refused(detector: Detector, robot: Any) -> None:
+def test_detections_of_another_camera_are_refused(detector: Detector, robot: Robot) -> None:
     header = robot.show(pixels=render(CUP)).header
     header.frame_id = "rear_camera"
-    robot.wait_for(
-        lambda: (
-            detector.send(header, detection(CUP))
-            or "their frame_id is 'rear_camera', expected 'optical'" in robot.tracker.log
-        ),
-        "refusal",
-    )
+
+    def is_refused() -> bool:
+        detector.send(header, detection(CUP))
+        return "their frame_id is 'rear_camera', expected 'optical'" in robot.tracker.log
+
+    robot.wait_for(is_refused, "refusal")
     assert robot.show(pixels=render(CUP)).tracks == []
 
 
@@ -218,19 +218,21 @@ def test_detections_of_another_camera_are_refused(detector: Detector, robot: Any
     ],
 )
 def test_detections_without_their_image_are_refused_with_the_reason(
-    detector: Detector, robot: Any, stamp: float, warning: str
+    detector: Detector, robot: Robot, stamp: float, warning: str
 ) -> None:
     header = robot.show(pixels=render(CUP)).header
     header.stamp = nearest_time(stamp)
-    robot.wait_for(
-        lambda: detector.send(header, detection(CUP)) or warning in robot.diagnostics[-1].status[0].message,
-        f"diagnosis of {warning!r}",
-    )
+
+    def is_diagnosed() -> bool:
+        detector.send(header, detection(CUP))
+        return warning in robot.diagnostics[-1].status[0].message
+
+    robot.wait_for(is_diagnosed, f"diagnosis of {warning!r}")
     assert robot.show(pixels=render(CUP)).tracks == []
     assert int(detector.diagnostic("detections refused")) > 0
 
 
-def test_a_flood_of_detections_does_not_block_prompts(detector: Detector, robot: Any) -> None:
+def test_a_flood_of_detections_does_not_block_prompts(detector: Detector, robot: Robot) -> None:
     header = robot.show(pixels=render(CUP, OTHER)).header
     header.stamp = nearest_time(2e9)  # these wait until prompt_timeout
     for _ in range(200):
@@ -241,7 +243,7 @@ def test_a_flood_of_detections_does_not_block_prompts(detector: Detector, robot:
     robot.wait_for(lambda: int(detector.diagnostic("detections dropped") or 0) > 20, "dropped detections")
 
 
-def test_two_detectors_on_one_topic_cause_a_warning(detector: Detector, robot: Any) -> None:
+def test_two_detectors_on_one_topic_cause_a_warning(detector: Detector, robot: Robot) -> None:
     second = detector.new_publisher()
     robot.wait_for(second.get_subscription_count, "subscription to the second detector")
     warning = "2 detectors publish on /sam2_tracker/detections"
@@ -249,7 +251,7 @@ def test_two_detectors_on_one_topic_cause_a_warning(detector: Detector, robot: A
     robot.node.destroy_publisher(second)
 
 
-def test_waiting_detections_do_not_block_deactivation(detector: Detector, robot: Any) -> None:
+def test_waiting_detections_do_not_block_deactivation(detector: Detector, robot: Robot) -> None:
     header = robot.show(pixels=render(CUP)).header
     header.stamp = nearest_time(2e9)
     for _ in range(3):
@@ -259,7 +261,7 @@ def test_waiting_detections_do_not_block_deactivation(detector: Detector, robot:
     assert [track.label for track in detector.see_until(bool, detection(CUP))] == ["cup"]
 
 
-def test_an_object_without_detections_is_removed(detector: Detector, robot: Any) -> None:
+def test_an_object_without_detections_is_removed(detector: Detector, robot: Robot) -> None:
     assert robot.set_parameter("detection_retire_after", 0.1).successful
     try:
         detector.see_until(bool, detection(CUP))
@@ -269,7 +271,7 @@ def test_an_object_without_detections_is_removed(detector: Detector, robot: Any)
         robot.set_parameter("detection_retire_after", 0.0)
 
 
-def test_detections_false_creates_no_topics(start: Callable[..., Any]) -> None:
+def test_detections_false_creates_no_topics(start: Callable[..., Robot]) -> None:
     robot = start("without", detections="false")
     robot.bring_up()
     assert robot.node.count_subscribers("/without/detections") == 0
@@ -277,7 +279,7 @@ def test_detections_false_creates_no_topics(start: Callable[..., Any]) -> None:
 
 
 def test_without_vision_msgs_the_node_logs_that_and_runs(
-    start: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    start: Callable[..., Robot], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     hidden = tmp_path / "vision_msgs"
     hidden.mkdir()
@@ -294,7 +296,7 @@ def test_without_vision_msgs_the_node_logs_that_and_runs(
 # ---- a detector of another message type
 
 
-def test_a_detector_of_another_message_type_is_reported_in_diagnostics_and_log(start: Callable[..., Any]) -> None:
+def test_a_detector_of_another_message_type_is_reported_in_diagnostics_and_log(start: Callable[..., Robot]) -> None:
     robot = start("mistyped")
     robot.bring_up()
     context = rclpy.Context()

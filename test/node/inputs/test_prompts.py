@@ -10,9 +10,13 @@ from sam2_ros.msg import TrackEvent
 from sam2_ros.node.conversions.messages import seconds
 from sam2_ros.node.inputs.prompts import PromptTopics
 
+from ..conftest import Robot
+
+pytestmark = pytest.mark.distribution
+
 
 @pytest.mark.parametrize("topic", ["/image", "/sam2_tracker/overlay"])
-def test_a_click_in_rqt_image_view_starts_an_object_on_the_newest_image(robot, topic):
+def test_a_click_in_rqt_image_view_starts_an_object_on_the_newest_image(robot: Robot, topic: str) -> None:
     newest = robot.show().header
     mouse = robot.node.create_publisher(Point, f"{topic}_mouse_left", 10)
     robot.wait_for(mouse.get_subscription_count, f"subscription to {mouse.topic_name}")
@@ -22,7 +26,7 @@ def test_a_click_in_rqt_image_view_starts_an_object_on_the_newest_image(robot, t
     assert [track.id for track in robot.show().tracks] == [event.object_id]
 
 
-def test_a_click_beside_the_overlay_is_rejected_with_the_reason(robot):
+def test_a_click_beside_the_overlay_is_rejected_with_the_reason(robot: Robot) -> None:
     newest = robot.show().header
     mouse = robot.node.create_publisher(Point, "/sam2_tracker/overlay_mouse_left", 10)
     robot.wait_for(mouse.get_subscription_count, f"subscription to {mouse.topic_name}")
@@ -32,7 +36,7 @@ def test_a_click_beside_the_overlay_is_rejected_with_the_reason(robot):
     assert seconds(event.header.stamp) == seconds(newest.stamp)
 
 
-def test_a_double_click_and_its_echo_on_another_topic_start_one_object(robot):
+def test_a_double_click_and_its_echo_on_another_topic_start_one_object(robot: Robot) -> None:
     newest = robot.show().header
     mouse = robot.node.create_publisher(Point, "/image_mouse_left", 10)
     robot.wait_for(mouse.get_subscription_count, f"subscription to {mouse.topic_name}")
@@ -47,7 +51,7 @@ def test_a_double_click_and_its_echo_on_another_topic_start_one_object(robot):
     assert [track.id for track in robot.show().tracks] == [started.object_id]
 
 
-def test_clicks_are_received_on_the_raw_topic_where_the_compressed_topic_is_remapped(ros):
+def test_clicks_are_received_on_the_raw_topic_where_the_compressed_topic_is_remapped(ros: None) -> None:
     node = rclpy.create_node("sam2_tracker", cli_args=["--ros-args", "-r", "image:=/camera/image_raw/compressed"])
     topics = PromptTopics(node, sentinel.requests)
     assert "/camera/image_raw_mouse_left" in {subscription.topic_name for subscription in node.subscriptions}
@@ -55,7 +59,7 @@ def test_clicks_are_received_on_the_raw_topic_where_the_compressed_topic_is_rema
     node.destroy_node()
 
 
-def test_clicks_are_received_on_the_remapped_image_and_overlay_topics(ros):
+def test_clicks_are_received_on_the_remapped_image_and_overlay_topics(ros: None) -> None:
     remappings = ["image:=/camera/image_raw", "~/overlay:=/result"]
     arguments = ["--ros-args", *(part for mapping in remappings for part in ("-r", mapping))]
     node = rclpy.create_node("sam2_tracker", cli_args=arguments)

@@ -14,6 +14,9 @@ from rosgraph_msgs.msg import Clock
 from sam2_ros.node.inputs.sim_time import SimTimeMonitor
 
 from ...fake_clock import FakeClock
+from ..conftest import Robot
+
+pytestmark = pytest.mark.distribution
 
 DDS_TIMEOUT = 30.0  # seconds; only a failing test waits so long
 TIMEOUT = 0.2  # seconds
@@ -85,7 +88,7 @@ def test_without_use_sim_time_there_is_no_warning(ros: None, clock: FakeClock) -
     node.destroy_node()
 
 
-def test_the_node_reports_it_in_every_state_and_continues_tracking(start: Callable[..., Any]) -> None:
+def test_the_node_reports_it_in_every_state_and_continues_tracking(start: Callable[..., Robot]) -> None:
     robot = start("simulated_tracker", use_sim_time="true", image_timeout=0.5)
     reason = "use_sim_time is true, but there is no publisher on /clock"
 

@@ -112,6 +112,7 @@ def test_the_stream_recovers_from_a_stray_stamp_on_the_first_image() -> None:
 def test_a_clock_that_is_set_back_slightly_is_waited_for() -> None:
     stamp_filter = StampFilter()
     run(stamp_filter, camera(30))
+    assert stamp_filter.newest is not None
     corrected = camera(30, start=stamp_filter.newest - 0.3)
     assert run(stamp_filter, corrected) == [stamp for stamp in corrected if stamp > corrected[0] + 0.3]
     assert stamp_filter.jump is None

@@ -15,6 +15,8 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 from sam2_ros.node import qos
 from sam2_ros.node.inputs.subscriptions import explain_silence, type_mismatch
 
+pytestmark = pytest.mark.distribution
+
 TIMEOUT = 10.0  # seconds
 
 
@@ -76,7 +78,7 @@ class Graph:
 def test_known_detectors_come_with_advice(node: Node, found: str, advice: str) -> None:
     messages = pytest.importorskip("vision_msgs.msg")
     subscription = subscribe(node, messages.Detection2DArray, "/yolo/detections")
-    reason = type_mismatch(Graph(found), "~/detections", subscription)  # type: ignore[arg-type]
+    reason = type_mismatch(Graph(found), "~/detections", subscription)
     assert reason.startswith(f"/yolo/detections is published as {found}, expected vision_msgs/msg/Detection2DArray")
     assert advice in reason
 

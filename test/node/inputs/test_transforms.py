@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import rclpy
+import tf2_ros
 from builtin_interfaces.msg import Time
 from geometry_msgs.msg import Quaternion, Transform, TransformStamped, Vector3
 from rclpy.node import Node
@@ -16,6 +17,8 @@ from scipy.spatial.transform import Rotation
 from std_msgs.msg import Header
 
 from sam2_ros.node.inputs.transforms import Transforms, TransformUnavailableError, matrix_of
+
+pytestmark = pytest.mark.distribution
 
 TIMEOUT = 30.0  # seconds
 QUARTER_TURN = Rotation.from_euler("z", pi / 2)
@@ -64,7 +67,6 @@ def test_a_transform_is_the_matrix_from_source_to_target_frame() -> None:
 
 def broadcaster_to(node: Node, transforms: Transforms) -> Any:
     """A tf2_ros.TransformBroadcaster to which the transforms are subscribed."""
-    tf2_ros = pytest.importorskip("tf2_ros")
     transforms.open()
     broadcaster = tf2_ros.TransformBroadcaster(node)
     deadline = time.monotonic() + TIMEOUT
@@ -102,7 +104,6 @@ def test_after_a_reset_older_stamps_are_accepted(node: Node, transforms: Transfo
 
 
 def test_static_transforms_are_available_at_every_stamp_and_after_a_reset(node: Node, transforms: Transforms) -> None:
-    tf2_ros = pytest.importorskip("tf2_ros")
     transforms.open()
     broadcaster = tf2_ros.StaticTransformBroadcaster(node)
     broadcaster.sendTransform(transform(100, x=0.25, child="left_eye"))
@@ -113,7 +114,6 @@ def test_static_transforms_are_available_at_every_stamp_and_after_a_reset(node: 
 
 
 def test_tf2s_error_is_passed_on(node: Node, transforms: Transforms) -> None:
-    pytest.importorskip("tf2_ros")
     transforms.open()
     with pytest.raises(TransformUnavailableError, match=r"from 'camera' to 'map'.*does not exist"):
         transforms.lookup("map", "camera", Time())
@@ -131,7 +131,6 @@ def test_without_tf2_ros_the_package_is_reported(monkeypatch: pytest.MonkeyPatch
 
 
 def test_no_subscriptions_are_left_after_close(node: Node, transforms: Transforms) -> None:
-    pytest.importorskip("tf2_ros")
     before = len(list(node.subscriptions)), len(list(node.services))
     transforms.open()
     transforms.open()

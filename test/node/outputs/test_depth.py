@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -53,7 +54,7 @@ def logged() -> list[str]:
 @pytest.fixture
 def publish(
     node: LifecycleNode, statistics: Statistics, logged: list[str], request: pytest.FixtureRequest
-) -> Callable[..., object]:
+) -> Callable[..., Any]:
     """Of outputs in `target_frame`, the parameter of the fixture."""
     logger = SimpleNamespace(warning=lambda text, **_: logged.append(text))
     lifter = Lifter(getattr(request, "param", ""), Transforms(node), statistics, logger)
@@ -78,12 +79,12 @@ def measured(metres: float = 2.0) -> PendingDepth:
 
 @pytest.mark.parametrize(("kind", "topic"), [(PointCloud2, "~/points"), (Image, "~/target_depth")])
 def test_depth_is_read_only_where_a_topic_has_subscribers(
-    node: LifecycleNode, publish: Callable, kind: type, topic: str
+    node: LifecycleNode, publish: Callable[..., Any], kind: type, topic: str
 ) -> None:
     depth = PendingDepth(HEADER, INFOS)
     publish(output(depth), with_positions=False)
     assert not depth.is_missed
-    received: list = []
+    received: list[Any] = []
     node.create_subscription(kind, topic, received.append, qos.profile("reliable", 10))
     deadline = time.monotonic() + TIMEOUT
     while not received:
@@ -93,7 +94,7 @@ def test_depth_is_read_only_where_a_topic_has_subscribers(
     assert received[0].header == HEADER
 
 
-def test_objects_are_lifted_by_id(publish: Callable, statistics: Statistics) -> None:
+def test_objects_are_lifted_by_id(publish: Callable[..., Any], statistics: Statistics) -> None:
     lifted = publish(output(measured()), with_positions=True)
     assert lifted.header == HEADER
     np.testing.assert_allclose(lifted.surfaces[7].centroid, [(1.5 - 4) / 10 * 2, (1.5 - 3) / 10 * 2, 2.0], rtol=1e-6)
@@ -101,12 +102,16 @@ def test_objects_are_lifted_by_id(publish: Callable, statistics: Statistics) -> 
 
 
 @pytest.mark.parametrize("depth", [None, PendingDepth(HEADER, INFOS)])
-def test_without_depth_nothing_is_lifted_or_logged(publish: Callable, logged: list[str], depth: PendingDepth) -> None:
+def test_without_depth_nothing_is_lifted_or_logged(
+    publish: Callable[..., Any], logged: list[str], depth: PendingDepth
+) -> None:
     assert publish(output(depth), with_positions=True) is None
     assert logged == []
 
 
-def test_the_warning_ends_with_valid_depth(publish: Callable, logged: list[str], statistics: Statistics) -> None:
+def test_the_warning_ends_with_valid_depth(
+    publish: Callable[..., Any], logged: list[str], statistics: Statistics
+) -> None:
     depth = measured()
     assert depth.depth is not None
     depth.depth.encoding = "rgb8"
@@ -118,7 +123,7 @@ def test_the_warning_ends_with_valid_depth(publish: Callable, logged: list[str],
 
 @pytest.mark.parametrize("publish", ["base"], indirect=True)
 def test_without_a_transform_there_are_no_positions_and_the_reason_is_logged(
-    publish: Callable, logged: list[str], statistics: Statistics
+    publish: Callable[..., Any], logged: list[str], statistics: Statistics
 ) -> None:
     assert publish(output(measured()), with_positions=True) is None
     assert logged == [statistics.depth_warning]
@@ -126,5 +131,5 @@ def test_without_a_transform_there_are_no_positions_and_the_reason_is_logged(
 
 
 @pytest.mark.parametrize("publish", ["optical"], indirect=True)
-def test_the_cameras_own_frame_needs_no_transform(publish: Callable) -> None:
+def test_the_cameras_own_frame_needs_no_transform(publish: Callable[..., Any]) -> None:
     assert publish(output(measured()), with_positions=True).header == HEADER

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import rclpy
 from builtin_interfaces.msg import Time
+from geometry_msgs.msg import Point, Vector3
 from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
@@ -59,7 +60,7 @@ def deleted(message: MarkerArray) -> set[tuple[str, int]]:
     return {(m.ns, m.id) for m in message.markers if m.action == Marker.DELETE}
 
 
-def xyz(message) -> list[float]:
+def xyz(message: Point | Vector3) -> list[float]:
     return [message.x, message.y, message.z]
 
 

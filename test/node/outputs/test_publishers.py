@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +20,8 @@ from sam2_ros.node.outputs.publishers import Publishers
 from sam2_ros.node.parameters import Parameters
 from sam2_ros.node.types import ProcessedImage, TrackingOutput
 from sam2_ros.tracking.types import Box, Event, EventKind, FrameResult, Track, TrackState
+
+pytestmark = pytest.mark.distribution
 
 HEADER = Header(stamp=Time(sec=1_700_000_000, nanosec=123_456_789), frame_id="optical")
 STAMP = messages.seconds(HEADER.stamp)
@@ -60,9 +63,9 @@ def output(drawing: Drawing, last_seen: float = STAMP) -> TrackingOutput:
     return TrackingOutput(ProcessedImage(np.zeros((6, 8, 3), np.uint8), HEADER, STAMP), result, track, (), {1: "cup"})
 
 
-def subscribe(node: LifecycleNode, kind: type, topic: str) -> list:
+def subscribe(node: LifecycleNode, kind: type, topic: str) -> list[Any]:
     """The messages that will be received on a topic."""
-    received: list = []
+    received: list[Any] = []
     node.create_subscription(kind, topic, received.append, qos.profile("reliable", 10))
     return received
 
@@ -74,7 +77,7 @@ def spin_until(node: LifecycleNode, condition: Callable[[], object]) -> None:
         rclpy.spin_once(node, timeout_sec=0.02)
 
 
-def test_topics_without_subscribers_are_not_computed(node, publishers):
+def test_topics_without_subscribers_are_not_computed(node: LifecycleNode, publishers: Publishers) -> None:
     drawing = Drawing()
     publishers.publish(output(drawing))
     assert drawing.count == 0
@@ -90,7 +93,7 @@ def test_topics_without_subscribers_are_not_computed(node, publishers):
     assert (received[0].header, received[0].encoding, received[0].data[0]) == (HEADER, "mono8", 5)
 
 
-def test_the_target_mask_is_black_and_white(node, publishers):
+def test_the_target_mask_is_black_and_white(node: LifecycleNode, publishers: Publishers) -> None:
     received = subscribe(node, Image, "~/target_mask")
 
     def published() -> bool:
@@ -111,7 +114,7 @@ def later(seconds: int, last_seen: float) -> TrackingOutput:
     return replace(now, image=replace(now.image, header=Header(stamp=stamp), stamp=result.stamp), result=result)
 
 
-def test_past_events_have_the_exact_stamps_of_their_images(node, publishers):
+def test_past_events_have_the_exact_stamps_of_their_images(node: LifecycleNode, publishers: Publishers) -> None:
     received = subscribe(node, TrackEvent, "~/events")
     spin_until(node, lambda: node.count_subscribers("/sam2_tracker/events"))
     publishers.publish(output(Drawing()))
@@ -125,10 +128,10 @@ def test_past_events_have_the_exact_stamps_of_their_images(node, publishers):
     assert (received[0].header.stamp, received[0].label) == (HEADER.stamp, "cup")
 
 
-def test_events_are_published_where_a_result_cannot_be(node, publishers):
+def test_events_are_published_where_a_result_cannot_be(node: LifecycleNode, publishers: Publishers) -> None:
     received = subscribe(node, TrackEvent, "~/events")
     overlays = subscribe(node, Image, "~/overlay")
-    spin_until(node, lambda: qos.has_subscribers(publishers._overlay) and qos.has_subscribers(publishers._events))
+    spin_until(node, lambda: qos.has_subscribers(publishers._overlay._raw) and qos.has_subscribers(publishers._events))
     event = Event(EventKind.STARTED, 1, STAMP)
     small = ProcessedImage(np.zeros((2, 2, 3), np.uint8), HEADER, STAMP)  # nothing real fails on demand
     with pytest.raises((ValueError, IndexError)):
@@ -137,7 +140,7 @@ def test_events_are_published_where_a_result_cannot_be(node, publishers):
     assert (received[0].type, received[0].label, overlays) == (TrackEvent.STARTED, "cup", [])
 
 
-def test_stamps_are_kept_while_something_refers_to_them(publishers):
+def test_stamps_are_kept_while_something_refers_to_them(publishers: Publishers) -> None:
     publishers.publish(output(Drawing()))
     for seconds in range(1, 100):
         publishers.publish(later(seconds, last_seen=STAMP))
@@ -147,7 +150,7 @@ def test_stamps_are_kept_while_something_refers_to_them(publishers):
     assert len(publishers._times) == Parameters().history
 
 
-def test_no_topics_are_left_after_destroy(node, publishers):
+def test_no_topics_are_left_after_destroy(node: LifecycleNode, publishers: Publishers) -> None:
     publishers.destroy()
     names = {name for name, _ in node.get_publisher_names_and_types_by_node("sam2_tracker", "/")}
     assert not names & {f"/sam2_tracker/{name}" for name in ("tracks", "masks", "target_mask", "overlay", "events")}

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -15,22 +16,24 @@ from sam2_ros.node.parameters.table import Parameters, rule_of
 from sam2_ros.node.parameters.values import ParameterError
 from sam2_ros.node.parameters.yaml_file import as_yaml
 
+pytestmark = pytest.mark.distribution
+
 CONFIG = Path(__file__).parents[3] / "config" / "track.yaml"
 NAMES = [entry.name for entry in fields(Parameters)]
 
 
-def configured() -> dict:
+def configured() -> dict[str, Any]:
     return yaml.safe_load(CONFIG.read_text())["/**/sam2_tracker"]["ros__parameters"]
 
 
-def test_track_yaml_is_generated_from_the_table():
+def test_track_yaml_is_generated_from_the_table() -> None:
     command = [sys.executable, "-m", "sam2_ros.node.parameters"]
     assert CONFIG.read_text() == subprocess.run(command, capture_output=True, text=True, check=True).stdout, (
         "run `python3 -m sam2_ros.node.parameters > config/track.yaml`"
     )
 
 
-def test_track_yaml_contains_every_parameter_with_its_default():
+def test_track_yaml_contains_every_parameter_with_its_default() -> None:
     defaults = {name: getattr(Parameters(), name) for name in NAMES}
     assert configured() == defaults
     assert {name: type(value) for name, value in configured().items()} == {
@@ -38,7 +41,7 @@ def test_track_yaml_contains_every_parameter_with_its_default():
     }
 
 
-def test_track_yaml_describes_every_parameter_and_marks_live_ones():
+def test_track_yaml_describes_every_parameter_and_marks_live_ones() -> None:
     for name in NAMES:
         comment, _ = as_yaml().split(f"\n    {name}: ")
         text = " ".join(comment.rsplit("\n\n", 1)[1].replace("    # ", "").split("\n"))
@@ -46,12 +49,12 @@ def test_track_yaml_describes_every_parameter_and_marks_live_ones():
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_defaults_are_valid(name):
+def test_defaults_are_valid(name: str) -> None:
     check(name, getattr(Parameters(), name))
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_parameter_is_described(name):
+def test_every_parameter_is_described(name: str) -> None:
     assert rule_of(name).description.endswith(".")
 
 
@@ -88,13 +91,13 @@ def test_every_parameter_is_described(name):
         ("publish_cropped_masks", 1, r"publish_cropped_masks is 1 \(int\), expected true or false$"),
     ],
 )
-def test_invalid_values_are_refused_with_what_was_expected(name, value, warning):
+def test_invalid_values_are_refused_with_what_was_expected(name: str, value: object, warning: str) -> None:
     with pytest.raises(ParameterError, match=warning):
         check(name, value)
 
 
 @pytest.mark.parametrize("device", ["auto", "cpu", "cuda", "cuda:0", "cuda:11"])
-def test_devices_have_torchs_names(device):
+def test_devices_have_torchs_names(device: str) -> None:
     check("device", device)
 
 
@@ -136,7 +139,7 @@ def started(*arguments: str) -> Parameters:
         ("max_object:=3", "there is no parameter max_object, did you mean max_objects?"),
     ],
 )
-def test_overrides_are_checked(ros, argument, warning):
+def test_overrides_are_checked(ros: None, argument: str, warning: str) -> None:
     with pytest.raises(ParameterError, match=warning) as raised:
         started(argument)
     assert "\n" not in str(raised.value)
@@ -164,17 +167,17 @@ def test_overrides_are_checked(ros, argument, warning):
         ("checkpoint:=2024", "checkpoint", "2024"),
     ],
 )
-def test_unambiguous_overrides_are_converted(ros, argument, name, value):
+def test_unambiguous_overrides_are_converted(ros: None, argument: str, name: str, value: object) -> None:
     given = getattr(started(argument), name)
     assert (given, type(given)) == (value, type(value))
 
 
-def test_a_conversion_is_logged(ros, capfd):
+def test_a_conversion_is_logged(ros: None, capfd: pytest.CaptureFixture[str]) -> None:
     started("detection_classes:=022")
     assert "parameter detection_classes is 18, converted to '18'" in capfd.readouterr().err
 
 
-def test_overrides_are_used(ros):
+def test_overrides_are_used(ros: None) -> None:
     arguments = ["--ros-args", "-p", "max_objects:=3", "-p", "use_sim_time:=true"]
     node = Node("starting", cli_args=arguments)
     assert declare(node) == Parameters(max_objects=3)
@@ -184,7 +187,9 @@ def test_overrides_are_used(ros):
     node.destroy_node()
 
 
-def test_parameters_of_other_nodes_are_ignored_and_logged_once(ros, tmp_path, capfd):
+def test_parameters_of_other_nodes_are_ignored_and_logged_once(
+    ros: None, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     shared = {"image_width": 640, "depth_module": {"profile": "640x480x30"}, "plugins": [], "max_objects": 5}
     file = tmp_path / "shared.yaml"
     file.write_text(yaml.safe_dump({"/**": {"ros__parameters": shared}}))
@@ -196,14 +201,14 @@ def test_parameters_of_other_nodes_are_ignored_and_logged_once(ros, tmp_path, ca
     node.destroy_node()
 
 
-def test_parameters_of_the_model_are_fixed_while_configured():
+def test_parameters_of_the_model_are_fixed_while_configured() -> None:
     change = [Parameter("max_objects", value=3)]
     check_change(change, configured=False)
     with pytest.raises(ParameterError, match="max_objects is fixed while the node is configured: `deactivate`"):
         check_change(change, configured=True)
 
 
-def test_the_others_can_be_set_at_run_time_to_valid_values():
+def test_the_others_can_be_set_at_run_time_to_valid_values() -> None:
     check_change([Parameter("image_timeout", value=9.0), Parameter("use_sim_time", value=True)], configured=True)
     with pytest.raises(ParameterError, match="image_timeout is -1.0, expected 0.1 to 3600.0"):
         check_change([Parameter("image_timeout", value=-1.0)], configured=True)

@@ -29,13 +29,13 @@ KNOWN = [entry.name for entry in fields(Parameters)]
         ("precison", "precision"),
     ],
 )
-def test_a_misspelled_name_is_refused_with_the_intended_one(name, meant):
+def test_a_misspelled_name_is_refused_with_the_intended_one(name: str, meant: str) -> None:
     with pytest.raises(ParameterError, match=f"^there is no parameter {name}, did you mean {meant}\\?$"):
         warning([name], KNOWN)
 
 
 @pytest.mark.parametrize("known", KNOWN)
-def test_every_parameter_with_a_missing_letter_is_refused_or_suggested(known):
+def test_every_parameter_with_a_missing_letter_is_refused_or_suggested(known: str) -> None:
     name = known[:2] + known[3:]
     try:
         assert f"{name} (similar: {known})" in warning([name], KNOWN)
@@ -51,16 +51,16 @@ OF_OTHERS = """
 
 
 @pytest.mark.parametrize("name", OF_OTHERS.split())
-def test_a_parameter_of_a_camera_or_detector_is_only_ignored(name):
+def test_a_parameter_of_a_camera_or_detector_is_only_ignored(name: str) -> None:
     assert warning([name], KNOWN).startswith(f"unknown parameters are ignored: {name}")
 
 
-def test_all_ignored_names_are_in_one_line():
+def test_all_ignored_names_are_in_one_line() -> None:
     assert warning(["max_objects", "width", "min_score"], KNOWN) == (
         "unknown parameters are ignored: min_score (similar: detection_min_score), width"
     )
 
 
-def test_parameters_of_ros_itself_are_not_mentioned():
+def test_parameters_of_ros_itself_are_not_mentioned() -> None:
     of_ros = ["use_sim_time", "start_type_description_service", "qos_overrides./clock.subscription.depth"]
     assert warning([*of_ros, *KNOWN], KNOWN) == ""

@@ -1,5 +1,7 @@
 """Unambiguous values are converted, ambiguous ones are refused with how to write them."""
 
+from collections.abc import Callable
+
 import pytest
 
 from sam2_ros.node.parameters.values import (
@@ -14,7 +16,7 @@ from sam2_ros.node.parameters.values import (
 
 
 @pytest.mark.parametrize(("texts", "expected"), [("true True yes ON 1", True), ("false False no Off 0", False)])
-def test_a_boolean_accepts_every_usual_spelling(texts, expected):
+def test_a_boolean_accepts_every_usual_spelling(texts: str, expected: bool) -> None:
     assert [boolean("respawn", text) for text in texts.split()] == [expected] * 5
 
 
@@ -29,12 +31,14 @@ def test_a_boolean_accepts_every_usual_spelling(texts, expected):
         (number, "half", "a number"),
     ],
 )
-def test_an_invalid_argument_is_refused_with_what_was_expected(read, text, expected):
+def test_an_invalid_argument_is_refused_with_what_was_expected(
+    read: Callable[[str, str], object], text: str, expected: str
+) -> None:
     with pytest.raises(ParameterError, match=f"^name:={text}: expected {expected}$"):
         read("name", text)
 
 
-def test_numbers_are_read():
+def test_numbers_are_read() -> None:
     assert integer("size", "512") == 512
     assert number("rate", "15") == 15.0
 
@@ -51,22 +55,22 @@ def test_numbers_are_read():
         ("[]", ""),
     ],
 )
-def test_class_names_may_be_quoted_and_in_the_brackets_of_a_list(text, expected):
+def test_class_names_may_be_quoted_and_in_the_brackets_of_a_list(text: str, expected: str) -> None:
     assert class_names(text) == expected
 
 
 @pytest.mark.parametrize("kind", [bool, int, float, str])
 @pytest.mark.parametrize("value", [b"bytes", [1.5], object()])
-def test_a_value_without_meaning_for_a_parameter_is_refused(kind, value):
+def test_a_value_without_meaning_for_a_parameter_is_refused(kind: type, value: object) -> None:
     with pytest.raises(ParameterError, match="^parameter name is .*, expected "):
         convert("name", kind, value)
 
 
-def test_an_integer_out_of_a_floats_range_is_refused():
+def test_an_integer_out_of_a_floats_range_is_refused() -> None:
     with pytest.raises(ParameterError, match="expected a number"):
         convert("name", float, 10**400)
 
 
-def test_locations_in_c_sources_are_removed():
+def test_locations_in_c_sources_are_removed() -> None:
     error = RuntimeError("cannot parse 'x'. Error: no value, at /project/src/parse.c:258, at ./src/rcl/arguments.c:352")
     assert without_locations(error) == "cannot parse 'x'. Error: no value"

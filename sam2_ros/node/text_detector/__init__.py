@@ -1,0 +1,1 @@
+"""The node `sam2_text_detector`: words in, boxes out."""

@@ -1,0 +1,1 @@
+"""Corrections made in labelling tools, which come back as prompts."""
