@@ -71,12 +71,13 @@ def measure(
     device: torch.device = _CPU,
     baseline: str | None = None,
     progress: Callable[[range], Iterable[int]] = iter,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, VariantResult]:
     """Measure `frames` steps of each variant, after `warm_up` further steps.
 
     Masks are compared with those of the variant named `baseline`.
     """
-    records = {name: _Record(steps, frames, device) for name, steps in variants.items()}
+    records = {name: _Record(steps, frames, device, clock) for name, steps in variants.items()}
     meters = {name: AgreementMeter() for name in records if baseline and name != baseline}
     for index in progress(range(-warm_up, frames)):
         if index == 0:
@@ -93,9 +94,10 @@ def measure(
 class _Record:
     """One variant's measurements, in arrays that are filled at the start: the record itself must not grow."""
 
-    def __init__(self, steps: Steps, frames: int, device: torch.device) -> None:
+    def __init__(self, steps: Steps, frames: int, device: torch.device, clock: Callable[[], float]) -> None:
         self._steps = steps
         self._device = device
+        self._clock = clock
         self._gauge = MemoryGauge(device)
         self._latencies = np.full(frames, np.nan)
         self._memory = np.full(frames, -1)
@@ -114,10 +116,10 @@ class _Record:
         if starts:
             self._own = before
         self._wait()
-        start = time.perf_counter()
+        start = self._clock()
         step = next(self._steps)
         self._wait()
-        seconds = time.perf_counter() - start
+        seconds = self._clock() - start
         self.logits = step.logits  # frees the previous ones, which are part of this variant's memory
         self._own += self._gauge.in_use() - before
         if index >= 0:

@@ -1,6 +1,5 @@
 """Variants are measured interleaved: latency, stages, memory, agreement."""
 
-import time
 from collections.abc import Iterator
 from itertools import count
 from mmap import mmap
@@ -12,28 +11,37 @@ import torch
 from sam2_ros.benchmark.measure import Step, VariantResult, measure
 from sam2_ros.benchmark.memory import MEGABYTE
 
+from ..fake_clock import FakeClock
+
 MASK = torch.tensor([1.0, 1.0, -1.0, -1.0]).reshape(1, 1, 2, 2)
 
 
-def sleeper(seconds: float, order: list[str], name: str) -> Iterator[Step]:
+def noting(order: list[str], name: str) -> Iterator[Step]:
+    """Notes its name on each step."""
     while True:
         order.append(name)
-        time.sleep(seconds)
-        yield Step(MASK, lambda: {"sleep": seconds})
+        yield Step(MASK)
 
 
 def test_variants_run_interleaved_and_warm_up_is_not_measured() -> None:
     order: list[str] = []
-    measured = measure({name: sleeper(0.0, order, name) for name in ("a", "b")}, frames=3, warm_up=2)
+    measured = measure({name: noting(order, name) for name in ("a", "b")}, frames=3, warm_up=2)
     assert order == ["a", "b"] * 5
     assert all(len(m.latencies) == len(m.memory) == 3 for m in measured.values())
 
 
-def test_each_variant_has_its_own_latencies_and_stages() -> None:
-    measured = measure({"slow": sleeper(0.02, [], ""), "fast": sleeper(0.001, [], "")}, frames=5, warm_up=1)
-    assert measured["slow"].speed.median == pytest.approx(0.02, rel=0.5)
-    assert measured["fast"].speed.median < 0.5 * measured["slow"].speed.median
-    assert measured["slow"].stages == {"sleep": 0.02}
+def test_each_variant_has_its_own_latencies_and_stages(clock: FakeClock) -> None:
+    def advancing(seconds: float) -> Iterator[Step]:
+        while True:
+            clock.advance(seconds)
+            yield Step(MASK, lambda: {"all": seconds})
+
+    measured = measure({"slow": advancing(0.5), "fast": advancing(0.25)}, frames=5, warm_up=1, clock=clock)
+    assert {name: list(result.latencies) for name, result in measured.items()} == {
+        "slow": [0.5] * 5,
+        "fast": [0.25] * 5,
+    }
+    assert measured["slow"].stages == {"all": 0.5}
 
 
 def test_a_stage_that_most_frames_skip_has_a_median_of_zero() -> None:
@@ -51,7 +59,7 @@ def test_masks_are_compared_with_the_baseline() -> None:
         while True:
             yield Step(-MASK)
 
-    variants = {"same": sleeper(0.0, [], ""), "base": sleeper(0.0, [], ""), "other": other()}
+    variants = {"same": noting([], ""), "base": noting([], ""), "other": other()}
     measured = measure(variants, frames=3, warm_up=1, baseline="base")
     agreements = {name: m.agreement and m.agreement.mean_iou for name, m in measured.items()}
     assert agreements == {"same": 1.0, "base": None, "other": 0.0}
@@ -70,7 +78,7 @@ def test_memory_that_a_variant_keeps_is_its_growth_alone() -> None:
             kept.append(np.ones(MEGABYTE, np.uint8))
             yield Step(MASK)
 
-    measured = measure({"leaking": leaking(), "other": sleeper(0.0, [], "")}, frames=40, warm_up=2)
+    measured = measure({"leaking": leaking(), "other": noting([], "")}, frames=40, warm_up=2)
     assert measured["leaking"].growth == pytest.approx(36, abs=2)  # between the middles of the outer tenths
     assert measured["leaking"].slope == pytest.approx(1000, rel=0.1)
     assert abs(measured["other"].growth) < 1
@@ -93,7 +101,7 @@ def test_temporary_memory_is_in_the_peak() -> None:
                 pages.write(bytes(64 * MEGABYTE))
             yield Step(MASK)
 
-    measured = measure({"peaking": peaking(), "other": sleeper(0.0, [], "")}, frames=5, warm_up=1)
+    measured = measure({"peaking": peaking(), "other": noting([], "")}, frames=5, warm_up=1)
     assert measured["peaking"].peak - measured["other"].peak > 60 * MEGABYTE
 
 

@@ -19,6 +19,8 @@ from sam2_ros.node import qos
 from sam2_ros.node.conversions.messages import image_message, nearest_time
 from sam2_ros.node.demo.recorder import FILES, OverlayVideo, Recorder
 
+from ...fake_clock import FakeClock
+
 START = 1_700_000_000.0
 RATE = 10.0
 TOPICS = {"tracks": TrackArray, "events": TrackEvent, "overlay": Image}
@@ -27,9 +29,9 @@ TOPICS = {"tracks": TrackArray, "events": TrackEvent, "overlay": Image}
 class SimulatedTracker:
     """A recorder and a node that publishes the tracker's topics for it."""
 
-    def __init__(self, output: Path) -> None:
+    def __init__(self, output: Path, clock: FakeClock) -> None:
         parameters = [Parameter("output", value=str(output)), Parameter("rate", value=RATE)]
-        self.recorder = Recorder(parameter_overrides=parameters)
+        self.recorder = Recorder(clock, parameter_overrides=parameters)
         self._node = rclpy.create_node("tracker_of_recorder")
         results = qos.profile("reliable", 100)
         self._publishers = {
@@ -46,6 +48,9 @@ class SimulatedTracker:
                 return
             self._executor.spin_once(timeout_sec=0.1)
         raise AssertionError("condition not met within 60 s")
+
+    def wait_for_frames(self, count: int) -> None:
+        self.wait_for(lambda: self.recorder.frames == count)
 
     def show(self, seconds: float, *track_ids: int) -> None:
         """Publish a result for the image of that time."""
@@ -65,8 +70,8 @@ class SimulatedTracker:
 
 
 @pytest.fixture
-def simulated(ros: None, tmp_path: Path) -> Iterator[SimulatedTracker]:
-    simulated = SimulatedTracker(tmp_path)
+def simulated(ros: None, tmp_path: Path, clock: FakeClock) -> Iterator[SimulatedTracker]:
+    simulated = SimulatedTracker(tmp_path, clock)
     yield simulated
     simulated.close()
 
@@ -126,3 +131,25 @@ def test_a_recording_without_objects_reports_why(simulated: SimulatedTracker) ->
     simulated.show(0.0)
     simulated.wait_for(lambda: not simulated.recorder.is_empty)
     assert "no object was started" in simulated.recorder.problem()
+
+
+def test_a_recording_is_over_after_a_silence_that_is_long_for_its_results(
+    simulated: SimulatedTracker, clock: FakeClock
+) -> None:
+    clock.advance(299.0)
+    assert not simulated.recorder.is_over  # the first result may take long
+    for number in range(3):
+        simulated.show(number / RATE)
+        simulated.wait_for_frames(number + 1)
+        clock.advance(2.0)
+    clock.advance(3.0)
+    assert not simulated.recorder.is_over  # two seconds between results: six are no silence yet
+    clock.advance(2.0)
+    assert simulated.recorder.is_over
+
+
+def test_a_recording_without_a_first_result_is_over_after_five_minutes(
+    simulated: SimulatedTracker, clock: FakeClock
+) -> None:
+    clock.advance(301.0)
+    assert simulated.recorder.is_over
