@@ -81,7 +81,7 @@ def test_no_discovered_object_is_a_part_of_another(tracker: StreamingTracker, pi
         ({"min_predicted_iou": 0.999}, set()),
         ({"min_stability": 1.0}, set()),
     ],
-    ids=str,
+    ids=["min_area", "max_area", "left", "right", "min_predicted_iou", "min_stability"],
 )
 def test_limits(
     tracker: StreamingTracker, picture: Paint, limits: dict[str, object], expected: set[tuple[str, int, int, int]]
