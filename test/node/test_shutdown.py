@@ -159,7 +159,7 @@ def deactivating(situation: Situation) -> None:
 
 
 @pytest.mark.parametrize(
-    ("moment", "tries"), [(None, 8), (configuring, 6), (activating, 4), (flooded, 8), (deactivating, 6)]
+    ("moment", "tries"), [(None, 12), (configuring, 8), (activating, 6), (flooded, 14), (deactivating, 10)]
 )
 def test_a_signal_ends_the_tracker_at_any_moment(
     start_process: Callable[..., Tracker],
