@@ -55,9 +55,12 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def ros() -> Iterator[None]:
-    """This process's connection to ROS. A signal that another test raises does not close it."""
+    """This process's connection to ROS. A signal that another test raises does not close it.
+
+    It is a new one for each file: once many other processes have been killed, images are lost on it.
+    """
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     yield
     rclpy.try_shutdown()
@@ -319,7 +322,7 @@ class Robot:
             received.clear()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def start_process(ros: None, weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Tracker]:
     """Start the process of a node with these parameters; the caller ends it."""
 
