@@ -64,17 +64,6 @@ def test_three_masks_of_a_prompt(robot: Robot) -> None:
     assert [mask.prompt for mask in answer.masks] == [0, 0, 0]
 
 
-def test_everything_on_an_earlier_image(robot: Robot) -> None:
-    header = robot.show().header
-    robot.show()
-    answer = robot.call("segment", everything(stamp=header.stamp))
-    assert answer.success, answer.message
-    assert answer.header == header and answer.masks
-    scores = [mask.predicted_iou for mask in answer.masks]
-    assert scores == sorted(scores, reverse=True)
-    assert len(robot.call("segment", everything(max_masks=2)).masks) == 2
-
-
 def test_images_are_tracked_while_everything_is_searched(robot: Robot) -> None:
     robot.add()
     robot.show()
@@ -222,3 +211,18 @@ def test_discovery_is_turned_off_and_limited_at_run_time(
     time.sleep(1.0)
     (track,) = robot.show(pixels=rgb).tracks
     assert track.box.x_min > 160
+
+
+def test_everything_on_an_earlier_image(discovering_robot: Robot, picture: Callable[..., np.ndarray]) -> None:
+    robot = discovering_robot
+    assert robot.set_parameter("discover", 0.0).successful
+    header = robot.show(pixels=picture(("red", 80, 70, 25), ("blue", 220, 80, 30))).header
+    robot.show(pixels=picture())
+    answer = robot.call("segment", Segment.Request(everything=True, points_per_side=8, stamp=header.stamp))
+    assert answer.success, answer.message
+    assert answer.header == header and len(answer.masks) >= 2
+    scores = [mask.predicted_iou for mask in answer.masks]
+    assert scores == sorted(scores, reverse=True)
+    assert all(mask.stability_score > 0.5 for mask in answer.masks)
+    few = Segment.Request(everything=True, points_per_side=8, stamp=header.stamp, max_masks=1)
+    assert len(robot.call("segment", few).masks) == 1
