@@ -13,10 +13,12 @@ from rclpy.task import Future
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
+from sam2_ros.node.background import Task
 from sam2_ros.node.conversions import messages
 from sam2_ros.node.conversions.messages import StampRangeError
+from sam2_ros.node.conversions.segments import SegmentAnswer, segment_answer
 from sam2_ros.node.session import Session
-from sam2_ros.node.types import ProcessedImage, PromptRequest
+from sam2_ros.node.types import ProcessedImage, PromptRequest, SegmentRequest
 from sam2_ros.node.worker import ANY_IMAGE, DeferredResponse, Job, JobRefusedError, Worker
 from sam2_ros.tracking.types import Event, EventKind, PromptError
 
@@ -116,6 +118,27 @@ class Requests:
         except JobRefusedError as error:
             request.reject(error)
 
+    async def segment(self, request: SegmentRequest) -> SegmentAnswer:
+        """Find masks on the request's image once it is processed, between the images that follow.
+
+        Raises PromptError and JobRefusedError.
+        """
+        response = ResponseFuture[SegmentAnswer](self._node)
+
+        def run() -> DeferredResponse | None:
+            with _pass_errors_to(response.set_exception):
+                task = self._session.segment(request, segment_answer)
+                return DeferredResponse(lambda: task.is_done, lambda: send(task))
+            return None
+
+        def send(task: Task[SegmentAnswer]) -> None:
+            self._session.cancel(task, "the node was deactivated before the masks were found: ask again")
+            with _pass_errors_to(response.set_exception):
+                response.set_result(task.result())
+
+        self._worker.submit(Job(run, response.set_exception, image_stamp(request), self._deadline()))
+        return await response.wait()
+
     async def execute(
         self, action: Callable[[Session], Result], image_stamp: float | None, keeps_image: bool = True
     ) -> Result:
@@ -200,13 +223,13 @@ def _pass_errors_to(fail: Reject) -> Iterator[None]:
     """Passes on every error, and raises the unexpected ones again for the worker to log."""
     try:
         yield
-    except PromptError as error:
+    except (PromptError, JobRefusedError) as error:
         fail(error)
     except Exception as error:
         fail(JobRefusedError(f"{type(error).__name__}: {error}"))
         raise
 
 
-def image_stamp(request: PromptRequest) -> float:
-    """Stamp of the image that a prompt waits for."""
+def image_stamp(request: PromptRequest | SegmentRequest) -> float:
+    """Stamp of the image that a request waits for."""
     return ANY_IMAGE if request.stamp is None else request.stamp

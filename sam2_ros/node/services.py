@@ -10,11 +10,11 @@ from rclpy.node import Node
 from std_srvs.srv import SetBool, Trigger
 
 from sam2_ros.node import qos
-from sam2_ros.node.conversions import messages
+from sam2_ros.node.conversions import messages, segments
 from sam2_ros.node.requests import Requests
 from sam2_ros.node.session import Session
 from sam2_ros.node.worker import NO_IMAGE, JobRefusedError
-from sam2_ros.srv import AddObject, RemoveObject, SelectObject
+from sam2_ros.srv import AddObject, RemoveObject, Segment, SelectObject
 from sam2_ros.tracking.mask_prompts import cover_warning
 from sam2_ros.tracking.types import PromptError
 
@@ -31,6 +31,7 @@ class Services:
             (AddObject, "~/add_object", self._on_add_object),
             (RemoveObject, "~/remove_object", self._on_remove_object),
             (SelectObject, "~/select_object", self._on_select_object),
+            (Segment, "~/segment", self._on_segment),
             (Trigger, "~/reset", self._on_reset),
             (SetBool, "~/enable", self._on_enable),
         ):
@@ -58,6 +59,18 @@ class Services:
         self, request: SelectObject.Request, response: SelectObject.Response
     ) -> SelectObject.Response:
         return await self._execute(response, lambda session: session.select(request.object_id))
+
+    async def _on_segment(self, request: Segment.Request, response: Segment.Response) -> Segment.Response:
+        try:
+            answer = await self._requests().segment(segments.segment_request(request))
+        except (PromptError, JobRefusedError) as error:
+            return self._refuse(response, error)
+        response.success = True
+        response.message = answer.warning
+        response.header = answer.header
+        response.image_height, response.image_width = answer.size
+        response.masks = answer.masks
+        return response
 
     async def _on_reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         return await self._execute(response, lambda session: session.reset("~/reset was called"))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Collection, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import torch
 
@@ -15,17 +16,28 @@ from sam2_ros.detection.association import DetectionAssociator
 from sam2_ros.detection.types import Detection, DetectionConfig, DetectionReport
 from sam2_ros.media.ros_encodings import ImageError
 from sam2_ros.media.ros_images import ImageConverter
+from sam2_ros.node.background import Background, DiscoverySettings, Task
 from sam2_ros.node.inputs.double_click import RecentClicks, UserClick
 from sam2_ros.node.inputs.stamp_filter import StampFilter, TimeJump
 from sam2_ros.node.log import THROTTLE_PERIOD
+from sam2_ros.node.segmenting import segmentation
 from sam2_ros.node.statistics import Statistics
-from sam2_ros.node.types import ProcessedImage, PromptRequest, ReceivedImage, TrackingOutput
+from sam2_ros.node.types import (
+    FoundMask,
+    ProcessedImage,
+    PromptRequest,
+    ReceivedImage,
+    SegmentRequest,
+    TrackingOutput,
+)
 from sam2_ros.tracking import StreamingTracker
 from sam2_ros.tracking.mask_prompts import cover_warning
 from sam2_ros.tracking.types import Event, EventKind, FrameResult, PromptError, Track
 
 # Buffered frames by which late prompts are propagated after each new image. More than one, or they never catch up.
 CATCH_UP_FRAMES = 3
+
+Answer = TypeVar("Answer")
 
 
 class OutputPublisher(Protocol):
@@ -45,9 +57,11 @@ class Session:
         statistics: Statistics,
         logger: Any,
         image_bit_depth: int = 0,
+        discovery: DiscoverySettings | None = None,
     ) -> None:
         self._tracker = tracker
         self._associator = DetectionAssociator(tracker, DetectionConfig())
+        self._background = Background(tracker, statistics.background, discovery)
         self._publisher = publisher
         self._statistics = statistics
         self._logger = logger
@@ -55,6 +69,7 @@ class Session:
         self._jump: TimeJump | None = None  # the newest one that was handled
         self._converter = ImageConverter(image_bit_depth, logger.warning)
         self.newest_image: ProcessedImage | None = None
+        self._headers: deque[tuple[float, Any]] = deque(maxlen=tracker.config.history)  # of the buffered images
         self._recent_clicks = RecentClicks()
         self._selected = 0  # object id, 0: none
         self._events: list[Event] = []  # that are not published yet
@@ -80,6 +95,7 @@ class Session:
         result = self._tracker.step(rgb, image.stamp)
         self._timing = image.received, time.perf_counter() - started
         self.newest_image = ProcessedImage(rgb, image.message.header, image.stamp, image.depth, image.camera_infos)
+        self._headers.append((image.stamp, image.message.header))
         self._events.extend(result.events)
         self._is_published = False
 
@@ -94,6 +110,16 @@ class Session:
         with self._republish_if_changed():
             self._tracker.catch_up(CATCH_UP_FRAMES)
         self._statistics.count_catch_up(time.perf_counter() - started)
+
+    @property
+    def has_background_work(self) -> bool:
+        """Whether there are requests for masks, or objects to look for."""
+        return self._background.has_work
+
+    def work_in_background(self) -> None:
+        """Do a short piece of that."""
+        with self._republish_if_changed():
+            self._background.work()
 
     def flush(self) -> None:
         """Publish the newest image's results where they are new or changed, or there are events."""
@@ -171,6 +197,30 @@ class Session:
         tracks = ((result.stamp, track) for result in results if result for track in result.tracks)
         return next((found for found in tracks if found[1].id == track_id), None)
 
+    # ---- masks on single images
+
+    def segment(
+        self,
+        request: SegmentRequest,
+        answer: Callable[[Sequence[FoundMask], Any, tuple[int, int]], Generator[object, None, Answer]],
+    ) -> Task[Answer]:
+        """Queue a request. `answer` makes the answer of the masks, the image's header and its size (H, W), in steps.
+
+        Raises PromptError and JobRefusedError.
+        """
+        work = segmentation(request, self._tracker)
+        header = dict(self._headers)[work.frame.stamp]
+
+        def steps() -> Generator[object, None, Answer]:
+            found = yield from work.steps
+            return (yield from answer(found, header, work.frame.size))
+
+        return self._background.add(steps())
+
+    def cancel(self, task: Task[Any], reason: str) -> None:
+        """End a queued request without masks."""
+        self._background.cancel(task, reason)
+
     # ---- objects
 
     def remove(self, track_id: int) -> None:
@@ -229,6 +279,8 @@ class Session:
         self._events.extend(self._tracker.drain_events())
         self._tracker.reset(reason)
         self._associator.reset()
+        self._background.reset(f"the tracker was reset before the masks were found ({reason}): ask again")
+        self._headers.clear()
         self._events.extend(replace(event, stamp=stamp) for event in self._tracker.drain_events())
         self._selected = 0
         self._logger.warning(f"tracker reset, {dropped} objects dropped: {reason}")

@@ -48,6 +48,35 @@ class DetectionStatistics:
         }
 
 
+class BackgroundStatistics:
+    """Counts and durations of segmentation and discovery."""
+
+    def __init__(self) -> None:
+        self.waiting = 0  # requests for masks
+        self.done = 0  # of these, cancelled ones included
+        self.searches = 0  # for objects that are not tracked
+        self.discovered = 0  # objects
+        self._pieces: deque[float] = deque(maxlen=_WINDOW)  # seconds of each piece of work between two images
+
+    def count_piece(self, seconds: float) -> None:
+        """Count a piece of work."""
+        self._pieces.append(seconds)
+
+    def values(self) -> dict[str, str]:
+        """Key-value pairs for /diagnostics; empty where there was no such work."""
+        if not self._pieces:
+            return {}
+        pieces = np.array(self._pieces)
+        return {
+            "segmentations waiting": str(self.waiting),
+            "segmentations done": str(self.done),
+            "searches for objects": str(self.searches),
+            "objects discovered": str(self.discovered),
+            "segmentation between images median (ms)": f"{1e3 * np.median(pieces):.2f}",
+            "segmentation between images p99 (ms)": f"{1e3 * np.percentile(pieces, 99):.2f}",
+        }
+
+
 class Statistics:
     """Counts since the node was configured, and durations of the newest images."""
 
@@ -63,6 +92,7 @@ class Statistics:
         self.last_error = ""
         self.depth_warning = ""  # why the newest image has no positions; empty: it has, or `depth` is false
         self.detections = DetectionStatistics()
+        self.background = BackgroundStatistics()
         self._latencies: deque[float] = deque(maxlen=_WINDOW)  # seconds from the receipt of an image to its results
         self._overheads: deque[float] = deque(maxlen=_WINDOW)  # the part of these outside the tracker, seconds
         self._catch_ups: deque[float] = deque(maxlen=_WINDOW)  # seconds for late prompts between two images
@@ -114,6 +144,7 @@ class Statistics:
             "frames unusable": str(self.unusable),
             "objects": str(self.objects),
             **self.detections.values(),
+            **self.background.values(),
             "last error": self.last_error,
         }
 

@@ -28,6 +28,7 @@ from sam2_ros.node import features, parameters, qos
 from sam2_ros.node.active_state import ActiveState
 from sam2_ros.node.bond import Bond, heartbeat
 from sam2_ros.node.diagnostics import OK, WARN, Component, Status, device_values, diagnostic_array
+from sam2_ros.node.discovery_parameters import DiscoveryParameters, check_discovery
 from sam2_ros.node.inputs.sim_time import SimTimeMonitor
 from sam2_ros.node.inputs.transforms import Transforms
 from sam2_ros.node.loading import build_tracker
@@ -97,6 +98,7 @@ class TrackerNode(LifecycleNode):
         values = parameters.read(self)
         self._diagnostics_timer.timer_period_ns = int(values.diagnostics_period * 1e9)
         try:
+            check_discovery(self)
             tracker = build_tracker(values, self.get_logger().info)
         except (ParameterError, CheckpointError, ValueError, torch.cuda.OutOfMemoryError) as error:
             self._statistics.last_error = f"cannot configure: {error}"
@@ -107,7 +109,12 @@ class TrackerNode(LifecycleNode):
         lifter = Lifter(values.target_frame, self._transforms, self._statistics, logger) if values.depth else None
         self._result_publishers = Publishers(self, values, lifter, self._track_object.goals)
         self._session = Session(
-            tracker, self._result_publishers, self._statistics, self.get_logger(), values.image_bit_depth
+            tracker,
+            self._result_publishers,
+            self._statistics,
+            self.get_logger(),
+            values.image_bit_depth,
+            DiscoveryParameters(self),
         )
         for text in features.missing(values, by_default=True):
             self.get_logger().info(text)
@@ -221,6 +228,8 @@ class TrackerNode(LifecycleNode):
     def _on_set_parameters(self, changes: list[Parameter]) -> SetParametersResult:
         try:
             parameters.check_change(changes, configured=self._session is not None)
+            if any(change.name.startswith("discover_") for change in changes):
+                check_discovery(self, changes)
         except ParameterError as error:
             self.get_logger().warning(str(error))
             return SetParametersResult(successful=False, reason=str(error))

@@ -11,6 +11,7 @@ import numpy as np
 from sam2_ros.depth.lifting import Surface
 from sam2_ros.node.conversions.depth import CameraInfos, PendingDepth
 from sam2_ros.node.inputs.stamp_filter import TimeJump
+from sam2_ros.segmentation import PackedMask
 from sam2_ros.tracking.types import Event, FrameResult, Prompt, Track
 
 
@@ -45,6 +46,28 @@ class PromptRequest:
     object_id: int = 0  # 0: starts a new object
     stamp: float | None = None  # of the image, seconds; None: the newest
     clicked_at: float | None = None  # when a user clicked, seconds on the steady clock; None: a program's prompt
+
+
+@dataclass(frozen=True)
+class SegmentRequest:
+    """Masks that are requested on a single image: of prompts, or of everything."""
+
+    stamp: float | None = None  # of the image, seconds; None: the newest
+    prompts: Sequence[Prompt] = ()
+    multimask: bool = False  # three masks of each prompt
+    everything: bool = False
+    changes: Mapping[str, Any] = field(default_factory=dict)  # of the parameters of MaskGeneratorConfig
+    max_masks: int = 256  # of everything, the best ones
+
+
+@dataclass(frozen=True)
+class FoundMask:
+    """A mask on a single image."""
+
+    prompt: int  # index of its prompt
+    mask: PackedMask | None  # None: empty
+    predicted_iou: float
+    stability: float = 0.0  # 0 for prompts
 
 
 @dataclass(frozen=True)

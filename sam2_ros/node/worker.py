@@ -3,7 +3,8 @@
 Latest image wins: an image that waits is replaced by a newer one and counted as dropped. Jobs (prompts and other
 requests) are never lost: each one runs, or is refused with a reason. A job may wait for an image; it runs once that
 image or a newer one is processed. A job that has run may return a deferred response, which keeps the job's place in
-the queue until it is sent. Late prompts catch up in short steps between images.
+the queue until it is sent. Late prompts catch up in short steps between images. Background work is done in short
+pieces, at most one before the next image that waits.
 """
 
 from __future__ import annotations
@@ -72,8 +73,15 @@ class ImageProcessor(Protocol):
     def catch_up(self) -> None:
         """Propagate late prompts by a few buffered frames, so short that the next image can wait."""
 
+    @property
+    def has_background_work(self) -> bool:
+        """Whether `work_in_background` has something to do."""
+
+    def work_in_background(self) -> None:
+        """Do a piece of what can wait, so short that the next image can wait."""
+
     def flush(self) -> None:
-        """Publish; called after each image and after the jobs that became due."""
+        """Publish; called after each image, the jobs that became due and background work."""
 
     def fail(self, error: Exception) -> None:
         """Report what any of these raised; the thread continues."""
@@ -156,11 +164,17 @@ class Worker:
                 self._attempt(self._run, job)
             if self._processor.is_catching_up:
                 self._attempt(self._processor.catch_up)
-            for response in self._take_ready():
-                self._attempt(response.send)
             for job in self._take_expired():
                 self._attempt(job.refuse, JobRefusedError(self._timeout_reason(job)))
-            self._attempt(self._processor.flush)
+            self._respond_and_flush()
+            if self._processor.has_background_work:
+                self._attempt(self._processor.work_in_background)
+                self._respond_and_flush()
+
+    def _respond_and_flush(self) -> None:
+        for response in self._take_ready():
+            self._attempt(response.send)
+        self._attempt(self._processor.flush)
 
     def _attempt(self, work: Callable[..., None], *arguments: Any) -> None:
         if self._abandoned:
@@ -184,6 +198,7 @@ class Worker:
                 if (
                     self._images
                     or self._processor.is_catching_up
+                    or self._processor.has_background_work
                     or any(job.is_due(newest) or job.deadline <= now for job in self._jobs)
                 ):
                     return True

@@ -23,7 +23,7 @@ from rclpy.parameter import Parameter
 from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
 from sam2_ros.msg import Click, Prompt, TrackArray, TrackEvent
-from sam2_ros.srv import AddObject, RemoveObject, SelectObject
+from sam2_ros.srv import AddObject, RemoveObject, Segment, SelectObject
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 from std_srvs.srv import SetBool, Trigger
@@ -39,6 +39,7 @@ SERVICES = {
     "add_object": AddObject,
     "remove_object": RemoveObject,
     "select_object": SelectObject,
+    "segment": Segment,
     "reset": Trigger,
     "enable": SetBool,
     "change_state": ChangeState,

@@ -9,7 +9,7 @@ import pytest
 from geometry_msgs.msg import Point, PointStamped
 from lifecycle_msgs.srv import ChangeState
 from sam2_ros.msg import Click, Prompt, TrackEvent
-from sam2_ros.srv import AddObject, RemoveObject, SelectObject
+from sam2_ros.srv import AddObject, RemoveObject, Segment, SelectObject
 from std_msgs.msg import Header
 from std_srvs.srv import SetBool, Trigger
 
@@ -136,6 +136,7 @@ def test_every_call_gets_a_response_in_every_order_of_lifecycle_transitions(robo
         "add_object": (AddObject, AddObject.Request(prompt=Prompt(clicks=[Click(x=5.0, y=5.0)]))),
         "remove_object": (RemoveObject, RemoveObject.Request(object_id=1)),
         "select_object": (SelectObject, SelectObject.Request(object_id=1)),
+        "segment": (Segment, Segment.Request(everything=True, points_per_side=4)),
         "reset": (Trigger, Trigger.Request()),
         "enable": (SetBool, SetBool.Request(data=True)),
     }

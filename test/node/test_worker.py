@@ -21,6 +21,7 @@ class RecordingProcessor:
         self.entries: list[object] = []
         self.newest_stamp: float | None = None
         self.steps_left = 0  # of catching up
+        self.pieces_left = 0  # of background work
         self.meanwhile: Callable[[], None] = lambda: None  # what other threads do during a step
         self.gate = threading.Event()
         self.gate.set()
@@ -42,6 +43,15 @@ class RecordingProcessor:
         self.meanwhile()
         self.steps_left -= 1
         self.entries.append(f"{self.steps_left} left")
+
+    @property
+    def has_background_work(self) -> bool:
+        return self.pieces_left > 0
+
+    def work_in_background(self) -> None:
+        self.meanwhile()
+        self.pieces_left -= 1
+        self.entries.append(f"{self.pieces_left} pieces left")
 
     def flush(self) -> None:
         self.entries.append("flush")
@@ -276,6 +286,50 @@ def test_late_prompts_catch_up_without_further_images(processor: RecordingProces
     processor.steps_left = 5
     worker.submit(processor.job("anything"))
     processor.wait_for("0 left")
+
+
+def test_an_image_that_waits_comes_before_the_next_piece_of_background_work(
+    processor: RecordingProcessor, worker: Worker
+) -> None:
+    processor.hold(worker, 1.0)
+    processor.pieces_left = 3
+    worker.put_image(image(2.0))
+    processor.gate.set()
+    processor.wait_for("0 pieces left")
+    assert [entry for entry in processor.entries if entry != "flush"] == [
+        1.0,
+        "2 pieces left",
+        2.0,
+        "1 pieces left",
+        "0 pieces left",
+    ]
+
+
+def test_an_image_is_published_before_background_work_and_what_that_changes_afterwards(
+    processor: RecordingProcessor, worker: Worker
+) -> None:
+    processor.hold(worker, 1.0)
+    processor.pieces_left = 1
+    processor.gate.set()
+    processor.wait_for("0 pieces left")
+    worker.close()
+    assert processor.entries == [1.0, "flush", "0 pieces left", "flush"]
+
+
+def test_failing_background_work_is_reported_and_the_thread_continues(
+    processor: RecordingProcessor, worker: Worker
+) -> None:
+    def fail() -> None:
+        processor.pieces_left = 0
+        raise ValueError("broken piece")
+
+    processor.meanwhile = fail
+    processor.hold(worker, 1.0)
+    processor.pieces_left = 1
+    processor.gate.set()
+    processor.wait_for("broken piece")
+    worker.put_image(image(2.0))
+    processor.wait_for(2.0)
 
 
 # ---- deferred responses

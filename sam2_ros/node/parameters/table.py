@@ -8,9 +8,12 @@ from typing import Any
 
 from sam2_ros.model.config import CONFIGS
 from sam2_ros.node.qos import RELIABILITIES
+from sam2_ros.segmentation import DiscoveryConfig
 from sam2_ros.tracking import TrackerConfig
 from sam2_ros.tracking.memory_policy import POLICIES
 from sam2_ros.tracking.presets import PRESETS
+
+_SHARE = r"(0|1|[01]?\.\d+)"
 
 
 @dataclass(frozen=True)
@@ -198,6 +201,58 @@ class Parameters:
         0.0,
         "Seconds of image time without a matching box after which an object that a box started is removed. 0: never.",
         limits=(0.0, 3600.0),
+        at_run_time=True,
+    )
+    discover: float = parameter(
+        0.0,
+        "Seconds of image time between two searches for what is in view and not tracked; each find starts an object "
+        "without a prompt. 0: never.",
+        limits=(0.0, 3600.0),
+        at_run_time=True,
+        section="discovery: see docs/guides/discovery.md",
+    )
+    discover_max_objects: int = parameter(
+        DiscoveryConfig.max_objects,
+        "Nothing is discovered while as many objects are tracked, however they were started.",
+        limits=(1, 254),
+        at_run_time=True,
+    )
+    discover_min_area: float = parameter(
+        DiscoveryConfig.min_area,
+        "Smallest area of what is discovered, as a share of the image; at most discover_max_area.",
+        limits=(0.0, 1.0),
+        at_run_time=True,
+    )
+    discover_max_area: float = parameter(
+        DiscoveryConfig.max_area,
+        "Largest area of what is discovered, as a share of the image.",
+        limits=(0.0, 1.0),
+        at_run_time=True,
+    )
+    discover_min_predicted_iou: float = parameter(
+        0.0,
+        "Predicted IoU that its mask needs. 0: 0.6 for nano, 0.8 for other models.",
+        limits=(0.0, 1.0),
+        at_run_time=True,
+    )
+    discover_min_stability: float = parameter(
+        0.0,
+        "Stability that its mask needs: the IoU of the masks at a higher and at a lower threshold. 0: 0.7 for nano, "
+        "0.95 for other models.",
+        limits=(0.0, 1.0),
+        at_run_time=True,
+    )
+    discover_region: str = parameter(
+        "0,0,1,1",
+        "Where to look: left, top, right and bottom edge as shares of the image, separated by commas.",
+        pattern=rf"\s*{_SHARE}\s*(,\s*{_SHARE}\s*){{3}}",
+        expected="left,top,right,bottom as shares of the image, such as 0,0.5,1,1 for its lower half",
+        at_run_time=True,
+    )
+    discover_points_per_side: int = parameter(
+        DiscoveryConfig.points_per_side,
+        "Clicks on each side of the grid by which the region is searched; more find smaller objects, and take longer.",
+        limits=(1, 64),
         at_run_time=True,
     )
     image_transport: str = parameter(
