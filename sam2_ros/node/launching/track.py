@@ -24,6 +24,7 @@ PARAMETERS: Mapping[str, tuple[type, str]] = {
     "target_frame": (str, "frame of positions and points, through tf2" + FROM_FILE),
     "clicked_point": (bool, "true: RViz' Publish Point starts objects" + FROM_FILE),
     "detection_classes": (str, "classes whose boxes are used, separated by commas, such as cup,bowl" + FROM_FILE),
+    "discover": (float, "seconds between two searches for objects that are not tracked, 0: never" + FROM_FILE),
     "use_sim_time": (bool, "true: use the time of the topic /clock" + FROM_FILE),
 }
 
