@@ -227,7 +227,7 @@ def forget_peak() -> int:
 
 
 @pytest.mark.skipif(not os.access("/proc/self/clear_refs", os.W_OK), reason="the kernel does not measure the peak")
-def test_everything_in_a_4k_image_with_16_objects_takes_bounded_memory_and_tracking_goes_on(run: Run) -> None:
+def test_everything_in_a_4k_image_with_16_objects_takes_bounded_memory_and_tracking_continues(run: Run) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (18, 32, 3), np.uint8).repeat(120, axis=0).repeat(120, axis=1)
     run.show(1.0, pixels)
     for i in range(16):

@@ -118,7 +118,7 @@ BAD_REQUESTS = {
 
 
 @pytest.mark.parametrize(("request_", "reason"), BAD_REQUESTS.values(), ids=BAD_REQUESTS)
-def test_a_bad_request_is_refused_with_the_reason_and_tracking_goes_on(
+def test_a_bad_request_is_refused_with_the_reason_and_tracking_continues(
     robot: Robot, request_: Segment.Request, reason: str
 ) -> None:
     tracked = robot.add().object_id

@@ -148,7 +148,7 @@ def _byte_letters() -> Sequence[str]:
 
 
 def _bert_tokenizer(folder: Path) -> Any:
-    """Where BERT's vocabulary has them: 101 [CLS], 102 [SEP], 1012 the full stop, by which phrases are told apart."""
+    """Where BERT's vocabulary has them: 101 [CLS], 102 [SEP], 1012 the full stop, by which phrases are separated."""
     names = [f"[unused{i}]" for i in range(1100)]
     names[0], names[100], names[101], names[102], names[103] = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
     names[1012], names[1029] = ".", "?"
