@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import math
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -27,7 +26,7 @@ from sam2_ros.recordings.word_search import WordSearch
 from sam2_ros.text.frame_search import WORD_DETECTIONS
 
 from .interruption import Interruption
-from .options import add_model_options, add_preset_options, chosen_preset, whole_number
+from .options import add_model_options, add_preset_options, chosen_preset, rate, whole_number
 from .text_options import add_text_options
 from .track_prompts import frame_number
 
@@ -78,9 +77,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar="TOPIC",
         help="of a bag: Image or CompressedImage; several, each with a folder of its own, by several --topic",
     )
-    parser.add_argument(
-        "--fps", type=_positive, metavar="N", help="pictures per second, for a folder of them (default: 30)"
-    )
+    parser.add_argument("--fps", type=rate, metavar="N", help="pictures per second, for a folder of them (default: 30)")
     prompts = parser.add_argument_group("what to label, at least one")
     prompts.add_argument("--prompts", type=Path, metavar="YAML", help="clicks, boxes and masks, see below")
     prompts.add_argument(
@@ -255,13 +252,3 @@ def _formats(text: str) -> list[str]:
     if not names or not set(names) <= set(FORMATS):
         raise argparse.ArgumentTypeError(f"expected one or more of {','.join(FORMATS)}, not {text!r}")
     return sorted(set(names), key=FORMATS.index)
-
-
-def _positive(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"expected pictures per second, such as 25, not {text!r}")
-    return value

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from sam2_ros.media.sources import Source, open_source
+from sam2_ros.media.sources import FOLDER_RATE, Source, open_source
 from sam2_ros.model import load_model
 from sam2_ros.optional import require
 from sam2_ros.panel.playback import Frame
@@ -19,7 +19,6 @@ from sam2_ros.tracking.device import choose_device, choose_precision
 
 from .options import add_model_options, add_preset_options, chosen_preset, rate
 
-_FOLDER_RATE = 30.0  # pictures per second
 _STAMP_TOLERANCE = 0.1  # seconds
 
 
@@ -35,7 +34,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "source", metavar="SOURCE", help="a video file, a folder of pictures, or the number of a webcam"
     )
     parser.add_argument(
-        "--fps", type=rate, default=_FOLDER_RATE, metavar="N", help="pictures per second of a folder (default: 30)"
+        "--fps", type=rate, default=FOLDER_RATE, metavar="N", help="pictures per second of a folder (default: 30)"
     )
     parser.add_argument(
         "--host",

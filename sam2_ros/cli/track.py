@@ -15,7 +15,7 @@ import numpy as np
 from tqdm import tqdm
 
 from sam2_ros.detection.association import DetectionAssociator
-from sam2_ros.media.sources import Source, open_source
+from sam2_ros.media.sources import FOLDER_RATE, Source, open_source
 from sam2_ros.media.table import TrackRow, describe
 from sam2_ros.model import load_model
 from sam2_ros.text.frame_search import WORD_DETECTIONS, FrameSearch
@@ -31,7 +31,6 @@ from .track_outputs import RunFiles, check_folder
 from .track_prompts import InOrder, PlannedPrompt, box, check_reached, click, frame_number, plan_prompts
 
 _ENDLESS = 2**63  # frames
-_FOLDER_RATE = 30.0  # pictures per second
 _EXPLANATION = """\
 Prompts are read from left to right. Each belongs to the object of the last --object before it, and to the frame
 of the last --at since then (default: the first frame). All prompts of an object on one frame are applied together;
@@ -147,7 +146,7 @@ def run(args: argparse.Namespace) -> int:
 def _open(name: str, fps: float | None) -> Source:
     if fps and not Path(name).is_dir():
         raise ValueError(f"--fps is for a folder of pictures, but {name} has its own times: omit --fps")
-    return open_source(name, fps or _FOLDER_RATE)
+    return open_source(name, fps or FOLDER_RATE)
 
 
 class _PromptedTracker:

@@ -15,6 +15,8 @@ import numpy as np
 from .pictures import picture_files, read_pictures
 from .video import VideoInfo, probe, read_frames
 
+FOLDER_RATE = 30.0  # pictures per second of a folder where nothing else is said
+
 _BAGS = {".mcap", ".db3"}  # a suffix of compression may follow
 _WEBCAM_RATE = 30.0  # frames per second of a webcam that does not report its rate
 

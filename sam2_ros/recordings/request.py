@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sam2_ros import __version__
 from sam2_ros.detection.types import DetectionConfig
-from sam2_ros.media.sources import is_bag
+from sam2_ros.media.sources import FOLDER_RATE, is_bag
 
 from .bag_access import open_bag
 from .corrections.label_studio import AnnotatedImage
@@ -22,8 +22,6 @@ from .run_file import Run, check_apart, digest_of, identity_of, read_run
 from .streams import IMAGE_TYPES
 from .trackers import ModelChoice
 from .word_search import WordSearch
-
-_FOLDER_RATE = 30.0  # pictures per second
 
 
 class RequestError(ValueError):
@@ -171,7 +169,7 @@ def _job(
         only_changed=request.only_changed,
         look_back=request.look_back,
         max_objects=max(len({p.object for p in prompts}) + detected_objects, 1),
-        rate=request.fps or _FOLDER_RATE,
+        rate=request.fps or FOLDER_RATE,
         run=Run(settings),
     )
 
