@@ -22,12 +22,11 @@ from sam2_ros.recordings.request import Request, check_names
 from sam2_ros.recordings.run_file import SUMMARY
 from sam2_ros.recordings.streams import Frame
 from sam2_ros.recordings.trackers import ModelChoice
-from sam2_ros.recordings.word_search import WordSearch
 from sam2_ros.text.frame_search import WORD_DETECTIONS
 
 from .interruption import Interruption
 from .options import add_model_options, add_preset_options, chosen_preset, rate, whole_number
-from .text_options import add_text_options
+from .text_options import add_text_options, word_search
 from .track_prompts import frame_number
 
 _EXPLANATION = """\
@@ -194,7 +193,7 @@ def _request(args: argparse.Namespace) -> Request:
         corrections=_corrections(args.from_label_studio) if args.from_label_studio else None,
         prompts_topics=args.prompts_topic,
         detections_topics=args.detections,
-        search=_word_search(args) if args.text else None,
+        search=word_search(args),
         detections=WORD_DETECTIONS if args.text else DetectionConfig(min_score=args.min_score, classes=args.classes),
         max_detected=args.max_objects,
         inputs=files,
@@ -204,10 +203,6 @@ def _request(args: argparse.Namespace) -> Request:
         look_back=args.look_back,
         model=ModelChoice(args.model, args.checkpoint, args.image_size, args.device, chosen_preset(args, args.preset)),
     )
-
-
-def _word_search(args: argparse.Namespace) -> WordSearch:
-    return WordSearch(args.text, args.text_model, args.text_threshold, args.text_rate, args.device)
 
 
 def _corrections(file: Path) -> list[AnnotatedImage]:

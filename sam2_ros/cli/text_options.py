@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-import torch
-
-from sam2_ros.text.detector import DetectorConfig, TextDetector
-from sam2_ros.text.frame_search import FrameSearch
-from sam2_ros.text.loading import DEFAULT_MODEL, load_text_detector
+from sam2_ros.recordings.word_search import WordSearch
+from sam2_ros.text.loading import DEFAULT_MODEL
 from sam2_ros.text.schedule import SearchRates
 from sam2_ros.text.words import WordsError, parse_words
 
@@ -41,20 +38,11 @@ def add_text_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def load_detector(args: argparse.Namespace, device: torch.device) -> TextDetector | None:
-    """The detector for --text; None without. Raises ValueError where it cannot be loaded, or cannot read the words."""
+def word_search(args: argparse.Namespace) -> WordSearch | None:
+    """What --text asks for; None without."""
     if not args.text:
         return None
-    detector = load_text_detector(args.text_model, device)
-    detector.query(args.text)
-    return detector
-
-
-def frame_search(args: argparse.Namespace, detector: TextDetector) -> FrameSearch:
-    """Searches frames as the options say."""
-    return FrameSearch(
-        detector, args.text, DetectorConfig(threshold=args.text_threshold), SearchRates(rate=args.text_rate)
-    )
+    return WordSearch(args.text, args.text_model, args.text_threshold, args.text_rate, args.device)
 
 
 def words(text: str) -> tuple[str, ...]:

@@ -26,7 +26,7 @@ from sam2_ros.tracking.types import TrackState
 
 from .interruption import Interruption
 from .options import add_model_options, add_preset_options, chosen_preset, rate, utf8_text, whole_number
-from .text_options import add_text_options, frame_search, load_detector
+from .text_options import add_text_options, word_search
 from .track_outputs import RunFiles, check_folder
 from .track_prompts import InOrder, PlannedPrompt, box, check_reached, click, frame_number, plan_prompts
 
@@ -110,19 +110,20 @@ def run(args: argparse.Namespace) -> int:
     length = min(source.info.frames or _ENDLESS, args.max_frames or _ENDLESS)
     check_reached(prompts, length)
     device = choose_device(args.device)
-    detector = load_detector(args, device)
+    words = word_search(args)
+    search = words.load() if words else None
     model = load_model(args.model, args.checkpoint, args.image_size, device)
     prompted_objects = max((prompt.object for prompt in prompts), default=0)
     tracker = StreamingTracker(
         model,
         TrackerConfig(
-            max_objects=min(prompted_objects + (args.max_objects if detector else 0), 254),
+            max_objects=min(prompted_objects + (args.max_objects if search else 0), 254),
             history=1,
             precision=choose_precision("auto", device, model.config.image_size).name,
             **asdict(chosen_preset(args, args.preset)),
         ),
     )
-    prompted = _PromptedTracker(tracker, prompts, frame_search(args, detector) if detector else None)
+    prompted = _PromptedTracker(tracker, prompts, search)
     latencies: list[float] = []
     with Interruption() as interruption, RunFiles(args.out, source.info.rate) as files:
         total = None if length == _ENDLESS else length

@@ -27,12 +27,14 @@ class WordSearch:
     rate: float  # frames per second of the recording
     device: str
 
-    def open(self) -> SearchedDetections:
+    def load(self) -> FrameSearch:
         """Raises ValueError where the model cannot be loaded, or cannot read the words."""
         detector = _detector(self.model, self.device)
-        detector.query(self.words)
-        config = DetectorConfig(threshold=self.threshold)
-        return SearchedDetections(FrameSearch(detector, self.words, config, SearchRates(rate=self.rate)))
+        return FrameSearch(detector, self.words, DetectorConfig(threshold=self.threshold), SearchRates(rate=self.rate))
+
+    def open(self) -> SearchedDetections:
+        """`load`, as detections of a recording."""
+        return SearchedDetections(self.load())
 
 
 @lru_cache(maxsize=1)  # for the recordings and cameras of one call
