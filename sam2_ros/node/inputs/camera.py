@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol
 
 from rclpy.node import Node
@@ -50,7 +51,7 @@ class Camera:
         self._node = node
         self._on_image = on_image
         self._clock = clock
-        self._received = clock()  # newest image
+        self._started = clock()
         self._alone = clock()  # when the topic last had at most one publisher
         if parameters.image_transport == "compressed":
             self._receiver = self._subscribe(CompressedImage, _compressed_topic(node), parameters)
@@ -65,7 +66,8 @@ class Camera:
     @property
     def silence(self) -> float:
         """Seconds since the newest image was received, or since the subscription was created."""
-        return self._clock() - self._received
+        age = self._receiver.age
+        return self._clock() - self._started if age is None else age
 
     @property
     def receivers(self) -> dict[str, Receiver]:
@@ -97,15 +99,11 @@ class Camera:
 
     def _subscribe(self, message_type: type, topic: str, parameters: CameraParameters) -> Receiver:
         profile = qos.profile(parameters.image_reliability, parameters.image_depth)
+        subscribe = partial(Receiver, self._node, message_type, topic, self._on_image, profile, clock=self._clock)
         try:
-            events = SubscriptionEventCallbacks(incompatible_qos=self._on_incompatible_qos)
-            return Receiver(self._node, message_type, topic, self._on_message, profile, event_callbacks=events)
+            return subscribe(event_callbacks=SubscriptionEventCallbacks(incompatible_qos=self._on_incompatible_qos))
         except UnsupportedEventTypeError:  # not every RMW implementation reports this
-            return Receiver(self._node, message_type, topic, self._on_message, profile)
-
-    def _on_message(self, message: Any) -> None:
-        self._received = self._clock()
-        self._on_image(message)
+            return subscribe()
 
     def _on_incompatible_qos(self, info: Any) -> None:
         if info.last_policy_kind == QoSPolicyKind.RELIABILITY:

@@ -25,11 +25,16 @@ class Receiver:
         callback: Callable[[Any], Any],
         profile: QoSProfile,
         entity_id: str | None = None,
+        clock: Callable[[], float] = time.monotonic,
         **options: Any,
     ) -> None:
-        """`entity_id` distinguishes two subscriptions to one topic; `options` are those of create_subscription."""
+        """`entity_id` distinguishes two subscriptions to one topic; `options` are those of create_subscription.
+
+        `clock` is a steady one (seconds).
+        """
+        self._clock = clock
         self.count = 0  # messages
-        self._received: float | None = None  # when the newest was received, seconds on the steady clock
+        self._received: float | None = None  # when the newest was
         self._node = node
         self._callback = callback
         receive = self._receive_async if inspect.iscoroutinefunction(callback) else self._receive
@@ -47,7 +52,7 @@ class Receiver:
     def age(self) -> float | None:
         """Seconds since the newest message was received; None: none was."""
         received = self._received
-        return None if received is None else time.monotonic() - received
+        return None if received is None else self._clock() - received
 
     def close(self) -> None:
         """Unsubscribe."""
@@ -63,4 +68,4 @@ class Receiver:
 
     def _record(self) -> None:
         self.count += 1
-        self._received = time.monotonic()
+        self._received = self._clock()
