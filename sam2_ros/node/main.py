@@ -48,9 +48,7 @@ def main() -> NoReturn:
     except Exception:
         get_logger("sam2_tracker").fatal(traceback.format_exc())
         code = 1
-    watchdog.limit_dds_shutdown()
-    rclpy.try_shutdown()
-    shutdown.exit_process(code)
+    shutdown.end_node(watchdog, code)
 
 
 if __name__ == "__main__":

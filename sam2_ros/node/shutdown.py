@@ -68,6 +68,16 @@ class Watchdog:
         self._stop()
 
 
+def end_node(watchdog: Watchdog | None, code: int) -> NoReturn:
+    """Shut ROS down within the watchdog's limit, and end the process with an exit code."""
+    import rclpy  # takes long, and this module is imported first
+
+    if watchdog is not None:
+        watchdog.limit_dds_shutdown()
+    rclpy.try_shutdown()
+    exit_process(code)
+
+
 def exit_process(code: int) -> NoReturn:
     """End the process with an exit code, without the interpreter's shutdown; all files have to be closed already."""
     for stream in (sys.stdout, sys.stderr):

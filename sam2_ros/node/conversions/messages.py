@@ -38,7 +38,7 @@ _STATES = {
     TrackState.LOST: msg.Track.LOST,
 }
 
-_EVENTS = {
+EVENT_TYPES = {
     EventKind.STARTED: msg.TrackEvent.STARTED,
     EventKind.OCCLUDED: msg.TrackEvent.OCCLUDED,
     EventKind.LOST: msg.TrackEvent.LOST,
@@ -133,7 +133,7 @@ def event_message(event: Event, frame_id: str, label: str, to_time: ToTime) -> m
     """An event with the stamp of its image."""
     return msg.TrackEvent(
         header=Header(stamp=to_time(event.stamp), frame_id=frame_id),
-        type=_EVENTS[event.kind],
+        type=EVENT_TYPES[event.kind],
         object_id=event.track_id,
         label=label,
         absence=float(event.absence),
@@ -148,7 +148,7 @@ def state_of(message: msg.Track) -> TrackState:
 
 def event_of(message: msg.TrackEvent) -> Event:
     """The event in a message."""
-    kind = _inverse(_EVENTS)[message.type]
+    kind = _inverse(EVENT_TYPES)[message.type]
     return Event(kind, message.object_id, seconds(message.header.stamp), message.absence, message.reason)
 
 

@@ -53,9 +53,7 @@ def main() -> NoReturn:
     except Exception:
         logger.fatal(traceback.format_exc())
         code = 1
-    watchdog.limit_dds_shutdown()
-    rclpy.try_shutdown()
-    shutdown.exit_process(code)
+    shutdown.end_node(watchdog, code)
 
 
 if __name__ == "__main__":

@@ -50,10 +50,7 @@ def main() -> NoReturn:
     except Exception:
         get_logger("sam2_panel").fatal(traceback.format_exc())
         code = 1
-    if watchdog is not None:
-        watchdog.limit_dds_shutdown()
-    rclpy.try_shutdown()
-    shutdown.exit_process(code)
+    shutdown.end_node(watchdog, code)
 
 
 async def serve(node: PanelNode, ended: asyncio.Event) -> None:

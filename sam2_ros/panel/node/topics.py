@@ -16,7 +16,7 @@ from sam2_ros.media.ros_encodings import ImageError
 from sam2_ros.media.ros_images import ImageConverter, raw_pixels
 from sam2_ros.msg import Track, TrackArray, TrackEvent
 from sam2_ros.node import qos
-from sam2_ros.node.conversions.messages import state_of
+from sam2_ros.node.conversions.messages import EVENT_TYPES, state_of
 from sam2_ros.node.inputs.subscriptions import explain_silence
 from sam2_ros.panel.pairing import Pairing
 from sam2_ros.panel.rate import RateMeter
@@ -24,9 +24,7 @@ from sam2_ros.panel.types import Event, ShownTrack, Stamp, View
 
 _JPEG_START = b"\xff\xd8"
 _SILENCE = 3.0  # seconds
-_EVENTS = {getattr(TrackEvent, name): name.lower() for name in (
-    "STARTED", "OCCLUDED", "LOST", "REACQUIRED", "REMOVED", "PROMPT_REJECTED", "RESET"
-)}  # fmt: skip
+_EVENTS = {number: kind.value for kind, number in EVENT_TYPES.items()}
 
 
 class Topics:
