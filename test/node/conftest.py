@@ -31,6 +31,7 @@ from std_srvs.srv import SetBool, Trigger
 from sam2_ros.model import save_weights, seeded_model
 from sam2_ros.node import qos
 from sam2_ros.node.conversions.messages import image_message, nearest_time
+from sam2_ros.node.tracker_node import TrackerNode
 
 TIMEOUT = 60.0  # seconds; only a failing test waits so long
 HEIGHT, WIDTH = 96, 128  # pixels of the camera
@@ -78,6 +79,16 @@ def fresh_ros(ros: None) -> Iterator[None]:
 def _reconnect() -> None:
     rclpy.try_shutdown()
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+
+
+@pytest.fixture
+def node(ros: None, weights: Path) -> Iterator[TrackerNode]:
+    """A node of this process, unconfigured, with good weights."""
+    node = TrackerNode()
+    node.set_parameters([Parameter("checkpoint", value=str(weights)), Parameter("image_size", value=128)])
+    yield node
+    node.stop()
+    node.destroy_node()
 
 
 class Tracker:

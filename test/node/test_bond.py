@@ -2,8 +2,7 @@
 
 import inspect
 import sys
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any, ClassVar
 
@@ -70,15 +69,6 @@ def bonds(monkeypatch: pytest.MonkeyPatch) -> list[Bond]:
     monkeypatch.setitem(sys.modules, "bondpy.bondpy", module)
     Bond.made.clear()
     return Bond.made
-
-
-@pytest.fixture
-def node(ros: None, weights: Path) -> Iterator[TrackerNode]:
-    node = TrackerNode()
-    node.set_parameters([Parameter("checkpoint", value=str(weights)), Parameter("image_size", value=128)])
-    yield node
-    node.stop()
-    node.destroy_node()
 
 
 def test_an_active_node_holds_a_bond_under_its_name(

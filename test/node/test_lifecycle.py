@@ -28,16 +28,6 @@ pytestmark = pytest.mark.distribution
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 
 
-@pytest.fixture
-def node(ros: None, weights: Path) -> Iterator[TrackerNode]:
-    """A node of this process, unconfigured, with good weights."""
-    node = TrackerNode()
-    node.set_parameters([Parameter("checkpoint", value=str(weights)), Parameter("image_size", value=128)])
-    yield node
-    node.stop()
-    node.destroy_node()
-
-
 def configure(node: TrackerNode, **parameters: object) -> tuple[TransitionCallbackReturn, str]:
     """What becomes of an attempt, and the node's last error."""
     results = node.set_parameters([Parameter(name, value=value) for name, value in parameters.items()])
