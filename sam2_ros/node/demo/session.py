@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import rclpy
-from lifecycle_msgs.msg import Transition
-from lifecycle_msgs.srv import ChangeState
+from lifecycle_msgs.msg import State, Transition
+from lifecycle_msgs.srv import ChangeState, GetState
 from rclpy.client import Client
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
@@ -60,11 +60,13 @@ class DemoSession:
 
     def run(self) -> str:
         """Run to the end; returns why the recording has no objects, or "". Raises DemoError when a process fails."""
+        self._spin(_RUNNING_NODE_TIMEOUT)
         self._refuse_second_tracker()
         say("starting the tracker")
         # Reliable, so that frames are dropped only because of the network's speed.
         tracker = self._start("tracker", "sam2_ros.node.main", {**self._network, "image_reliability": "reliable"}, ())
-        self._find("the tracker", lambda: self._client.service_is_ready())
+        self._find("the tracker", lambda: self._client.service_is_ready() and self._state_client.service_is_ready())
+        self._refuse_second_tracker()
         say("loading the model")
         self._change(tracker, Transition.TRANSITION_CONFIGURE)
         self._find("the tracker's topics", lambda: self._recorder.is_connected)
@@ -91,18 +93,27 @@ class DemoSession:
             cli_args=["--ros-args", *ros_arguments({}, _topics(_RECORDED))],
         )
         self._client: Client = self._recorder.create_client(ChangeState, f"/{_TRACKER}/change_state")
+        self._state_client: Client = self._recorder.create_client(GetState, f"/{_TRACKER}/get_state")
         self._executor = SingleThreadedExecutor(context=context)
         self._executor.add_node(self._recorder)
 
     def _refuse_second_tracker(self) -> None:
-        end = time.monotonic() + _RUNNING_NODE_TIMEOUT
-        while time.monotonic() < end:
-            self._executor.spin_once(timeout_sec=0.1)
-            if _TRACKER in self._recorder.get_node_names():
-                raise DemoError(
-                    f"a node {_TRACKER} runs already in ROS domain {os.environ.get('ROS_DOMAIN_ID', '0')}: end it, or "
-                    "set ROS_DOMAIN_ID to another number from 0 to 101"
-                )
+        """Raises DemoError when a tracker that is not the demo's own has been discovered.
+
+        Of two trackers either may answer; the demo's own is unconfigured.
+        """
+        own = "tracker" in self._programs
+        is_other = self._recorder.count_publishers(f"/{_TRACKER}/transition_event") > own
+        if own and not is_other:
+            future = self._state_client.call_async(GetState.Request())
+            if not self._wait("the tracker's state", future.done, _LOAD_TIMEOUT):
+                raise _not_connected("the tracker's state")
+            is_other = future.result().current_state.id != State.PRIMARY_STATE_UNCONFIGURED
+        if is_other:
+            raise DemoError(
+                f"a node {_TRACKER} runs already in ROS domain {os.environ.get('ROS_DOMAIN_ID', '0')}: end it, or "
+                "set ROS_DOMAIN_ID to another number from 0 to 101"
+            )
 
     def _find(self, what: str, is_found: Callable[[], bool]) -> None:
         """Wait until a part of the tracker is discovered; each further attempt is a new participant."""

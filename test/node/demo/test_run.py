@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,12 +44,12 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def long_video(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A bright square that stands for a minute, in a file whose name has a space and a quote."""
+    """A bright square that stands for three minutes, in a file whose name has a space and a quote."""
     path = tmp_path_factory.mktemp("a video") / "it's long.mp4"
     frame = np.full((96, 128, 3), 40, np.uint8)
     frame[30:60, 10:40] = (230, 180, 40)
     with VideoWriter(path, RATE) as writer:
-        for _ in range(int(60 * RATE)):
+        for _ in range(int(180 * RATE)):
             writer.write(frame)
     return path
 
@@ -58,11 +58,11 @@ def demo_command(*arguments: object) -> list[str]:
     return [sys.executable, "-m", "sam2_ros.node.demo.run", *map(str, arguments)]
 
 
-def impatient_command(timeouts: tuple[float, ...], *arguments: object) -> list[str]:
-    """The demo with other timeouts of the attempts to discover the tracker, which needs longer than 0.1 s."""
+def impatient_command(changes: Mapping[str, object], *arguments: object) -> list[str]:
+    """The demo with other timeouts of its session."""
     program = (
         "import sys; from sam2_ros.node import shutdown; from sam2_ros.node.demo import run, session; "
-        f"session._DISCOVERY_TIMEOUTS = {timeouts}; "
+        f"vars(session).update({changes!r}); "
         "shutdown.exit_process(run.main(sys.argv[1:]))"
     )
     return [sys.executable, "-c", program, *map(str, arguments)]
@@ -93,10 +93,12 @@ class Demo:
 def demos(video: Path, weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Demo]]:
     """Several runs at a time, each in a ROS domain of its own."""
     click = ("--video", video, "--click", "20,45")
+    # A tracker needs longer than 0.1 s to be discovered.
+    late, never = {"_DISCOVERY_TIMEOUTS": (0.1, 120.0, 120.0)}, {"_DISCOVERY_TIMEOUTS": (0.1,)}
     commands = {
         "plain": demo_command(*click, "--checkpoint", weights),
-        "late discovery": impatient_command((0.1, 120.0, 120.0), *click, "--checkpoint", weights),
-        "no discovery": impatient_command((0.1,), *click, "--checkpoint", weights),
+        "late discovery": impatient_command(late, *click, "--checkpoint", weights),
+        "no discovery": impatient_command(never, *click, "--checkpoint", weights),
         "no weights": demo_command(*click, "--checkpoint", "/nowhere.pt"),
         "no domain": demo_command(*click),
     }
@@ -201,9 +203,11 @@ def test_an_interrupted_demo_keeps_its_recording_and_locks_its_folder(
         second = run(command, domain)
         assert second.returncode == 1
         assert f"another demo writes to {tmp_path}" in second.stderr
-        second = run(demo_command(*arguments, "--output", tmp_path / "other"), domain)
-        assert second.returncode == 1
-        assert f"a node sam2_tracker runs already in ROS domain {domain}" in second.stderr
+        for timeout in (2.0, 0.0):  # without time the running tracker is discovered beside the second one
+            other = impatient_command({"_RUNNING_NODE_TIMEOUT": timeout}, *arguments, "--output", tmp_path / "other")
+            second = run(other, domain)
+            assert second.returncode == 1
+            assert f"a node sam2_tracker runs already in ROS domain {domain}" in second.stderr
 
         demo.send_signal(signal.SIGINT)
         said += demo.stdout.readlines()
