@@ -27,8 +27,10 @@ demo: setup
 	    $${MODEL:+--model="$$MODEL"} $${OUTPUT:+--output="$$OUTPUT"}
 
 # Two tests at a time at most: those of the node measure time. Each file stays in one process, in which its tests share a node.
+# A test that fails runs once more, since DDS discovery on a busy machine may fail; the summary lists it (-raR).
 test: setup
-	@source .ci/env.sh; $(isolate); python -m pytest $(TESTS) -n auto --maxprocesses 2 --dist loadfile --no-loadscope-reorder
+	@source .ci/env.sh; $(isolate); python -m pytest $(TESTS) -n auto --maxprocesses 2 --dist loadfile --no-loadscope-reorder \
+	    --reruns 1 -raR
 
 lint: setup
 	@source .ci/env.sh; ruff check . && ruff format --check . && mypy
