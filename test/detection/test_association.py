@@ -283,9 +283,20 @@ def test_a_box_that_has_moved_to_another_object_corrects_nothing(scene: MakeScen
     track_id = s.tracker.add(Prompt(mask=part_of(RED), label="cup"))
     before = s.tracks[track_id].mask
     s.associator.apply([Detection(Box(50, 70, 72, 131), 0.9, "cup")], stamp)  # agrees
-    report = s.associator.apply([Detection(Box(54, 70, 98, 131), 0.9, "cup")], stamp)
+    moved = Detection(Box(54, 70, 98, 131), 0.9, "cup")
+    report = s.associator.apply([moved], stamp)
     assert (report.matched, report.corrected) == (1, ())
     assert np.array_equal(s.tracks[track_id].mask, before)
+
+
+def test_a_box_that_has_moved_and_stays_corrects_the_mask_of_its_object(scene: MakeScene) -> None:
+    s = scene()
+    stamp = s.show(RED)
+    track_id = s.tracker.add(Prompt(mask=part_of(RED), label="cup"))
+    s.associator.apply([Detection(Box(50, 70, 65, 131), 0.9, "cup")], stamp)
+    assert s.associator.apply([cup(RED)], stamp).corrected == ()  # has moved
+    assert s.associator.apply([cup(RED)], stamp).corrected == (track_id,)
+    assert s.is_on(track_id, RED)
 
 
 def test_an_ambiguous_match_corrects_nothing(scene: MakeScene) -> None:
@@ -410,6 +421,17 @@ def test_an_object_is_not_retired_while_the_detector_is_silent(scene: MakeScene)
     assert s.detect([RED], cup(RED)).matched == 1
 
 
+def test_a_slow_detector_retires_an_object_after_as_many_seconds(scene: MakeScene) -> None:
+    s = scene(retire_after=2.5)
+    s.detect([RED], cup(RED))
+    retired = []
+    for _ in range(4):
+        for _ in range(19):
+            s.show(RED)
+        retired.append(s.detect([RED]).retired)
+    assert retired == [(), (1,), (), ()]  # after 1 s, as the first pause may be silence, and 2 s
+
+
 # ---- back-off
 
 
@@ -433,7 +455,7 @@ def reset(s: TrackedScene, track_id: int) -> None:
 
 
 def retire(s: TrackedScene, track_id: int) -> None:
-    s.associator._support[track_id].started_by_detection = True  # as if a box had started it
+    s.associator._histories[track_id].started_by_detection = True  # as if a box had started it
     s.associator.config = DetectionConfig(min_hits=3, retire_after=0.01)
     assert s.detect([RED], cup(RED)).retired == (track_id,)
 
