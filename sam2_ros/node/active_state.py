@@ -61,8 +61,8 @@ class ActiveState:
         self._transforms = transforms
         self._stamp_filter = session.stamp_filter
         self._frame_ids = FrameIds()
-        self._needs_camera_info = needs_camera_info  # of an output
-        self._camera_info: CameraInfoInput | None = None  # subscribed when that is first true
+        self._needs_camera_info = needs_camera_info  # whether an output does
+        self._camera_info: CameraInfoInput | None = None  # from when an output first needs it
         self._worker = Worker(session, statistics)
         self.requests = Requests(node, session, self._worker, publish_event)
         self._depth: DepthInput | None = None
@@ -174,7 +174,7 @@ class ActiveState:
         mismatches = (type_mismatch(self._node, name, receiver.subscription) for name, receiver in self._receivers())
         return next(filter(None, mismatches), "")
 
-    def inputs(self) -> list[Component]:
+    def input_components(self) -> list[Component]:
         """The status of each input, for /diagnostics."""
         timeout = self._node.get_parameter("image_timeout").value
         warnings = {

@@ -110,7 +110,7 @@ class Requests:
 
         def catch_up(track_id: int) -> None:
             with _pass_errors_to(request.reject):
-                self._session.outcome(track_id, stamp=None)
+                self._session.prompted_track(track_id, stamp=None)
                 request.catch_up()
 
         try:
@@ -178,7 +178,7 @@ class Requests:
         return time.monotonic() + timeout
 
     def _outcome(self, track_id: int, request: PromptRequest) -> PromptOutcome:
-        found, image = self._session.outcome(track_id, request.stamp), self.newest_image
+        found, image = self._session.prompted_track(track_id, request.stamp), self.newest_image
         if found is None or image is None:
             return PromptOutcome(track_id)
         stamp, track = found

@@ -30,6 +30,7 @@ from sam2_ros.node.types import (
     SegmentRequest,
     TrackingOutput,
 )
+from sam2_ros.node.worker import PROCESS_IMAGE
 from sam2_ros.tracking import StreamingTracker
 from sam2_ros.tracking.mask_prompts import cover_warning
 from sam2_ros.tracking.types import Event, EventKind, FrameResult, PromptError, Track
@@ -117,7 +118,7 @@ class Session:
         return self._background.has_work
 
     def work_in_background(self) -> None:
-        """Do a short piece of that."""
+        """Do a short piece of the background work."""
         with self._republish_if_changed():
             self._background.work()
 
@@ -137,8 +138,8 @@ class Session:
             self._statistics.count_processed(time.perf_counter() - received, in_tracker)
         self._statistics.objects = len(result.tracks)
 
-    def fail(self, error: Exception) -> None:
-        """Log why an image or request failed; the next image is processed as usual."""
+    def fail(self, error: Exception, action: str) -> None:
+        """Log why an action failed, such as `process an image`; the next image is processed as usual."""
         if isinstance(error, ImageError):
             reason = f"cannot read an image: {error}"
         elif isinstance(error, torch.cuda.OutOfMemoryError):
@@ -148,8 +149,11 @@ class Session:
                 "max_objects or history, or stop other programs that use the GPU"
             )
         else:
-            reason = f"cannot process an image: {''.join(traceback.format_exception(error)).rstrip()}"
-        self._statistics.count_unusable(reason)
+            reason = f"cannot {action}: {''.join(traceback.format_exception(error)).rstrip()}"
+        if action == PROCESS_IMAGE:
+            self._statistics.count_unusable(reason)
+        else:
+            self._statistics.last_error = reason
         self._logger.error(reason, throttle_duration_sec=THROTTLE_PERIOD)
 
     # ---- prompts and detections
@@ -178,11 +182,12 @@ class Session:
         """Whether all prompts for this object have been propagated to the newest image."""
         return not self._tracker.is_pending(track_id)
 
-    def outcome(self, track_id: int, stamp: float | None) -> tuple[float, Track] | None:
-        """The object of a prompt for the image of `stamp` (None: the newest), with the stamp of the image it is on.
+    def prompted_track(self, track_id: int, stamp: float | None) -> tuple[float, Track] | None:
+        """The track of a prompted object, with the stamp of the image it is on (seconds).
 
-        That is the newest image, or the prompt's own where the object has not caught up; None where it is on neither.
-        Raises PromptError where the object or its correction was dropped meanwhile.
+        That is the newest image, or the image of the prompt, of `stamp`, while the object catches up (None: that is the
+        newest); None where the object is on neither. Raises PromptError where the object or its correction was dropped
+        meanwhile.
         """
         self._events.extend(self._tracker.drain_events())
         for event in self._events:
@@ -202,9 +207,9 @@ class Session:
     def segment(
         self,
         request: SegmentRequest,
-        answer: Callable[[Sequence[FoundMask], Any, tuple[int, int]], Generator[object, None, Answer]],
+        build_answer: Callable[[Sequence[FoundMask], Any, tuple[int, int]], Generator[object, None, Answer]],
     ) -> Task[Answer]:
-        """Queue a request. `answer` makes the answer of the masks, the image's header and its size (H, W), in steps.
+        """Queue a request. `build_answer`, of masks, the image's header and its size (H, W), yields after each step.
 
         Raises PromptError and JobRefusedError.
         """
@@ -213,7 +218,7 @@ class Session:
 
         def steps() -> Generator[object, None, Answer]:
             found = yield from work.steps
-            return (yield from answer(found, header, work.frame.size))
+            return (yield from build_answer(found, header, work.frame.size))
 
         return self._background.add(steps())
 

@@ -239,7 +239,7 @@ class TrackerNode(LifecycleNode):
         goals = {"goals of ~/track_object": str(len(self._track_object.goals))}
         values = {**device_values(self._device), **self._statistics.values(), **goals}
         tracking = Component("tracking", self._status(), values["device"], values)
-        inputs = self._active.inputs() if self._active else []
+        inputs = self._active.input_components() if self._active else []
         self._diagnostics.publish(diagnostic_array(self, [tracking, *inputs]))
 
     def _status(self) -> Status:

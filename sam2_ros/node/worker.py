@@ -20,6 +20,7 @@ from sam2_ros.node.statistics import Statistics
 from sam2_ros.node.types import ReceivedImage
 
 MAX_JOBS = 64  # queued at a time
+PROCESS_IMAGE = "process an image"  # the action that counts as an unusable image where it fails
 
 NO_IMAGE = None  # Job.image_stamp of a job that needs no image
 ANY_IMAGE = float("-inf")  # Job.image_stamp of a job that runs on the newest image
@@ -83,8 +84,8 @@ class ImageProcessor(Protocol):
     def flush(self) -> None:
         """Publish; called after each image, the jobs that became due and background work."""
 
-    def fail(self, error: Exception) -> None:
-        """Report what any of these raised; the thread continues."""
+    def fail(self, error: Exception, action: str) -> None:
+        """Report what any of these raised, and in which action, such as `process an image`; the thread continues."""
 
 
 class Worker:
@@ -159,31 +160,31 @@ class Worker:
         while self._wait():
             image = self._next_image()
             if image is not None:
-                self._attempt(self._processor.process, image)
+                self._attempt(PROCESS_IMAGE, self._processor.process, image)
             for job in self._take_due():
-                self._attempt(self._run, job)
+                self._attempt("answer a request", self._run, job)
             if self._processor.is_catching_up:
-                self._attempt(self._processor.catch_up)
+                self._attempt("propagate late prompts", self._processor.catch_up)
             for job in self._take_expired():
-                self._attempt(job.refuse, JobRefusedError(self._timeout_reason(job)))
+                self._attempt("refuse a request", job.refuse, JobRefusedError(self._timeout_reason(job)))
             self._respond_and_flush()
             if self._processor.has_background_work:
-                self._attempt(self._processor.work_in_background)
+                self._attempt("segment an image", self._processor.work_in_background)
                 self._respond_and_flush()
 
     def _respond_and_flush(self) -> None:
         for response in self._take_ready():
-            self._attempt(response.send)
-        self._attempt(self._processor.flush)
+            self._attempt("answer a request", response.send)
+        self._attempt("publish results", self._processor.flush)
 
-    def _attempt(self, work: Callable[..., None], *arguments: Any) -> None:
+    def _attempt(self, action: str, work: Callable[..., None], *arguments: Any) -> None:
         if self._abandoned:
             return
         try:
             work(*arguments)
         except Exception as error:
             if not self._abandoned:  # else ROS may be shut down already
-                self._processor.fail(error)
+                self._processor.fail(error, action)
 
     def _run(self, job: Job) -> None:
         if response := job.run():

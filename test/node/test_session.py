@@ -17,6 +17,7 @@ from sam2_ros.node.inputs.stamp_filter import TimeJump
 from sam2_ros.node.session import Session
 from sam2_ros.node.statistics import Statistics
 from sam2_ros.node.types import PromptRequest, ReceivedImage, TrackingOutput
+from sam2_ros.node.worker import PROCESS_IMAGE
 from sam2_ros.tracking import StreamingTracker, TrackerConfig
 from sam2_ros.tracking.types import Box, Click, EventKind, Prompt, PromptError
 
@@ -239,7 +240,7 @@ def test_an_unreadable_image_is_counted_and_the_next_one_is_processed(
     broken.message.encoding = "holography"
     with pytest.raises(ImageError) as error:
         session.process(broken)
-    session.fail(error.value)
+    session.fail(error.value, PROCESS_IMAGE)
     session.flush()
     assert published == []
     assert statistics.unusable == 1
@@ -264,7 +265,7 @@ def test_tracking_survives_running_out_of_gpu_memory_with_advice_in_the_log(
         patch.setattr(tracker.model, "read_memory", exhausted)  # no test machine runs out of memory on demand
         with pytest.raises(torch.cuda.OutOfMemoryError) as error:
             session.process(image(1.1))
-        session.fail(error.value)
+        session.fail(error.value, PROCESS_IMAGE)
         session.flush()
     assert "out of GPU memory (CUDA out of memory. Tried to allocate 2.00 GiB.)" in statistics.last_error
     assert "choose a smaller model, image_size, max_objects or history" in statistics.last_error
@@ -289,8 +290,16 @@ def test_changes_before_a_failure_are_published(
 
 
 def test_an_unexpected_exception_is_logged_with_its_traceback(session: Session, statistics: Statistics) -> None:
-    session.fail(RuntimeError("unexpected"))
+    session.fail(RuntimeError("unexpected"), PROCESS_IMAGE)
     assert "RuntimeError: unexpected" in statistics.last_error
+    assert statistics.last_error.startswith("cannot process an image: ")
+    assert (statistics.unusable, statistics.image_error) == (1, statistics.last_error)
+
+
+def test_a_request_that_fails_is_no_unusable_image(session: Session, statistics: Statistics) -> None:
+    session.fail(RuntimeError("unexpected"), "answer a request")
+    assert statistics.last_error.startswith("cannot answer a request: ")
+    assert (statistics.unusable, statistics.image_error) == (0, "")
 
 
 def click_at(x: float, y: float, clicked_at: float, stamp: float | None = None) -> PromptRequest:
@@ -330,18 +339,18 @@ def test_the_outcome_of_a_late_prompt_is_its_object_on_the_newest_image(session:
     show(session, 1.0, 1.1)
     track_id = session.apply_prompt(CUP)
     session.catch_up()
-    outcome = session.outcome(track_id, CUP.stamp)
-    assert outcome is not None
-    stamp, track = outcome
+    found = session.prompted_track(track_id, CUP.stamp)
+    assert found is not None
+    stamp, track = found
     assert (stamp, track.id, track.label, track.mask.shape) == (1.1, 1, "cup", SIZE)
 
 
 def test_before_it_has_caught_up_the_outcome_of_a_late_prompt_is_its_object_on_its_own_image(session: Session) -> None:
     show(session, 1.0, 1.1)
     track_id = session.apply_prompt(CUP)
-    outcome = session.outcome(track_id, CUP.stamp)
-    assert outcome is not None
-    stamp, track = outcome
+    found = session.prompted_track(track_id, CUP.stamp)
+    assert found is not None
+    stamp, track = found
     assert (stamp, track.id, track.label, track.mask.shape) == (1.0, 1, "cup", SIZE)
 
 
@@ -371,7 +380,7 @@ def test_an_object_that_is_dropped_while_catching_up_has_no_outcome(session: Ses
     session.reset("test")
     assert session.is_caught_up(track_id)
     with pytest.raises(PromptError, match=f"object {track_id} was dropped before it reached the newest image"):
-        session.outcome(track_id, CUP.stamp)
+        session.prompted_track(track_id, CUP.stamp)
 
 
 def test_a_late_prompt_is_reported_as_started_before_it_has_caught_up(
@@ -400,4 +409,4 @@ def test_the_outcome_of_a_correction_that_fails_while_catching_up_is_the_reason(
             session.catch_up()
     assert session.is_caught_up(track_id)
     with pytest.raises(PromptError, match=f"object {track_id} is unchanged: .*CUDA out of memory"):
-        session.outcome(track_id, CUP.stamp)
+        session.prompted_track(track_id, CUP.stamp)

@@ -56,7 +56,7 @@ class RecordingProcessor:
     def flush(self) -> None:
         self.entries.append("flush")
 
-    def fail(self, error: Exception) -> None:
+    def fail(self, error: Exception, action: str) -> None:
         self.entries.append(str(error))
 
     def wait_for(self, *entries: object) -> None:
