@@ -37,7 +37,8 @@ class DetectionStatistics:
         """Key-value pairs for /diagnostics; empty where no detections were received."""
         if not self.received:
             return {}
-        reasons = ", ".join(f"{count} {reason.value}" for reason, count in self._ignored.items())
+        ignored = tuple(self._ignored.items())  # the worker's thread counts meanwhile
+        reasons = ", ".join(f"{count} {reason.value}" for reason, count in ignored)
         return {
             "detections received": str(self.received),
             "detections dropped": str(self.dropped),
@@ -53,7 +54,7 @@ class BackgroundStatistics:
 
     def __init__(self) -> None:
         self.waiting = 0  # requests for masks
-        self.done = 0  # of these, cancelled ones included
+        self.done = 0  # finished and cancelled requests
         self.searches = 0  # for objects that are not tracked
         self.discovered = 0  # objects
         self._pieces: deque[float] = deque(maxlen=_WINDOW)  # seconds of each piece of work between two images
@@ -88,9 +89,9 @@ class Statistics:
         self.ignored_stamps: Counter[StampFault] = Counter()  # images that were ignored because of their stamps
         self.unusable = 0  # could not be read or processed
         self.objects = 0
-        self.image_error = ""  # why the newest image could not be processed; empty: it was
+        self.image_error = ""  # why the newest image could not be processed; empty where it could be
         self.last_error = ""
-        self.depth_warning = ""  # why the newest image has no positions; empty: it has, or `depth` is false
+        self.depth_warning = ""  # why the newest image has no positions; empty where it has, or `depth` is false
         self.detections = DetectionStatistics()
         self.background = BackgroundStatistics()
         self._latencies: deque[float] = deque(maxlen=_WINDOW)  # seconds from the receipt of an image to its results
@@ -117,10 +118,13 @@ class Statistics:
 
     @property
     def rate(self) -> float:
-        """Images per second over the last seconds."""
-        oldest = self._clock() - _RATE_WINDOW
-        recent = [at for at in tuple(self._processed_at) if at >= oldest]
-        return (len(recent) - 1) / (recent[-1] - recent[0]) if len(recent) > 1 else 0.0
+        """Images per second over the last seconds, or over the last two images of a slower camera."""
+        now, times = self._clock(), tuple(self._processed_at)
+        recent = [at for at in times if at >= now - _RATE_WINDOW]
+        if len(recent) > 1:
+            return (len(recent) - 1) / (recent[-1] - recent[0])
+        period = times[-1] - times[-2] if len(times) > 1 else 0.0
+        return 1 / period if period and now - times[-1] < 2 * period else 0.0
 
     def values(self) -> dict[str, str]:
         """Key-value pairs for /diagnostics."""
