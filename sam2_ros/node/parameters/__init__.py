@@ -1,4 +1,6 @@
-"""Declares, reads and checks the parameters of a node as in its table, that of the tracker where none is named.
+"""Declares, reads and checks the parameters of a node, which are the fields of a dataclass.
+
+`Parameters` in table.py is that of the tracker; other nodes have their own.
 
 python3 -m sam2_ros.node.parameters > config/track.yaml
 """
@@ -31,12 +33,12 @@ def declare(node: Node) -> Parameters:
     return declare_table(node, Parameters)
 
 
-def declare_table(node: Node, kind: type[T]) -> T:
+def declare_table(node: Node, parameters_class: type[T]) -> T:
     """Declare all parameters and return their initial values; overrides of another type are converted.
 
     Logs conversions and unknown names. Raises ParameterError.
     """
-    overrides, table = _overrides(node), table_of(kind)
+    overrides, table = _overrides(node), table_of(parameters_class)
     if warning := unknown_names.warning(overrides, table):
         node.get_logger().warning(warning)
     qos_overrides.check(overrides)
@@ -52,7 +54,7 @@ def declare_table(node: Node, kind: type[T]) -> T:
             node.declare_parameter(name, value, _descriptor(name, table), ignore_override=True)
         except ParameterException as error:  # check() should have raised before
             raise ParameterError(f"parameter {name}: {error}") from error
-    return read_table(node, kind)
+    return read_table(node, parameters_class)
 
 
 def _initial(name: str, override: Any, table: Mapping[str, Field[Any]]) -> Any:
@@ -60,7 +62,7 @@ def _initial(name: str, override: Any, table: Mapping[str, Field[Any]]) -> Any:
         value = convert(name, kind_of(name, table), override)
         check(name, value, table)
     except ParameterError as error:
-        if "_" in name:
+        if "_" in name:  # a name of ours alone
             raise
         # Other nodes have parameters such as `device`, too, and rclpy does not say where an override is from.
         hint = "if a parameter file sets it for another node in `/**:`, move it to that node's name"
@@ -82,15 +84,17 @@ def read(node: Node) -> Parameters:
     return read_table(node, Parameters)
 
 
-def read_table(node: Node, kind: type[T]) -> T:
+def read_table(node: Node, parameters_class: type[T]) -> T:
     """The current values."""
-    return kind(**{name: node.get_parameter(name).value for name in table_of(kind)})
+    return parameters_class(**{name: node.get_parameter(name).value for name in table_of(parameters_class)})
 
 
 def check(name: str, value: Any, table: Mapping[str, Field[Any]] = TABLE) -> None:
     """Raises ParameterError for an invalid value."""
     rule = rule_of(name, table)
     kind: Any = kind_of(name, table)
+    if value is None:  # `ros2 param delete`, or an empty list
+        raise ParameterError(f"parameter {name} cannot be deleted, nor be empty: set it to another value")
     if type(value) is not kind:
         raise ParameterError(refusal(name, kind, value))
     if rule.choices and value not in rule.choices:

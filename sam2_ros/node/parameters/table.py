@@ -213,7 +213,7 @@ class Parameters:
     )
     discover_max_objects: int = parameter(
         DiscoveryConfig.max_objects,
-        "Nothing is discovered while as many objects are tracked, however they were started.",
+        "Discovery pauses while this many objects are tracked, whoever started them.",
         limits=(1, 254),
         at_run_time=True,
     )
@@ -231,14 +231,14 @@ class Parameters:
     )
     discover_min_predicted_iou: float = parameter(
         0.0,
-        "Predicted IoU that its mask needs. 0: 0.6 for nano, 0.8 for other models.",
+        "Smallest predicted IoU of the mask of a discovered object. 0: 0.6 for nano, 0.8 for other models.",
         limits=(0.0, 1.0),
         at_run_time=True,
     )
     discover_min_stability: float = parameter(
         0.0,
-        "Stability that its mask needs: the IoU of the masks at a higher and at a lower threshold. 0: 0.7 for nano, "
-        "0.95 for other models.",
+        "Smallest stability of the mask of a discovered object: the IoU of the masks at a higher and at a lower "
+        "threshold. 0: 0.7 for nano, 0.95 for other models.",
         limits=(0.0, 1.0),
         at_run_time=True,
     )
@@ -281,8 +281,8 @@ class Parameters:
     )
     clicked_point: bool = parameter(
         True,
-        "Start objects by /clicked_point, the topic of RViz' tool Publish Point. false: another node uses it, such as "
-        "another camera's tracker or navigation.",
+        "Start objects by /clicked_point, the topic of RViz' tool Publish Point. Set it to false where that topic is "
+        "meant for another node, such as another camera's tracker or navigation.",
     )
     publish_reliability: str = parameter(
         "reliable",

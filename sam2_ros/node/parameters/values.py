@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-_TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
+_TRUE, _FALSE = ("true", "yes", "y", "on", "1"), ("false", "no", "n", "off", "0")
 _EXPECTED = {bool: "true or false", int: "an integer", float: "a number", str: "a string"}
 _YAML = {bool: "y, yes, on and true as true, n, no, off and false as false", float: "this as a number"}
 _QUOTE = 'write it in quotes: "\'TEXT\'" on a command line, "TEXT" in a file'

@@ -67,6 +67,7 @@ def test_every_parameter_is_described(name: str) -> None:
         ("image_bit_depth", 17, "image_bit_depth is 17, expected 0 or 8 to 16"),
         ("max_objects", 0, "max_objects is 0, expected 1 to 254"),
         ("max_objects", 255, "max_objects is 255, expected 1 to 254"),
+        ("model", None, "model cannot be deleted, nor be empty: set it to another value"),
         ("max_objects", "many", r"max_objects is 'many' \(str\), expected an integer$"),
         ("lost_after", 2, r"lost_after is 2 \(int\), expected a number with a decimal point: write 2.0$"),
         (
