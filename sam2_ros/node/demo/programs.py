@@ -19,7 +19,7 @@ _TAIL = 30  # lines of a log that are printed
 
 
 class DemoError(RuntimeError):
-    """An error that ends the demo; the message says what to do."""
+    """An error that ends the demo."""
 
 
 @dataclass(frozen=True)
@@ -75,4 +75,4 @@ def ros_arguments(parameters: Mapping[str, Any], topics: Mapping[str, str]) -> l
 
 def _yaml(value: Any) -> str:
     """A value in YAML; text is quoted, so that it is not parsed as a number."""
-    return str(value) if isinstance(value, (int, float)) else json.dumps(str(value))
+    return str(value) if isinstance(value, (int, float)) else json.dumps(str(value), ensure_ascii=False)
