@@ -32,7 +32,7 @@ FRAMES = 150
 RATE = 30.0
 SIZE = (360, 480)  # height, width in pixels
 CLICK = (96, 150)  # x, y on the first frame: the target, label 1
-LOOK_ALIKE = 2  # label of the other block
+TARGET, LOOK_ALIKE = 1, 2  # labels of the two blocks
 DETECTED_EVERY = 4  # frames
 DETECTED_SHARE = 0.9  # visible share of the target, at least
 _SIDE = 480  # rendered as a square, cropped to SIZE
@@ -43,7 +43,7 @@ def demo_clip(length: int = FRAMES) -> Clip:
     block_parts = _toy_block()
     actors = [
         Actor(block_parts, _look_alike_trajectory(), LOOK_ALIKE, shadow=0.4),
-        Actor(block_parts, _target_trajectory(), 1, shadow=0.4),
+        Actor(block_parts, _target_trajectory(), TARGET, shadow=0.4),
         Actor(creature(np.random.default_rng(12), Pictures()), _creature_trajectory(), 3, shadow=0.3),
         Actor(_pillar(), _trajectory([0, FRAMES], [(0.52, 0.5)] * 2, (0.145, 0.52), [0, 0]), 0, shadow=0.5),
     ]
@@ -55,19 +55,19 @@ def demo_clip(length: int = FRAMES) -> Clip:
     labels = np.empty((length, *SIZE), np.uint8)
     kept = slice((_SIDE - SIZE[0]) // 2, (_SIDE + SIZE[0]) // 2)
     for t in range(length):
-        picture, marks = background.copy(), np.zeros((_SIDE, _SIDE), np.uint8)
+        picture, label_image = background.copy(), np.zeros((_SIDE, _SIDE), np.uint8)
         for actor in actors:
-            draw(actor, t, view, 0.5, picture, marks)
+            draw(actor, t, view, 0.5, picture, label_image)
         picture += rng.normal(0, 2, picture.shape)
-        frames[t], labels[t] = np.clip(picture, 0, 255)[kept].astype(np.uint8), marks[kept]
-    return Clip(frames, labels, ((1, LOOK_ALIKE),))
+        frames[t], labels[t] = np.clip(picture, 0, 255)[kept].astype(np.uint8), label_image[kept]
+    return Clip(frames, labels, ((TARGET, LOOK_ALIKE),))
 
 
 def detections(clip: Clip) -> list[dict[str, Any]]:
     """Boxes (left, top, right, bottom in pixels) around the target, by frame."""
-    target = clip.labels == 1
+    target = clip.labels == TARGET
     least = DETECTED_SHARE * target[0].sum()
-    boxes = {t: bounding_box(target[t]) for t in range(0, FRAMES, DETECTED_EVERY) if target[t].sum() >= least}
+    boxes = {t: bounding_box(target[t]) for t in range(0, len(target), DETECTED_EVERY) if target[t].sum() >= least}
     return [
         {"frame": frame, "label": "block", "score": 0.9, "box": [box.x0, box.y0, box.x1, box.y1]}
         for frame, box in boxes.items()
@@ -135,8 +135,8 @@ def _trajectory(
 ) -> Trajectory:
     """A smooth trajectory through the given positions and angles."""
     now = np.arange(FRAMES)
-    share = np.interp(now, times, np.arange(len(times)))
-    eased = np.floor(share) + (share % 1) ** 2 * (3 - 2 * (share % 1))
+    progress = np.interp(now, times, np.arange(len(times)))
+    eased = np.floor(progress) + (progress % 1) ** 2 * (3 - 2 * (progress % 1))
     stops = np.arange(len(times))
     position = np.stack([np.interp(eased, stops, axis) for axis in np.array(positions).T], axis=-1)
     return Trajectory(

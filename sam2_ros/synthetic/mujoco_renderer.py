@@ -13,11 +13,13 @@ from sam2_ros.synthetic.pictures import ANIMATION_FRAMES, Pictures
 from sam2_ros.synthetic.textures import random_colour, random_surface
 
 MESHES = {".obj", ".stl"}
-RENDERED = 240  # pixels
-KEPT = 128  # pixels
-_TEXTURE = 128  # pixels
-_SURFACES = 3
-_HIDDEN = 5  # geometry group that is not drawn
+RENDERED_SIDE = 240  # pixels
+SPRITE_SIDE = 128  # pixels
+_TEXTURE_SIDE = 128  # pixels
+_SURFACE_COUNT = 3
+_HIDDEN_GROUP = 5  # of geometry, which is not drawn
+_MIN_SIDE = 60  # pixels of the square around the object
+_MIN_FILLED = 0.08  # share of it that the object covers on every frame
 
 
 def check_rendering() -> None:
@@ -27,23 +29,23 @@ def check_rendering() -> None:
 
 
 def render_model(rng: np.random.Generator, file: Path, pictures: Pictures) -> np.ndarray | None:
-    """(ANIMATION_FRAMES, KEPT, KEPT, 4) uint8 RGB and opacity; None if hardly anything of the model is visible.
+    """(ANIMATION_FRAMES, SPRITE_SIDE, SPRITE_SIDE, 4) uint8 RGB and opacity; None if hardly anything is visible.
 
     Raises ValueError for a model that does not compile.
     """
     spec = _mesh_spec(file) if file.suffix.lower() in MESHES else mujoco.MjSpec.from_file(str(file))
     _randomize_appearance(rng, spec, pictures)
-    spec.visual.global_.offwidth = spec.visual.global_.offheight = RENDERED
+    spec.visual.global_.offwidth = spec.visual.global_.offheight = RENDERED_SIDE
     model = spec.compile()
     _hide_irrelevant_geometry(model)
-    if (model.geom_group == _HIDDEN).all():
+    if (model.geom_group == _HIDDEN_GROUP).all():
         return None
     data, option = mujoco.MjData(model), mujoco.MjvOption()
-    option.geomgroup[:], option.geomgroup[_HIDDEN], option.sitegroup[:] = 1, 0, 0
+    option.geomgroup[:], option.geomgroup[_HIDDEN_GROUP], option.sitegroup[:] = 1, 0, 0
     mujoco.mj_forward(model, data)
     poses, cameras = _poses(rng, model), _cameras(rng, model, data)
-    frames = np.zeros((ANIMATION_FRAMES, RENDERED, RENDERED, 4), np.uint8)
-    with mujoco.Renderer(model, RENDERED, RENDERED) as renderer:
+    frames = np.zeros((ANIMATION_FRAMES, RENDERED_SIDE, RENDERED_SIDE, 4), np.uint8)
+    with mujoco.Renderer(model, RENDERED_SIDE, RENDERED_SIDE) as renderer:
         for frame, pose, camera in zip(frames, poses, cameras):
             data.qpos[:] = pose
             mujoco.mj_kinematics(model, data)
@@ -71,15 +73,15 @@ def _randomize_appearance(rng: np.random.Generator, spec: mujoco.MjSpec, picture
             spec.delete(texture)
     for light in list(spec.lights):
         spec.delete(light)
-    for number in range(_SURFACES):
-        _add_surface(rng, spec, number, random_surface(rng, pictures, _TEXTURE))
+    for number in range(_SURFACE_COUNT):
+        _add_surface(rng, spec, number, random_surface(rng, pictures, _TEXTURE_SIDE))
     is_textured, is_coloured = rng.random() < 0.5, rng.random() < 0.7
     unwrapped = _meshes_with_texture_coordinates(spec) if is_textured else set()
     palette = [random_colour(rng) / 255 for _ in range(rng.integers(1, 5))]
     for geom in spec.geoms:
         if is_textured and (rng.random() < 0.6 or len(spec.geoms) == 1):
             kind = "sheet" if geom.meshname in unwrapped else "cube"
-            geom.material = f"{kind}{rng.integers(_SURFACES)}"
+            geom.material = f"{kind}{rng.integers(_SURFACE_COUNT)}"
         elif is_coloured and not geom.material:
             geom.rgba = [*palette[rng.integers(len(palette))], 1]
     for _ in range(rng.integers(1, 3)):
@@ -95,7 +97,7 @@ def _add_surface(rng: np.random.Generator, spec: mujoco.MjSpec, number: int, sur
     look = {"specular": rng.random(), "shininess": rng.random()}
     for kind, wrapping in (("cube", mujoco.mjtTexture.mjTEXTURE_CUBE), ("sheet", mujoco.mjtTexture.mjTEXTURE_2D)):
         texture = spec.add_texture(name=f"{kind}{number}", type=wrapping, gridsize=[1, 1])
-        texture.width, texture.height, texture.nchannel = _TEXTURE, _TEXTURE, 3
+        texture.width, texture.height, texture.nchannel = _TEXTURE_SIDE, _TEXTURE_SIDE, 3
         texture.data = surface.astype(np.uint8).tobytes()
         material = spec.add_material(name=texture.name, **look)
         material.textures[mujoco.mjtTextureRole.mjTEXROLE_RGB] = texture.name
@@ -112,7 +114,7 @@ def _hide_irrelevant_geometry(model: mujoco.MjModel) -> None:
     plane = model.geom_type == mujoco.mjtGeom.mjGEOM_PLANE
     visual = (model.geom_contype == 0) & (model.geom_conaffinity == 0)
     collision = ~visual if (visual & ~plane).any() else np.zeros_like(plane)
-    model.geom_group[:] = np.where(plane | collision | (model.geom_rgba[:, 3] < 0.5), _HIDDEN, 0)
+    model.geom_group[:] = np.where(plane | collision | (model.geom_rgba[:, 3] < 0.5), _HIDDEN_GROUP, 0)
 
 
 def _poses(rng: np.random.Generator, model: mujoco.MjModel) -> np.ndarray:
@@ -133,7 +135,7 @@ def _poses(rng: np.random.Generator, model: mujoco.MjModel) -> np.ndarray:
 
 def _cameras(rng: np.random.Generator, model: mujoco.MjModel, data: mujoco.MjData) -> Iterator[mujoco.MjvCamera]:
     """One camera per frame, orbiting the centre of the visible geometry."""
-    drawn = model.geom_group != _HIDDEN
+    drawn = model.geom_group != _HIDDEN_GROUP
     centres, radii = data.geom_xpos[drawn], np.minimum(model.geom_rbound[drawn], 3)[:, None]
     low, high = (centres - radii).min(axis=0), (centres + radii).max(axis=0)
     along = np.linspace(0, 1, ANIMATION_FRAMES)
@@ -147,17 +149,17 @@ def _cameras(rng: np.random.Generator, model: mujoco.MjModel, data: mujoco.MjDat
 
 
 def _crop_to_object(frames: np.ndarray) -> np.ndarray | None:
-    """The square around the object on all frames, reduced to KEPT pixels with soft borders."""
+    """The square around the object on all frames, reduced to SPRITE_SIDE pixels with soft borders."""
     solid = frames[..., 3] > 0
     x, y, width, height = cv2.boundingRect(solid.any(axis=0).astype(np.uint8))
     side = max(width, height)
-    if side < 60 or solid.sum(axis=(1, 2)).min() < 0.08 * side**2:
+    if side < _MIN_SIDE or solid.sum(axis=(1, 2)).min() < _MIN_FILLED * side**2:
         return None
     left, upper = x - (side - width) // 2, y - (side - height) // 2
     padded = np.pad(frames, ((0, 0), (side, side), (side, side), (0, 0)))
     square = padded[:, upper + side : upper + 2 * side, left + side : left + 2 * side].astype(np.float32)
     square[..., :3] *= square[..., 3:] / 255
-    small = np.stack([cv2.resize(frame, (KEPT, KEPT), interpolation=cv2.INTER_AREA) for frame in square])
+    small = np.stack([cv2.resize(frame, (SPRITE_SIDE, SPRITE_SIDE), interpolation=cv2.INTER_AREA) for frame in square])
     small[..., :3] *= 255 / np.maximum(small[..., 3:], 1)
     square_frames: np.ndarray = np.clip(small, 0, 255).astype(np.uint8)
     return square_frames

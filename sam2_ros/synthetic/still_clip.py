@@ -39,9 +39,10 @@ _ABSENCE_TRIES = 12  # trajectories that are searched for an absence
 
 @dataclass(frozen=True)
 class StillClipSpec:
-    """A clip of `frames` frames of `size` x `size` pixels; objects cover between the two shares `zoom` of the image.
+    """A clip of `frames` frames of `size` x `size` pixels.
 
-    With `absence` an object that is visible first leaves or is occluded later, as far as that can be foreseen.
+    Objects cover from `zoom[0]` to `zoom[1]` of the image. With `absence` one that is visible on the first frame leaves
+    or is occluded on a later one, where such a trajectory is found.
     """
 
     frames: int
@@ -103,7 +104,7 @@ def _compose(rng: np.random.Generator, stills: Sequence[Still], spec: StillClipS
     leaves = spec.absence and rng.random() < 0.6  # else it is occluded
     actors = []
     if spec.frames > 1 and rng.random() < (0.75 if leaves else 0.35):
-        actors.append(_lifted(rng, background, crop, motion, leaves, labels.pop(0)))
+        actors.append(_cut_from_background(rng, background, crop, motion, leaves, labels.pop(0)))
         background = replace(background, image=without_object(rng, background.image, background.masks[0]))
     pasted = int(rng.choice(3, p=(0.6, 0.3, 0.1) if spec.frames == 1 else (0.35, 0.4, 0.25)))
     for _ in range(max(pasted, 1) if leaves and not actors else pasted):
@@ -126,7 +127,9 @@ def _reach(view: np.ndarray, tilt: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return points.min(axis=(0, 2)), points.max(axis=(0, 2))
 
 
-def _lifted(rng: np.random.Generator, still: Still, crop: Crop, motion: _Motion, leaves: bool, label: int) -> Actor:
+def _cut_from_background(
+    rng: np.random.Generator, still: Still, crop: Crop, motion: _Motion, leaves: bool, label: int
+) -> Actor:
     """The still's first object, which starts where it is and moves apart from the picture."""
     cut = cut_out(still, 0, rng.uniform(0.4, 1.2))
     half = cut.half_side / crop.extent
@@ -181,6 +184,7 @@ def _occluder(
     else:
         parts, label = random_object(rng, Pictures()), 0
     size = float(target.scale.mean()) * rng.uniform(0.7, 1.8) + 0.03
+    # The target on each frame of the motion: where it is on the next one of the clip.
     followed = target.at(np.searchsorted(motion.times, np.arange(motion.length)))
 
     def trajectory() -> Trajectory:
