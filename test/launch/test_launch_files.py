@@ -188,6 +188,8 @@ def test_the_node_is_activated_and_so_is_a_respawned_one(launched: subprocess.Po
     assert "/segment_anything2/binary_segmentation_mask" in topics
     (killed,) = children(launched)
     os.kill(killed, signal.SIGKILL)
+    deadline = time.monotonic() + 60
     while killed in children(launched) or not children(launched):
+        assert time.monotonic() < deadline, "the killed node is not respawned"
         time.sleep(0.1)
     wait_until_active(60)

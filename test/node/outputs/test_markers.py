@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -32,9 +33,22 @@ TIMEOUT = 30.0  # seconds
 SIZE = (6, 8)  # (H, W) pixels
 MASK = np.zeros(SIZE, bool)
 MASK[1:3, 1:5] = True
-CUP = Track(1, 5, "cup", TrackState.VISIBLE, 0.9, 0.8, MASK, Box(1, 1, 5, 3), 8, STAMP)
-MUG = Track(2, 6, "", TrackState.VISIBLE, 0.8, 0.8, MASK, Box(1, 1, 5, 3), 8, STAMP)
-LOST_CUP = Track(1, 5, "cup", TrackState.LOST, 0.1, 0.8, np.zeros(SIZE, bool), None, 0, STAMP - 2.5)
+CUP = Track(
+    id=1,
+    mask_value=5,
+    label="cup",
+    state=TrackState.VISIBLE,
+    presence=0.9,
+    predicted_iou=0.8,
+    mask=MASK,
+    box=Box(1, 1, 5, 3),
+    area=8,
+    last_seen=STAMP,
+)
+MUG = replace(CUP, id=2, mask_value=6, label="", presence=0.8)
+LOST_CUP = replace(
+    CUP, state=TrackState.LOST, presence=0.1, mask=np.zeros(SIZE, bool), box=None, area=0, last_seen=STAMP - 2.5
+)
 
 COLOURS = {1: (230, 159, 0), 2: (0, 240, 255)}
 
