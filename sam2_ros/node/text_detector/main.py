@@ -2,58 +2,41 @@
 
 from __future__ import annotations
 
-import traceback
-from typing import NoReturn
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NoReturn
 
 from sam2_ros.node import shutdown
 
-_STOP_TIMEOUT = 1.5  # seconds for the search that runs
+if TYPE_CHECKING:
+    from sam2_ros.node.text_detector.node import TextDetectorNode
 
 
 def main() -> NoReturn:
     """Run the node until SIGINT or SIGTERM, or until its model turns out not to be there."""
     shutdown.reset_signal_handlers()
     # These imports take seconds.
-    import rclpy
-    from rclpy.executors import SingleThreadedExecutor
-    from rclpy.logging import get_logger
-    from rclpy.signals import SignalHandlerOptions
-    from rclpy.task import Future
+    from sam2_ros.node.executable import run
 
-    from sam2_ros.node.parameters.values import ParameterError, without_locations
+    run("sam2_text_detector", build)
+
+
+def build(end: Callable[[int], object]) -> TextDetectorNode:
+    """The node; it ends the process where its model is not there. Raises ParameterError and StartError."""
+    from sam2_ros.node.executable import MISTAKE, StartError
     from sam2_ros.text.words import WordsError
 
-    logger = get_logger("sam2_text_detector")
-    try:
-        rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
-    except RuntimeError as error:  # for --ros-args that rcl cannot parse
-        logger.fatal(f"cannot start: {without_locations(error)}")
-        shutdown.exit_process(2)
-    ended: Future = Future()  # with the exit code
-    watchdog = shutdown.Watchdog(stop=lambda: ended.set_result(0))
-    executor = SingleThreadedExecutor()
     try:
         from sam2_ros.node.text_detector.node import TextDetectorNode
 
-        node = TextDetectorNode(on_failure=lambda: ended.set_result(2))
-        executor.add_node(node)
-        executor.spin_until_future_complete(ended)
-        node.stop(_STOP_TIMEOUT)
-        code = ended.result()
-    except (ParameterError, WordsError) as error:
-        logger.fatal(f"cannot start: {error}")
-        code = 2
+        return TextDetectorNode(on_failure=lambda: end(MISTAKE))
+    except WordsError as error:
+        raise StartError(str(error)) from error
     except ModuleNotFoundError as error:
         if error.name != "vision_msgs":
             raise
-        logger.fatal(
-            "cannot start: the ROS package vision_msgs is missing: sudo apt install ros-$ROS_DISTRO-vision-msgs"
-        )
-        code = 2
-    except Exception:
-        logger.fatal(traceback.format_exc())
-        code = 1
-    shutdown.end_node(watchdog, code)
+        raise StartError(
+            "the ROS package vision_msgs is missing: sudo apt install ros-$ROS_DISTRO-vision-msgs"
+        ) from error
 
 
 if __name__ == "__main__":
