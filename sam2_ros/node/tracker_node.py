@@ -47,6 +47,11 @@ from sam2_ros.tracking.types import Event
 
 TransitionCallback = Callable[["TrackerNode", LifecycleState], TransitionCallbackReturn]
 
+_FIXED = (  # parameters of the model
+    "while the node is configured: `deactivate` and `cleanup` the node (`ros2 lifecycle set NODE ...`), set it, then "
+    "`configure` and `activate`"
+)
+
 
 def _log_exceptions(callback: TransitionCallback) -> TransitionCallback:
     """Logs exceptions of a transition, which rclpy hides."""
@@ -227,7 +232,7 @@ class TrackerNode(LifecycleNode):
 
     def _on_set_parameters(self, changes: list[Parameter]) -> SetParametersResult:
         try:
-            parameters.check_change(changes, configured=self._session is not None)
+            parameters.check_changes(changes, _FIXED if self._session is not None else "")
             if any(change.name.startswith("discover_") for change in changes):
                 check_discovery(self, changes)
         except ParameterError as error:

@@ -21,7 +21,7 @@ from sam2_ros.node.parameters import qos_overrides, unknown_names
 from sam2_ros.node.parameters.table import TABLE, Parameters, kind_of, rule_of, table_of
 from sam2_ros.node.parameters.values import ParameterError, convert, refusal
 
-__all__ = ["ParameterError", "Parameters", "check", "check_change", "declare", "declare_table", "read", "read_table"]
+__all__ = ["ParameterError", "Parameters", "check", "check_changes", "declare", "declare_table", "read", "read_table"]
 
 T = TypeVar("T")
 
@@ -106,17 +106,17 @@ def check(name: str, value: Any, table: Mapping[str, Field[Any]] = TABLE) -> Non
         raise ParameterError(f"parameter {name} is {value}, expected {low} to {high}")
 
 
-def check_change(parameters: list[Parameter], configured: bool) -> None:
-    """Raises ParameterError unless all of these may be set now. Parameters of ROS itself are not checked."""
-    for parameter in parameters:
-        if parameter.name not in TABLE:
+def check_changes(changes: list[Parameter], fixed: str = "", table: Mapping[str, Field[Any]] = TABLE) -> None:
+    """Raises ParameterError unless all of these may be set now. Parameters of ROS itself are not checked.
+
+    `fixed` says since when those that are not for run time are fixed, and what to do; empty: they are not.
+    """
+    for change in changes:
+        if change.name not in table:
             continue
-        check(parameter.name, parameter.value)
-        if configured and not rule_of(parameter.name).at_run_time:
-            raise ParameterError(
-                f"parameter {parameter.name} is fixed while the node is configured: `deactivate` and "
-                "`cleanup` the node (`ros2 lifecycle set NODE ...`), set it, then `configure` and `activate`"
-            )
+        check(change.name, change.value, table)
+        if fixed and not rule_of(change.name, table).at_run_time:
+            raise ParameterError(f"parameter {change.name} is fixed {fixed}")
 
 
 def _descriptor(name: str, table: Mapping[str, Field[Any]]) -> ParameterDescriptor:

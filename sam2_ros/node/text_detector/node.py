@@ -25,7 +25,7 @@ from sam2_ros.node.conversions.messages import StampRangeError
 from sam2_ros.node.diagnostics import ERROR, OK, WARN, Component, Status, device_values, diagnostic_array
 from sam2_ros.node.inputs.camera import Camera
 from sam2_ros.node.log import THROTTLE_PERIOD
-from sam2_ros.node.parameters.table import rule_of, table_of
+from sam2_ros.node.parameters.table import table_of
 from sam2_ros.node.parameters.values import ParameterError
 from sam2_ros.node.text_detector.lost_objects import LostObjects
 from sam2_ros.node.text_detector.parameters import TextParameters
@@ -38,6 +38,7 @@ from sam2_ros.tracking.device import choose_device
 
 NAME = "sam2_text_detector"
 _TABLE = table_of(TextParameters)
+_FIXED = "while the node runs: restart it with another value"
 _DIAGNOSTICS_PERIOD = 1.0  # seconds
 _QUEUE_SIZE = 10  # words, and arrays of detections
 
@@ -105,21 +106,13 @@ class TextDetectorNode(Node):
 
     def _on_set_parameters(self, changes: list[Parameter]) -> SetParametersResult:
         try:
-            for change in changes:
-                self._check(change)
+            parameters.check_changes(changes, _FIXED, _TABLE)
             words = [change.value for change in changes if change.name == "words"]
             if words:
                 self._set_words(words[-1])
         except (ParameterError, WordsError) as error:
             return SetParametersResult(successful=False, reason=str(error))
         return SetParametersResult(successful=True)
-
-    def _check(self, change: Parameter) -> None:
-        if change.name not in _TABLE:
-            return
-        parameters.check(change.name, change.value, _TABLE)
-        if not rule_of(change.name, _TABLE).at_run_time:
-            raise ParameterError(f"parameter {change.name} is fixed while the node runs: restart it with another value")
 
     def _set_words(self, text: str) -> None:
         phrases = _phrases(text)

@@ -11,7 +11,7 @@ import yaml
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from sam2_ros.node.parameters import check, check_change, declare
+from sam2_ros.node.parameters import check, check_changes, declare
 from sam2_ros.node.parameters.table import Parameters, rule_of
 from sam2_ros.node.parameters.values import ParameterError
 from sam2_ros.node.parameters.yaml_file import as_yaml
@@ -19,6 +19,7 @@ from sam2_ros.node.parameters.yaml_file import as_yaml
 pytestmark = pytest.mark.distribution
 
 CONFIG = Path(__file__).parents[3] / "config" / "track.yaml"
+FIXED = "while the node is configured: `cleanup` it"
 NAMES = [entry.name for entry in fields(Parameters)]
 
 
@@ -204,12 +205,12 @@ def test_parameters_of_other_nodes_are_ignored_and_logged_once(
 
 def test_parameters_of_the_model_are_fixed_while_configured() -> None:
     change = [Parameter("max_objects", value=3)]
-    check_change(change, configured=False)
-    with pytest.raises(ParameterError, match="max_objects is fixed while the node is configured: `deactivate`"):
-        check_change(change, configured=True)
+    check_changes(change)
+    with pytest.raises(ParameterError, match="max_objects is fixed while the node is configured: `cleanup` it"):
+        check_changes(change, FIXED)
 
 
 def test_the_others_can_be_set_at_run_time_to_valid_values() -> None:
-    check_change([Parameter("image_timeout", value=9.0), Parameter("use_sim_time", value=True)], configured=True)
+    check_changes([Parameter("image_timeout", value=9.0), Parameter("use_sim_time", value=True)], FIXED)
     with pytest.raises(ParameterError, match="image_timeout is -1.0, expected 0.1 to 3600.0"):
-        check_change([Parameter("image_timeout", value=-1.0)], configured=True)
+        check_changes([Parameter("image_timeout", value=-1.0)], FIXED)
