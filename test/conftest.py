@@ -47,7 +47,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def nano() -> Sam2:
-    return load_model("nano")
+    return load_model("nano", image_size=256)
 
 
 @pytest.fixture
