@@ -6,15 +6,14 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from tqdm import tqdm
 
 from sam2_ros.files import named_errors
-from sam2_ros.model import load_model
 from sam2_ros.tracking import TrackerConfig, TrackStateConfig
-from sam2_ros.tracking.device import PRECISIONS, choose_device, choose_precision
+from sam2_ros.tracking.device import PRECISIONS
 from sam2_ros.tracking.memory_policy import POLICIES
 from sam2_ros.training.baselines import BASELINES
 from sam2_ros.training.davis import DatasetError, Sequence, read_dataset
@@ -30,7 +29,7 @@ from sam2_ros.training.evaluation import (
 from sam2_ros.training.event_metrics import EventScore
 from sam2_ros.training.metrics import ObjectScore, Summary, summarise
 
-from .options import add_model_options, add_preset_options, chosen_preset, whole_number
+from .options import add_model_options, add_preset_options, chosen_preset, model_choice, whole_number
 
 _WORST = 5  # objects with the lowest scores, of which pictures are written
 
@@ -157,15 +156,11 @@ def _method(args: argparse.Namespace, name: str) -> tuple[Method, str | None]:
     """The method, and its precision (None for a baseline)."""
     if args.baseline:
         return baseline_method(BASELINES[name]), None
-    model = load_model(args.model, args.checkpoint, args.image_size, choose_device(args.device))
-    precision = choose_precision(args.precision, model.device, model.config.image_size).name
-    config = TrackerConfig(
-        track_state=TrackStateConfig(lost_after=args.lost_after),
-        memory_policy=args.memory_policy,
-        precision=precision,
-        **asdict(chosen_preset(args, name)),
+    loaded = model_choice(args, name, args.precision).load()
+    config = replace(
+        loaded.config, track_state=TrackStateConfig(lost_after=args.lost_after), memory_policy=args.memory_policy
     )
-    return model_method(model, args.prompt, config, args.rate), precision
+    return model_method(loaded.model, args.prompt, config, args.rate), config.precision
 
 
 def _write_json(file: Path, args: argparse.Namespace, outcome: _Outcome) -> None:

@@ -21,11 +21,10 @@ from sam2_ros.recordings.prompt_file import read_prompt_file
 from sam2_ros.recordings.request import Request, check_names
 from sam2_ros.recordings.run_file import SUMMARY
 from sam2_ros.recordings.streams import Frame
-from sam2_ros.recordings.trackers import ModelChoice
 from sam2_ros.text.frame_search import WORD_DETECTIONS
 
 from .interruption import Interruption
-from .options import add_model_options, add_preset_options, chosen_preset, rate, whole_number
+from .options import add_model_options, add_preset_options, model_choice, rate, whole_number
 from .text_options import add_text_options, word_search
 from .track_prompts import frame_number
 
@@ -201,7 +200,7 @@ def _request(args: argparse.Namespace) -> Request:
         every=args.every,
         only_changed=args.only == "changed",
         look_back=args.look_back,
-        model=ModelChoice(args.model, args.checkpoint, args.image_size, args.device, chosen_preset(args, args.preset)),
+        model=model_choice(args, args.preset),
     )
 
 

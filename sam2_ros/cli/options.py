@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 
 from sam2_ros.model import CONFIGS
+from sam2_ros.tracking.model_choice import ModelChoice
 from sam2_ros.tracking.presets import PRESETS, Preset
 
 
@@ -62,6 +63,13 @@ def add_preset_options(parser: argparse.ArgumentParser, several: bool = False) -
 def chosen_preset(args: argparse.Namespace, name: str) -> Preset:
     """The preset of that name, with the values that were given as options."""
     return PRESETS[name].changed(args.recent_memories, args.memory_pooling, args.encode_every)
+
+
+def model_choice(args: argparse.Namespace, preset: str, precision: str = "auto") -> ModelChoice:
+    """What the options of `add_model_options` and `add_preset_options` choose."""
+    return ModelChoice(
+        args.model, args.checkpoint, args.image_size, args.device, chosen_preset(args, preset), precision
+    )
 
 
 def _preset(text: str) -> str:

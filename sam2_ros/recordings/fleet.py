@@ -16,11 +16,12 @@ from typing import Any
 import ray
 from ray.exceptions import RayError
 
+from sam2_ros.tracking.model_choice import ModelChoice
+
 from .batch import Outcome, attempt, earlier_outcome, planned
 from .job import Job
 from .request import Request
 from .staging import check_whole, clean, staged
-from .trackers import ModelChoice
 
 RETRIES = 3  # of a job whose worker is lost
 

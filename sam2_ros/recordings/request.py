@@ -9,6 +9,8 @@ from pathlib import Path
 from sam2_ros import __version__
 from sam2_ros.detection.types import DetectionConfig
 from sam2_ros.media.sources import FOLDER_RATE, is_bag
+from sam2_ros.tracking.mask_prompts import cover_warning
+from sam2_ros.tracking.model_choice import ModelChoice
 
 from .bag_access import open_bag
 from .corrections.label_studio import AnnotatedImage
@@ -20,7 +22,6 @@ from .prompt_file import PromptedObject, prompts_for
 from .prompts import DETECTIONS_TYPE, PROMPT_TYPE, PlannedPrompt, recorded_prompts
 from .run_file import Run, check_apart, digest_of, identity_of, read_run
 from .streams import IMAGE_TYPES
-from .trackers import ModelChoice
 from .word_search import WordSearch
 
 
@@ -61,6 +62,9 @@ def jobs_of(request: Request, recording: Path) -> list[Job]:
         problems = Problems()
         prompts = [*prompts_for(objects, topic, topics), *_recorded(request, recording, index, problems)]
         prompts += corrections_of(images_of(request.corrections or (), recording.name, topic), problems)
+        for planned in prompts:
+            if warning := cover_warning(planned.prompt.mask):
+                problems.add("cover", f"object {planned.object}, {planned.moment}: {warning}")
         folder = _folder(request, recording, topic)
         check_apart(folder, [recording, *request.inputs])
         read_run(folder)

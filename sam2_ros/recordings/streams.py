@@ -12,7 +12,7 @@ import numpy as np
 
 from sam2_ros.media.ros_encodings import ImageError
 from sam2_ros.media.ros_images import ImageConverter
-from sam2_ros.media.sources import open_source
+from sam2_ros.media.sources import Source, open_source
 from sam2_ros.media.stamps import steady_stamps
 
 from .problems import Problems
@@ -57,11 +57,14 @@ def bag_stream(bag: Bag, topic: str, problems: Problems) -> Stream:
 def media_stream(path: Path, rate: float, problems: Problems) -> Stream:
     """A video, or a folder of pictures at `rate` per second. Raises SourceError, VideoError or PictureError."""
     source = open_source(str(path), rate)
-    frames = (
-        Frame(index, rgb, round(seconds * _NANOSECONDS), round(seconds * _NANOSECONDS))
-        for index, (rgb, seconds) in enumerate(source.frames)
-    )
-    return Stream(_timed(frames, problems), source.info.frames)
+    return Stream(_timed(source_frames(source), problems), source.info.frames)
+
+
+def source_frames(source: Source) -> Iterator[Frame]:
+    """The frames of a video, a folder of pictures or a webcam, as soon as each is there."""
+    for index, (rgb, seconds) in enumerate(source.frames):
+        stamp = round(seconds * _NANOSECONDS)
+        yield Frame(index, rgb, stamp, stamp, seconds=seconds)
 
 
 def stamp_of(message: Any) -> int:
