@@ -145,7 +145,7 @@ def _connected(fleet: Fleet) -> Iterator[None]:
             ray.init("local", num_cpus=fleet.workers or None, include_dashboard=False, log_to_driver=False)
         else:
             ray.init(fleet.address, log_to_driver=False)
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    except (ConnectionError, ValueError, RuntimeError, RayError) as error:
         raise FleetError(
             f"--ray {fleet.address}: no cluster answers ({error}); start one with `ray start --head`"
         ) from error

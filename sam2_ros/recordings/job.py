@@ -15,6 +15,7 @@ from .look_back import LookBack, MakeTracker
 from .outputs.common import Origin
 from .outputs.thinning import Thinning
 from .outputs.writer import LabelWriter
+from .parts import Part
 from .problems import Problems
 from .prompted_tracker import PromptedTracker
 from .prompts import PlannedPrompt, RecordedDetections
@@ -32,6 +33,7 @@ class Job:
 
     recording: Path
     topic: str  # "" of a video or a folder of pictures
+    part: Part
     folder: Path
     origin: Origin
     prompts: Sequence[PlannedPrompt]
@@ -107,5 +109,5 @@ def _open(job: Job, tracked: PromptedTracker, opened: ExitStack, problems: Probl
     problems.extend(bag.problems)
     if job.detections_topic:
         apart = opened.enter_context(open_bag(job.recording))  # a bag reads one topic at a time
-        tracked.use_detections(RecordedDetections(apart, job.detections_topic, problems), job.detections)
-    return bag_stream(bag, job.topic, problems)
+        tracked.use_detections(RecordedDetections(apart, job.detections_topic, problems, job.part), job.detections)
+    return bag_stream(bag, job.topic, problems, job.part)

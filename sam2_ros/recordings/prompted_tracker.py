@@ -13,7 +13,8 @@ from sam2_ros.tracking import FrameResult, PromptError, StreamingTracker
 
 from .problems import Problems
 from .prompts import AtStamp, Detections, PlannedPrompt
-from .streams import Frame, seconds_text
+from .stamps import seconds_text
+from .streams import Frame
 
 
 class PromptedTracker:

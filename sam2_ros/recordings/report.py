@@ -46,12 +46,14 @@ class Report:
 
     def __init__(self) -> None:
         self._objects: dict[int, _Object] = {}
+        self._first_frame: int | None = None
         self._last_frame = -1
         self.frames = 0
 
     def add(self, result: FrameResult) -> None:
         """The next frame."""
         self.frames += 1
+        self._first_frame = result.index if self._first_frame is None else self._first_frame
         self._last_frame = result.index
         for track in result.tracks:
             self._add_track(track, result.index)
@@ -97,7 +99,7 @@ class Report:
             )
         write_whole(folder / TABLE, text.getvalue().encode())
         strips = {f"{number} {entry.label}": entry.strip for number, entry in sorted(self._objects.items())}
-        write_whole(folder / PICTURE, draw_strips(strips, self._last_frame + 1))
+        write_whole(folder / PICTURE, draw_strips(strips, self._first_frame or 0, self._last_frame + 1))
 
     def _add_track(self, track: Track, frame: int) -> None:
         entry = self._objects.setdefault(track.id, _Object(track.label, frame))
@@ -107,7 +109,7 @@ class Report:
         entry.last_frame = frame
         entry.frames += 1
         entry.presence += track.presence
-        entry.strip.add(frame, track.predicted_iou if track.area else 0.0)
+        entry.strip.add(frame - (self._first_frame or 0), track.predicted_iou if track.area else 0.0)
         if track.area:
             entry.visible += 1
             entry.predicted_iou += track.predicted_iou

@@ -23,7 +23,18 @@ from sam2_ros.media.video import VideoWriter
 from sam2_ros.model import save_weights, seeded_model
 from sam2_ros.training.davis import read_dataset
 
-from ..recordings.recorded import COMPRESSED, PERIOD, START, Entry, detections, images, prompt, write_recording
+from ..recordings.recorded import (
+    COMPRESSED,
+    PERIOD,
+    SECOND,
+    START,
+    Entry,
+    after_gap,
+    detections,
+    images,
+    prompt,
+    write_recording,
+)
 
 SIZE, COUNT = (48, 64), 6
 PROMPTS = "objects: [{label: ball, prompts: [{frame: 0, clicks: [[30, 20]]}]}]"
@@ -270,6 +281,73 @@ def test_an_interrupted_run_completes_its_files_and_is_repeated_later(
     assert len(list((out / "davis" / "Annotations" / "long_camera").iterdir())) == done
     assert label(recording, *FORMATS) == 0
     assert len(COCO(out / "coco.json").getImgIds()) == 60
+
+
+# ---- in parts
+
+
+def write_with_gap(folder: Path, count: int = 12) -> Path:
+    """A gap before the seventh image."""
+    return write_recording(folder, *after_gap(images(pictures(count)), 6, 60 * SECOND))
+
+
+def found_in(folder: Path) -> list[dict[str, object]]:
+    """COCO's annotations, without numbers that count from the first one of the file."""
+    annotations = json.loads((folder / "coco.json").read_text())["annotations"]
+    return [{name: value for name, value in found.items() if name != "id"} for found in annotations]
+
+
+SPLIT = ("--topic", "/camera", "--format", "coco,mcap,davis", "--split-gaps", "5")
+
+
+def test_parts_have_the_labels_of_the_whole_up_to_a_gap_and_of_a_recording_that_begins_after_it(
+    label: Callable[..., int], tmp_path: Path
+) -> None:
+    clicks = "{frame: 0, clicks: [[30, 20]]}, {frame: 7, clicks: [[37, 20]]}"
+    (tmp_path / "prompts.yaml").write_text(f"objects: [{{label: ball, prompts: [{clicks}]}}]")
+    assert label(write_with_gap(tmp_path / "drive"), *SPLIT) == 0
+    first, second = (found_in(tmp_path / "out" / f"part_{number}") for number in (1, 2))
+    assert {found["track_id"] for found in (*first, *second)} == {1}
+    davis = tmp_path / "out" / "part_2" / "davis" / "Annotations" / "drive_camera_part_2"
+    assert sorted(path.name for path in davis.iterdir()) == [f"{number:06d}.png" for number in range(7, 12)]
+    shutil.rmtree(tmp_path / "out")
+
+    assert label(tmp_path / "drive", *SPLIT[:-2]) == 0
+    whole = found_in(tmp_path / "out")
+    assert [found for found in whole if found["image_id"] < 6] == first != []  # type: ignore[operator]
+    assert [found for found in whole if found["image_id"] >= 6] != second  # type: ignore[operator]
+
+    (tmp_path / "prompts.yaml").write_text("objects: [{label: ball, prompts: [{frame: 1, clicks: [[37, 20]]}]}]")
+    rest = write_recording(tmp_path / "rest", *images(pictures(12))[6:])
+    assert label(rest, *SPLIT) == 0
+    alone = [{**found, "image_id": found["image_id"] + 6} for found in found_in(tmp_path / "out")]  # type: ignore[operator]
+    assert alone == second != []
+
+
+def test_a_part_that_is_complete_is_kept_and_another_one_labelled_again(
+    label: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recording = write_with_gap(tmp_path / "drive")
+    assert label(recording, *SPLIT) == 0
+    errors = capsys.readouterr().err
+    assert errors.count("warning: part_2 has no prompt: nothing is labelled in it") == 1
+    before = contents(tmp_path / "out")
+    (tmp_path / "out" / "part_2" / "label.json").unlink()
+    shutil.rmtree(tmp_path / "out" / "part_2")
+    assert label(recording, *SPLIT) == 0
+    assert capsys.readouterr().out.count("complete already") == 1
+    assert contents(tmp_path / "out") == before
+
+
+def test_a_recording_without_such_a_gap_is_not_split(label: Callable[..., int], tmp_path: Path) -> None:
+    assert label(write_with_gap(tmp_path / "drive"), *SPLIT[:-1], "61") == 0
+    assert (tmp_path / "out" / "tracks.mcap").is_file()
+
+
+def test_a_video_is_not_split(complaint: Callable[..., str], tmp_path: Path) -> None:
+    with VideoWriter(tmp_path / "video.mp4", 10.0) as video:
+        video.write(pictures()[0])
+    assert "gaps are those of bags: leave --split-gaps out" in complaint(tmp_path / "video.mp4", "--split-gaps", "5")
 
 
 # ---- bad input

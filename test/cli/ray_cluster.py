@@ -1,0 +1,110 @@
+"""A Ray cluster on this machine, and processes of it that meet with an accident where a test wants it."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from secrets import token_hex
+
+import pytest
+
+# Python runs this at its start. A process that opens a picture of the planned name carries out the plan, once.
+_ACCIDENT = """
+import os, signal, sys, time
+from pathlib import Path
+
+plan = Path({plan!r})
+
+def carry_out(event, args):
+    if event != "open" or not str(args[0]).endswith(".jpg") or not plan.exists():
+        return
+    name, driver = plan.read_text().split()
+    if os.path.basename(args[0]) != name:
+        return
+    plan.rename(plan.with_suffix(".done"))
+    if driver == "0":
+        os.kill(os.getpid(), signal.SIGKILL)
+    os.kill(int(driver), signal.SIGTERM)
+    time.sleep(600)
+
+sys.addaudithook(carry_out)
+"""
+
+
+class Cluster:
+    """A cluster with two CPUs."""
+
+    def __init__(self, address: str, folder: Path) -> None:
+        self.address = address
+        self._plan = folder / "plan"
+        (folder / "sitecustomize.py").write_text(_ACCIDENT.format(plan=str(self._plan)))
+
+    def kill_a_worker_at(self, name: str) -> None:
+        """The first one that opens a picture of this name."""
+        self._arrange(f"{name} 0")
+
+    def stop_this_process_at(self, name: str) -> None:
+        """By SIGTERM, when a worker opens a picture of this name; it waits then until it is killed."""
+        self._arrange(f"{name} {os.getpid()}")
+
+    def has_happened(self) -> bool:
+        """Whether the plan was carried out."""
+        return self._plan.with_suffix(".done").exists()
+
+    def _arrange(self, plan: str) -> None:
+        self._plan.with_suffix(".done").unlink(missing_ok=True)
+        self._plan.write_text(plan)
+
+
+@contextmanager
+def running_cluster() -> Iterator[Cluster]:
+    """The cluster's processes end with the context."""
+    with (
+        tempfile.TemporaryDirectory(prefix="ray") as folder,  # a short name: it holds sockets
+        socket.socket() as taken,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        taken.close()
+        address = f"127.0.0.1:{port}"
+        cluster = Cluster(address, Path(folder))
+        patch.setenv("RAY_AUTH_MODE", "token")  # recent versions; for --ray local, too, for Ray decides once a process
+        patch.setenv("RAY_AUTH_TOKEN", token_hex(32))
+        path = os.pathsep.join(filter(None, [folder, os.environ.get("PYTHONPATH")]))
+        options = ["--num-cpus=2", "--include-dashboard=false", "--disable-usage-stats", f"--temp-dir={folder}/ray"]
+        command = ["start", "--head", "--block", "--node-ip-address=127.0.0.1", f"--port={port}", *options]
+        process = subprocess.Popen(
+            [sys.executable, "-m", "ray.scripts.scripts", *command],
+            env={**os.environ, "PYTHONPATH": path},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            _wait_for(process, address)
+            yield cluster
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(timeout=60)
+
+
+def _wait_for(process: subprocess.Popen[bytes], address: str) -> None:
+    import ray
+
+    end = time.monotonic() + 120
+    while True:
+        assert process.poll() is None
+        try:
+            ray.init(address, log_to_driver=False)
+        except (ConnectionError, RuntimeError, ValueError):
+            assert time.monotonic() < end
+            time.sleep(0.2)
+        else:
+            ray.shutdown()
+            return
