@@ -60,6 +60,8 @@ def label(job: Job, make_tracker: MakeTracker, is_stopped: Callable[[], bool], p
     """
     problems, report = Problems(), Report()
     problems.extend(job.problems)
+    for planned in job.prompts:
+        report.expect(planned.object, planned.prompt.label)
     is_readable = True
     tracked = PromptedTracker(make_tracker(job.max_objects), job.prompts, problems)
     if job.search is not None:
@@ -90,6 +92,9 @@ def label(job: Job, make_tracker: MakeTracker, is_stopped: Callable[[], bool], p
             write(look_back.flush())
         finally:
             report.write(job.folder)
+    for phrase in job.search.words if job.search and not is_stopped() else ():
+        if phrase not in report.labels:
+            problems.add(f"words {phrase}", f'"{phrase}" was not found')
     run = replace(
         job.run,
         is_finished=not is_stopped(),

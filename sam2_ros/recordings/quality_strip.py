@@ -50,7 +50,7 @@ def draw_strips(strips: Mapping[str, QualityStrip], first: int, end: int) -> byt
     height = min(1.4 + 0.3 * len(strips), _MAX_INCHES)
     figure = Figure(figsize=(10, height), layout="constrained")
     axes = figure.subplots()
-    if strips:
+    if strips and end > first:
         extent = (first, end, len(strips) - 0.5, -0.5)
         values = np.array([strip.means(end - first) for strip in strips.values()])
         image = axes.imshow(

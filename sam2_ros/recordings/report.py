@@ -50,6 +50,10 @@ class Report:
         self._last_frame = -1
         self.frames = 0
 
+    def expect(self, number: int, label: str) -> None:
+        """An object that is asked for: it has a row, also if it is never found."""
+        self._objects.setdefault(number, _Object(label, first_frame=0))
+
     def add(self, result: FrameResult) -> None:
         """The next frame."""
         self.frames += 1
@@ -72,11 +76,17 @@ class Report:
 
     @property
     def lines(self) -> list[str]:
-        """One line for each object."""
+        """One line for each object that was found."""
         return [
             f"object {number} {entry.label}".rstrip() + f": visible on {entry.visible} of {entry.frames} frames"
             for number, entry in sorted(self._objects.items())
+            if entry.frames
         ]
+
+    @property
+    def labels(self) -> set[str]:
+        """Of the objects that were found."""
+        return {entry.label for entry in self._objects.values() if entry.frames}
 
     def write(self, folder: Path) -> None:
         """Raises OSError that names the file."""
@@ -91,8 +101,8 @@ class Report:
             agreement = f"{entry.agreement / entry.agreements:.4f}" if entry.agreements else ""
             writer.writerow(
                 (
-                    *(number, entry.label, entry.first_frame, entry.last_frame, entry.frames, entry.visible),
-                    *(f"{value:.4f}" for value in (entry.presence / entry.frames, iou, lowest)),
+                    *(number, entry.label, *_extent(entry), entry.frames, entry.visible),
+                    *(f"{value:.4f}" for value in (entry.presence / max(entry.frames, 1), iou, lowest)),
                     agreement,
                     " ".join(map(str, frames)),
                 )
@@ -122,6 +132,11 @@ class Report:
         is_change = event.kind in (EventKind.OCCLUDED, EventKind.REACQUIRED)
         if entry and is_change and len(entry.changes) < _LOOK_AT:
             entry.changes.append(frame)
+
+
+def _extent(entry: _Object) -> tuple[int | str, int | str]:
+    """First and last frame, empty of an object that was never found."""
+    return (entry.first_frame, entry.last_frame) if entry.frames else ("", "")
 
 
 def _doubtful(entry: _Object) -> list[tuple[float, int]]:

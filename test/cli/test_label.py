@@ -31,6 +31,7 @@ from ..recordings.recorded import (
     Entry,
     after_gap,
     detections,
+    header,
     images,
     prompt,
     write_recording,
@@ -387,6 +388,40 @@ def test_a_prompt_for_a_frame_that_does_not_exist_fails_but_the_others_are_label
     assert label(bag(), "--topic", "/left", "--format", "coco") == 1
     assert "object 2 for frame 100 is not used: there is no such image" in capsys.readouterr().err
     assert len(COCO(tmp_path / "out" / "coco.json").getImgIds()) == COUNT
+    _, cup = csv.DictReader((tmp_path / "out" / "report.csv").open())
+    assert (cup["object"], cup["label"], cup["frames"]) == ("2", "cup", "0")
+
+
+def test_images_that_change_their_size_or_cannot_be_read_and_stamps_that_go_back_are_warnings(
+    label: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frames = [frame if i < 8 else cv2.resize(frame, None, fx=1.5, fy=1.5) for i, frame in enumerate(pictures(12))]
+    entries = images(frames, "/left", COMPRESSED)
+    entries[3].message.data = entries[3].message.data[:20]
+    for i in range(6, 12):
+        entries[i].message.header.stamp = header(START + (i - 6) * PERIOD).stamp
+    recording = write_recording(tmp_path / "drive", *entries)
+    assert label(recording, "--topic", "/left", "--format", "mcap,coco,yolo,davis,label-studio") == 0
+    errors = capsys.readouterr().err
+    for problem in ("/left: image 3 is left out", "the stamp of image 6", "the images' size changes at image 8"):
+        assert f"warning: {problem}" in errors
+    coco = COCO(tmp_path / "out" / "coco.json")
+    assert coco.getImgIds() == [0, 1, 2, *range(4, 12)]
+    assert {(found["height"], found["width"]) for found in coco.loadImgs(range(8, 12))} == {(72, 96)}
+    (row,) = csv.DictReader((tmp_path / "out" / "report.csv").open())
+    assert row["frames"] == "11"
+
+
+def test_a_prompted_object_that_is_never_seen_is_in_the_report(
+    arguments: list[str], bag: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    blind = tmp_path / "blind.safetensors"
+    save_weights(seeded_model("nano", seed=1, occlusion_bias=-50.0), blind, torch.float32)
+    arguments[arguments.index("--checkpoint") + 1] = str(blind)
+    assert main(["label", str(bag()), "--topic", "/left", *arguments]) == 0
+    assert f"object 1 ball: visible on 0 of {COUNT} frames" in capsys.readouterr().out
+    (row,) = csv.DictReader((tmp_path / "out" / "report.csv").open())
+    assert (row["frames"], row["visible"]) == (str(COUNT), "0")
 
 
 @pytest.mark.parametrize(
