@@ -3,7 +3,7 @@
 
 ros2 launch sam2_ros track.launch.py image:=/camera/image_raw                   # on the robot, with nano
 ros2 bag record -o session /camera/image_raw /sam2_tracker/prompt               # beside it, while you prompt
-sam2_ros download sam2.1_hiera_large                                            # elsewhere, 898 MB
+sam2_ros download sam2.1_hiera_large                                            # elsewhere, 0.9 GB
 python3 relabel_session.py session --topic /camera/image_raw                    # needs sam2_ros[recordings], no ROS
 """
 
