@@ -147,7 +147,8 @@ def _connected(fleet: Fleet) -> Iterator[None]:
             ray.init(fleet.address, log_to_driver=False)
     except (ConnectionError, ValueError, RuntimeError, RayError) as error:
         raise FleetError(
-            f"--ray {fleet.address}: no cluster answers ({error}); start one with `ray start --head`"
+            f"--ray {fleet.address}: no cluster answers ({error}); start one with `ray start --head`, and set "
+            "RAY_AUTH_MODE=token if it asks for a token"
         ) from error
     signal.signal(signal.SIGTERM, handler)  # Ray's ends the process at once
     try:

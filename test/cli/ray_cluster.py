@@ -8,11 +8,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
 
-import pytest
+# Recent versions ask for a token; a process decides that once, when it imports Ray.
+os.environ["RAY_AUTH_MODE"] = "token"
+os.environ["RAY_AUTH_TOKEN"] = token_hex(32)
 
 # Python runs this at its start. A process that opens a picture of the planned name carries out the plan, once.
 _ACCIDENT = """
@@ -65,18 +67,9 @@ class Cluster:
 @contextmanager
 def running_cluster() -> Iterator[Cluster]:
     """The cluster's processes end with the context."""
-    with (
-        tempfile.TemporaryDirectory(prefix="ray") as folder,  # a short name: it holds sockets
-        socket.socket() as taken,
-        pytest.MonkeyPatch.context() as patch,
-    ):
-        taken.bind(("127.0.0.1", 0))
-        port = taken.getsockname()[1]
-        taken.close()
-        address = f"127.0.0.1:{port}"
-        cluster = Cluster(address, Path(folder))
-        patch.setenv("RAY_AUTH_MODE", "token")  # recent versions; for --ray local, too, for Ray decides once a process
-        patch.setenv("RAY_AUTH_TOKEN", token_hex(32))
+    with tempfile.TemporaryDirectory(prefix="ray", ignore_cleanup_errors=True) as folder:  # short: it holds sockets
+        port = _free_port()
+        cluster = Cluster(f"127.0.0.1:{port}", Path(folder))
         path = os.pathsep.join(filter(None, [folder, os.environ.get("PYTHONPATH")]))
         options = ["--num-cpus=2", "--include-dashboard=false", "--disable-usage-stats", f"--temp-dir={folder}/ray"]
         command = ["start", "--head", "--block", "--node-ip-address=127.0.0.1", f"--port={port}", *options]
@@ -85,26 +78,35 @@ def running_cluster() -> Iterator[Cluster]:
             env={**os.environ, "PYTHONPATH": path},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
+            start_new_session=True,
         )
         try:
-            _wait_for(process, address)
+            _wait_for(process, port)
             yield cluster
         finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(timeout=60)
+            process.send_signal(signal.SIGTERM)  # ends the others, too
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=60)
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
 
 
-def _wait_for(process: subprocess.Popen[bytes], address: str) -> None:
-    import ray
+def _free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port: int = taken.getsockname()[1]
+        return port
 
+
+def _wait_for(process: subprocess.Popen[bytes], port: int) -> None:
+    """Whoever connects then waits for the rest himself."""
     end = time.monotonic() + 120
     while True:
         assert process.poll() is None
+        assert time.monotonic() < end
         try:
-            ray.init(address, log_to_driver=False)
-        except (ConnectionError, RuntimeError, ValueError):
-            assert time.monotonic() < end
-            time.sleep(0.2)
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            time.sleep(0.1)
         else:
-            ray.shutdown()
             return

@@ -84,7 +84,7 @@ def test_recordings_of_one_name_and_objects_of_no_recording_are_errors(
 # ---- on a cluster
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
     with running_cluster() as cluster:
         yield cluster
@@ -149,7 +149,7 @@ def test_an_interrupted_cluster_keeps_what_is_complete_and_nothing_else(
     done, out = tmp_path / "here" / "labels" / "part_1", tmp_path / "there" / "labels"
     shutil.copytree(done, out / "part_1")
     cluster.stop_this_process_at("000009.jpg")
-    code = main(["label", *given, *options("there", "--ray", cluster.address, *WORKERS)])
+    code = main(["label", *given, *options("there", "--ray", cluster.address, "--workers", "1")])
     assert cluster.has_happened()
     assert code == 128 + signal.SIGTERM
     assert "stopped by SIGTERM" in capsys.readouterr().err
