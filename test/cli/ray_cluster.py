@@ -39,11 +39,11 @@ sys.addaudithook(carry_out)
 """
 
 
-class Cluster:
-    """A cluster with two CPUs."""
+class Accident:
+    """What happens to processes that have `python_path`."""
 
-    def __init__(self, address: str, folder: Path) -> None:
-        self.address = address
+    def __init__(self, folder: Path) -> None:
+        self.python_path = os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))
         self._plan = folder / "plan"
         (folder / "sitecustomize.py").write_text(_ACCIDENT.format(plan=str(self._plan)))
 
@@ -65,24 +65,22 @@ class Cluster:
 
 
 @contextmanager
-def running_cluster() -> Iterator[Cluster]:
-    """The cluster's processes end with the context."""
+def running_cluster(accident: Accident) -> Iterator[str]:
+    """Yield the address of a cluster with two CPUs; its processes end with the context."""
     with tempfile.TemporaryDirectory(prefix="ray", ignore_cleanup_errors=True) as folder:  # short: it holds sockets
         port = _free_port()
-        cluster = Cluster(f"127.0.0.1:{port}", Path(folder))
-        path = os.pathsep.join(filter(None, [folder, os.environ.get("PYTHONPATH")]))
         options = ["--num-cpus=2", "--include-dashboard=false", "--disable-usage-stats", f"--temp-dir={folder}/ray"]
         command = ["start", "--head", "--block", "--node-ip-address=127.0.0.1", f"--port={port}", *options]
         process = subprocess.Popen(
             [sys.executable, "-m", "ray.scripts.scripts", *command],
-            env={**os.environ, "PYTHONPATH": path},
+            env={**os.environ, "PYTHONPATH": accident.python_path},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
         try:
             _wait_for(process, port)
-            yield cluster
+            yield f"127.0.0.1:{port}"
         finally:
             process.send_signal(signal.SIGTERM)  # ends the others, too
             with suppress(subprocess.TimeoutExpired):

@@ -4,7 +4,7 @@ import csv
 import shutil
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,13 +12,12 @@ import pytest
 from sam2_ros.cli import main
 
 from ..recordings.recorded import SECOND, after_gap, images, write_recording
-from .ray_cluster import Cluster, running_cluster
+from .ray_cluster import Accident, running_cluster
 from .test_label import contents, pictures, weights  # noqa: F401, a fixture
 
 DRIVES = ("first", "second", "third")
 FORMATS = "mcap,coco,yolo,davis,label-studio"
 Options = Callable[..., list[str]]
-WORKERS = ("--workers", "2")
 
 
 @pytest.fixture
@@ -30,7 +29,9 @@ def recordings(tmp_path: Path) -> list[Path]:
 def options(weights: Path, tmp_path: Path) -> Options:  # noqa: F811
     """Arguments that label into a folder of `tmp_path`."""
     objects = ", ".join(
-        f"{{recording: {name}, label: ball, prompts: [{{frame: 0, clicks: [[30, 20]]}}]}}" for name in DRIVES
+        f"{{recording: {name}, label: ball, prompts: [{{frame: 0, clicks: [[30, 20]]}}, "
+        "{frame: 7, clicks: [[37, 20]]}]}"
+        for name in DRIVES
     )
     (tmp_path / "prompts.yaml").write_text(f"objects: [{objects}]")
 
@@ -84,10 +85,9 @@ def test_recordings_of_one_name_and_objects_of_no_recording_are_errors(
 # ---- on a cluster
 
 
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    with running_cluster() as cluster:
-        yield cluster
+@pytest.fixture
+def accident(tmp_path_factory: pytest.TempPathFactory) -> Accident:
+    return Accident(tmp_path_factory.mktemp("accident"))
 
 
 def assert_equal(here: dict[str, bytes], there: dict[str, bytes]) -> None:
@@ -95,18 +95,36 @@ def assert_equal(here: dict[str, bytes], there: dict[str, bytes]) -> None:
     assert [name for name in here if here[name] != there[name]] == []
 
 
-def test_workers_of_this_machine_give_the_very_files_of_a_single_process_and_keep_what_is_complete(
-    recordings: list[Path], options: Options, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def write_with_gap(folder: Path) -> Path:
+    """A recording with a gap before the seventh of twelve images."""
+    return write_recording(folder, *after_gap(images(pictures(12)), 6, 60 * SECOND))
+
+
+def test_workers_of_this_machine_give_the_very_files_of_a_single_process_although_one_is_killed(
+    recordings: list[Path],
+    options: Options,
+    accident: Accident,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    """One of four recordings is complete already, one is split, one cannot be labelled and one not be written."""
+    shutil.rmtree(recordings[1])
+    write_with_gap(recordings[1])
     write_recording(tmp_path / "other", *images(pictures(3), "/elsewhere"))
-    given = [*map(str, recordings), str(tmp_path / "other"), "--format", FORMATS]
+    given = [*map(str, recordings), str(tmp_path / "other"), "--split-gaps", "5", "--format", FORMATS]
     assert main(["label", *given, *options("here")]) == 1
-    there = tmp_path / "there" / "labels"
-    shutil.copytree(tmp_path / "here" / "labels" / "first", there / "first")
+    here, there = tmp_path / "here" / "labels", tmp_path / "there" / "labels"
+    assert {path.name for path in (here / "second").iterdir()} == {"part_1", "part_2"}
+    shutil.copytree(here / "first", there / "first")
     (there / "third").mkdir()
     (there / "third" / "notes.txt").write_text("mine")
     capsys.readouterr()
-    assert main(["label", *given, *options("there", "--ray", "local", *WORKERS)]) == 1
+
+    monkeypatch.setenv("PYTHONPATH", accident.python_path)
+    accident.kill_a_worker_at("000009.jpg")  # of the second part
+    assert main(["label", *given, *options("there", "--ray", "local", "--workers", "2")]) == 1
+    assert accident.has_happened()
     assert capsys.readouterr().out.count("complete already") == 1
     found = rows(tmp_path / "there")
     assert {name: row["status"] for name, row in found.items()} == {
@@ -115,42 +133,24 @@ def test_workers_of_this_machine_give_the_very_files_of_a_single_process_and_kee
     assert "has no topic /camera" in found["other"]["why"]
     assert "holds notes.txt, which is no label" in found["third"]["why"]
     assert [path.name for path in (there / "third").iterdir()] == ["notes.txt"]
-    shutil.rmtree(there / "third")
-    shutil.rmtree(tmp_path / "here" / "labels" / "third")
+    for folder in (here, there):
+        shutil.rmtree(folder / "third")
     assert len(label_contents(tmp_path / "here")) > 50
-    assert_equal(label_contents(tmp_path / "here"), label_contents(tmp_path / "there"))
-
-
-def write_with_gap(folder: Path) -> list[str]:
-    """A recording with a gap before the seventh of twelve images, and the options to split it there."""
-    recording = write_recording(folder, *after_gap(images(pictures(12)), 6, 60 * SECOND))
-    prompts = "prompts: [{frame: 0, clicks: [[30, 20]]}, {frame: 7, clicks: [[37, 20]]}]"
-    (folder.parent / "prompts.yaml").write_text(f"objects: [{{label: ball, {prompts}}}]")
-    return [str(recording), "--split-gaps", "5", "--format", FORMATS]
-
-
-def test_the_part_of_a_killed_worker_is_repeated_with_equal_results(
-    cluster: Cluster, options: Options, tmp_path: Path
-) -> None:
-    given = write_with_gap(tmp_path / "long")
-    assert main(["label", *given, *options("here")]) == 0
-    assert {path.name for path in (tmp_path / "here" / "labels").iterdir()} == {"part_1", "part_2"}
-    cluster.kill_a_worker_at("000009.jpg")
-    assert main(["label", *given, *options("there", "--ray", cluster.address, *WORKERS)]) == 0
-    assert cluster.has_happened()
-    assert_equal(label_contents(tmp_path / "here"), label_contents(tmp_path / "there"))  # nothing is left of the first
+    assert_equal(label_contents(tmp_path / "here"), label_contents(tmp_path / "there"))  # no attempt has left anything
 
 
 def test_an_interrupted_cluster_keeps_what_is_complete_and_nothing_else(
-    cluster: Cluster, options: Options, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    options: Options, accident: Accident, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    given = write_with_gap(tmp_path / "long")
+    given = [str(write_with_gap(tmp_path / "first")), "--split-gaps", "5", "--format", FORMATS]
+    (tmp_path / "prompts.yaml").write_text("objects: [{prompts: [{frame: 0, clicks: [[30, 20]]}]}]")
     assert main(["label", *given, *options("here")]) == 0
     done, out = tmp_path / "here" / "labels" / "part_1", tmp_path / "there" / "labels"
     shutil.copytree(done, out / "part_1")
-    cluster.stop_this_process_at("000009.jpg")
-    code = main(["label", *given, *options("there", "--ray", cluster.address, "--workers", "1")])
-    assert cluster.has_happened()
+    accident.stop_this_process_at("000009.jpg")
+    with running_cluster(accident) as address:
+        code = main(["label", *given, *options("there", "--ray", address, "--workers", "1")])
+    assert accident.has_happened()
     assert code == 128 + signal.SIGTERM
     assert "stopped by SIGTERM" in capsys.readouterr().err
     assert {path.name for path in out.iterdir()} == {"part_1", "label_summary.csv"}
