@@ -5,32 +5,34 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from tqdm import tqdm
 
 from sam2_ros.files import named_errors
-from sam2_ros.model import load_model
+from sam2_ros.media.sources import is_bag
+from sam2_ros.synthetic.davis_writer import ANNOTATIONS
 from sam2_ros.tracking import TrackerConfig, TrackStateConfig
-from sam2_ros.tracking.device import PRECISIONS, choose_device, choose_precision
+from sam2_ros.tracking.device import PRECISIONS
 from sam2_ros.tracking.memory_policy import POLICIES
 from sam2_ros.training.baselines import BASELINES
 from sam2_ros.training.davis import DatasetError, Sequence, read_dataset
 from sam2_ros.training.evaluation import (
     PROMPTS,
     Evaluated,
-    Method,
     baseline_method,
+    evaluate_labels,
     evaluate_sequence,
     model_method,
     write_picture,
 )
-from sam2_ros.training.event_metrics import EventScore
-from sam2_ros.training.metrics import ObjectScore, Summary, summarise
+from sam2_ros.training.metrics import ObjectScore, summarise
 
-from .options import add_model_options, add_preset_options, chosen_preset, whole_number
+from .evaluate_recording import read_recording
+from .evaluate_tables import print_tables, sequence_rows, summary_rows
+from .options import add_model_options, add_preset_options, chosen_preset, model_choice, positive, whole_number
 
 _WORST = 5  # objects with the lowest scores, of which pictures are written
 
@@ -40,11 +42,26 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = subparsers.add_parser(
         "evaluate",
         help="score tracking on videos with ground truth",
-        description="Tracks every object of the first frames of a data set in DAVIS' layout, and scores the masks: J "
-        "(region), F (boundary), presence, reacquisition, and J&F of every video. Writes scores.json and pictures of "
-        "the worst objects.",
+        description="Tracks every object of the first frames of a data set in DAVIS' layout, or of a recording with "
+        "masks, and scores the masks: J (region), F (boundary), presence, reacquisition, and J&F of every video. "
+        "Writes scores.json and pictures of the worst objects.",
     )
-    parser.add_argument("dataset", metavar="DATASET", type=Path, help="folder with JPEGImages/ and Annotations/")
+    parser.add_argument(
+        "dataset",
+        metavar="DATASET",
+        type=Path,
+        help="folder with JPEGImages/ and Annotations/; with --truth a bag, a video or a folder of pictures",
+    )
+    parser.add_argument(
+        "--truth", type=Path, metavar="FOLDER", help="masks of a recording, named by frame, such as 000042.png"
+    )
+    parser.add_argument("--topic", default="", metavar="TOPIC", help="of a bag: its images")
+    parser.add_argument(
+        "--labels",
+        type=Path,
+        metavar="FOLDER",
+        help="score these labels instead of a model, such as davis/ of `sam2_ros label --format davis`",
+    )
     parser.add_argument("--prompt", choices=PROMPTS, default="mask", help="prompt that starts objects (default: mask)")
     parser.add_argument("--baseline", choices=BASELINES, help="score this baseline instead of a model")
     parser.add_argument("--max-sequences", type=whole_number, metavar="N", help="score the first N sequences only")
@@ -55,9 +72,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     events.add_argument(
         "--memory-policy", choices=POLICIES, default=TrackerConfig.memory_policy, help="default: %(default)s"
     )
-    events.add_argument("--lost-after", type=_positive, default=1.0, metavar="SECONDS", help="default: 1")
+    events.add_argument("--lost-after", type=positive, default=1.0, metavar="SECONDS", help="default: 1")
     events.add_argument(
-        "--rate", type=_positive, default=10.0, metavar="FPS", help="frames per second of the data set (default: 10)"
+        "--rate", type=positive, default=10.0, metavar="FPS", help="frames per second of the data set (default: 10)"
     )
     parser.add_argument(
         "--precision",
@@ -71,19 +88,21 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate, write and print. Raises ValueError, OSError or CheckpointError for errors that the user can correct."""
-    sequences = read_dataset(args.dataset)[: args.max_sequences]
-    names = [args.baseline] if args.baseline else args.preset
+    if args.labels and args.baseline:
+        raise ValueError("--labels and --baseline are both given, expected one: leave one of them out")
+    sequences = _sequences(args)
+    names = ["labels"] if args.labels else [args.baseline] if args.baseline else args.preset
     folders = {name: args.out / name if len(names) > 1 else args.out for name in names}
     outcomes: list[_Outcome] = []
     for name, folder in folders.items():
         outcomes.append(_evaluate(args, name, sequences, folder))
         if outcomes[-1].interrupt:
             break
-    _print_tables(
+    print_tables(
         {
             outcome.name: [
-                *_rows(summarise(outcome.scores), outcome.rate, outcome.skipped),
-                *_sequence_rows(outcome.results),
+                *summary_rows(summarise(outcome.scores), outcome.rate, outcome.skipped),
+                *sequence_rows(outcome.results),
             ]
             for outcome in outcomes
         }
@@ -93,22 +112,20 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _positive(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"expected a number above 0, not {text!r}")
-    return value
+def _sequences(args: argparse.Namespace) -> list[Sequence]:
+    if args.truth:
+        return [read_recording(args.dataset, args.topic, args.truth)]
+    if args.topic or is_bag(args.dataset):
+        raise ValueError(f"{args.dataset} is a recording whose masks are missing: give --truth FOLDER")
+    return read_dataset(args.dataset)[: args.max_sequences]
 
 
 @dataclass(frozen=True)
 class _Outcome:
-    """The scores of a preset or baseline; with `interrupt`, Ctrl-C or SIGTERM ended it early."""
+    """The scores of a preset, a baseline or labels; with `interrupt`, Ctrl-C or SIGTERM ended it early."""
 
     name: str
-    precision: str | None  # None for a baseline
+    precision: str | None  # None without a model
     results: list[tuple[Sequence, Evaluated]]
     skipped: int
     interrupt: KeyboardInterrupt | None
@@ -119,16 +136,16 @@ class _Outcome:
         return [score for _, result in self.results for score in result.scores]
 
     @property
-    def rate(self) -> float:
-        """Frames per second."""
+    def rate(self) -> float | None:
+        """Frames per second; None of labels."""
         frames = sum(len(sequence.images) for sequence, _ in self.results)
-        return frames / sum(result.seconds for _, result in self.results)
+        seconds = sum(result.seconds for _, result in self.results)
+        return frames / seconds if seconds else None
 
 
 def _evaluate(args: argparse.Namespace, name: str, sequences: list[Sequence], folder: Path) -> _Outcome:
-    """Score a preset or baseline; write scores and pictures into the folder."""
-    method, precision = _method(args, name)
-    lost_after = None if args.baseline else args.lost_after * args.rate
+    """Score a preset, a baseline or labels; write scores and pictures into the folder."""
+    evaluate, precision = _evaluator(args, name)
     folder.mkdir(parents=True, exist_ok=True)
     results: list[tuple[Sequence, Evaluated]] = []
     skipped = 0
@@ -136,7 +153,7 @@ def _evaluate(args: argparse.Namespace, name: str, sequences: list[Sequence], fo
     try:
         for sequence in tqdm(sequences, desc=name, unit="sequence", disable=None):
             try:
-                results.append((sequence, evaluate_sequence(sequence, method, lost_after)))
+                results.append((sequence, evaluate(sequence)))
             except DatasetError as error:
                 skipped += 1
                 print(f"skipped {sequence.name}: {error}", file=sys.stderr)
@@ -153,28 +170,29 @@ def _evaluate(args: argparse.Namespace, name: str, sequences: list[Sequence], fo
     return outcome
 
 
-def _method(args: argparse.Namespace, name: str) -> tuple[Method, str | None]:
-    """The method, and its precision (None for a baseline)."""
+def _evaluator(args: argparse.Namespace, name: str) -> tuple[Callable[[Sequence], Evaluated], str | None]:
+    """What scores a video, and the model's precision (None without a model)."""
+    if args.labels:
+        folder = args.labels / ANNOTATIONS if (args.labels / ANNOTATIONS).is_dir() else args.labels
+        return lambda sequence: evaluate_labels(sequence, folder / sequence.name), None
     if args.baseline:
-        return baseline_method(BASELINES[name]), None
-    model = load_model(args.model, args.checkpoint, args.image_size, choose_device(args.device))
-    precision = choose_precision(args.precision, model.device, model.config.image_size).name
-    config = TrackerConfig(
-        track_state=TrackStateConfig(lost_after=args.lost_after),
-        memory_policy=args.memory_policy,
-        precision=precision,
-        **asdict(chosen_preset(args, name)),
+        baseline = baseline_method(BASELINES[name])
+        return lambda sequence: evaluate_sequence(sequence, baseline), None
+    loaded = model_choice(args, name, args.precision).load()
+    config = replace(
+        loaded.config, track_state=TrackStateConfig(lost_after=args.lost_after), memory_policy=args.memory_policy
     )
-    return model_method(model, args.prompt, config, args.rate), precision
+    method = model_method(loaded.model, args.prompt, config, args.rate)
+    return lambda sequence: evaluate_sequence(sequence, method, args.lost_after * args.rate), config.precision
 
 
 def _write_json(file: Path, args: argparse.Namespace, outcome: _Outcome) -> None:
-    preset = None if args.baseline else {"name": outcome.name, **asdict(chosen_preset(args, outcome.name))}
+    is_model = not (args.labels or args.baseline)
     content = {
-        "method": args.baseline or args.model,
-        "prompt": "mask" if args.baseline else args.prompt,
-        "memory_policy": None if args.baseline else args.memory_policy,
-        "preset": preset,
+        "method": str(args.labels or args.baseline or args.model),
+        "prompt": args.prompt if is_model else "mask" if args.baseline else None,
+        "memory_policy": args.memory_policy if is_model else None,
+        "preset": {"name": outcome.name, **asdict(chosen_preset(args, outcome.name))} if is_model else None,
         "precision": outcome.precision,
         "summary": asdict(summarise(outcome.scores)),
         "frames_per_second": outcome.rate,
@@ -199,51 +217,3 @@ def _each_score(results: list[tuple[Sequence, Evaluated]]) -> Iterator[tuple[Seq
     for sequence, result in results:
         for score in result.scores:
             yield sequence, result, score
-
-
-def _rows(summary: Summary, rate: float, skipped: int) -> list[tuple[str, str]]:
-    return [
-        ("objects", f"{summary.objects}" + (f" ({skipped} sequences skipped)" if skipped else "")),
-        ("J&F", f"{summary.mean:.3f}"),
-        ("J", f"{summary.region:.3f}"),
-        ("F", f"{summary.boundary:.3f}"),
-        ("presence accuracy", f"{summary.presence:.3f}"),
-        ("reacquired after an absence", _share(summary.reacquired)),
-        ("  delay in frames", "-" if summary.delay is None else f"{summary.delay:.1f}"),
-        ("switched to a distractor", _share(summary.mistaken)),
-        *_event_rows("lost", summary.lost_events),
-        *_event_rows("reacquired", summary.reacquired_events),
-        ("frames per second", f"{rate:.1f}"),
-    ]
-
-
-def _sequence_rows(results: list[tuple[Sequence, Evaluated]]) -> list[tuple[str, str]]:
-    """J&F of every sequence, a mean over its objects."""
-    rows = []
-    for sequence, result in results:
-        count = len(result.scores)
-        name = sequence.name if count == 1 else f"{sequence.name}, {count} objects"
-        rows.append((f"J&F of {name}", f"{summarise(list(result.scores)).mean:.3f}"))
-    return rows
-
-
-def _print_tables(tables: dict[str, list[tuple[str, str]]]) -> None:
-    """Print tables with the same rows side by side; several with their names as header."""
-    if len(tables) > 1:
-        print(" " * 30 + "".join(f"{name:>10}" for name in tables))
-    for row in zip(*tables.values()):
-        print(f"{row[0][0]:30}" + "".join(f"{value:>10}" for _, value in row))
-
-
-def _event_rows(name: str, events: EventScore | None) -> list[tuple[str, str]]:
-    if events is None:
-        return []
-    return [
-        (f"{name} events: precision", _share(events.precision)),
-        ("  recall", _share(events.recall)),
-        ("  delay in frames", "-" if events.delay is None else f"{events.delay:.1f}"),
-    ]
-
-
-def _share(value: float | None) -> str:
-    return "-" if value is None else f"{value:.1%}"

@@ -21,11 +21,10 @@ from sam2_ros.recordings.prompt_file import read_prompt_file
 from sam2_ros.recordings.request import Request, check_names
 from sam2_ros.recordings.run_file import SUMMARY
 from sam2_ros.recordings.streams import Frame
-from sam2_ros.recordings.trackers import ModelChoice
 from sam2_ros.text.frame_search import WORD_DETECTIONS
 
 from .interruption import Interruption
-from .options import add_model_options, add_preset_options, chosen_preset, rate, whole_number
+from .options import add_model_options, add_preset_options, model_choice, positive, rate, whole_number
 from .text_options import add_text_options, word_search
 from .track_prompts import frame_number
 
@@ -120,7 +119,14 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="follow objects backwards, too, over the N frames before each prompt, kept in memory (default: 0)",
     )
     add_text_options(parser)
-    fleet = parser.add_argument_group("many recordings")
+    fleet = parser.add_argument_group("many and long recordings")
+    fleet.add_argument(
+        "--split-gaps",
+        type=positive,
+        default=0.0,
+        metavar="SECONDS",
+        help="of bags: objects end where no image comes for so long; each part has a folder, and is a job of its own",
+    )
     fleet.add_argument(
         "--ray",
         metavar="ADDRESS",
@@ -201,7 +207,8 @@ def _request(args: argparse.Namespace) -> Request:
         every=args.every,
         only_changed=args.only == "changed",
         look_back=args.look_back,
-        model=ModelChoice(args.model, args.checkpoint, args.image_size, args.device, chosen_preset(args, args.preset)),
+        split_gaps=args.split_gaps,
+        model=model_choice(args, args.preset),
     )
 
 
@@ -215,7 +222,7 @@ def _corrections(file: Path) -> list[AnnotatedImage]:
 
 def _progress(job: Job) -> Progress:
     def progress(frames: Iterable[Frame], count: int) -> Iterable[Frame]:
-        return tqdm(frames, total=count or None, desc=job.topic or job.origin.name, unit="frame", disable=None)
+        return tqdm(frames, total=count or None, desc=job.origin.name, unit="frame", disable=None)
 
     return progress
 

@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 
 from sam2_ros.model import CONFIGS
+from sam2_ros.tracking.model_choice import ModelChoice
 from sam2_ros.tracking.presets import PRESETS, Preset
 
 
@@ -64,6 +65,13 @@ def chosen_preset(args: argparse.Namespace, name: str) -> Preset:
     return PRESETS[name].changed(args.recent_memories, args.memory_pooling, args.encode_every)
 
 
+def model_choice(args: argparse.Namespace, preset: str, precision: str = "auto") -> ModelChoice:
+    """What the options of `add_model_options` and `add_preset_options` choose."""
+    return ModelChoice(
+        args.model, args.checkpoint, args.image_size, args.device, chosen_preset(args, preset), precision
+    )
+
+
 def _preset(text: str) -> str:
     if text not in PRESETS:
         raise argparse.ArgumentTypeError(f"expected one of {', '.join(PRESETS)}, not {text!r}")
@@ -108,4 +116,15 @@ def rate(text: str) -> float:
         value = math.nan
     if not 0 < value < math.inf:
         raise argparse.ArgumentTypeError(f"expected pictures per second, such as 25, not {text!r}")
+    return value
+
+
+def positive(text: str) -> float:
+    """A number above 0; raises argparse.ArgumentTypeError."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"expected a number above 0, not {text!r}")
     return value

@@ -7,17 +7,14 @@ import asyncio
 import logging
 import signal
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 
 from sam2_ros.media.sources import FOLDER_RATE, Source, open_source
-from sam2_ros.model import load_model
 from sam2_ros.optional import require
 from sam2_ros.panel.playback import Frame
-from sam2_ros.tracking import StreamingTracker, TrackerConfig
-from sam2_ros.tracking.device import choose_device, choose_precision
+from sam2_ros.tracking import StreamingTracker
 
-from .options import add_model_options, add_preset_options, chosen_preset, rate
+from .options import add_model_options, add_preset_options, model_choice, rate
 
 _STAMP_TOLERANCE = 0.1  # seconds
 
@@ -55,15 +52,8 @@ def run(args: argparse.Namespace) -> int:
     require("aiohttp", "the panel", "panel")
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.INFO)
     source = open_source(args.source, args.fps)
-    device = choose_device(args.device)
-    model = load_model(args.model, args.checkpoint, args.image_size, device)
-    config = TrackerConfig(
-        precision=choose_precision("auto", device, model.config.image_size).name,
-        stamp_tolerance=_STAMP_TOLERANCE,
-        catch_up_at_once=False,
-        **asdict(chosen_preset(args, args.preset)),
-    )
-    return asyncio.run(_serve(args, source, StreamingTracker(model, config)))
+    tracker = model_choice(args, args.preset).load().tracker(stamp_tolerance=_STAMP_TOLERANCE, catch_up_at_once=False)
+    return asyncio.run(_serve(args, source, tracker))
 
 
 async def _serve(args: argparse.Namespace, source: Source, tracker: StreamingTracker) -> int:

@@ -174,7 +174,7 @@ def _prompts(args: argparse.Namespace) -> list[Prompt]:
         if arguments:
             raise PromptError(f"--everything beside --{arguments[0][0]}, expected one of them: leave one out")
         return []
-    prompts = [planned.prompt for planned in collect_prompts(arguments)]
+    prompts = list(collect_prompts(arguments).values())
     if not prompts:
         raise PromptError("nothing to segment, expected --everything, --click X,Y or --box X0,Y0,X1,Y1")
     return prompts

@@ -4,31 +4,29 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
-import numpy as np
 from tqdm import tqdm
 
-from sam2_ros.detection.association import DetectionAssociator
 from sam2_ros.media.sources import FOLDER_RATE, Source, open_source
 from sam2_ros.media.table import TrackRow, describe
-from sam2_ros.model import load_model
-from sam2_ros.text.frame_search import WORD_DETECTIONS, FrameSearch
-from sam2_ros.tracking import Event, FrameResult, StreamingTracker, TrackerConfig
-from sam2_ros.tracking.device import choose_device, choose_precision
+from sam2_ros.recordings.problems import Problems
+from sam2_ros.recordings.prompted_tracker import PromptedTracker
+from sam2_ros.recordings.streams import source_frames
+from sam2_ros.text.frame_search import WORD_DETECTIONS
+from sam2_ros.tracking import Event
+from sam2_ros.tracking.config import MAX_OBJECTS
 from sam2_ros.tracking.speed import speed_of
 from sam2_ros.tracking.types import TrackState
 
 from .interruption import Interruption
-from .options import add_model_options, add_preset_options, chosen_preset, rate, utf8_text, whole_number
+from .options import add_model_options, add_preset_options, model_choice, rate, utf8_text, whole_number
 from .text_options import add_text_options, word_search
 from .track_outputs import RunFiles, check_folder
-from .track_prompts import InOrder, PlannedPrompt, box, check_reached, click, frame_number, plan_prompts
+from .track_prompts import InOrder, box, click, frame_number, plan_prompts
 
 _ENDLESS = 2**63  # frames
 _EXPLANATION = """\
@@ -101,82 +99,46 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def run(args: argparse.Namespace) -> int:
     """Track, write and summarise. Raises ValueError, OSError or CheckpointError for errors that the user can correct.
 
-    Returns 0, or 128 plus the number of the signal that ended the run.
+    Returns 0; 1 where a prompt was not used; or 128 plus the number of the signal that ended the run.
     """
     arguments = getattr(args, "prompts", ())
     check_folder(args.out, [Path(args.source), *(value for option, value in arguments if option == "mask")])
     source = _open(args.source, args.fps)
-    prompts = plan_prompts(arguments, source.info.size) if arguments or not args.text else []
     length = min(source.info.frames or _ENDLESS, args.max_frames or _ENDLESS)
-    check_reached(prompts, length)
-    device = choose_device(args.device)
+    prompts = plan_prompts(arguments, source.info.size, length) if arguments or not args.text else []
     words = word_search(args)
-    search = words.load() if words else None
-    model = load_model(args.model, args.checkpoint, args.image_size, device)
-    prompted_objects = max((prompt.object for prompt in prompts), default=0)
-    tracker = StreamingTracker(
-        model,
-        TrackerConfig(
-            max_objects=min(prompted_objects + (args.max_objects if search else 0), 254),
-            history=1,
-            precision=choose_precision("auto", device, model.config.image_size).name,
-            **asdict(chosen_preset(args, args.preset)),
-        ),
-    )
-    prompted = _PromptedTracker(tracker, prompts, search)
+    search = words.open() if words else None
+    loaded = model_choice(args, args.preset).load()
+    max_objects = max((prompt.object for prompt in prompts), default=0) + (args.max_objects if search else 0)
+    problems = Problems()
+    tracked = PromptedTracker(loaded.offline_tracker(min(max_objects, MAX_OBJECTS)), prompts, problems)
+    if search is not None:
+        tracked.use_detections(search, WORD_DETECTIONS)
     latencies: list[float] = []
     with Interruption() as interruption, RunFiles(args.out, source.info.rate) as files:
         total = None if length == _ENDLESS else length
-        for rgb, stamp in tqdm(islice(source.frames, args.max_frames), total=total, unit="frame", disable=None):
-            start = time.perf_counter()
-            result = prompted.step(rgb, stamp)
-            latencies.append(time.perf_counter() - start)
-            files.write(rgb, result)
+        frames = islice(source_frames(source), args.max_frames)
+        for frame, result in tracked.follow(tqdm(frames, total=total, unit="frame", disable=None)):
+            latencies.append(tracked.seconds)
+            files.write(frame.rgb, result)
             if interruption.signal:
                 break
-    print(f"{len(latencies)} frames, {speed_of(latencies)} on {device}")
+    print(f"{len(latencies)} frames, {speed_of(latencies)} on {loaded.model.device}")
     _print_summary(files.rows, files.events)
     print(files)
     if interruption.signal:
         print(f"sam2_ros track: stopped by {interruption.signal.name} after {len(latencies)} frames", file=sys.stderr)
         return 128 + interruption.signal
-    check_reached(prompts, len(latencies))
-    return 0
+    tracked.finish()
+    for line in problems.lines:
+        print(f"warning: {line}", file=sys.stderr)
+    return int(tracked.unused_prompts > 0)
 
 
 def _open(name: str, fps: float | None) -> Source:
     if fps and not Path(name).is_dir():
         raise ValueError(f"--fps is for a folder of pictures, but {name} has its own times: omit --fps")
     return open_source(name, fps or FOLDER_RATE)
-
-
-class _PromptedTracker:
-    """A tracker that applies each planned prompt on its frame, and the boxes of what words find."""
-
-    def __init__(
-        self, tracker: StreamingTracker, prompts: Iterable[PlannedPrompt], search: FrameSearch | None = None
-    ) -> None:
-        self._tracker = tracker
-        self._pending = list(prompts)
-        self._ids: dict[int, int] = {}  # track ids by the object's number on the command line
-        self._search = search
-        self._associator = DetectionAssociator(tracker, WORD_DETECTIONS)
-
-    def step(self, rgb: np.ndarray, stamp: float) -> FrameResult:
-        result = self._tracker.step(rgb, stamp)
-        while self._pending and self._pending[0].frame == result.index:
-            self._apply(self._pending.pop(0))
-        if self._search is not None and (found := self._search.detect(rgb, stamp, result.tracks)) is not None:
-            self._associator.apply(found, result.stamp)
-        latest = self._tracker.latest
-        assert latest is not None  # a frame was tracked
-        return replace(latest, events=result.events + self._tracker.drain_events())
-
-    def _apply(self, planned: PlannedPrompt) -> None:
-        if planned.object in self._ids:
-            self._tracker.refine(self._ids[planned.object], planned.prompt)
-        else:
-            self._ids[planned.object] = self._tracker.add(planned.prompt)
 
 
 def _print_summary(rows: Sequence[TrackRow], events: Sequence[Event]) -> None:

@@ -5,22 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from sam2_ros.media.mask_files import read_mask
+from sam2_ros.recordings.prompts import AtFrame, PlannedPrompt
 from sam2_ros.tracking import Box, Click, Prompt, PromptError
 from sam2_ros.tracking.mask_prompts import cover_warning
 from sam2_ros.tracking.prompts import check_first_prompt, check_prompt
-
-
-@dataclass(frozen=True)
-class PlannedPrompt:
-    """A prompt with its frame and object (1, 2, ...)."""
-
-    object: int
-    frame: int
-    prompt: Prompt
 
 
 class InOrder(argparse.Action):
@@ -33,28 +25,34 @@ class InOrder(argparse.Action):
         namespace.prompts = [*getattr(namespace, "prompts", ()), (self.dest, value)]
 
 
-def plan_prompts(arguments: Sequence[tuple[str, Any]], size: tuple[int, int]) -> list[PlannedPrompt]:
-    """The prompts of all objects, by frame.
+def plan_prompts(arguments: Sequence[tuple[str, Any]], size: tuple[int, int], frames: int) -> list[PlannedPrompt]:
+    """The prompts of all objects, by frame; objects are numbered in the order in which they start.
 
     `arguments` are (name, value) in the order of the command line. Raises PromptError for prompts that cannot be
-    used on frames of `size` (H, W).
+    used on a video of so many frames of `size` (H, W).
     """
     collected = collect_prompts(arguments)
     if not collected:
         raise PromptError(
             "no prompt, expected at least one: give --click X,Y, --box X0,Y0,X1,Y1, --mask PNG or --text WORDS"
         )
-    started: set[int] = set()
+    numbers: dict[int, int] = {}
     planned = []
-    for entry in collected:
-        check = check_prompt if entry.object in started else check_first_prompt
-        started.add(entry.object)
-        planned.append(replace(entry, prompt=_checked(check, entry.prompt, entry.frame, size)))
+    for (frame, object_), prompt in collected.items():
+        check = check_prompt if object_ in numbers else check_first_prompt
+        number = numbers.setdefault(object_, len(numbers) + 1)
+        planned.append(PlannedPrompt(number, AtFrame(frame), _checked(check, prompt, frame, size)))
+    last = max(frame for frame, _ in collected)
+    if last >= frames:
+        raise PromptError(f"a prompt is for frame {last}, but only frames 0 to {frames - 1} are tracked")
     return planned
 
 
-def collect_prompts(arguments: Sequence[tuple[str, Any]]) -> list[PlannedPrompt]:
-    """The prompts of all objects, by frame, unchecked. Raises PromptError for an order that makes no sense."""
+def collect_prompts(arguments: Sequence[tuple[str, Any]]) -> dict[tuple[int, int], Prompt]:
+    """Unchecked prompts by frame and object (1, 2, ...), in this order.
+
+    Raises PromptError for an order of arguments that makes no sense.
+    """
     prompts: dict[tuple[int, int], Prompt] = {}
     number, frame, label = 0, 0, ""
     unused: int | None = None  # frame of the last --at while no prompt follows it
@@ -74,7 +72,7 @@ def collect_prompts(arguments: Sequence[tuple[str, Any]]) -> list[PlannedPrompt]
     if prompts:
         _check_prompted(number, prompts)
         _check_used(unused)
-    return [PlannedPrompt(number, frame, prompts[frame, number]) for frame, number in sorted(prompts)]
+    return dict(sorted(prompts.items()))
 
 
 def _extended(prompt: Prompt, option: str, value: Any) -> Prompt:
@@ -107,13 +105,6 @@ def _check_prompted(number: int, prompts: Iterable[tuple[int, int]]) -> None:
 def _check_used(frame: int | None) -> None:
     if frame is not None:
         raise PromptError(f"--at {frame} has no prompt, expected --click, --box or --mask after it")
-
-
-def check_reached(prompts: Sequence[PlannedPrompt], frames: int) -> None:
-    """Raises PromptError if a prompt is for a frame beyond the last one."""
-    last = max((prompt.frame for prompt in prompts), default=-1)
-    if last >= frames:
-        raise PromptError(f"a prompt is for frame {last}, but only frames 0 to {frames - 1} are tracked")
 
 
 def click(text: str) -> Click:

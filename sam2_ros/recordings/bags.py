@@ -40,7 +40,9 @@ class _Part(Protocol):
     @property
     def connections(self) -> list[Connection]: ...
 
-    def messages(self, connections: list[Connection]) -> Iterator[tuple[Connection, int, bytes]]: ...
+    def messages(
+        self, connections: list[Connection], start: int, stop: int
+    ) -> Iterator[tuple[Connection, int, bytes]]: ...
 
 
 class Bag:
@@ -92,15 +94,17 @@ class Bag:
             raise BagError(f"topic {name} has the type {topic.type}, expected {' or '.join(types)}{hint}")
         return topic
 
-    def messages(self, topic: str, problems: Problems) -> Iterator[tuple[int, Any]]:
-        """The topic's messages with the time at which each was recorded (nanoseconds), in that order.
+    def messages(
+        self, topic: str, problems: Problems, start: int = 0, stop: int = 2**63 - 1
+    ) -> Iterator[tuple[int, Any]]:
+        """The topic's messages with the time at which each was recorded (nanoseconds, from `start` on), in that order.
 
         None in place of a message that is damaged. Raises UnknownTypeError.
         """
         for part in self._parts:
             connections = [connection for connection in part.connections if connection.topic == topic]
             stores = {connection.id: types_of(connection) for connection in connections}
-            raw = part.messages(connections) if connections else iter(())
+            raw = part.messages(connections, start, stop) if connections else iter(())
             while True:
                 try:
                     connection, received, data = next(raw)
@@ -162,10 +166,10 @@ class _CutOffMcap:
             if channel.schema_id in schemas
         ]
 
-    def messages(self, connections: list[Connection]) -> Iterator[tuple[Connection, int, bytes]]:
+    def messages(self, connections: list[Connection], start: int, stop: int) -> Iterator[tuple[Connection, int, bytes]]:
         wanted = {connection.id: connection for connection in connections}
         for record in self._records():
-            if isinstance(record, Message) and record.channel_id in wanted:
+            if isinstance(record, Message) and record.channel_id in wanted and start <= record.log_time < stop:
                 yield wanted[record.channel_id], record.log_time, record.data
 
     def _records(self) -> Iterator[McapRecord]:

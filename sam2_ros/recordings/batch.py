@@ -11,9 +11,9 @@ from pathlib import Path
 
 from sam2_ros.files import error_text
 from sam2_ros.media.pictures import write_whole
+from sam2_ros.tracking.model_choice import LoadedModel
 
 from .job import Job, Progress, label
-from .look_back import MakeTracker
 from .request import Request, jobs_of
 from .run_file import SUMMARY, Run, finished_run
 
@@ -71,11 +71,11 @@ def earlier_outcome(job: Job) -> Outcome | None:
     return Outcome(job.recording, job.topic, job.folder, run, is_earlier=True) if run else None
 
 
-def attempt(job: Job, load: Callable[[], MakeTracker], is_stopped: Callable[[], bool], progress: Progress) -> Outcome:
+def attempt(job: Job, load: Callable[[], LoadedModel], is_stopped: Callable[[], bool], progress: Progress) -> Outcome:
     """Label one camera, unless that is done already. The model is loaded where it is needed."""
     if earlier := earlier_outcome(job):
         return earlier
-    make_tracker = load()
+    make_tracker = load().offline_tracker
     try:
         run = label(job, make_tracker, is_stopped, progress)
     except (ValueError, OSError) as error:

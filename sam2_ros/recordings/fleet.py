@@ -16,11 +16,12 @@ from typing import Any
 import ray
 from ray.exceptions import RayError
 
+from sam2_ros.tracking.model_choice import ModelChoice
+
 from .batch import Outcome, attempt, earlier_outcome, planned
 from .job import Job
 from .request import Request
 from .staging import check_whole, clean, staged
-from .trackers import ModelChoice
 
 RETRIES = 3  # of a job whose worker is lost
 
@@ -144,9 +145,10 @@ def _connected(fleet: Fleet) -> Iterator[None]:
             ray.init("local", num_cpus=fleet.workers or None, include_dashboard=False, log_to_driver=False)
         else:
             ray.init(fleet.address, log_to_driver=False)
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    except (ConnectionError, ValueError, RuntimeError, RayError) as error:
         raise FleetError(
-            f"--ray {fleet.address}: no cluster answers ({error}); start one with `ray start --head`"
+            f"--ray {fleet.address}: no cluster answers ({error}); start one with `ray start --head`, and set "
+            "RAY_AUTH_MODE=token if it asks for a token"
         ) from error
     signal.signal(signal.SIGTERM, handler)  # Ray's ends the process at once
     try:

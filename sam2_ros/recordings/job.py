@@ -11,12 +11,13 @@ from sam2_ros.detection.types import DetectionConfig
 from sam2_ros.tracking import FrameResult
 
 from .bag_access import open_bag
-from .labelling import Labeller
 from .look_back import LookBack, MakeTracker
 from .outputs.common import Origin
 from .outputs.thinning import Thinning
 from .outputs.writer import LabelWriter
+from .parts import Part
 from .problems import Problems
+from .prompted_tracker import PromptedTracker
 from .prompts import PlannedPrompt, RecordedDetections
 from .report import Report
 from .run_file import Run, write_run
@@ -32,6 +33,7 @@ class Job:
 
     recording: Path
     topic: str  # "" of a video or a folder of pictures
+    part: Part
     folder: Path
     origin: Origin
     prompts: Sequence[PlannedPrompt]
@@ -58,14 +60,16 @@ def label(job: Job, make_tracker: MakeTracker, is_stopped: Callable[[], bool], p
     """
     problems, report = Problems(), Report()
     problems.extend(job.problems)
+    for planned in job.prompts:
+        report.expect(planned.object, planned.prompt.label)
     is_readable = True
-    labeller = Labeller(make_tracker(job.max_objects), job.prompts, problems)
+    tracked = PromptedTracker(make_tracker(job.max_objects), job.prompts, problems)
     if job.search is not None:
-        labeller.use_detections(job.search.open(), job.detections)
+        tracked.use_detections(job.search.open(), job.detections)
     look_back = LookBack(job.look_back, make_tracker, report.note_agreement)
     write_run(job.folder, job.run)
     with ExitStack() as opened:
-        stream = _open(job, labeller, opened, problems)
+        stream = _open(job, tracked, opened, problems)
         thinning = Thinning(job.every, job.only_changed)
         writer = opened.enter_context(LabelWriter(job.folder, job.formats, job.origin, thinning, problems))
 
@@ -76,38 +80,39 @@ def label(job: Job, make_tracker: MakeTracker, is_stopped: Callable[[], bool], p
 
         try:
             try:
-                for frame in progress(stream.frames, stream.count):
-                    result = labeller.step(frame)
-                    write(look_back.push(frame, result, labeller.prompted))
+                for frame, result in tracked.follow(progress(stream.frames, stream.count)):
+                    write(look_back.push(frame, result, tracked.prompted))
                     if is_stopped():
                         break
-                else:
-                    labeller.finish()
             except ValueError as error:  # a picture or message that ends the stream
                 is_readable = False
                 problems.add("end", f"labelling ends after {report.frames} frames: {error}")
-                labeller.finish()
+            if not is_stopped():
+                tracked.finish()
             write(look_back.flush())
         finally:
             report.write(job.folder)
+    for phrase in job.search.words if job.search and not is_stopped() else ():
+        if phrase not in report.labels:
+            problems.add(f"words {phrase}", f'"{phrase}" was not found')
     run = replace(
         job.run,
         is_finished=not is_stopped(),
         frames=report.frames,
         objects=report.lines,
         problems=problems.lines,
-        is_partial=not is_readable or labeller.unused_prompts > 0,
+        is_partial=not is_readable or tracked.unused_prompts > 0,
     )
     write_run(job.folder, run)
     return run
 
 
-def _open(job: Job, labeller: Labeller, opened: ExitStack, problems: Problems) -> Stream:
+def _open(job: Job, tracked: PromptedTracker, opened: ExitStack, problems: Problems) -> Stream:
     if not job.topic:
         return media_stream(job.recording, job.rate, problems)
     bag = opened.enter_context(open_bag(job.recording))
     problems.extend(bag.problems)
     if job.detections_topic:
         apart = opened.enter_context(open_bag(job.recording))  # a bag reads one topic at a time
-        labeller.use_detections(RecordedDetections(apart, job.detections_topic, problems), job.detections)
-    return bag_stream(bag, job.topic, problems)
+        tracked.use_detections(RecordedDetections(apart, job.detections_topic, problems, job.part), job.detections)
+    return bag_stream(bag, job.topic, problems, job.part)

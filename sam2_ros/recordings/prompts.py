@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import dropwhile, takewhile
 from typing import TYPE_CHECKING, Protocol
 
 from sam2_ros.detection.messages import read_boxes
@@ -11,8 +12,10 @@ from sam2_ros.detection.types import Detection
 from sam2_ros.media.ros_prompts import prompt_of
 from sam2_ros.tracking.types import FrameResult, Prompt, PromptError
 
+from .parts import WHOLE, Part
 from .problems import Problems
-from .streams import Frame, seconds_text, stamp_of
+from .stamps import seconds_text, stamp_of
+from .streams import Frame
 
 if TYPE_CHECKING:
     from .bags import Bag
@@ -32,6 +35,10 @@ class AtFrame:
         """Whether it is this frame."""
         return frame.index == self.index
 
+    def belongs_to(self, part: Part) -> bool:
+        """Whether this part has the frame, or would have it."""
+        return part.start.index <= self.index < part.end.index
+
     def __str__(self) -> str:
         return f"frame {self.index}"
 
@@ -47,6 +54,10 @@ class AtStamp:
         """Whether it is this frame."""
         return abs(frame.stamp - self.stamp) <= self.tolerance
 
+    def belongs_to(self, part: Part) -> bool:
+        """Whether this part has the frame, or would have it."""
+        return part.start.stamp <= self.stamp + self.tolerance < part.end.stamp
+
     def __str__(self) -> str:
         return f"the image stamped {seconds_text(self.stamp)} s"
 
@@ -60,6 +71,10 @@ class NewestAt:
     def matches(self, frame: Frame) -> bool:
         """Whether it is this frame."""
         return frame.received <= self.received < frame.next_received
+
+    def belongs_to(self, part: Part) -> bool:
+        """Whether this part has the frame, or would have it."""
+        return part.start.received <= self.received < part.end.received
 
     def __str__(self) -> str:
         return f"the newest image at {seconds_text(self.received)} s"
@@ -109,15 +124,20 @@ class Detections(Protocol):
 
 
 class RecordedDetections:
-    """The arrays on a topic of vision_msgs/Detection2DArray, for one image after the other."""
+    """The arrays on a topic of vision_msgs/Detection2DArray, for one image after the other.
 
-    def __init__(self, bag: Bag, topic: str, problems: Problems) -> None:
+    They are read from the beginning, also for a later part: nobody knows how late a detector is.
+    """
+
+    def __init__(self, bag: Bag, topic: str, problems: Problems, part: Part = WHOLE) -> None:
         """Raises BagError."""
         bag.topic(topic, (DETECTIONS_TYPE,))
         self._topic = topic
         self._problems = problems
         messages = (message for _, message in bag.messages(topic, problems) if message is not None)
-        self._messages = ((stamp_of(message), message) for message in messages)
+        stamped = ((stamp_of(message), message) for message in messages)
+        since = dropwhile(lambda entry: entry[0] < part.start.stamp, stamped)
+        self._messages = takewhile(lambda entry: entry[0] < part.end.stamp, since)
         self._next = next(self._messages, None)
 
     def on(self, frame: Frame, result: FrameResult) -> Iterator[Sequence[Detection]]:

@@ -22,7 +22,7 @@ class QualityStrip:
         self._counts = np.zeros(_COLUMNS, int)
 
     def add(self, frame: int, value: float) -> None:
-        """The value on a frame; frames without one leave no trace."""
+        """The value on a frame, numbered from 0; frames without one leave no trace."""
         while frame >= _COLUMNS * self.frames_per_column:
             self._merge()
         column = frame // self.frames_per_column
@@ -45,14 +45,14 @@ class QualityStrip:
             values[: len(merged)] = merged
 
 
-def draw_strips(strips: Mapping[str, QualityStrip], frames: int) -> bytes:
-    """A PNG with a row for each name over the first so many frames: green where the value is 1, red where it is 0."""
+def draw_strips(strips: Mapping[str, QualityStrip], first: int, end: int) -> bytes:
+    """A PNG with a row for each name over the frames from `first` to before `end`: green is 1, red is 0."""
     height = min(1.4 + 0.3 * len(strips), _MAX_INCHES)
     figure = Figure(figsize=(10, height), layout="constrained")
     axes = figure.subplots()
-    if strips:
-        extent = (0, frames, len(strips) - 0.5, -0.5)
-        values = np.array([strip.means(frames) for strip in strips.values()])
+    if strips and end > first:
+        extent = (first, end, len(strips) - 0.5, -0.5)
+        values = np.array([strip.means(end - first) for strip in strips.values()])
         image = axes.imshow(
             values, cmap="RdYlGn", vmin=0, vmax=1, aspect="auto", interpolation="nearest", extent=extent
         )

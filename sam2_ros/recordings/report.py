@@ -46,12 +46,18 @@ class Report:
 
     def __init__(self) -> None:
         self._objects: dict[int, _Object] = {}
+        self._first_frame: int | None = None
         self._last_frame = -1
         self.frames = 0
+
+    def expect(self, number: int, label: str) -> None:
+        """An object that is asked for: it has a row, also if it is never found."""
+        self._objects.setdefault(number, _Object(label, first_frame=0))
 
     def add(self, result: FrameResult) -> None:
         """The next frame."""
         self.frames += 1
+        self._first_frame = result.index if self._first_frame is None else self._first_frame
         self._last_frame = result.index
         for track in result.tracks:
             self._add_track(track, result.index)
@@ -70,11 +76,17 @@ class Report:
 
     @property
     def lines(self) -> list[str]:
-        """One line for each object."""
+        """One line for each object that was found."""
         return [
             f"object {number} {entry.label}".rstrip() + f": visible on {entry.visible} of {entry.frames} frames"
             for number, entry in sorted(self._objects.items())
+            if entry.frames
         ]
+
+    @property
+    def labels(self) -> set[str]:
+        """Of the objects that were found."""
+        return {entry.label for entry in self._objects.values() if entry.frames}
 
     def write(self, folder: Path) -> None:
         """Raises OSError that names the file."""
@@ -89,15 +101,15 @@ class Report:
             agreement = f"{entry.agreement / entry.agreements:.4f}" if entry.agreements else ""
             writer.writerow(
                 (
-                    *(number, entry.label, entry.first_frame, entry.last_frame, entry.frames, entry.visible),
-                    *(f"{value:.4f}" for value in (entry.presence / entry.frames, iou, lowest)),
+                    *(number, entry.label, *_extent(entry), entry.frames, entry.visible),
+                    *(f"{value:.4f}" for value in (entry.presence / max(entry.frames, 1), iou, lowest)),
                     agreement,
                     " ".join(map(str, frames)),
                 )
             )
         write_whole(folder / TABLE, text.getvalue().encode())
         strips = {f"{number} {entry.label}": entry.strip for number, entry in sorted(self._objects.items())}
-        write_whole(folder / PICTURE, draw_strips(strips, self._last_frame + 1))
+        write_whole(folder / PICTURE, draw_strips(strips, self._first_frame or 0, self._last_frame + 1))
 
     def _add_track(self, track: Track, frame: int) -> None:
         entry = self._objects.setdefault(track.id, _Object(track.label, frame))
@@ -107,7 +119,7 @@ class Report:
         entry.last_frame = frame
         entry.frames += 1
         entry.presence += track.presence
-        entry.strip.add(frame, track.predicted_iou if track.area else 0.0)
+        entry.strip.add(frame - (self._first_frame or 0), track.predicted_iou if track.area else 0.0)
         if track.area:
             entry.visible += 1
             entry.predicted_iou += track.predicted_iou
@@ -120,6 +132,11 @@ class Report:
         is_change = event.kind in (EventKind.OCCLUDED, EventKind.REACQUIRED)
         if entry and is_change and len(entry.changes) < _LOOK_AT:
             entry.changes.append(frame)
+
+
+def _extent(entry: _Object) -> tuple[int | str, int | str]:
+    """First and last frame, empty of an object that was never found."""
+    return (entry.first_frame, entry.last_frame) if entry.frames else ("", "")
 
 
 def _doubtful(entry: _Object) -> list[tuple[float, int]]:

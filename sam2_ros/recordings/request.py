@@ -9,18 +9,21 @@ from pathlib import Path
 from sam2_ros import __version__
 from sam2_ros.detection.types import DetectionConfig
 from sam2_ros.media.sources import FOLDER_RATE, is_bag
+from sam2_ros.tracking.mask_prompts import cover_warning
+from sam2_ros.tracking.model_choice import ModelChoice
 
 from .bag_access import open_bag
 from .corrections.label_studio import AnnotatedImage
 from .corrections.prompts import corrections_of, images_of
 from .job import Job
 from .outputs.common import Origin
+from .parts import WHOLE, Part, parts_of
 from .problems import Problems
 from .prompt_file import PromptedObject, prompts_for
 from .prompts import DETECTIONS_TYPE, PROMPT_TYPE, PlannedPrompt, recorded_prompts
 from .run_file import Run, check_apart, digest_of, identity_of, read_run
+from .stamps import NANOSECONDS
 from .streams import IMAGE_TYPES
-from .trackers import ModelChoice
 from .word_search import WordSearch
 
 
@@ -48,11 +51,12 @@ class Request:
     every: int
     only_changed: bool
     look_back: int
+    split_gaps: float  # seconds; 0: never
     model: ModelChoice
 
 
 def jobs_of(request: Request, recording: Path) -> list[Job]:
-    """One for each camera, after a check of all that can be checked before. Raises ValueError, OSError."""
+    """One for each part of each camera, after a check of all that can be checked before. Raises ValueError, OSError."""
     _check(request, recording)
     objects = _objects_of(request, recording)
     topics = request.topics or [""]
@@ -61,10 +65,12 @@ def jobs_of(request: Request, recording: Path) -> list[Job]:
         problems = Problems()
         prompts = [*prompts_for(objects, topic, topics), *_recorded(request, recording, index, problems)]
         prompts += corrections_of(images_of(request.corrections or (), recording.name, topic), problems)
-        folder = _folder(request, recording, topic)
-        check_apart(folder, [recording, *request.inputs])
-        read_run(folder)
-        jobs.append(_job(request, recording, index, folder, prompts, problems))
+        parts = _parts(request, recording, topic)
+        for number, part in enumerate(parts, start=1):
+            name = f"part_{number}" if len(parts) > 1 else ""
+            its_own = [planned for planned in prompts if planned.moment.belongs_to(part)]
+            jobs.append(_job(request, recording, index, part, name, its_own, problems))
+            problems = Problems()  # once
     known = request.corrections
     if known is not None and not any(images_of(known, recording.name, topic) for topic in topics):
         listed = ", ".join(filter(None, topics))
@@ -89,6 +95,8 @@ def _check(request: Request, recording: Path) -> None:
         _check_topics(request, recording)
     elif topics or request.prompts_topics or request.detections_topics:
         raise RequestError(f"{recording} is no ROS 2 bag, topics are for bags: leave them out")
+    elif request.split_gaps:
+        raise RequestError(f"{recording} is no ROS 2 bag, gaps are those of bags: leave --split-gaps out")
     if request.fps is not None and (is_bag(recording) or not recording.is_dir()):
         raise RequestError(f"--fps is for a folder of pictures, {recording} has its own times: leave --fps out")
     for option, given in (("--prompts-topic", request.prompts_topics), ("--detections", request.detections_topics)):
@@ -126,21 +134,38 @@ def _recorded(request: Request, recording: Path, index: int, problems: Problems)
         return recorded_prompts(bag, request.prompts_topics[index], problems)
 
 
+def _parts(request: Request, recording: Path, topic: str) -> list[Part]:
+    if not request.split_gaps:
+        return [WHOLE]
+    with open_bag(recording) as bag:
+        return parts_of(bag, topic, round(request.split_gaps * NANOSECONDS))
+
+
 def _job(
     request: Request,
     recording: Path,
     index: int,
-    folder: Path,
+    part: Part,
+    part_name: str,
     prompts: Sequence[PlannedPrompt],
     problems: Problems,
 ) -> Job:
     topic = request.topics[index] if request.topics else ""
     detected = request.detections_topics[index] if request.detections_topics else ""
+    folder = _folder(request, recording, topic) / part_name
+    check_apart(folder, [recording, *request.inputs])
+    read_run(folder)
+    for planned in prompts:
+        if warning := cover_warning(planned.prompt.mask):
+            problems.add("cover", f"object {planned.object}, {planned.moment}: {warning}")
+    if not (prompts or detected or request.search):
+        problems.add("no prompt", f"{part_name or topic or recording.name} has no prompt: nothing is labelled in it")
     config, model = request.detections, request.model
     settings = {
         "sam2_ros": __version__,
         "recording": [str(recording.resolve()), identity_of(recording)],
         "topic": topic,
+        "part": [part.start.index, part.end.index],
         "prompts": digest_of(prompts),
         "detections": [detected, list(config.classes), config.min_score, request.max_detected] if detected else [],
         "text": [asdict(request.search), request.max_detected] if request.search else [],
@@ -157,8 +182,9 @@ def _job(
     return Job(
         recording=recording,
         topic=topic,
+        part=part,
         folder=folder,
-        origin=Origin(recording.name, topic, served_as),
+        origin=Origin(recording.name, topic, served_as, part_name),
         prompts=prompts,
         problems=problems,
         detections_topic=detected,

@@ -6,23 +6,24 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sam2_ros.media.ros_encodings import ImageError
 from sam2_ros.media.ros_images import ImageConverter
-from sam2_ros.media.sources import open_source
+from sam2_ros.media.sources import Source, open_source
 from sam2_ros.media.stamps import steady_stamps
 
+from .parts import WHOLE, Part
 from .problems import Problems
+from .stamps import NANOSECONDS, seconds_text, stamp_of
 
 if TYPE_CHECKING:
     from .bags import Bag
 
 IMAGE_TYPES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
 
-_NANOSECONDS = 1_000_000_000
 _PERIOD = 1 / 30  # seconds between images of which the stamps say nothing
 _END = 2**63
 
@@ -48,32 +49,29 @@ class Stream:
     count: int  # of messages or pictures, 0 if unknown
 
 
-def bag_stream(bag: Bag, topic: str, problems: Problems) -> Stream:
+def bag_stream(bag: Bag, topic: str, problems: Problems, part: Part = WHOLE) -> Stream:
     """The images of a topic. Those that cannot be read are left out, which is a problem. Raises BagError."""
-    count = bag.topic(topic, IMAGE_TYPES).count
-    return Stream(_timed(_bag_frames(bag, topic, problems), problems), count)
+    count = min(bag.topic(topic, IMAGE_TYPES).count, part.end.index) - part.start.index
+    return Stream(_timed(_bag_frames(bag, topic, problems, part), problems), count)
 
 
 def media_stream(path: Path, rate: float, problems: Problems) -> Stream:
     """A video, or a folder of pictures at `rate` per second. Raises SourceError, VideoError or PictureError."""
     source = open_source(str(path), rate)
-    frames = (
-        Frame(index, rgb, round(seconds * _NANOSECONDS), round(seconds * _NANOSECONDS))
-        for index, (rgb, seconds) in enumerate(source.frames)
-    )
-    return Stream(_timed(frames, problems), source.info.frames)
+    return Stream(_timed(source_frames(source), problems), source.info.frames)
 
 
-def stamp_of(message: Any) -> int:
-    """The stamp of a message's header (nanoseconds)."""
-    stamp = message.header.stamp
-    nanoseconds: int = stamp.sec * _NANOSECONDS + stamp.nanosec
-    return nanoseconds
+def source_frames(source: Source) -> Iterator[Frame]:
+    """The frames of a video, a folder of pictures or a webcam, as soon as each is there."""
+    for index, (rgb, seconds) in enumerate(source.frames):
+        stamp = round(seconds * NANOSECONDS)
+        yield Frame(index, rgb, stamp, stamp, seconds=seconds)
 
 
-def _bag_frames(bag: Bag, topic: str, problems: Problems) -> Iterator[Frame]:
+def _bag_frames(bag: Bag, topic: str, problems: Problems, part: Part) -> Iterator[Frame]:
     converter = ImageConverter(warn=lambda text: problems.add("bit depth", text))
-    for index, (received, message) in enumerate(bag.messages(topic, problems)):
+    messages = bag.messages(topic, problems, part.start.received, part.end.received)
+    for index, (received, message) in enumerate(messages, start=part.start.index):
         if message is None:  # which the bag has reported
             continue
         try:
@@ -120,7 +118,7 @@ def _with_seconds(frames: Iterable[Frame]) -> Iterator[tuple[Frame, float]]:
     start: int | None = None
     for frame in frames:
         start = frame.stamp if start is None else start
-        yield frame, (frame.stamp - start) / _NANOSECONDS
+        yield frame, (frame.stamp - start) / NANOSECONDS
 
 
 def _check(frame: Frame, previous: Frame | None, problems: Problems) -> None:
@@ -139,8 +137,3 @@ def _check(frame: Frame, previous: Frame | None, problems: Problems) -> None:
             f"the images' size changes at image {frame.index} from {old_width}x{old_height} to {width}x{height}; "
             "tracking continues as if the view were the same",
         )
-
-
-def seconds_text(stamp: int) -> str:
-    """Nanoseconds as seconds, all digits of them."""
-    return f"{stamp // _NANOSECONDS}.{stamp % _NANOSECONDS:09d}"

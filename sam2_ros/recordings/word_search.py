@@ -27,14 +27,11 @@ class WordSearch:
     rate: float  # frames per second of the recording
     device: str
 
-    def load(self) -> FrameSearch:
+    def open(self) -> SearchedDetections:
         """Raises ValueError where the model cannot be loaded, or cannot read the words."""
         detector = _detector(self.model, self.device)
-        return FrameSearch(detector, self.words, DetectorConfig(threshold=self.threshold), SearchRates(rate=self.rate))
-
-    def open(self) -> SearchedDetections:
-        """`load`, as detections of a recording."""
-        return SearchedDetections(self.load())
+        config = DetectorConfig(threshold=self.threshold)
+        return SearchedDetections(FrameSearch(detector, self.words, config, SearchRates(rate=self.rate)))
 
 
 @lru_cache(maxsize=1)  # for the recordings and cameras of one call

@@ -10,7 +10,7 @@ from .device import PRECISIONS
 from .memory_policy import POLICIES, MemoryPolicy
 from .track_state import TrackStateConfig
 
-_MAX_OBJECTS = 254  # values 1..254 of the label image
+MAX_OBJECTS = 254  # values 1..254 of the label image
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,8 @@ class TrackerConfig:
 
     def __post_init__(self) -> None:
         check_types(self)
-        if not 1 <= self.max_objects <= _MAX_OBJECTS:
-            raise ValueError(f"max_objects is {self.max_objects}, expected 1..{_MAX_OBJECTS}")
+        if not 1 <= self.max_objects <= MAX_OBJECTS:
+            raise ValueError(f"max_objects is {self.max_objects}, expected 1..{MAX_OBJECTS}")
         if self.max_prompted < 1 or self.history < 1:
             raise ValueError(f"max_prompted {self.max_prompted}, history {self.history}: expected at least 1")
         if self.stamp_tolerance < 0:

@@ -51,7 +51,7 @@ class Sequence:
     def labels(self) -> np.ndarray:
         """(T, H, W) uint8 of the annotated frames. Raises DatasetError for sizes that do not fit and for no object."""
         labels = [read_labels(file) for file in self.annotations]
-        frame = read_picture(self.images[0])
+        frame = next(self.frames())
         for file, label in zip(self.annotations, labels):
             if label.shape != frame.shape[:2]:
                 raise DatasetError(f"{file} is {_size_of(label)}, its frames are {_size_of(frame)}")

@@ -11,7 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from sam2_ros.training.davis import DatasetError, Sequence
+from sam2_ros.training.davis import DatasetError, Sequence, read_labels, without_void
 
 from ..model import Sam2
 from ..tracking import Box, Click, EventKind, Prompt, StreamingTracker, TrackerConfig
@@ -26,7 +26,7 @@ _SHOWN = 6  # frames of a picture
 
 @dataclass(frozen=True)
 class Evaluated:
-    """The scores of a sequence, its predicted masks, and how long tracking took."""
+    """The scores of a sequence, its predicted masks, and how long tracking took: 0 for labels."""
 
     scores: tuple[ObjectScore, ...]
     found: dict[int, np.ndarray]  # (T, H, W) bool by object, from its first frame on
@@ -92,11 +92,7 @@ def evaluate_sequence(sequence: Sequence, method: Method, lost_after: float | No
     With `lost_after`, frames after which an absent object counts as lost, events are scored too if every frame is
     annotated. Raises DatasetError for an unusable sequence.
     """
-    labels = sequence.labels()
-    if len(labels) < _MIN_ANNOTATED:
-        raise DatasetError(
-            f"{len(labels)} of its {len(sequence.images)} frames are annotated; expected at least {_MIN_ANNOTATED}"
-        )
+    labels = _annotated(sequence)
     numbers = [int(number) for number in np.unique(labels[0]) if number]
     masks = {number: labels[0] == number for number in numbers}
     annotated = {file.stem: i for i, file in enumerate(sequence.annotations)}
@@ -121,6 +117,41 @@ def evaluate_sequence(sequence: Sequence, method: Method, lost_after: float | No
             _with_events(score, events, found[score.object], labels == score.object, lost_after) for score in scores
         ]
     return Evaluated(tuple(scores), found, seconds)
+
+
+def evaluate_labels(sequence: Sequence, folder: Path) -> Evaluated:
+    """Score label PNGs with the names of the annotated frames; a frame without one shows no object.
+
+    Each object counts from the first frame on which it is annotated, if at least three frames follow. Raises
+    DatasetError for an unusable sequence, and where labels are missing or of another size.
+    """
+    true = _annotated(sequence)
+    if not folder.is_dir():
+        raise DatasetError(f"{folder} does not exist; expected its labels, as `sam2_ros label --format davis` writes")
+    files = [folder / f"{file.stem}.png" for file in sequence.annotations]
+    empty = np.zeros(true.shape[1:], np.uint8)
+    labels = [read_labels(file) if file.exists() else empty for file in files]
+    for file, label in zip(files, labels):
+        if label.shape != empty.shape:
+            raise DatasetError(f"{file} is {label.shape[::-1]} pixels (W, H), the annotation {empty.shape[::-1]}")
+    stacked = without_void(np.stack(labels))
+    scores, found = [], {}
+    for number in (int(number) for number in np.unique(true) if number):
+        masks, found[number] = true == number, stacked == number
+        first = int(masks.any(axis=(1, 2)).argmax())
+        if len(true) - first >= _MIN_ANNOTATED:
+            scores.append(score_object(sequence.name, number, found[number][first:], masks[first:]))
+    return Evaluated(tuple(scores), found, seconds=0.0)
+
+
+def _annotated(sequence: Sequence) -> np.ndarray:
+    """(T, H, W) uint8: labels of the annotated frames. Raises DatasetError for too few."""
+    labels = sequence.labels()
+    if len(labels) < _MIN_ANNOTATED:
+        raise DatasetError(
+            f"{len(labels)} of its {len(sequence.images)} frames are annotated; expected at least {_MIN_ANNOTATED}"
+        )
+    return labels
 
 
 def _with_events(

@@ -23,7 +23,19 @@ from sam2_ros.media.video import VideoWriter
 from sam2_ros.model import save_weights, seeded_model
 from sam2_ros.training.davis import read_dataset
 
-from ..recordings.recorded import COMPRESSED, PERIOD, START, Entry, detections, images, prompt, write_recording
+from ..recordings.recorded import (
+    COMPRESSED,
+    PERIOD,
+    SECOND,
+    START,
+    Entry,
+    after_gap,
+    detections,
+    header,
+    images,
+    prompt,
+    write_recording,
+)
 
 SIZE, COUNT = (48, 64), 6
 PROMPTS = "objects: [{label: ball, prompts: [{frame: 0, clicks: [[30, 20]]}]}]"
@@ -272,6 +284,73 @@ def test_an_interrupted_run_completes_its_files_and_is_repeated_later(
     assert len(COCO(out / "coco.json").getImgIds()) == 60
 
 
+# ---- in parts
+
+
+def write_with_gap(folder: Path, count: int = 12) -> Path:
+    """A gap before the seventh image."""
+    return write_recording(folder, *after_gap(images(pictures(count)), 6, 60 * SECOND))
+
+
+def found_in(folder: Path) -> list[dict[str, object]]:
+    """COCO's annotations, without numbers that count from the first one of the file."""
+    annotations = json.loads((folder / "coco.json").read_text())["annotations"]
+    return [{name: value for name, value in found.items() if name != "id"} for found in annotations]
+
+
+SPLIT = ("--topic", "/camera", "--format", "coco,mcap,davis", "--split-gaps", "5")
+
+
+def test_parts_have_the_labels_of_the_whole_up_to_a_gap_and_of_a_recording_that_begins_after_it(
+    label: Callable[..., int], tmp_path: Path
+) -> None:
+    clicks = "{frame: 0, clicks: [[30, 20]]}, {frame: 7, clicks: [[37, 20]]}"
+    (tmp_path / "prompts.yaml").write_text(f"objects: [{{label: ball, prompts: [{clicks}]}}]")
+    assert label(write_with_gap(tmp_path / "drive"), *SPLIT) == 0
+    first, second = (found_in(tmp_path / "out" / f"part_{number}") for number in (1, 2))
+    assert {found["track_id"] for found in (*first, *second)} == {1}
+    davis = tmp_path / "out" / "part_2" / "davis" / "Annotations" / "drive_camera_part_2"
+    assert sorted(path.name for path in davis.iterdir()) == [f"{number:06d}.png" for number in range(7, 12)]
+    shutil.rmtree(tmp_path / "out")
+
+    assert label(tmp_path / "drive", *SPLIT[:-2]) == 0
+    whole = found_in(tmp_path / "out")
+    assert [found for found in whole if found["image_id"] < 6] == first != []  # type: ignore[operator]
+    assert [found for found in whole if found["image_id"] >= 6] != second  # type: ignore[operator]
+
+    (tmp_path / "prompts.yaml").write_text("objects: [{label: ball, prompts: [{frame: 1, clicks: [[37, 20]]}]}]")
+    rest = write_recording(tmp_path / "rest", *images(pictures(12))[6:])
+    assert label(rest, *SPLIT) == 0
+    alone = [{**found, "image_id": found["image_id"] + 6} for found in found_in(tmp_path / "out")]  # type: ignore[operator]
+    assert alone == second != []
+
+
+def test_a_part_that_is_complete_is_kept_and_another_one_labelled_again(
+    label: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recording = write_with_gap(tmp_path / "drive")
+    assert label(recording, *SPLIT) == 0
+    errors = capsys.readouterr().err
+    assert errors.count("warning: part_2 has no prompt: nothing is labelled in it") == 1
+    before = contents(tmp_path / "out")
+    (tmp_path / "out" / "part_2" / "label.json").unlink()
+    shutil.rmtree(tmp_path / "out" / "part_2")
+    assert label(recording, *SPLIT) == 0
+    assert capsys.readouterr().out.count("complete already") == 1
+    assert contents(tmp_path / "out") == before
+
+
+def test_a_recording_without_such_a_gap_is_not_split(label: Callable[..., int], tmp_path: Path) -> None:
+    assert label(write_with_gap(tmp_path / "drive"), *SPLIT[:-1], "61") == 0
+    assert (tmp_path / "out" / "tracks.mcap").is_file()
+
+
+def test_a_video_is_not_split(complaint: Callable[..., str], tmp_path: Path) -> None:
+    with VideoWriter(tmp_path / "video.mp4", 10.0) as video:
+        video.write(pictures()[0])
+    assert "gaps are those of bags: leave --split-gaps out" in complaint(tmp_path / "video.mp4", "--split-gaps", "5")
+
+
 # ---- bad input
 
 
@@ -309,6 +388,40 @@ def test_a_prompt_for_a_frame_that_does_not_exist_fails_but_the_others_are_label
     assert label(bag(), "--topic", "/left", "--format", "coco") == 1
     assert "object 2 for frame 100 is not used: there is no such image" in capsys.readouterr().err
     assert len(COCO(tmp_path / "out" / "coco.json").getImgIds()) == COUNT
+    _, cup = csv.DictReader((tmp_path / "out" / "report.csv").open())
+    assert (cup["object"], cup["label"], cup["frames"]) == ("2", "cup", "0")
+
+
+def test_images_that_change_their_size_or_cannot_be_read_and_stamps_that_go_back_are_warnings(
+    label: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frames = [frame if i < 8 else cv2.resize(frame, None, fx=1.5, fy=1.5) for i, frame in enumerate(pictures(12))]
+    entries = images(frames, "/left", COMPRESSED)
+    entries[3].message.data = entries[3].message.data[:20]
+    for i in range(6, 12):
+        entries[i].message.header.stamp = header(START + (i - 6) * PERIOD).stamp
+    recording = write_recording(tmp_path / "drive", *entries)
+    assert label(recording, "--topic", "/left", "--format", "mcap,coco,yolo,davis,label-studio") == 0
+    errors = capsys.readouterr().err
+    for problem in ("/left: image 3 is left out", "the stamp of image 6", "the images' size changes at image 8"):
+        assert f"warning: {problem}" in errors
+    coco = COCO(tmp_path / "out" / "coco.json")
+    assert coco.getImgIds() == [0, 1, 2, *range(4, 12)]
+    assert {(found["height"], found["width"]) for found in coco.loadImgs(range(8, 12))} == {(72, 96)}
+    (row,) = csv.DictReader((tmp_path / "out" / "report.csv").open())
+    assert row["frames"] == "11"
+
+
+def test_a_prompted_object_that_is_never_seen_is_in_the_report(
+    arguments: list[str], bag: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    blind = tmp_path / "blind.safetensors"
+    save_weights(seeded_model("nano", seed=1, occlusion_bias=-50.0), blind, torch.float32)
+    arguments[arguments.index("--checkpoint") + 1] = str(blind)
+    assert main(["label", str(bag()), "--topic", "/left", *arguments]) == 0
+    assert f"object 1 ball: visible on 0 of {COUNT} frames" in capsys.readouterr().out
+    (row,) = csv.DictReader((tmp_path / "out" / "report.csv").open())
+    assert (row["frames"], row["visible"]) == (str(COUNT), "0")
 
 
 @pytest.mark.parametrize(

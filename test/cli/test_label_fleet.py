@@ -1,11 +1,9 @@
 """`sam2_ros label` on many recordings, in one process and by the workers of a Ray cluster."""
 
 import csv
-import os
+import shutil
 import signal
-import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,13 +11,13 @@ import pytest
 
 from sam2_ros.cli import main
 
-from ..recordings.recorded import images, write_recording
+from ..recordings.recorded import SECOND, after_gap, images, write_recording
+from .ray_cluster import Accident, running_cluster
 from .test_label import contents, pictures, weights  # noqa: F401, a fixture
 
 DRIVES = ("first", "second", "third")
 FORMATS = "mcap,coco,yolo,davis,label-studio"
 Options = Callable[..., list[str]]
-RAY = ("--ray", "local", "--workers", "2")
 
 
 @pytest.fixture
@@ -31,7 +29,9 @@ def recordings(tmp_path: Path) -> list[Path]:
 def options(weights: Path, tmp_path: Path) -> Options:  # noqa: F811
     """Arguments that label into a folder of `tmp_path`."""
     objects = ", ".join(
-        f"{{recording: {name}, label: ball, prompts: [{{frame: 0, clicks: [[30, 20]]}}]}}" for name in DRIVES
+        f"{{recording: {name}, label: ball, prompts: [{{frame: 0, clicks: [[30, 20]]}}, "
+        "{frame: 7, clicks: [[37, 20]]}]}"
+        for name in DRIVES
     )
     (tmp_path / "prompts.yaml").write_text(f"objects: [{objects}]")
 
@@ -50,36 +50,6 @@ def rows(folder: Path) -> dict[str, dict[str, str]]:
 
 def label_contents(folder: Path) -> dict[str, bytes]:
     return {name: data for name, data in contents(folder / "labels").items() if name != "label_summary.csv"}
-
-
-def run_apart(arguments: list[str]) -> subprocess.Popen[str]:
-    return subprocess.Popen([sys.executable, "-m", "sam2_ros", "label", *arguments], stderr=subprocess.PIPE, text=True)
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 300) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
-
-
-def workers_of(process: int) -> list[int]:
-    """Ids of the busy workers among the descendants of a process."""
-    parents, names = {}, {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            status = (folder / "stat").read_text().rpartition(")")[2].split()
-            names[int(folder.name)] = (folder / "cmdline").read_bytes()
-        except OSError:  # it has ended
-            continue
-        parents[int(folder.name)] = int(status[1])
-
-    def descends(number: int) -> bool:
-        while number and number != process:
-            number = parents.get(number, 0)
-        return number == process
-
-    return [number for number, name in names.items() if name.startswith(b"ray::Worker.label") and descends(number)]
 
 
 def test_several_recordings_have_a_folder_each_and_one_that_fails_does_not_stop_the_others(
@@ -112,70 +82,91 @@ def test_recordings_of_one_name_and_objects_of_no_recording_are_errors(
     assert "an object of --prompts has no recording" in capsys.readouterr().err
 
 
-def test_a_cluster_gives_the_very_files_of_a_single_process_and_keeps_them_in_a_second_run(
-    recordings: list[Path], options: Options, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    write_recording(tmp_path / "other", *images(pictures(3), "/elsewhere"))
-    given = [*map(str, recordings), str(tmp_path / "other"), "--format", FORMATS]
-    assert main(["label", *given, *options("here")]) == 1
-    assert main(["label", *given, *options("there", *RAY)]) == 1
-    here, there = label_contents(tmp_path / "here"), label_contents(tmp_path / "there")
-    assert len(here) > 100
+# ---- on a cluster
+
+
+@pytest.fixture
+def accident(tmp_path_factory: pytest.TempPathFactory) -> Accident:
+    return Accident(tmp_path_factory.mktemp("accident"))
+
+
+def assert_equal(here: dict[str, bytes], there: dict[str, bytes]) -> None:
     assert here.keys() == there.keys()
     assert [name for name in here if here[name] != there[name]] == []
-    assert rows(tmp_path / "there")["other"]["status"] == "failed"
-    assert "has no topic /camera" in rows(tmp_path / "there")["other"]["why"]
+
+
+def write_with_gap(folder: Path) -> Path:
+    """A recording with a gap before the seventh of twelve images."""
+    return write_recording(folder, *after_gap(images(pictures(12)), 6, 60 * SECOND))
+
+
+def test_workers_of_this_machine_give_the_very_files_of_a_single_process_although_one_is_killed(
+    recordings: list[Path],
+    options: Options,
+    accident: Accident,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """One of four recordings is complete already, one is split, one cannot be labelled and one not be written."""
+    shutil.rmtree(recordings[1])
+    write_with_gap(recordings[1])
+    write_recording(tmp_path / "other", *images(pictures(3), "/elsewhere"))
+    given = [*map(str, recordings), str(tmp_path / "other"), "--split-gaps", "5", "--format", FORMATS]
+    assert main(["label", *given, *options("here")]) == 1
+    here, there = tmp_path / "here" / "labels", tmp_path / "there" / "labels"
+    assert {path.name for path in (here / "second").iterdir()} == {"part_1", "part_2"}
+    shutil.copytree(here / "first", there / "first")
+    (there / "third").mkdir()
+    (there / "third" / "notes.txt").write_text("mine")
     capsys.readouterr()
-    assert main(["label", *given, *options("there", *RAY)]) == 1
-    assert capsys.readouterr().out.count("complete already") == len(DRIVES)
+
+    monkeypatch.setenv("PYTHONPATH", accident.python_path)
+    accident.kill_a_worker_at("000009.jpg")  # of the second part
+    assert main(["label", *given, *options("there", "--ray", "local", "--workers", "2")]) == 1
+    assert accident.has_happened()
+    assert capsys.readouterr().out.count("complete already") == 1
+    found = rows(tmp_path / "there")
+    assert {name: row["status"] for name, row in found.items()} == {
+        **{"first": "complete", "second": "complete", "third": "failed", "other": "failed"},
+    }
+    assert "has no topic /camera" in found["other"]["why"]
+    assert "holds notes.txt, which is no label" in found["third"]["why"]
+    assert [path.name for path in (there / "third").iterdir()] == ["notes.txt"]
+    for folder in (here, there):
+        shutil.rmtree(folder / "third")
+    assert len(label_contents(tmp_path / "here")) > 50
+    assert_equal(label_contents(tmp_path / "here"), label_contents(tmp_path / "there"))  # no attempt has left anything
 
 
-@pytest.mark.slow
-def test_the_job_of_a_killed_worker_is_repeated_with_equal_results(options: Options, tmp_path: Path) -> None:
-    given = [str(write_recording(tmp_path / name, *images(pictures(60)))) for name in DRIVES]
-    given += ["--format", FORMATS]
-    assert main(["label", *given, *options("here")]) == 0
-    process = run_apart([*given, *options("there", *RAY)])
-    out = tmp_path / "there" / "labels"
-    wait_for(lambda: process.poll() is not None or any(out.glob(".*.attempt-*/images/000003.jpg")))
-    victims = workers_of(process.pid)
-    assert victims
-    os.kill(victims[0], signal.SIGKILL)
-    _, errors = process.communicate(timeout=300)
-    assert process.returncode == 0, errors
-    here, there = label_contents(tmp_path / "here"), label_contents(tmp_path / "there")
-    assert here.keys() == there.keys()  # nothing is left of the attempt that was killed
-    assert [name for name in here if here[name] != there[name]] == []
-
-
-@pytest.mark.slow
-def test_an_interrupted_cluster_keeps_what_is_complete_and_nothing_else(options: Options, tmp_path: Path) -> None:
-    given = [str(write_recording(tmp_path / "first", *images(pictures(400))))]
+def test_an_interrupted_cluster_keeps_what_is_complete_and_nothing_else(
+    options: Options, accident: Accident, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = [str(write_with_gap(tmp_path / "first")), "--split-gaps", "5", "--format", FORMATS]
     (tmp_path / "prompts.yaml").write_text("objects: [{prompts: [{frame: 0, clicks: [[30, 20]]}]}]")
-    process = run_apart([*given, *options("out", *RAY), "--format", "coco"])
-    out = tmp_path / "out"
-    wait_for(lambda: process.poll() is not None or any(out.glob(".*.attempt-*/images/000003.jpg")))
-    process.send_signal(signal.SIGTERM)
-    _, errors = process.communicate(timeout=300)
-    assert process.returncode == 128 + signal.SIGTERM, errors
-    assert "stopped by SIGTERM" in errors
-    assert [path.name for path in out.iterdir()] == ["labels"]
-    assert [path.name for path in (out / "labels").iterdir()] == ["label_summary.csv"]
+    assert main(["label", *given, *options("here")]) == 0
+    done, out = tmp_path / "here" / "labels" / "part_1", tmp_path / "there" / "labels"
+    shutil.copytree(done, out / "part_1")
+    accident.stop_this_process_at("000009.jpg")
+    with running_cluster(accident) as address:
+        code = main(["label", *given, *options("there", "--ray", address, "--workers", "1")])
+    assert accident.has_happened()
+    assert code == 128 + signal.SIGTERM
+    assert "stopped by SIGTERM" in capsys.readouterr().err
+    assert {path.name for path in out.iterdir()} == {"part_1", "label_summary.csv"}
+    assert contents(out / "part_1") == contents(done)
 
 
-def test_a_folder_with_other_files_is_not_replaced(recordings: list[Path], options: Options, tmp_path: Path) -> None:
-    notes = tmp_path / "out" / "labels" / "first" / "notes.txt"
-    notes.parent.mkdir(parents=True)
-    notes.write_text("mine")
-    assert main(["label", str(recordings[0]), str(recordings[1]), *options("out", *RAY)]) == 1
-    assert "holds notes.txt, which is no label" in rows(tmp_path / "out")["first"]["why"]
-    assert rows(tmp_path / "out")["second"]["status"] == "complete"
-    assert notes.read_text() == "mine"
+def test_an_address_without_a_cluster_is_an_error(
+    recordings: list[Path], options: Options, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["label", str(recordings[0]), *options("out", "--ray", "nowhere")]) == 1
+    assert "--ray nowhere: no cluster answers" in capsys.readouterr().err
 
 
 def test_without_ray_the_option_says_how_to_install_it(
     recordings: list[Path], options: Options, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
-    assert main(["label", str(recordings[0]), *options("out", *RAY)]) == 1
+    assert main(["label", str(recordings[0]), *options("out", "--ray", "local")]) == 1
     assert "--ray needs ray" in capsys.readouterr().err

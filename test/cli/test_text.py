@@ -50,6 +50,20 @@ def test_label_follows_what_the_words_name(pictures: Path, model: Path, tmp_path
     assert cli.main(command) == 0  # complete already
 
 
+def test_words_that_name_nothing_are_reported(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "pictures").mkdir()
+    rgb = np.full((240, 320, 3), 120, np.uint8)
+    rgb[32:96, 96:160] = (220, 40, 40)
+    for i in range(4):
+        cv2.imwrite(str(tmp_path / "pictures" / f"{i}.png"), rgb[..., ::-1])
+    command = ["label", str(tmp_path / "pictures"), "--fps", "4", "--text", "red cup. blue box", "--text-model"]
+    command += [str(model), "--image-size", "256", "--device", "cpu", "--format", "coco"]
+    assert cli.main([*command, "--out", str(tmp_path / "out")]) == 0
+    printed = capsys.readouterr()
+    assert "object 1 red cup: visible on" in printed.out
+    assert 'warning: "blue box" was not found' in printed.err
+
+
 def test_without_the_model_nothing_is_written(
     pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

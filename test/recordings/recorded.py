@@ -1,7 +1,7 @@
 """Messages of small recordings, and a function that writes them."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +58,16 @@ def images(frames: Iterable[np.ndarray], topic: str = "/camera", kind: str = IMA
     make = image if kind == IMAGE else compressed
     stamps = (START + index * PERIOD for index in range(10**9))
     return [Entry(topic, kind, stamp + 5_000_000, make(rgb, stamp)) for rgb, stamp in zip(frames, stamps)]
+
+
+def after_gap(entries: Sequence[Entry], first: int, gap: int) -> list[Entry]:
+    """The entries, with a gap (nanoseconds) before the one of this number; all after it are as much later."""
+    later = []
+    for entry in entries[first:]:
+        stamp = entry.message.header.stamp
+        entry.message.header.stamp = header(stamp.sec * SECOND + stamp.nanosec + gap).stamp
+        later.append(replace(entry, received=entry.received + gap))
+    return [*entries[:first], *later]
 
 
 def detections(boxes: Sequence[tuple[float, float, float, float]], stamp: int, label: str = "cup") -> Entry:

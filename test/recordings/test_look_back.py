@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from sam2_ros.model.sam2 import Sam2
-from sam2_ros.recordings.labelling import Labeller
 from sam2_ros.recordings.look_back import Labels, LookBack
 from sam2_ros.recordings.problems import Problems
+from sam2_ros.recordings.prompted_tracker import PromptedTracker
 from sam2_ros.recordings.prompts import AtFrame, PlannedPrompt
 from sam2_ros.recordings.streams import Frame
 from sam2_ros.tracking import Box, Prompt, StreamingTracker, TrackerConfig
@@ -33,14 +33,14 @@ def run(nano: Sam2, picture: Picture) -> Run:
             return StreamingTracker(nano, TrackerConfig(max_objects=count, history=1))
 
         agreements: list[tuple[int, int, float]] = []
-        labeller = Labeller(make(4), prompts, Problems())
+        tracked = PromptedTracker(make(4), prompts, Problems())
         look_back = LookBack(length, make, lambda *note: agreements.append(note))
         labelled: list[Labels] = []
         for index in range(COUNT):
             squares = [("red", 60 + 6 * index, 100, HALF)] if index >= APPEARS else []
             stamp = index * 100_000_000
             frame = Frame(index, picture(*squares), stamp, stamp, seconds=index / 10)
-            labelled += look_back.push(frame, labeller.step(frame), labeller.prompted)
+            labelled += look_back.push(frame, tracked.step(frame), tracked.prompted)
             assert len(labelled) == max(0, index + 1 - length)
         return [*labelled, *look_back.flush()], agreements
 

@@ -63,6 +63,18 @@ def test_an_object_that_was_never_visible_is_in_the_report(tmp_path: Path) -> No
     assert report.lines == ["object 1 cup: visible on 0 of 1 frames"]
 
 
+def test_an_object_that_was_asked_for_and_never_found_is_in_the_report(tmp_path: Path) -> None:
+    report = Report()
+    for number in (1, 2):
+        report.expect(number, "cup")
+    report.add(FrameResult(0.0, 7, (4, 4), (track(1, 0.9),)))
+    found, missing = rows(report, tmp_path)
+    assert (found["object"], found["first_frame"], found["frames"]) == ("1", "7", "1")
+    assert (missing["object"], missing["label"], missing["first_frame"], missing["frames"]) == ("2", "cup", "", "0")
+    assert report.lines == ["object 1 cup: visible on 1 of 1 frames"]
+    assert report.labels == {"cup"}
+
+
 def test_the_picture_shows_when_an_object_was_followed_however_long_the_recording_is() -> None:
     strip = QualityStrip()
     for frame in range(5000, 20_000):

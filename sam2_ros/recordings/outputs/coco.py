@@ -11,7 +11,7 @@ from pycocotools import mask as coco_mask
 
 from sam2_ros.files import replacing
 
-from ..streams import seconds_text
+from ..stamps import seconds_text
 from .common import Classes, Labelled, Spool, as_uint8
 
 FILE = "coco.json"

@@ -39,11 +39,13 @@ class Origin:
     recording: str  # name of the file or folder
     topic: str  # "" of a video or a folder of pictures
     served_as: str  # path of the labels below the folder that Label Studio serves
+    part: str = ""  # name, where the recording is labelled in parts
 
     @property
     def name(self) -> str:
         """For people and as a sequence's name."""
-        return "_".join(filter(None, [Path(self.recording).stem, self.topic.strip("/").replace("/", "_")]))
+        names = [Path(self.recording).stem, self.topic.strip("/").replace("/", "_"), self.part]
+        return "_".join(filter(None, names))
 
 
 class Output(Protocol):

@@ -9,8 +9,8 @@ import pytest
 from sam2_ros.detection.types import DetectionConfig
 from sam2_ros.model.sam2 import Sam2
 from sam2_ros.recordings.bags import Bag
-from sam2_ros.recordings.labelling import Labeller
 from sam2_ros.recordings.problems import Problems
+from sam2_ros.recordings.prompted_tracker import PromptedTracker
 from sam2_ros.recordings.prompts import (
     AtFrame,
     AtStamp,
@@ -42,7 +42,7 @@ def frames(picture: Picture) -> list[np.ndarray]:
     return [picture(("red", RED[0] + 2 * i, RED[1], HALF), ("blue", *BLUE, HALF)) for i in range(8)]
 
 
-Run = Callable[..., tuple[list[FrameResult], Labeller, list[str]]]
+Run = Callable[..., tuple[list[FrameResult], PromptedTracker, list[str]]]
 
 
 @pytest.fixture
@@ -51,15 +51,15 @@ def run(nano: Sam2) -> Run:
 
     def label(
         path: Path, prompts: Sequence[PlannedPrompt] = (), with_detections: bool = False
-    ) -> tuple[list[FrameResult], Labeller, list[str]]:
+    ) -> tuple[list[FrameResult], PromptedTracker, list[str]]:
         problems = Problems()
-        labeller = Labeller(StreamingTracker(nano, TrackerConfig(history=1)), prompts, problems)
+        tracked = PromptedTracker(StreamingTracker(nano, TrackerConfig(history=1)), prompts, problems)
         with Bag(path) as bag, Bag(path) as apart:
             if with_detections:
-                labeller.use_detections(RecordedDetections(apart, "/detections", problems), DetectionConfig())
-            results = [labeller.step(frame) for frame in bag_stream(bag, "/camera", problems).frames]
-            labeller.finish()
-        return results, labeller, problems.lines
+                tracked.use_detections(RecordedDetections(apart, "/detections", problems), DetectionConfig())
+            results = [tracked.step(frame) for frame in bag_stream(bag, "/camera", problems).frames]
+            tracked.finish()
+        return results, tracked, problems.lines
 
     return label
 
@@ -127,9 +127,9 @@ def test_a_prompt_for_an_image_that_does_not_exist_is_a_problem_and_the_others_a
         PlannedPrompt(1, moment, Prompt(box=box_around(*RED))),
         PlannedPrompt(2, AtFrame(0), Prompt(box=box_around(*BLUE))),
     ]
-    results, labeller, problems = run(write_bag(*images(frames)), prompts)
+    results, tracked, problems = run(write_bag(*images(frames)), prompts)
     assert ids(results) == [[2]] * 8
-    assert labeller.unused_prompts == 1
+    assert tracked.unused_prompts == 1
     assert problems == [f"a prompt of object 1 {problem}"]
 
 
@@ -140,9 +140,9 @@ def test_a_prompt_that_cannot_be_used_is_a_problem_and_the_others_are_used(
         PlannedPrompt(1, AtFrame(0), Prompt([Click(1000, 10)])),
         PlannedPrompt(2, AtFrame(0), Prompt(box=box_around(*BLUE))),
     ]
-    results, labeller, problems = run(write_bag(*images(frames)), prompts)
+    results, tracked, problems = run(write_bag(*images(frames)), prompts)
     assert ids(results) == [[2]] * 8
-    assert labeller.unused_prompts == 1
+    assert tracked.unused_prompts == 1
     assert "object 1 for frame 0 is not used: click (1000, 10) is outside the image" in problems[0]
 
 
@@ -209,9 +209,9 @@ def test_a_correction_of_a_detected_object_does_not_start_another(
     mask = np.zeros(frames[0].shape[:2], bool)
     mask[RED[1] - HALF : RED[1] + HALF, RED[0] - HALF : RED[0] + HALF] = True
     correction = PlannedPrompt(1, AtFrame(4), Prompt(mask=mask), is_correction=True)
-    results, labeller, _ = run(write_bag(*images(frames), *boxes(8)), [correction], with_detections=True)
+    results, tracked, _ = run(write_bag(*images(frames), *boxes(8)), [correction], with_detections=True)
     assert ids(results) == [[], [], [1], [1], [1], [1], [1], [1]]
-    assert labeller.unused_prompts == 0
+    assert tracked.unused_prompts == 0
 
 
 def test_detected_objects_leave_the_numbers_of_prompts_alone(

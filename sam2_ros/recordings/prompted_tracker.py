@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import count
 
 from sam2_ros.detection.association import DetectionAssociator
 from sam2_ros.detection.types import DetectionConfig
 from sam2_ros.tracking import FrameResult, PromptError, StreamingTracker
-from sam2_ros.tracking.mask_prompts import cover_warning
 
 from .problems import Problems
 from .prompts import AtStamp, Detections, PlannedPrompt
-from .streams import Frame, seconds_text
+from .stamps import seconds_text
+from .streams import Frame
 
 
-class Labeller:
-    """One stream and its tracker. A prompt that cannot be used is a problem; labelling continues without it.
+class PromptedTracker:
+    """One stream and its tracker. A prompt that cannot be used is a problem; tracking continues without it.
 
     Objects have the numbers of their prompts, whatever the order in which they start; detected ones have others.
     """
@@ -34,12 +35,21 @@ class Labeller:
         self._first: Frame | None = None
         self._newest: Frame | None = None
         self.unused_prompts = 0
+        self.seconds = 0.0  # that the newest frame took
         self.prompted: set[int] = set()  # objects that were prompted on the newest frame
 
     def use_detections(self, detections: Detections, config: DetectionConfig) -> None:
         """Let a detector's boxes start, correct and find objects, as in the node."""
         self._detections = detections
         self._associator = DetectionAssociator(self._tracker, config)
+
+    def follow(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, FrameResult]]:
+        """All frames with their results, as they come."""
+        for frame in frames:
+            start = time.perf_counter()
+            result = self.step(frame)
+            self.seconds = time.perf_counter() - start
+            yield frame, result
 
     def step(self, frame: Frame) -> FrameResult:
         """The result for the next frame, with the prompts and detections for it; its index is that of the frame."""
@@ -76,8 +86,6 @@ class Labeller:
         else:
             self._name(self._tracker.add(planned.prompt), planned.object)
         self.prompted.add(planned.object)
-        if warning := cover_warning(planned.prompt.mask):
-            self._problems.add("cover", f"object {planned.object}, {planned.moment}: {warning}")
 
     def _apply_detections(self, frame: Frame, result: FrameResult) -> None:
         if self._detections is None:
@@ -110,7 +118,7 @@ class Labeller:
 
     def _reject(self, planned: PlannedPrompt, reason: str) -> None:
         self.unused_prompts += 1
-        kind = f"prompt {self.unused_prompts}"
+        kind = f"prompt of object {planned.object} for {planned.moment}"
         self._problems.add(kind, f"a prompt of object {planned.object} for {planned.moment} is not used: {reason}")
 
     def _extent(self, planned: PlannedPrompt) -> str:
