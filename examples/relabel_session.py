@@ -2,7 +2,7 @@
 """Labels a recorded session again with a larger model, and scores the robot's own model against it.
 
 ros2 launch sam2_ros track.launch.py image:=/camera/image_raw                   # on the robot, with nano
-ros2 bag record -o session /camera/image_raw /sam2_tracker/prompt               # beside it, while you prompt
+ros2 bag record -o session /camera/image_raw /sam2_tracker/applied_prompts      # beside it, while you prompt
 sam2_ros download sam2.1_hiera_large                                            # elsewhere, 0.9 GB
 python3 relabel_session.py session --topic /camera/image_raw                    # needs sam2_ros[recordings], no ROS
 """
@@ -14,9 +14,9 @@ from pathlib import Path
 from sam2_ros.cli import main
 
 parser = argparse.ArgumentParser(description="Labels a recorded session with two models and compares the masks.")
-parser.add_argument("session", help="a recording with the images and the prompts that the node got")
+parser.add_argument("session", help="a recording with the images and the prompts that the node has applied")
 parser.add_argument("--topic", required=True, help="of the images")
-parser.add_argument("--prompts-topic", default="/sam2_tracker/prompt")
+parser.add_argument("--prompts-topic", default="/sam2_tracker/applied_prompts")
 parser.add_argument("--live", default="nano", metavar="MODEL", help="the robot's model (default: nano)")
 parser.add_argument("--model", default="sam2.1_hiera_large", help="the larger model (default: sam2.1_hiera_large)")
 parser.add_argument("--out", type=Path, default=Path("relabelled"), help="default: relabelled")

@@ -45,7 +45,7 @@ examples:
   sam2_ros label drive_01 --topic /camera/image_raw --prompts prompts.yaml --out labels --format mcap,coco
   sam2_ros label drive_01 --topic /camera/image_raw --detections /detections --every 10
   sam2_ros label table.mp4 --text "red cup. screwdriver" --look-back 30
-  sam2_ros label drive_01 --topic /camera/image_raw --prompts-topic /sam2_tracker/prompt --model sam2.1_hiera_large
+  sam2_ros label drive_01 --topic /camera/image_raw --prompts-topic /sam2_tracker/applied_prompts
   sam2_ros label drives/* --topic /camera/image_raw --detections /detections --ray auto --out labels
 
 A run that was interrupted or killed is repeated by the same command: cameras that are complete are kept.

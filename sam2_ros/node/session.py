@@ -23,6 +23,7 @@ from sam2_ros.node.log import THROTTLE_PERIOD
 from sam2_ros.node.segmenting import segmentation
 from sam2_ros.node.statistics import Statistics
 from sam2_ros.node.types import (
+    AppliedPrompt,
     FoundMask,
     ProcessedImage,
     PromptRequest,
@@ -74,6 +75,7 @@ class Session:
         self._recent_clicks = RecentClicks()
         self._selected = 0  # object id, 0: none
         self._events: list[Event] = []  # that are not published yet
+        self._prompts: list[AppliedPrompt] = []  # that are not published yet
         self._is_published = True  # whether the newest image's results are
         self._timing: tuple[float, float] | None = None  # when the image was received, and seconds inside the tracker
 
@@ -123,15 +125,17 @@ class Session:
             self._background.work()
 
     def flush(self) -> None:
-        """Publish the newest image's results where they are new or changed, or there are events."""
+        """Publish the newest image's results where they are new or changed, or there are events or prompts."""
         self._events.extend(self._tracker.drain_events())
-        if self.newest_image is None or (self._is_published and not self._events):
+        if self.newest_image is None or (self._is_published and not self._events and not self._prompts):
             return
-        image, events = self.newest_image, tuple(self._events)
+        image, events, prompts = self.newest_image, tuple(self._events), tuple(self._prompts)
         self._is_published = True
         self._events.clear()
+        self._prompts.clear()
         result = self._tracker.latest or FrameResult(image.stamp, 0, image.rgb.shape[:2])
-        self._publisher.publish(TrackingOutput(image, result, self._target(result), events, self._tracker.labels))
+        target = self._target(result)
+        self._publisher.publish(TrackingOutput(image, result, target, events, self._tracker.labels, prompts))
         if self._timing is not None:
             received, in_tracker = self._timing
             self._timing = None
@@ -163,12 +167,9 @@ class Session:
         if warning := cover_warning(request.prompt.mask):
             self._logger.warning(warning, throttle_duration_sec=THROTTLE_PERIOD)
         with self._republish_if_changed():
-            if request.object_id:
-                self._tracker.refine(request.object_id, request.prompt, request.stamp)
-                return request.object_id
-            if request.clicked_at is not None and self.newest_image is not None:
-                return self._start_from_click(request, request.clicked_at, self.newest_image)
-            return self._tracker.add(request.prompt, request.stamp)
+            track_id = self._start_or_refine(request)
+        self._prompts.append(AppliedPrompt(request.prompt, track_id, self._header_of(request.stamp)))
+        return track_id
 
     def apply_detections(
         self, detections: Sequence[Detection], stamp: float, config: DetectionConfig
@@ -258,6 +259,20 @@ class Session:
         finally:
             if self._tracker.latest is not before:
                 self._is_published = False
+
+    def _start_or_refine(self, request: PromptRequest) -> int:
+        if request.object_id:
+            self._tracker.refine(request.object_id, request.prompt, request.stamp)
+            return request.object_id
+        if request.clicked_at is not None and self.newest_image is not None:
+            return self._start_from_click(request, request.clicked_at, self.newest_image)
+        return self._tracker.add(request.prompt, request.stamp)
+
+    def _header_of(self, stamp: float | None) -> Any:
+        """The header of the buffered image that a prompt of this stamp was applied to (None: of the newest)."""
+        if stamp is None:
+            return self._headers[-1][1]
+        return min(self._headers, key=lambda entry: abs(entry[0] - stamp))[1]
 
     def _start_from_click(self, request: PromptRequest, clicked_at: float, newest: ProcessedImage) -> int:
         stamp = newest.stamp if request.stamp is None else request.stamp

@@ -49,6 +49,15 @@ class PromptRequest:
 
 
 @dataclass(frozen=True)
+class AppliedPrompt:
+    """A prompt that has started or corrected an object."""
+
+    prompt: Prompt
+    object_id: int
+    header: Any  # std_msgs/Header of its image
+
+
+@dataclass(frozen=True)
 class SegmentRequest:
     """Masks that are requested on a single image: of prompts, or of everything."""
 
@@ -79,6 +88,7 @@ class TrackingOutput:
     target: Track | None  # the selected object
     events: Sequence[Event] = ()
     labels: Mapping[int, str] = field(default_factory=dict)  # by object id, objects that are catching up included
+    prompts: Sequence[AppliedPrompt] = ()  # since the last output
 
 
 @dataclass(frozen=True)

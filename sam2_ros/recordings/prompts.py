@@ -82,18 +82,19 @@ class NewestAt:
 
 @dataclass(frozen=True)
 class PlannedPrompt:
-    """A prompt, its object (any number, the same for all prompts of an object) and its frame."""
+    """A prompt, its object and its frame."""
 
-    object: int
+    object: int  # its number, the same for all prompts of an object
     moment: AtFrame | AtStamp | NewestAt
     prompt: Prompt
-    is_correction: bool = False  # of earlier labels: the object may be one that a detector finds again
+    is_correction: bool = False  # of the labels of an earlier run, in which a detector may have started the object
 
 
 def recorded_prompts(bag: Bag, topic: str, problems: Problems) -> list[PlannedPrompt]:
     """The prompts on a topic of sam2_ros/msg/Prompt, which were recorded with the images. Raises BagError.
 
-    The n-th prompt for a new object has started object n, as the node counts.
+    On ~/applied_prompts each has the id of its object. On ~/prompt the n-th one for a new object starts object n, as in
+    a node in which nothing else has started objects.
     """
     bag.topic(topic, (PROMPT_TYPE,))
     planned = []

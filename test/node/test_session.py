@@ -95,6 +95,24 @@ def test_an_object_that_is_started_before_the_flush_is_in_the_first_output(
     assert [event.kind for event in output.events] == [EventKind.STARTED]
 
 
+def test_an_applied_prompt_is_published_once_with_its_object_and_the_header_of_its_image(
+    session: Session, published: list[TrackingOutput]
+) -> None:
+    show(session, 1.0, 1.1, 1.2)
+    late = Prompt(clicks=(Click(20, 20),), label="cup")
+    track_id = session.apply_prompt(PromptRequest(late, stamp=1.12))  # within stamp_tolerance
+    session.apply_prompt(PromptRequest(MIDDLE.prompt, object_id=track_id))
+    with pytest.raises(PromptError):
+        session.apply_prompt(PromptRequest(MIDDLE.prompt, object_id=7))
+    session.flush()
+    show(session, 1.3)
+    applied = [prompt for output in published for prompt in output.prompts]
+    assert [(each.prompt, each.object_id, each.header.frame_id) for each in applied] == [
+        (late, 1, "camera 1.1"),
+        (MIDDLE.prompt, 1, "camera 1.2"),
+    ]
+
+
 def test_an_image_is_published_again_when_a_prompt_changes_it(
     session: Session, published: list[TrackingOutput], statistics: Statistics
 ) -> None:

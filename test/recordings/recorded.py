@@ -93,9 +93,14 @@ def detections(boxes: Sequence[tuple[float, float, float, float]], stamp: int, l
 
 
 def prompt(
-    clicks: Sequence[tuple[float, float]], received: int, stamp: int = 0, object_id: int = 0, label: str = ""
+    clicks: Sequence[tuple[float, float]],
+    received: int,
+    stamp: int = 0,
+    object_id: int = 0,
+    label: str = "",
+    topic: str = "/sam2_tracker/prompt",
 ) -> Entry:
-    """What the node got on ~/prompt."""
+    """What was published on ~/prompt, or on another topic of this type."""
     no_image = TYPES[IMAGE](header(0), 0, 0, "", 0, 0, np.zeros(0, np.uint8))
     message = TYPES[PROMPT](
         header=header(stamp),
@@ -106,7 +111,7 @@ def prompt(
         box=TYPES["sam2_ros/msg/Box"](0.0, 0.0, 0.0, 0.0),
         mask=no_image,
     )
-    return Entry("/sam2_tracker/prompt", PROMPT, received, message)
+    return Entry(topic, PROMPT, received, message)
 
 
 def write_recording(

@@ -13,6 +13,7 @@ import pytest
 from .recorded import PERIOD, SECOND, START, images, prompt
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "relabel_session.py"
+APPLIED = "/sam2_tracker/applied_prompts"
 Picture = Callable[..., np.ndarray]
 
 
@@ -22,9 +23,9 @@ def test_a_session_is_labelled_again_with_its_recorded_prompts_and_both_models_a
     frames = [picture(("red", 80 + 2 * i, 100, 30), ("blue", 230, 130, 30)) for i in range(7)]
     session = write_bag(
         *images(frames),
-        prompt([(80, 100)], START + SECOND // 20, stamp=START, label="red"),
-        prompt([(230, 130)], START + 2 * PERIOD + SECOND // 20, label="blue"),  # on the newest image
-        prompt([(90, 110)], START + 4 * PERIOD + SECOND // 20, stamp=START + 3 * PERIOD, object_id=1),
+        prompt([(80, 100)], START + SECOND // 20, stamp=START, object_id=3, label="red", topic=APPLIED),
+        prompt([(230, 130)], START + 2 * PERIOD + SECOND // 20, stamp=START + 2 * PERIOD, object_id=5, topic=APPLIED),
+        prompt([(90, 110)], START + 4 * PERIOD + SECOND // 20, stamp=START + 3 * PERIOD, object_id=3, topic=APPLIED),
     )
     out = tmp_path / "out"
     given = [str(session), "--topic", "/camera", "--model", "nano", "--out", str(out)]
@@ -33,9 +34,9 @@ def test_a_session_is_labelled_again_with_its_recorded_prompts_and_both_models_a
         runpy.run_path(str(EXAMPLE), run_name="__main__")
     assert ended.value.code == 0
     rows = list(csv.DictReader((out / "larger" / "report.csv").open()))
-    assert [(row["label"], row["first_frame"], row["visible"]) for row in rows] == [
-        ("red", "0", "7"),
-        ("blue", "2", "5"),
+    assert [(row["object"], row["label"], row["first_frame"], row["visible"]) for row in rows] == [
+        ("3", "red", "0", "7"),
+        ("5", "", "2", "5"),
     ]
     assert json.loads((out / "live" / "label.json").read_text())["settings"]["model"][0] == "nano"
     scores = json.loads((out / "scores" / "scores.json").read_text())

@@ -16,8 +16,9 @@ from std_msgs.msg import Header
 from sam2_ros import msg
 from sam2_ros.depth.lifting import Surface
 from sam2_ros.media.ros_prompts import prompt_of
-from sam2_ros.node.types import LiftedObjects, PromptRequest
+from sam2_ros.node.types import AppliedPrompt, LiftedObjects, PromptRequest
 from sam2_ros.tracking.types import (
+    Box,
     Click,
     Event,
     EventKind,
@@ -84,6 +85,18 @@ def nearest_time(stamp: float) -> Time:
 def prompt_request(message: msg.Prompt) -> PromptRequest:
     """A prompt and its object. Raises PromptError for an invalid mask image and for a stamp out of range."""
     return PromptRequest(prompt_of(message), message.object_id, _stamp_or_newest(message.header.stamp))
+
+
+def prompt_message(applied: AppliedPrompt) -> msg.Prompt:
+    """The prompt on its image, for the object that it has started or corrected."""
+    prompt, header = applied.prompt, applied.header
+    message = msg.Prompt(header=header, object_id=applied.object_id, label=prompt.label)
+    message.clicks = [msg.Click(x=float(c.x), y=float(c.y), positive=bool(c.positive)) for c in prompt.clicks]
+    if prompt.box is not None:
+        message.has_box, message.box = True, _box_message(prompt.box)
+    if prompt.mask is not None:
+        message.mask = mask_message(prompt.mask, header)
+    return message
 
 
 def click_request(message: PointStamped) -> PromptRequest:
@@ -169,7 +182,7 @@ def _track(track: Track, header: Header, to_time: ToTime, cropped_masks: bool) -
     )
     box = track.box
     if box is not None:
-        message.box = msg.Box(x_min=float(box.x0), y_min=float(box.y0), x_max=float(box.x1), y_max=float(box.y1))
+        message.box = _box_message(box)
         if cropped_masks:
             message.mask = mask_message(track.mask[int(box.y0) : int(box.y1), int(box.x0) : int(box.x1)], header)
     return message
@@ -188,3 +201,7 @@ def _stamp_or_newest(stamp: Time) -> float | None:
         return seconds(stamp) or None
     except StampRangeError as error:
         raise PromptError(str(error)) from error
+
+
+def _box_message(box: Box) -> msg.Box:
+    return msg.Box(x_min=float(box.x0), y_min=float(box.y0), x_max=float(box.x1), y_max=float(box.y1))

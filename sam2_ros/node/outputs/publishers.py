@@ -13,7 +13,7 @@ from sensor_msgs.msg import CameraInfo, Image
 
 from sam2_ros.media import overlay
 from sam2_ros.media.colours import ObjectColours
-from sam2_ros.msg import TrackArray, TrackEvent
+from sam2_ros.msg import Prompt, TrackArray, TrackEvent
 from sam2_ros.node import features, qos
 from sam2_ros.node.conversions import messages
 from sam2_ros.node.conversions.depth import image_size_of
@@ -46,6 +46,7 @@ class Publishers:
         self._target_mask = node.create_lifecycle_publisher(Image, "~/target_mask", **qos.overridable(results))
         self._overlay = ImagePublisher(node, "~/overlay", results, JPEG)
         self._events = node.create_lifecycle_publisher(TrackEvent, "~/events", **qos.overridable(events))
+        self._prompts = node.create_lifecycle_publisher(Prompt, "~/applied_prompts", **qos.overridable(events))
         self._colours = ObjectColours()
         self._depth_publishers = DepthPublishers(node, results, lifter, self._colours) if lifter else None
         self._detections: DetectionPublisher | None = None
@@ -63,7 +64,7 @@ class Publishers:
         self._labels: dict[int, str] = {}
 
     def publish(self, output: TrackingOutput) -> None:
-        """Publish the results of one image, then its events, also where a result cannot be published."""
+        """Publish the results of one image, then events and prompts, also where a result cannot be published."""
         self._labels |= output.labels
         try:
             self._publish_results(output)
@@ -71,6 +72,9 @@ class Publishers:
             for event in output.events:
                 label = self._labels.get(event.track_id, "")
                 self.publish_event(event, output.image.header.frame_id, label)
+            if qos.has_subscribers(self._prompts):
+                for applied in output.prompts:
+                    self._prompts.publish(messages.prompt_message(applied))
             self._drop_unused(output)
 
     def _publish_results(self, output: TrackingOutput) -> None:
@@ -131,7 +135,7 @@ class Publishers:
 
     def destroy(self) -> None:
         """Destroy the publishers."""
-        for publisher in (self._tracks, self._camera_info, self._target_mask, self._events):
+        for publisher in (self._tracks, self._camera_info, self._target_mask, self._events, self._prompts):
             self._node.destroy_lifecycle_publisher(publisher)
         self._masks.destroy()
         self._overlay.destroy()

@@ -14,12 +14,14 @@ from sam2_ros.msg import TrackEvent
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
+from sam2_ros import msg
+from sam2_ros.media.ros_prompts import prompt_of
 from sam2_ros.node import parameters, qos
 from sam2_ros.node.conversions import messages
 from sam2_ros.node.outputs.publishers import Publishers
 from sam2_ros.node.parameters import Parameters
-from sam2_ros.node.types import ProcessedImage, TrackingOutput
-from sam2_ros.tracking.types import Box, Event, EventKind, FrameResult, Track, TrackState
+from sam2_ros.node.types import AppliedPrompt, ProcessedImage, TrackingOutput
+from sam2_ros.tracking.types import Box, Click, Event, EventKind, FrameResult, Prompt, Track, TrackState
 
 pytestmark = pytest.mark.distribution
 
@@ -104,6 +106,30 @@ def test_the_target_mask_is_black_and_white(node: LifecycleNode, publishers: Pub
     values = np.frombuffer(received[0].data, np.uint8).reshape(6, 8)
     assert (values[1:3, 1:3] == 255).all()
     assert values.sum() == 4 * 255
+
+
+def test_applied_prompts_are_published_as_they_were_made(node: LifecycleNode, publishers: Publishers) -> None:
+    mask = np.zeros((6, 8), bool)
+    mask[2:4, 1:7] = True
+    prompts = (
+        Prompt(clicks=(Click(3, 2), Click(5, 4, positive=False)), box=Box(1, 2, 6, 5), label="cup"),
+        Prompt(mask=mask),
+    )
+    applied = tuple(AppliedPrompt(prompt, number, HEADER) for number, prompt in enumerate(prompts, start=4))
+    received = subscribe(node, msg.Prompt, "~/applied_prompts")
+    spin_until(node, lambda: node.count_subscribers("/sam2_tracker/applied_prompts"))
+
+    def published() -> bool:
+        if not received:
+            publishers.publish(replace(output(Drawing()), prompts=applied))
+        return len(received) >= 2
+
+    spin_until(node, published)
+    assert [message.header for message in received[:2]] == [HEADER] * 2
+    assert [message.object_id for message in received[:2]] == [4, 5]
+    read = [prompt_of(message) for message in received[:2]]
+    assert read[0] == prompts[0]
+    assert read[1].mask is not None and np.array_equal(read[1].mask, mask)
 
 
 def later(seconds: int, last_seen: float) -> TrackingOutput:
