@@ -65,6 +65,7 @@ def _tracker_config(parameters: Parameters) -> TrackerConfig:
         stamp_tolerance=parameters.stamp_tolerance,
         catch_up_at_once=False,
         target_fps=parameters.target_fps,
+        cuda_graphs=parameters.cuda_graphs,
         **asdict(preset),
     )
 

@@ -28,6 +28,7 @@ class TrackerConfig:
     # Whether late prompts are propagated at once; else by calls of `catch_up`, between which new frames can be tracked.
     catch_up_at_once: bool = True
     precision: str = "float32"
+    cuda_graphs: bool = True  # on a CUDA device, launch each frame as CUDA graphs, see graphs.py
     # Quality against speed, see presets.py
     recent_memories: int = NUM_RECENT  # spatial memories of tracked frames that are read
     memory_pooling: int = 1  # 2: spatial memories of tracked frames are averaged over 2 x 2 tokens

@@ -37,6 +37,7 @@ def test_every_parameter_of_the_tracker_reaches_it(weights: Path) -> None:
         memory_pooling=2,
         encode_every=5,
         target_fps=12.0,
+        cuda_graphs=False,
     )
     tracker = build_tracker(parameters)
     assert tracker.model.config.image_size == 128
@@ -56,6 +57,7 @@ def test_every_parameter_of_the_tracker_reaches_it(weights: Path) -> None:
         memory_pooling=2,
         encode_every=5,
         target_fps=12.0,
+        cuda_graphs=False,
     )
 
 

@@ -72,6 +72,11 @@ class Parameters:
         "Compile the model for the device when the node is configured: takes minutes the first time, then images are "
         "processed faster. Needs a C++ compiler.",
     )
+    cuda_graphs: bool = parameter(
+        True,
+        "On a CUDA GPU, launch the work of an image as CUDA graphs, captured when the node is configured, instead of a "
+        "thousand kernels. Switch it off to compare, or where GPU memory is short. No effect on a CPU.",
+    )
     preset: str = parameter(
         "quality",
         "Speed at the cost of quality: quality (as the reference), balanced or fast. Sets the next three parameters "
