@@ -183,7 +183,7 @@ def _measure(args: argparse.Namespace, model: Sam2, work: Workload) -> Benchmark
     for precision in (choose_precision(name, model.device, model.config.image_size).name for name in args.precision):
         ours[f"sam2_ros {precision}"] = our_steps(model, work, precision)
         if args.compile:
-            ours[f"compiled {precision}"] = our_steps(model, work, precision, is_compiled=True)
+            ours[f"compiled {precision}"] = our_steps(model, work, precision, backend="inductor")
     references = dict(_references(args, model, work))
     variants = {**ours, **references}
     baseline = next(iter(references or ours))
