@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import subprocess
 import sys
 import tempfile
@@ -13,6 +14,7 @@ from xml.etree import ElementTree
 from .parts import Extent, LeftOutError, Row
 
 ROOT = Path(__file__).resolve().parents[3]
+_MARKER = re.compile(r"^(\s*@|pytestmark\b).*\bpytest\.mark\.cuda\b", re.MULTILINE)  # of a test or of a file
 
 
 def rows(device: str, extent: Extent) -> Iterator[Row]:
@@ -28,7 +30,7 @@ def rows(device: str, extent: Extent) -> Iterator[Row]:
 
 def cuda_files(folder: Path) -> list[Path]:
     """Test files that have the marker."""
-    return sorted(file for file in folder.rglob("test_*.py") if "pytest.mark.cuda" in file.read_text())
+    return sorted(file for file in folder.rglob("test_*.py") if _MARKER.search(file.read_text()))
 
 
 def _outcomes(file: Path) -> Row:

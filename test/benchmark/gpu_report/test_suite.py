@@ -31,7 +31,7 @@ def test_every_file_with_the_marker_has_its_outcomes(repository: Path) -> None:
 
 
 def test_a_file_that_cannot_be_imported_counts_as_failed(repository: Path) -> None:
-    (repository / "test_a.py").write_text("import nowhere  # pytest.mark.cuda\n")
+    (repository / "test_a.py").write_text("import nowhere\n\npytestmark = pytest.mark.cuda\n")
     (row,) = suite.rows("cpu", SMOKE)
     assert (row["passed"], row["failed"]) == (0, 1)
 
