@@ -72,11 +72,11 @@ class StreamingTracker:
         self._frames.check_next(stamp)
         start = time.perf_counter()
         frame = self._next_frame(image, size, stamp)
-        if not frame.is_skipped:
-            self._propagation.encode(frame)
         if self._objects:
             self._propagation.propagate(list(self._objects.values()), frame)
             self._skipping.record(time.perf_counter() - start, frame.is_skipped)
+        elif not frame.is_skipped:
+            self._propagation.encode(frame)
         if oldest := self._frames.next_to_drop:
             self._catch_up_to(oldest)
         self._frames.append(frame)
