@@ -30,6 +30,8 @@ def our_steps(model: Sam2, work: Workload, precision: str, is_compiled: bool = F
         for _ in warm_up(network, config):
             pass
     tracker = _LogitsTracker(network, config, stopwatch_for(model.device))
+    for _ in tracker.capture():
+        pass
     for index in count():
         tracker.step(work.frames[index % len(work.frames)], index * _PERIOD)
         if index == 0:

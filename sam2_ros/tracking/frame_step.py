@@ -6,7 +6,7 @@ their memories alone, and which never wait for the device. All objects of a fram
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import NamedTuple
 
@@ -45,6 +45,10 @@ class FrameStep:
         self._policy = config.policy
         self._precision = config.precision
         self._time = time
+
+    def capture(self) -> Iterator[str]:
+        """Captures nothing."""
+        yield from ()
 
     def encode(self, frame: Frame) -> ImageFeatures:
         """The frame's features, encoded on the first call."""

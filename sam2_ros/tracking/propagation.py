@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -15,7 +15,8 @@ from .config import TrackerConfig
 from .device import autocast
 from .frame_buffer import Frame, ObjectOutput
 from .frame_skipping import warp
-from .frame_step import FrameStep, Tracked
+from .frame_step import Tracked
+from .graphed_step import frame_step
 from .measurement import Measurement, fetch_measurements, fetch_with_masks, measure
 from .memory_bank import BankSize, MemoryBank
 from .prompts import Points, mask_tensor
@@ -62,7 +63,11 @@ class Propagation:
             is_pooled=config.memory_pooling > 1,
         )
         self._bank = MemoryBank(model.config, size, model.device, counts_gaps=not self._policy.is_selective)
-        self._step = FrameStep(model, self._bank, config, stopwatch.time)
+        self._step = frame_step(model, self._bank, config, stopwatch.time)
+
+    def capture(self) -> Iterator[str]:
+        """Capture the CUDA graphs, if any, before the first frame; yields what comes next, for the log."""
+        return self._step.capture()
 
     def encode(self, frame: Frame) -> ImageFeatures:
         """The frame's features, encoded on the first call."""

@@ -9,7 +9,7 @@ the object once it has caught up; until then the object is tracked as before.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import count
 from numbers import Integral
@@ -53,6 +53,14 @@ class StreamingTracker:
         self._latest: FrameResult | None = None
 
     # ---- frames
+
+    @torch.inference_mode()
+    def capture(self) -> Iterator[str]:
+        """Capture the CUDA graphs of all frames to come, before the first; else each is when it is first needed.
+
+        Yields what comes next, for a log; nothing where no graphs are used.
+        """
+        yield from self._propagation.capture()
 
     def step(self, rgb: np.ndarray, stamp: float) -> FrameResult:
         """Track every object on the next frame, (H, W, 3) uint8 RGB, stamped in seconds.

@@ -45,6 +45,7 @@ def _track(network: Network, config: TrackerConfig, objects: int) -> None:
         target_fps=0.0,
         catch_up_at_once=True,
         memory_policy="reference",  # the others write no memory of frames without an object
+        cuda_graphs=False,  # which `StreamingTracker.capture` captures
     )
     tracker = StreamingTracker(network, config)
     frames = ((np.zeros((_SIDE, _SIDE, 3), np.uint8), number * _PERIOD) for number in count())
