@@ -32,7 +32,10 @@ def our_steps(model: Sam2, work: Workload, precision: str, backend: str = "", cu
     if backend or model.device.type == "cuda":
         for _ in warm_up(network, config):
             pass
-    return _steps(_LogitsTracker(network, config, stopwatch_for(model.device)), work)
+    tracker = _LogitsTracker(network, config, stopwatch_for(model.device))
+    for _ in tracker.capture():
+        pass
+    return _steps(tracker, work)
 
 
 def _steps(tracker: _LogitsTracker, work: Workload) -> Steps:

@@ -27,7 +27,7 @@ def reserve_executor_core() -> None:
 
 
 def build_tracker(parameters: Parameters, log: Callable[[str], None] = lambda text: None) -> StreamingTracker:
-    """Load the model, compile it where the parameter `compile` is true, warm it up and preallocate memory.
+    """Load the model, compile it where the parameter `compile` is true, preallocate memory and warm up.
 
     Raises CheckpointError, ValueError for a device that is unavailable, an image_size that the model does not support
     or durations that contradict each other, and torch.cuda.OutOfMemoryError.
@@ -42,13 +42,13 @@ def build_tracker(parameters: Parameters, log: Callable[[str], None] = lambda te
     config = replace(config, precision=precision.name)
     if device.type == "cpu":
         reserve_executor_core()
-    network: Network = model
+    network: Network = compiled(model, config) if parameters.compile else model
+    tracker = StreamingTracker(network, config)
     if parameters.compile:
-        network = compiled(model, config)
-        _compile(network, config, log)
+        _compile(tracker, log)
     elif device.type == "cuda":
-        _warm_up(network, config, log)
-    return StreamingTracker(network, config)
+        _warm_up(tracker, log)
+    return tracker
 
 
 def _tracker_config(parameters: Parameters) -> TrackerConfig:
@@ -81,10 +81,10 @@ def _track_state_config(parameters: Parameters) -> TrackStateConfig:
     )
 
 
-def _compile(network: Network, config: TrackerConfig, log: Callable[[str], None]) -> None:
+def _compile(tracker: StreamingTracker, log: Callable[[str], None]) -> None:
     """The network is compiled when it first runs. Raises ValueError where that fails."""
     try:
-        _warm_up(network, config, log)
+        _warm_up(tracker, log)
     except torch.cuda.OutOfMemoryError:
         raise
     except RuntimeError as error:
@@ -92,7 +92,10 @@ def _compile(network: Network, config: TrackerConfig, log: Callable[[str], None]
         raise ValueError(f"{str(error).strip().splitlines()[0]}: {advice}") from error
 
 
-def _warm_up(network: Network, config: TrackerConfig, log: Callable[[str], None]) -> None:
+def _warm_up(tracker: StreamingTracker, log: Callable[[str], None]) -> None:
     start = time.perf_counter()
-    for step in warm_up(network, config):
+    for step in warm_up(tracker.model, tracker.config):
         log(f"warming up for {step} ({time.perf_counter() - start:.0f} s so far)")
+    for step in tracker.capture():
+        log(f"capturing CUDA graphs for {step} ({time.perf_counter() - start:.0f} s so far)")
+    log(f"warmed up in {time.perf_counter() - start:.1f} s")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..model.config import NUM_RECENT
+from ..model import MemorySize
+from ..model.config import NUM_RECENT, NUM_RECENT_POINTERS
 from .arguments import check_types
 from .device import PRECISIONS
 from .memory_policy import POLICIES, MemoryPolicy
@@ -60,3 +61,12 @@ class TrackerConfig:
     def policy(self) -> MemoryPolicy:
         """The policy named `memory_policy`."""
         return POLICIES[self.memory_policy]
+
+    @property
+    def memory_sizes(self) -> tuple[MemorySize, ...]:
+        """Of a full memory of an object that is prompted once, which most are, and of the largest memory."""
+        pooled = self.recent_memories if self.memory_pooling > 1 else 0
+        return tuple(
+            MemorySize(prompted + self.recent_memories - pooled, pooled, prompted + NUM_RECENT_POINTERS)
+            for prompted in sorted({1, self.max_prompted + self.policy.long_term})
+        )

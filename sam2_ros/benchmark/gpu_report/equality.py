@@ -78,6 +78,8 @@ def _track(device: str, precision: str, cuda_graphs: bool, frames: list[np.ndarr
     model = load_model("nano", image_size=size, device=str(choose_device(device)))
     config = TrackerConfig(max_objects=3, precision=precision, cuda_graphs=cuda_graphs, catch_up_at_once=False)
     tracker = StreamingTracker(model, config)
+    for _ in tracker.capture():
+        pass
     results = []
     for index, rgb in enumerate(frames):
         tracker.step(rgb, index / _RATE)

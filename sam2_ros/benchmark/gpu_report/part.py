@@ -8,9 +8,27 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import logging
 from pathlib import Path
 
-from .parts import FULL, PARTS, SMOKE, LeftOutError
+from .parts import FULL, PARTS, SMOKE, LeftOutError, Row
+
+
+class Warnings(logging.Handler):
+    """Keeps the package's warnings, such as that CUDA graphs are switched off."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self._messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep a message."""
+        self._messages.append(record.getMessage())
+
+    def taken(self) -> Row:
+        """A cell with the messages since the last call; none where there were none."""
+        messages, self._messages = self._messages, []
+        return {"warnings": "; ".join(messages)} if messages else {}
 
 
 def main() -> None:
@@ -22,10 +40,12 @@ def main() -> None:
     parser.add_argument("--smoke", action="store_true")
     args = parser.parse_args()
     part = importlib.import_module(f".{args.name}", __package__)
+    warnings = Warnings()
+    logging.getLogger("sam2_ros").addHandler(warnings)
     try:
         with args.rows.open("a") as file:
             for row in part.rows(args.device, SMOKE if args.smoke else FULL):
-                file.write(json.dumps(row) + "\n")
+                file.write(json.dumps({**row, **warnings.taken()}) + "\n")
                 file.flush()
     except LeftOutError as error:
         raise SystemExit(str(error)) from error
