@@ -20,7 +20,8 @@ from sam2_ros.tracking.warm_up import compiled, warm_up
 def reserve_executor_core() -> None:
     """Run the model on all cores but one, which is left to the executor, unless OMP_NUM_THREADS is set.
 
-    The threads of an operation wait for each other: where one of them has to share its core, all are slow.
+    The threads of an operation wait for each other: where one of them has to share its core, all are slow. See also
+    threads.py.
     """
     if "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) - 1))

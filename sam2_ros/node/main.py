@@ -7,6 +7,7 @@ import traceback
 from typing import NoReturn
 
 from sam2_ros.node import shutdown
+from sam2_ros.node.threads import wait_passively
 
 _STOP_TIMEOUT = 1.5  # seconds for the image in process
 _RESPONSE_TIME = 0.2  # seconds to send the responses of service calls in flight
@@ -15,6 +16,7 @@ _RESPONSE_TIME = 0.2  # seconds to send the responses of service calls in flight
 def main() -> NoReturn:
     """Run the node until SIGINT or SIGTERM."""
     shutdown.reset_signal_handlers()
+    wait_passively()
     # These imports take seconds.
     import rclpy
     from rclpy.executors import SingleThreadedExecutor

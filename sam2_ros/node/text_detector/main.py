@@ -6,6 +6,7 @@ import traceback
 from typing import NoReturn
 
 from sam2_ros.node import shutdown
+from sam2_ros.node.threads import wait_passively
 
 _STOP_TIMEOUT = 1.5  # seconds for the search that runs
 
@@ -13,6 +14,7 @@ _STOP_TIMEOUT = 1.5  # seconds for the search that runs
 def main() -> NoReturn:
     """Run the node until SIGINT or SIGTERM, or until its model turns out not to be there."""
     shutdown.reset_signal_handlers()
+    wait_passively()
     # These imports take seconds.
     import rclpy
     from rclpy.executors import SingleThreadedExecutor
