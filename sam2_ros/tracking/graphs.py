@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Hashable
+from itertools import count
 from typing import Any, TypeVar
 
 import torch
@@ -112,10 +113,13 @@ class Graphs:
         """The tree with a buffer for each tensor, the same one for the same place of the same owner."""
 
         def buffer(x: Tensor) -> Tensor:
-            place = (owner, next(places), _kind(x))
-            return self._buffers.setdefault(place, torch.empty_like(x))
+            place = (owner, next(numbers), _kind(x))
+            if place not in self._buffers:
+                with torch.inference_mode(x.is_inference()):  # compiled code is for one of both kinds
+                    self._buffers[place] = torch.empty_like(x)
+            return self._buffers[place]
 
-        places = iter(range(sum(1 for _ in leaves(tree))))
+        numbers = count()
         return mapped(buffer, tree)
 
 
