@@ -74,8 +74,8 @@ class Parameters:
     )
     cuda_graphs: bool = parameter(
         True,
-        "On a CUDA GPU, launch the work of an image as CUDA graphs, captured when the node is configured, instead of a "
-        "thousand kernels. Switch it off to compare, or where GPU memory is short. No effect on a CPU.",
+        "On a CUDA GPU, launch the work of an image as two CUDA graphs, captured when the node is configured, instead of "
+        "hundreds of kernels. Switch it off to compare, or where GPU memory is short. No effect on a CPU.",
     )
     preset: str = parameter(
         "quality",
