@@ -63,7 +63,10 @@ def run(args: argparse.Namespace) -> int:
         catch_up_at_once=False,
         **asdict(chosen_preset(args, args.preset)),
     )
-    return asyncio.run(_serve(args, source, StreamingTracker(model, config)))
+    tracker = StreamingTracker(model, config)
+    for step in tracker.capture():
+        logging.info("capturing CUDA graphs for %s", step)
+    return asyncio.run(_serve(args, source, tracker))
 
 
 async def _serve(args: argparse.Namespace, source: Source, tracker: StreamingTracker) -> int:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import time
 import traceback
 from typing import NoReturn
 
 from sam2_ros.node import shutdown
+from sam2_ros.node.log import RosLog
 from sam2_ros.node.threads import wait_passively
 
 _STOP_TIMEOUT = 1.5  # seconds for the image in process
@@ -38,6 +40,7 @@ def main() -> NoReturn:
     code = 0
     try:
         node = TrackerNode()
+        logging.getLogger("sam2_ros").addHandler(RosLog(node.get_logger()))
         executor.add_node(node)
         executor.spin_until_future_complete(shutdown_requested)
         node.stop(_STOP_TIMEOUT)

@@ -55,7 +55,7 @@ class FrameStep:
         if frame.features is None:
             assert frame.image is not None  # kept until it is encoded
             with self._time("encode"):
-                frame.features = self._encode(frame.image)
+                frame.features = self._launch_encode(frame.image)
             frame.image = None
         return frame.features
 
@@ -87,6 +87,9 @@ class FrameStep:
         )
         bank.record(recent, number)
         bank.record(extra, number)
+
+    def _launch_encode(self, image: Tensor) -> ImageFeatures:
+        return self._encode(image)
 
     def _launch_write(
         self, features: ImageFeatures, tracked: Tracked, index: np.ndarray, long_term: np.ndarray | None

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from ..model import ImageFeatures, Network
-from ..model.trees import mapped
 from .config import TrackerConfig
 from .frame_buffer import Frame
 from .frame_step import FrameStep, Time, Tracked
@@ -37,11 +37,13 @@ class GraphedStep(FrameStep):
 
     def capture(self) -> Iterator[str]:
         """Capture the graphs of every batch and memory size, before the first frame; what they write is not read."""
-        side, bank = self._model.config.image_size, self._bank
-        image = preprocess(np.zeros((side, side, 3), np.uint8), side, self._model.device)
+        bank = self._bank
+        with torch.inference_mode(False):  # as in a stream
+            image = preprocess(np.zeros((64, 64, 3), np.uint8), self._model.config.image_size, self._model.device)
         layouts = [MemoryLayout(size, is_masked=True) for size in self._sizes]
         layouts.append(MemoryLayout(self._sizes[0], is_masked=False))
         groups = [bank.recent, *([bank.long_term] if self._policy.long_term else [])]
+        self._launch_encode(image)  # of frames without objects
         for batch in self._batches:
             yield f"{batch} object{'s' * (batch > 1)}"
             rows = [0] * batch
@@ -68,8 +70,11 @@ class GraphedStep(FrameStep):
                 self._boxes([*predicted_boxes, *[None] * (batch - len(rows))]),
             )
             # The next frame overwrites what graphs return; these two are buffered.
-            frame.features, frame.image = mapped(Tensor.clone, features), None
+            frame.features, frame.image = _copied(features), None
             return tracked._replace(logits=tracked.logits.clone())
+
+    def _launch_encode(self, image: Tensor) -> ImageFeatures:
+        return _copied(self._graphs(self._encode, image))
 
     def _launch_write(
         self, features: ImageFeatures, tracked: Tracked, index: np.ndarray, long_term: np.ndarray | None
@@ -97,6 +102,10 @@ def frame_step(model: Network, bank: MemoryBank, config: TrackerConfig, time: Ti
     if config.cuda_graphs and model.device.type == "cuda":
         return GraphedStep(model, bank, config, time, CudaCapture(model.device))
     return FrameStep(model, bank, config, time)
+
+
+def _copied(features: ImageFeatures) -> ImageFeatures:
+    return ImageFeatures(*(x.clone() for x in features))
 
 
 def _padded(table: np.ndarray, rows: int) -> np.ndarray:

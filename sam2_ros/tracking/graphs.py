@@ -1,6 +1,6 @@
 """CUDA graphs: a function of tensors is captured once for each set of shapes, and then launched as a whole.
 
-The host of a small network launches a thousand kernels per frame, which takes longer than the GPU needs for them. A
+The host launches hundreds of kernels per frame, which for a small network takes longer than the GPU needs for them. A
 graph is launched once. It reads and writes the same memory each time: inputs are copied into buffers that all graphs of
 a function share, and so are its outputs.
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Hashable
+from itertools import count
 from typing import Any, TypeVar
 
 import torch
@@ -53,9 +54,9 @@ class CudaCapture:
 class Graphs:
     """Calls functions through graphs, which are captured when a function is called with new shapes.
 
-    Functions take trees of tensors and hashable values, return trees of tensors, and may run more than once on the same
-    inputs. The first time that capturing fails, or that a graph says something else than its function, all further
-    calls are those of the functions.
+    Functions have different names. They take trees of tensors and hashable values, return trees of tensors, and may run
+    more than once on the same inputs; further tensors that they use must stay where they are. The first time that
+    capturing fails, or that a graph says something else than its function, graphs are switched off for good.
     """
 
     def __init__(self, capture: Capture) -> None:
@@ -70,7 +71,7 @@ class Graphs:
 
     def __call__(self, function: Callable[..., T], *inputs: Any) -> T:
         """`function(*inputs)`; the next call of that function overwrites the tensors that are returned."""
-        key = (function, mapped(_kind, inputs))
+        key = (function.__name__, mapped(_kind, inputs))
         if replay := self._captured.get(key):
             outputs: T = replay(inputs)
             return outputs
@@ -96,8 +97,8 @@ class Graphs:
     def _captured_function(
         self, capture: Capture, function: Callable[..., Any], inputs: Any, expected: Any
     ) -> Callable[[Any], Any]:
-        own_inputs = self._buffers_like(inputs, (function, "inputs"))
-        outputs = self._buffers_like(expected, (function, "outputs"))
+        own_inputs = self._buffers_like(inputs, (function.__name__, "inputs"))
+        outputs = self._buffers_like(expected, (function.__name__, "outputs"))
         _copy(inputs, own_inputs)
         replay = capture(lambda: _copy(function(*own_inputs), outputs))
 
@@ -112,10 +113,13 @@ class Graphs:
         """The tree with a buffer for each tensor, the same one for the same place of the same owner."""
 
         def buffer(x: Tensor) -> Tensor:
-            place = (owner, next(places), _kind(x))
-            return self._buffers.setdefault(place, torch.empty_like(x))
+            place = (owner, next(numbers), _kind(x))
+            if place not in self._buffers:
+                with torch.inference_mode(x.is_inference()):  # compiled code is for one of both kinds
+                    self._buffers[place] = torch.empty_like(x)
+            return self._buffers[place]
 
-        places = iter(range(sum(1 for _ in leaves(tree))))
+        numbers = count()
         return mapped(buffer, tree)
 
 

@@ -1,6 +1,7 @@
 """Functions through graphs: captured once for each set of shapes, compared once, switched off when one fails."""
 
 import logging
+import weakref
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -76,6 +77,12 @@ def nothing(run: Run) -> Run:
     return lambda: None
 
 
+def once(run: Run) -> Run:
+    """Keeps no function, as CUDA does."""
+    run()
+    return lambda: None
+
+
 def broken(run: Run) -> Run:
     raise RuntimeError("no kernel image is available")
 
@@ -102,3 +109,21 @@ def test_a_function_that_fails_by_itself_raises_and_is_no_reason_to_switch_graph
     with pytest.raises(RuntimeError, match="must match"):
         graphs(sums, 1.0, torch.ones(2, 3), torch.ones(2, 4))
     assert graphs.is_working
+
+
+def test_the_owner_of_functions_and_graphs_is_freed_at_once() -> None:
+    """With its memory on the GPU, which no garbage collection knows of."""
+
+    class Owner:
+        def __init__(self) -> None:
+            self.graphs = Graphs(once)
+
+        def doubled(self, x: Tensor) -> Tensor:
+            return 2 * x
+
+    owner = Owner()
+    assert owner.graphs(owner.doubled, torch.ones(3)).tolist() == [2.0] * 3
+    assert owner.graphs.is_working
+    reference = weakref.ref(owner)
+    del owner
+    assert reference() is None
