@@ -136,15 +136,13 @@ def test_a_cpu_has_no_graphs(network: Sam2) -> None:
 
 # ---- on a GPU
 
-needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-
 
 @pytest.fixture(scope="module")
 def on_gpu() -> Sam2:
     return load_model("nano", image_size=128, device="cuda")
 
 
-@needs_cuda
+@pytest.mark.cuda
 @pytest.mark.parametrize("policy", ["guarded", "distractor_aware", "motion_aware"])
 def test_cuda_graphs_track_as_the_eager_network_does(on_gpu: Sam2, policy: str) -> None:
     config = replace(CONFIG, memory_policy=policy)
@@ -154,7 +152,7 @@ def test_cuda_graphs_track_as_the_eager_network_does(on_gpu: Sam2, policy: str) 
     assert tracker._propagation._step._graphs.is_working  # type: ignore[attr-defined]
 
 
-@needs_cuda
+@pytest.mark.cuda
 def test_steady_frames_take_no_memory_from_the_gpu_and_wait_once(on_gpu: Sam2) -> None:
     tracker = StreamingTracker(on_gpu, CONFIG)
     list(tracker.capture())

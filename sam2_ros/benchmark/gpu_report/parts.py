@@ -40,7 +40,7 @@ class Extent:
 
     models: tuple[tuple[str, int], ...] = (("sam2.1_hiera_tiny", 1024), ("nano", 1024))  # with their input sizes
     objects: tuple[int, ...] = (1, 8)
-    frames: int = 300
+    frames: int = 200
     warm_up: int = 30  # frames
     clip_size: int = 384  # input size on the bundled clip
     clip_frames: int = 75  # the target is occluded in frames 25 to 58
