@@ -56,7 +56,7 @@ SMOKE = Extent(
     frames=3,
     warm_up=2,
     clip_size=64,
-    clip_frames=21,
+    clip_frames=13,
     node_frames=3,
     backend="eager",
 )

@@ -42,6 +42,7 @@ def bare_machine(tmp_path: Path) -> dict[str, str]:
     return environment
 
 
+@pytest.mark.slow
 def test_a_bare_machine_is_measured_and_what_it_lacks_is_named(tmp_path: Path, bare_machine: dict[str, str]) -> None:
     names = [part.name for part in PARTS if part.name != "compiled"]  # see test_compiled.py
     command = [sys.executable, "-m", "sam2_ros.benchmark.gpu_report", "--device", "cpu", "--smoke"]
@@ -61,7 +62,7 @@ def test_a_bare_machine_is_measured_and_what_it_lacks_is_named(tmp_path: Path, b
     assert {"PyTorch", "CPU", "date"} <= {row["property"] for row in parts["environment"]["rows"]}
     float32 = parts["equality"]["rows"][:2]
     assert [row["verdict"] for row in float32] == ["pass", "pass"]
-    assert all(row["frames"] == SMOKE.clip_frames and row["visible in both"] > 20 for row in float32)
+    assert all(row["frames"] == SMOKE.clip_frames and row["visible in both"] > 10 for row in float32)
     runs = [(row["objects"], row["variant"]) for row in parts["speed"]["rows"]]
     assert runs == [(2, "eager"), (2, "CUDA graphs")]
     for row in parts["speed"]["rows"]:
