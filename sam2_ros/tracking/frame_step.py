@@ -76,17 +76,16 @@ class FrameStep:
 
         Those numbered `long_term` among these are written as long-term entries, too.
         """
-        bank, number = self._bank, frame.index
-        recent = bank.slots_to_write(bank.recent, rows, number)
-        extra = bank.slots_to_write(bank.long_term, [rows[n] for n in long_term], number)
-        self._launch_write(
-            self.encode(frame),
-            tracked,
-            np.column_stack((kept, recent)),
-            np.column_stack((long_term, extra)) if long_term else None,
-        )
-        bank.record(recent, number)
-        bank.record(extra, number)
+        bank, features = self._bank, self.encode(frame)
+        recent = bank.slots_to_write(bank.recent, rows, frame.index)
+        index = np.column_stack((kept, recent))
+        if not long_term:
+            self._launch_write(features, tracked, index, None)
+        else:
+            extra = bank.slots_to_write(bank.long_term, [rows[n] for n in long_term], frame.index)
+            self._launch_write(features, tracked, index, np.column_stack((long_term, extra)))
+            bank.record(extra, frame.index)
+        bank.record(recent, frame.index)
 
     def _launch_encode(self, image: Tensor) -> ImageFeatures:
         return self._encode(image)

@@ -37,8 +37,8 @@ class CudaCapture:
 
     def __call__(self, run: _Run) -> _Run:
         """Runs the function a few times, then captures it."""
-        with torch.cuda.device(self._device):
-            current = torch.cuda.current_stream()
+        current = torch.cuda.current_stream(self._device)
+        with torch.cuda.stream(current):  # where capturing fails, PyTorch does not leave its stream by itself
             self._stream.wait_stream(current)
             with torch.cuda.stream(self._stream):
                 for _ in range(_WARM_UP_RUNS):
@@ -85,7 +85,8 @@ class Graphs:
             replay = self._captured_function(capture, function, inputs, expected)
             reason = _difference(replay(inputs), expected)
         except Exception as error:  # whatever it is, the function itself has just worked
-            reason = f"{type(error).__name__}: {error}"
+            cause = error.__context__ or error  # of what the end of a failed capture raises, the first error
+            reason = f"{type(cause).__name__}: {cause}"
         if not reason:
             self._captured[key] = replay
             return

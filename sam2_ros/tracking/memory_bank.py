@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -18,7 +17,7 @@ from torch import Tensor
 
 from ..model import Memory, MemorySize, ModelConfig, PooledMemory, pool
 from ..model.config import NUM_MASKMEM, NUM_RECENT, NUM_RECENT_POINTERS
-from .memory_index import Entry, MemoryLayout, memory_index
+from .memory_index import MemoryLayout, entries, memory_index
 from .transfer import upload
 
 _EMPTY = -1
@@ -38,19 +37,6 @@ class BankSize:
     long_term_slots: int = 0
     recent: int = NUM_RECENT
     is_pooled: bool = False
-
-
-class _Stored(NamedTuple):
-    """A slot to be read and its age in frames, negative for prompted frames in the future."""
-
-    slot: int
-    age: int
-    is_prompted: bool  # or long-term: read whatever its age, in the temporal row of prompted frames
-
-    @property
-    def time_row(self) -> int:
-        """Of the temporal table."""
-        return NUM_MASKMEM - 1 if self.is_prompted else self.age - 1
 
 
 class MemoryBank:
@@ -129,12 +115,12 @@ class MemoryBank:
         self, rows: Sequence[int], frame: int, sizes: Sequence[MemorySize] = ()
     ) -> tuple[np.ndarray, MemoryLayout]:
         """What `gather` reads of N objects for tracking a frame, see `memory_index`."""
-        spatial = [self._spatial_entries(row, frame) for row in rows]
-        first = self._whole_slots  # of those whose masks are pooled
-        whole = [[Entry(e.slot, e.time_row) for e in entries if e.slot < first] for entries in spatial]
-        pooled = [[Entry(e.slot - first, e.time_row) for e in entries if e.slot >= first] for entries in spatial]
-        pointers = [[Entry(e.slot, e.age) for e in self._pointer_entries(row, frame)] for row in rows]
-        return memory_index(rows, (whole, pooled, pointers), sizes)
+        kept, recent = self._spatial_entries(self._spatial_frame[list(rows)], frame)
+        pointers = self._pointer_entries(self._pointer_frame[list(rows)], frame)
+        if self._is_pooled(self.recent):
+            recent[0] -= self._whole_slots
+            return memory_index(rows, (kept, recent, pointers), sizes)
+        return memory_index(rows, (np.concatenate((kept, recent), axis=2), kept[:, :, :0], pointers), sizes)
 
     def gather(self, index: Tensor, layout: MemoryLayout) -> Memory:
         """The memory of N objects by the index of `index_to_read`; on the device alone."""
@@ -158,8 +144,8 @@ class MemoryBank:
     def slots_to_write(self, group: slice, rows: Sequence[int], frame: int) -> np.ndarray:
         """(N, 3) int64 for `put`: row, slot of the spatial memory and of the pointer, for a frame of N objects."""
         tables = self._spatial_frame, self._pointer_frame
-        slots = [[group.start + _slot_for(frames[row, group], frame) for row in rows] for frames in tables]
-        return np.stack([rows, *slots], axis=1).astype(np.int64)
+        slots = [group.start + _slots_for(table[list(rows), group], frame) for table in tables]
+        return np.stack([np.array(rows, np.int64), *slots], axis=1)
 
     def put(self, group: slice, index: Tensor, spatial: Tensor, pointers: Tensor) -> None:
         """Write memories to the slots that `slots_to_write` gave; on the device alone."""
@@ -184,48 +170,46 @@ class MemoryBank:
         self.put(group, upload(index, self._spatial.device), spatial, pointers)
         self.record(index, frame)
 
-    def _spatial_entries(self, row: int, frame: int) -> list[_Stored]:
-        """Every prompted frame, the newest long-term entries, and the newest `recent` tracked frames."""
-        frames = self._spatial_frame[row]
-        return [
-            *self._prompted_entries(frames, frame),
-            *self._long_term_entries(frames, frame),
-            *self._recent_entries(frames, frame, self._recent_read),
-        ]
+    def _spatial_entries(self, frames: np.ndarray, frame: int) -> tuple[np.ndarray, np.ndarray]:
+        """Every prompted frame and the newest long-term entries; and the newest `recent` tracked frames."""
+        *kept, recent = self._entries(frames, frame, self._recent_read)
+        kept_tables = np.concatenate(kept, axis=2)
+        kept_tables[1] = NUM_MASKMEM - 1
+        recent[1] -= 1
+        return kept_tables, recent
 
-    def _pointer_entries(self, row: int, frame: int) -> list[_Stored]:
+    def _pointer_entries(self, frames: np.ndarray, frame: int) -> np.ndarray:
         """Likewise, without prompted frames in the future, and with the newest fifteen tracked frames."""
-        frames = self._pointer_frame[row]
-        return [
-            *(entry for entry in self._prompted_entries(frames, frame) if entry.age >= 0),
-            *self._long_term_entries(frames, frame),
-            *self._recent_entries(frames, frame, NUM_RECENT_POINTERS),
-        ]
+        prompted, long_term, recent = self._entries(frames, frame, NUM_RECENT_POINTERS)
+        prompted[2] &= prompted[1] >= 0
+        return np.concatenate((prompted, long_term, recent), axis=2)
 
-    def _prompted_entries(self, frames: np.ndarray, frame: int) -> list[_Stored]:
-        stored = frames[self.prompted]
-        return [_Stored(int(slot), frame - int(stored[slot]), True) for slot in np.flatnonzero(stored != _EMPTY)]
+    def _entries(self, frames: np.ndarray, frame: int, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Prompted, long-term and recent entries with their ages in frames, which are negative in the future.
 
-    def _long_term_entries(self, frames: np.ndarray, frame: int) -> list[_Stored]:
-        slots = _newest(frames, self.long_term, frame)[: self._long_term_read]
-        return [_Stored(slot, frame - int(frames[slot]), True) for slot in slots]
-
-    def _recent_entries(self, frames: np.ndarray, frame: int, count: int) -> list[_Stored]:
-        slots = _newest(frames, self.recent, frame)[:count]
-        if not self._counts_gaps:
-            return [_Stored(slot, rank, False) for rank, slot in enumerate(slots, start=1)]
-        entries = [_Stored(slot, frame - int(frames[slot]), False) for slot in slots]
-        return [entry for entry in entries if entry.age <= count]
+        `frames` (N, slots) are those that are stored for N objects; `count` is that of the recent ones.
+        """
+        stored = frames[:, self.prompted]
+        prompted = entries(np.arange(stored.shape[1]), frame - stored, stored != _EMPTY)
+        long_term = _newest(frames, self.long_term, frame, self._long_term_read)
+        recent = _newest(frames, self.recent, frame, count)
+        if self._counts_gaps:
+            recent[2] &= recent[1] <= count
+        else:
+            recent[1] = np.arange(1, recent.shape[2] + 1)
+        return prompted, long_term, recent
 
 
-def _slot_for(frames: np.ndarray, frame: int) -> int:
-    """The slot for a frame: its own if it has one, else an empty one or that of the oldest frame."""
-    own = np.flatnonzero(frames == frame)
-    return int(own[0] if len(own) else frames.argmin())
+def _slots_for(frames: np.ndarray, frame: int) -> np.ndarray:
+    """(N,) the slot for a frame in each row of (N, slots): its own, else an empty one or that of the oldest frame."""
+    slots: np.ndarray = np.where(frames == frame, _EMPTY - 1, frames).argmin(axis=1)
+    return slots
 
 
-def _newest(frames: np.ndarray, group: slice, before: int) -> list[int]:
-    """Slots of a group with frames before that one, newest first."""
-    stored = frames[group]
-    order = np.argsort(-stored, kind="stable")
-    return [group.start + int(slot) for slot in order if _EMPTY < stored[slot] < before]
+def _newest(frames: np.ndarray, group: slice, before: int, count: int) -> np.ndarray:
+    """The newest entries of a group with frames before that one and their ages, newest first."""
+    stored = frames[:, group]
+    stored = np.where(stored < before, stored, _EMPTY)
+    order = np.argsort(-stored, axis=1, kind="stable")[:, :count]
+    chosen = stored[np.arange(len(order))[:, None], order]
+    return entries(group.start + order, before - chosen, chosen != _EMPTY)

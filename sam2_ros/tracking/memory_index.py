@@ -1,4 +1,7 @@
-"""Which slots of the memory bank are read for N objects, as one table of integers for one transfer to the device."""
+"""Which slots of the memory bank are read for N objects, as one table of integers for one transfer to the device.
+
+All objects at once, by NumPy: on a GPU the host's work per object would take longer than the device's.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +15,23 @@ from ..model import MemorySize
 _KINDS = len(MemorySize._fields)
 
 
-class Entry(NamedTuple):
-    """A slot that is read for one object, and its time: the row of the temporal table, or the age of a pointer."""
+def entries(slot: np.ndarray, time: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    """(3, N, K) int64: slots that may be read for N objects, their times, and which are valid.
 
-    slot: int
-    time: int
+    Times are rows of the temporal table, or ages of pointers.
+    """
+    tables = np.empty((3, *time.shape), np.int64)
+    tables[0], tables[1], tables[2] = slot, time, valid
+    return tables
+
+
+def packed(tables: np.ndarray, length: int) -> np.ndarray:
+    """(3, N, K) -> (3, N, length): the valid entries of each object in the same order, then zeros."""
+    order = np.argsort(-tables[2], axis=1, kind="stable")[:, :length]
+    result = np.zeros((3, len(order), length), np.int64)
+    result[..., : order.shape[1]] = tables[:, np.arange(len(order))[:, None], order]
+    result *= result[2]
+    return result
 
 
 class MemoryLayout(NamedTuple):
@@ -28,7 +43,7 @@ class MemoryLayout(NamedTuple):
     @property
     def widths(self) -> tuple[int, ...]:
         """Columns of an index: the row of the object; slot, time and validity of the entries of each kind."""
-        return (1, *np.repeat(self.size, 3).tolist())
+        return (1, *(size for size in self.size for _ in range(3)))
 
     def blank_index(self, objects: int) -> np.ndarray:
         """(objects, ...) int64 that reads the first slots of the first row."""
@@ -37,25 +52,16 @@ class MemoryLayout(NamedTuple):
 
 
 def memory_index(
-    rows: Sequence[int], entries: Sequence[Sequence[Sequence[Entry]]], sizes: Sequence[MemorySize]
+    rows: Sequence[int], kinds: Sequence[np.ndarray], sizes: Sequence[MemorySize]
 ) -> tuple[np.ndarray, MemoryLayout]:
     """(N, ...) int64 and its layout, from the rows of N objects and their entries of each kind.
 
     Padded to the first of the sizes that has room. Only the smallest of them is not masked where it is full: most
     objects have it after a few frames, and each further layout is one more to compile or capture.
     """
-    needed = MemorySize(*(max(map(len, kind)) for kind in entries))
+    needed = MemorySize(*(int(tables[2].sum(axis=1).max()) for tables in kinds))
     size = next((size for size in sizes if size.has_room_for(needed)), needed)
-    tables = [table for kind, length in zip(entries, size) for table in _tables(kind, length)]
-    is_full = all(valid.all() for valid in tables[2::3]) and (not sizes or size == sizes[0])
-    index = np.hstack((np.array(rows, np.int64)[:, None], *tables))
+    groups = [packed(tables, length) for tables, length in zip(kinds, size)]
+    is_full = all(group[2].all() for group in groups) and (not sizes or size == sizes[0])
+    index = np.hstack((np.array(rows, np.int64)[:, None], *(table for group in groups for table in group)))
     return index, MemoryLayout(size, is_masked=not is_full)
-
-
-def _tables(entries: Sequence[Sequence[Entry]], length: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(N, length) each: slots, times and validity of the entries of N objects."""
-    slot, time, valid = (np.zeros((len(entries), length), np.int64) for _ in range(3))
-    for i, row in enumerate(entries):
-        for j, entry in enumerate(row):
-            slot[i, j], time[i, j], valid[i, j] = entry.slot, entry.time, 1
-    return slot, time, valid

@@ -87,9 +87,21 @@ def broken(run: Run) -> Run:
     raise RuntimeError("no kernel image is available")
 
 
+def broken_at_its_end(run: Run) -> Run:
+    """As CUDA fails: the end of the capture raises, too."""
+    try:
+        return broken(run)
+    finally:
+        raise RuntimeError("operation failed due to a previous error during capture")
+
+
 @pytest.mark.parametrize(
     ("capture", "reason"),
-    [(nothing, "output 0 of a graph differs"), (broken, "RuntimeError: no kernel image is available")],
+    [
+        (nothing, "output 0 of a graph differs"),
+        (broken, "RuntimeError: no kernel image is available"),
+        (broken_at_its_end, "RuntimeError: no kernel image is available"),
+    ],
 )
 def test_after_a_failure_the_functions_are_called_and_one_warning_says_why(
     capture: Callable[[Run], Run], reason: str, caplog: pytest.LogCaptureFixture

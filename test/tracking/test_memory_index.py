@@ -1,18 +1,20 @@
 """The index of a memory: padding to fixed sizes, and when a mask is needed."""
 
+import numpy as np
 import pytest
 import torch
 
 from sam2_ros.model import MemorySize, Sam2
 from sam2_ros.tracking.memory_bank import BankSize, MemoryBank
-from sam2_ros.tracking.memory_index import Entry, MemoryLayout, memory_index
+from sam2_ros.tracking.memory_index import MemoryLayout, entries, memory_index
 
 SMALL, LARGE = MemorySize(2, 0, 3), MemorySize(4, 1, 6)
 
 
-def entries(*counts: int) -> list[list[Entry]]:
-    """Of one kind, as many for each object."""
-    return [[Entry(10 + i, i) for i in range(count)] for count in counts]
+def counted(*counts: int) -> np.ndarray:
+    """Entries of one kind, as many for each object."""
+    number = np.zeros((len(counts), 1), int) + np.arange(max(counts))
+    return entries(10 + number, number, number < np.array(counts)[:, None])
 
 
 @pytest.mark.parametrize(
@@ -29,23 +31,32 @@ def entries(*counts: int) -> list[list[Entry]]:
 def test_the_first_size_with_room_is_taken(
     spatial: int, pointers: int, sizes: tuple[MemorySize, ...], layout: MemoryLayout
 ) -> None:
-    index, found = memory_index([7], (entries(spatial), entries(0), entries(pointers)), sizes)
+    index, found = memory_index([7], (counted(spatial), counted(0), counted(pointers)), sizes)
     assert found == layout
     assert index.shape == (1, sum(layout.widths))
 
 
 def test_even_the_largest_size_is_masked_where_it_is_full() -> None:
-    _, layout = memory_index([0], (entries(4), entries(1), entries(6)), (SMALL, LARGE))
+    _, layout = memory_index([0], (counted(4), counted(1), counted(6)), (SMALL, LARGE))
     assert layout == MemoryLayout(LARGE, is_masked=True)
 
 
 def test_entries_and_padding_are_in_the_order_of_the_widths() -> None:
-    index, layout = memory_index([7, 3], (entries(2, 1), entries(0, 0), entries(1, 1)), ())
+    index, layout = memory_index([7, 3], (counted(2, 1), counted(0, 0), counted(1, 1)), ())
     row, slot, time, valid, *_ = torch.from_numpy(index).split(layout.widths, dim=1)
     assert row.tolist() == [[7], [3]]
     assert slot.tolist() == [[10, 11], [10, 0]]
     assert time.tolist() == [[0, 1], [0, 0]]
     assert valid.tolist() == [[1, 1], [1, 0]]
+
+
+def test_the_valid_entries_of_each_object_come_first_in_their_order() -> None:
+    valid = np.array([[False, True, True], [True, False, True], [False, False, False]])
+    slot = np.broadcast_to([5, 6, 7], valid.shape)
+    index, layout = memory_index([0, 1, 2], (entries(slot, slot, valid), counted(0, 0, 0), counted(0, 0, 0)), ())
+    _, slots, _, packed, *_ = torch.from_numpy(index).split(layout.widths, dim=1)
+    assert slots.tolist() == [[6, 7], [5, 7], [0, 0]]
+    assert packed.tolist() == [[1, 1], [1, 1], [0, 0]]
 
 
 def test_a_blank_index_reads_the_first_slots() -> None:
