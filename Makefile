@@ -1,5 +1,5 @@
-# make setup | demo | test | lint | docs.  Variables: PYTHON, TORCH, ROS (see .ci/setup.sh), TESTS (arguments of pytest),
-# VIDEO, CLICK, MODEL, OUTPUT (demo).
+# make setup | demo | test | lint | docs | gpu-report.  Variables: PYTHON, TORCH, ROS (see .ci/setup.sh), TESTS (arguments
+# of pytest), VIDEO, CLICK, MODEL, OUTPUT (demo), REPORT (options of gpu-report).
 export ROS # for .ci/env.sh
 TESTS := test
 SHELL := /bin/bash
@@ -9,7 +9,7 @@ SHELL := /bin/bash
 # with it Fast DDS leaves the transport that camera images need.
 isolate := export ROS_DOMAIN_ID=$${ROS_DOMAIN_ID:-$$((RANDOM % 101 + 1))}
 
-.PHONY: setup demo test lint docs
+.PHONY: setup demo test lint docs gpu-report
 .DEFAULT_GOAL := setup
 
 setup:
@@ -38,3 +38,8 @@ lint: setup
 # Documentation, into build/docs/index.html; every warning is an error.
 docs: setup
 	@source .ci/env.sh; python -m sphinx -W --keep-going -q -b html docs build/docs
+
+# Measures this machine's GPU in seven minutes. Needs no set-up: where there is none, PyTorch of the system will do.
+gpu-report:
+	@if [[ -f .venv/bin/activate ]]; then source .ci/env.sh; fi; $(isolate); \
+	$(or $(PYTHON),python3) -m sam2_ros.benchmark.gpu_report $(REPORT)

@@ -17,19 +17,28 @@ from .workload import Workload
 _PERIOD = 1 / 30  # seconds between the stamps of two frames
 
 
-def our_steps(model: Sam2, work: Workload, precision: str, is_compiled: bool = False) -> Steps:
-    """Steps of the streaming tracker without end, from a frame to masks of its size."""
+def our_steps(model: Sam2, work: Workload, precision: str, backend: str = "", cuda_graphs: bool = True) -> Steps:
+    """Configures the streaming tracker like the node; the steps go from a frame to masks of its size, without end.
+
+    With a `backend` of torch.compile the network is compiled.
+    """
     config = TrackerConfig(
         max_objects=len(work.clicks),
         memory_policy="reference",  # reads a full memory on every frame
         precision=precision,
+        cuda_graphs=cuda_graphs,
     )
-    network: Network = model
-    if is_compiled:
-        network = compiled(model, config)
+    network: Network = compiled(model, config, backend) if backend else model
+    if backend or model.device.type == "cuda":
         for _ in warm_up(network, config):
             pass
     tracker = _LogitsTracker(network, config, stopwatch_for(model.device))
+    for _ in tracker.capture():
+        pass
+    return _steps(tracker, work)
+
+
+def _steps(tracker: _LogitsTracker, work: Workload) -> Steps:
     for index in count():
         tracker.step(work.frames[index % len(work.frames)], index * _PERIOD)
         if index == 0:

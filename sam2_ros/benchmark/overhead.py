@@ -21,6 +21,7 @@ import numpy as np
 
 from sam2_ros.benchmark.table import verdict
 from sam2_ros.model import save_weights, seeded_model
+from sam2_ros.tracking.speed import speed_of
 
 SIZES = ((640, 480), (1920, 1080))  # (width, height) pixels
 LIMITS = {(640, 480): 5.0, (1920, 1080): 20.0}  # milliseconds, median
@@ -33,12 +34,16 @@ _WARM_UP = 10  # frames
 
 @dataclass(frozen=True)
 class Overhead:
-    """Time per frame outside the tracker (milliseconds)."""
+    """Time per frame outside the tracker, and all of it (milliseconds)."""
 
     size: tuple[int, int]  # (width, height) pixels
     frames: int
     median: float
     p99: float
+    latency: float  # from the receipt of an image to its results, median
+    latency_p99: float
+    round_trip: float  # from publishing an image to the receipt of its results, median
+    rate: float  # frames per second; an image is published when the results of the one before have come
 
     def __str__(self) -> str:
         width, height = self.size
@@ -46,7 +51,9 @@ class Overhead:
         return f"node overhead at {width}x{height}: median {self.median:.1f} ms, p99 {self.p99:.1f} ms{judgement}"
 
 
-def measure(sizes: Sequence[tuple[int, int]] = SIZES, frames: int = 100) -> list[Overhead]:
+def measure(
+    sizes: Sequence[tuple[int, int]] = SIZES, frames: int = 100, objects: int = 1, device: str = "auto"
+) -> list[Overhead]:
     """Measure, print and return the node's overhead at each (width, height) in pixels.
 
     Raises RuntimeError where the node fails, ModuleNotFoundError without ROS.
@@ -55,19 +62,24 @@ def measure(sizes: Sequence[tuple[int, int]] = SIZES, frames: int = 100) -> list
 
     results = []
     for size in sizes:
-        with _node() as process, Client(process) as client:
-            results.append(client.measure(size, frames))
+        with _node(device) as process, Client(process) as client:
+            results.append(client.measure(size, frames, objects))
             print(results[-1])
     return results
 
 
 @contextmanager
-def _node() -> Iterator[subprocess.Popen[bytes]]:
+def _node(device: str) -> Iterator[subprocess.Popen[bytes]]:
     """The node's process, with random weights: the quality of masks does not matter."""
     with tempfile.TemporaryDirectory() as folder:
         weights = Path(folder) / "nano.safetensors"
         save_weights(seeded_model("nano"), weights)
-        parameters = {"checkpoint": weights, "image_reliability": "reliable", "diagnostics_period": 0.2}
+        parameters = {
+            "checkpoint": weights,
+            "device": device,
+            "image_reliability": "reliable",
+            "diagnostics_period": 0.2,
+        }
         arguments = [part for name, value in parameters.items() for part in ("-p", f"{name}:={value}")]
         command = [sys.executable, "-m", "sam2_ros.node.main", "--ros-args", "-r", f"__node:={_NODE[1:]}", *arguments]
         process = subprocess.Popen(command, env=os.environ)
@@ -115,8 +127,8 @@ class Client:
         self._executor.shutdown()
         self._context.try_shutdown()
 
-    def measure(self, size: tuple[int, int], frames: int) -> Overhead:
-        """Activate the node, let it track one object and read its statistics."""
+    def measure(self, size: tuple[int, int], frames: int, objects: int) -> Overhead:
+        """Activate the node, let it track objects beside each other and read its statistics."""
         from lifecycle_msgs.msg import Transition
         from lifecycle_msgs.srv import ChangeState
 
@@ -132,25 +144,40 @@ class Client:
         picture = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), np.uint8)
         self._show(picture)
         width, height = map(float, size)
-        box = Box(x_min=width / 3, y_min=height / 3, x_max=2 * width / 3, y_max=2 * height / 3)
-        self._prompts.publish(Prompt(has_box=True, box=box))
-        self._wait_for(lambda: bool(self._latest["tracks"].tracks))
-        for _ in range(_WARM_UP + frames):
+        step = width / (2 * objects + 1)  # boxes and gaps are equally wide
+        for x in (step * (2 * i + 1) for i in range(objects)):
+            box = Box(x_min=x, y_min=height / 3, x_max=x + step, y_max=2 * height / 3)
+            self._prompts.publish(Prompt(has_box=True, box=box))
+        self._wait_for(lambda: len(self._latest["tracks"].tracks) == objects)
+        for _ in range(_WARM_UP):
             self._show(picture)
+        speed = speed_of([self._show(picture) for _ in range(frames)])
         self._pause(_CONNECTING)  # for the last diagnostics
         values = {entry.key: entry.value for entry in self._latest["diagnostics"].status[0].values}
-        return Overhead(size, frames, float(values["overhead median (ms)"]), float(values["overhead p99 (ms)"]))
+        return Overhead(
+            size,
+            frames,
+            median=float(values["overhead median (ms)"]),
+            p99=float(values["overhead p99 (ms)"]),
+            latency=float(values["latency median (ms)"]),
+            latency_p99=float(values["latency p99 (ms)"]),
+            round_trip=1e3 * speed.median,
+            rate=speed.rate,
+        )
 
-    def _show(self, picture: np.ndarray) -> None:
-        """Publish an image and wait for all of the node's outputs."""
+    def _show(self, picture: np.ndarray) -> float:
+        """Publish an image and wait for all of the node's outputs; returns the seconds that it took."""
         from std_msgs.msg import Header
 
         from sam2_ros.node.conversions.messages import image_message
 
         header = Header(stamp=self._node.get_clock().now().to_msg(), frame_id="camera")
-        self._camera.publish(image_message(picture, "bgr8", header))
+        message = image_message(picture, "bgr8", header)
+        start = time.perf_counter()
+        self._camera.publish(message)
         topics = ("tracks", "masks", "overlay")
         self._wait_for(lambda: all(t in self._latest and self._latest[t].header == header for t in topics))
+        return time.perf_counter() - start
 
     def _keep_latest(self, topic: str) -> Callable[[Any], None]:
         def keep(message: Any) -> None:

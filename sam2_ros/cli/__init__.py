@@ -36,7 +36,7 @@ def _run(argv: Sequence[str]) -> int:
     # Imported here because PyTorch takes seconds to import, in which Ctrl-C has to be handled already.
     from sam2_ros.files import error_text
     from sam2_ros.model import CheckpointError
-    from sam2_ros.model.download import DownloadError
+    from sam2_ros.model.fetch import DownloadError
 
     # Only the requested command is imported: `download` needs neither OpenCV nor ROS.
     requested = [name for name in COMMANDS if name in argv[:1]]

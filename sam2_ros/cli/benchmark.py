@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from sam2_ros.benchmark import table
+from sam2_ros.benchmark import busy, table
 from sam2_ros.benchmark.everything import HEADER, measure_everything
 from sam2_ros.benchmark.lifting import LIFTING_LIMIT, measure_lifting
 from sam2_ros.benchmark.machine import machine, processor
@@ -34,6 +34,7 @@ from .options import add_model_options, whole_number, whole_numbers
 
 _FRAMES = 100
 _EVERYTHING_TIMES = 3
+_BUSY_FRAMES = 30
 _VIDEO_FRAMES = 32  # of a video, which are repeated
 
 
@@ -67,7 +68,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--frames",
         type=whole_number,
         metavar="N",
-        help=f"measured frames (default: {_FRAMES}; with --everything, measured times: {_EVERYTHING_TIMES})",
+        help=f"measured frames (default: {_FRAMES}; with --busy {_BUSY_FRAMES}; with --everything, measured times: "
+        f"{_EVERYTHING_TIMES})",
     )
     parser.add_argument(
         "--warm-up", type=whole_number, default=20, metavar="N", help="frames before the measured ones (default: 20)"
@@ -92,6 +94,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--everything", action="store_true", help="measure finding everything in the first frame instead"
     )
     parser.add_argument("--lifting", action="store_true", help="measure lifting masks to 3-D instead")
+    parser.add_argument(
+        "--busy",
+        action="store_true",
+        help="measure numbers of CPU threads instead, alone and beside other processes on all cores",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers as JSON")
     parser.add_argument(
         "--plot", type=Path, metavar="PNG", help="plot time and memory against objects, sizes, or over the frames"
@@ -100,16 +107,18 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(args: argparse.Namespace) -> int:
     """Measure and print. Raises ValueError, OSError or CheckpointError for errors that the user can correct."""
-    args.frames = args.frames or (_EVERYTHING_TIMES if args.everything else _FRAMES)
-    if args.node or args.panel or args.lifting or args.everything:
+    args.frames = args.frames or (_EVERYTHING_TIMES if args.everything else _BUSY_FRAMES if args.busy else _FRAMES)
+    if args.node or args.panel or args.lifting or args.everything or args.busy:
         if args.json or args.plot:
             raise ValueError(
-                "--json and --plot are for measurements of the tracker: leave out --node, --panel, --lifting and "
-                "--everything"
+                "--json and --plot are for measurements of the tracker: leave out --node, --panel, --lifting, "
+                "--everything and --busy"
             )
         if args.everything:
             return _measure_everything(args)
         print(f"machine  {processor()}")
+        if args.busy:
+            return _measure_busy(args)
         if args.node or args.panel:
             return _measure_node(args)
         return _measure_lifting(args.frames)
@@ -168,6 +177,18 @@ def _measure_node(args: argparse.Namespace) -> int:
     return 0
 
 
+def _measure_busy(args: argparse.Namespace) -> int:
+    options = ["--model", args.model, "--precision", args.precision[0]]
+    options += ["--frames", str(args.frames), "--warm-up", str(args.warm_up)]
+    options += ["--checkpoint", str(args.checkpoint)] if args.checkpoint else []
+    options += ["--image-size", str(args.image_size[0])] if args.image_size else []
+    options += ["--video", str(args.video)] if args.video else []
+    print(busy.HEADER)
+    for measured in busy.measure_busy(options):
+        print(measured, flush=True)
+    return 0
+
+
 def _measure_lifting(frames: int) -> int:
     speed = measure_lifting(frames)
     median = 1e3 * speed.median
@@ -183,7 +204,7 @@ def _measure(args: argparse.Namespace, model: Sam2, work: Workload) -> Benchmark
     for precision in (choose_precision(name, model.device, model.config.image_size).name for name in args.precision):
         ours[f"sam2_ros {precision}"] = our_steps(model, work, precision)
         if args.compile:
-            ours[f"compiled {precision}"] = our_steps(model, work, precision, is_compiled=True)
+            ours[f"compiled {precision}"] = our_steps(model, work, precision, backend="inductor")
     references = dict(_references(args, model, work))
     variants = {**ours, **references}
     baseline = next(iter(references or ours))

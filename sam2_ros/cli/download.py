@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from sam2_ros.model.download import DOWNLOADS, cached_path, fetch
+from sam2_ros.model.download import DOWNLOADS, cached_path
+from sam2_ros.model.fetch import fetch
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

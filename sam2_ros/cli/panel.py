@@ -53,6 +53,8 @@ def run(args: argparse.Namespace) -> int:
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.INFO)
     source = open_source(args.source, args.fps)
     tracker = model_choice(args, args.preset).load().tracker(stamp_tolerance=_STAMP_TOLERANCE, catch_up_at_once=False)
+    for step in tracker.capture():
+        logging.info("capturing CUDA graphs for %s", step)
     return asyncio.run(_serve(args, source, tracker))
 
 

@@ -22,6 +22,7 @@ from .mask_decoder import TransformedPrompts, choose_by_iou
 from .memory import Memory, PooledMemory
 from .prompt_encoder import PointLabel, PromptTensors
 from .sam2 import Choice, Decoded, Sam2
+from .trees import mapped
 
 _BATCHES = (1, 2, 4, 8)  # objects; more are processed in several batches
 _SHAPES = 64  # the most that one operation is compiled for
@@ -138,8 +139,8 @@ class CompiledSam2:
         for start in range(0, count, self.batches[-1]):
             stop = min(count, start + self.batches[-1])
             size = next(size for size in self.batches if size >= stop - start)
-            output = operation(_mapped(partial(_rows, start=start, stop=stop, size=size), objects))
-            outputs.append(_mapped(itemgetter(slice(stop - start)), output))
+            output = operation(mapped(partial(_rows, start=start, stop=stop, size=size), objects))
+            outputs.append(mapped(itemgetter(slice(stop - start)), output))
         return outputs[0] if len(outputs) == 1 else _joined(outputs)
 
     def _padded_memory(self, memory: Memory) -> Memory:
@@ -201,16 +202,6 @@ def _allow_shapes() -> None:
     """By default PyTorch stops compiling after eight shapes of one operation."""
     limit = "recompile_limit" if hasattr(torch._dynamo.config, "recompile_limit") else "cache_size_limit"
     setattr(torch._dynamo.config, limit, max(_SHAPES, getattr(torch._dynamo.config, limit)))
-
-
-def _mapped(function: Callable[[Tensor], Tensor], tree: Any) -> Any:
-    """A tensor, None, or a tuple of such trees, with `function` applied to every tensor."""
-    if tree is None:
-        return None
-    if isinstance(tree, Tensor):
-        return function(tree)
-    parts = [_mapped(function, part) for part in tree]
-    return tree._make(parts) if hasattr(tree, "_make") else tuple(parts)
 
 
 def _joined(trees: Sequence[Any]) -> Any:

@@ -17,7 +17,7 @@ class ParameterCache:
     """
 
     def __init__(self) -> None:
-        self._cached: tuple[_Key, Tensor] | None = None
+        self._cached: dict[_Key, tuple[_Key, Tensor]] = {}
 
     def __call__(self, compute: Callable[[], Tensor], parameters: tuple[Tensor, ...], *others: object) -> Tensor:
         """`compute()`, which must depend on the parameters and `others` alone."""
@@ -25,11 +25,12 @@ class ParameterCache:
             return compute()
         if any(parameter.is_inference() for parameter in parameters):  # inference tensors have no version counter
             return compute()
-        device = parameters[0].device.type
-        key = (torch.is_autocast_enabled(device), *others, *(_state(parameter) for parameter in parameters))
-        cached = self._cached
-        if cached is None or cached[0] != key:
-            self._cached = cached = (key, compute())
+        # Each precision has its own: a captured graph goes on reading what was cached for it.
+        key = (torch.is_autocast_enabled(parameters[0].device.type), *others)
+        state = tuple(_state(parameter) for parameter in parameters)
+        cached = self._cached.get(key)
+        if cached is None or cached[0] != state:
+            self._cached[key] = cached = (state, compute())
         return cached[1]
 
 

@@ -5,6 +5,7 @@ Exit codes: 0 after SIGINT or SIGTERM, 2 for a mistake of the user's that is nam
 
 from __future__ import annotations
 
+import logging
 import time
 import traceback
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
 
 from sam2_ros.node import shutdown
+from sam2_ros.node.log import RosLog
 from sam2_ros.node.parameters.values import ParameterError, without_locations
 
 MISTAKE = 2  # exit code
@@ -44,6 +46,7 @@ def run(name: str, build: Callable[[Callable[[int], object]], Any]) -> NoReturn:
     executor = SingleThreadedExecutor()
     try:
         node = build(ended.set_result)
+        logging.getLogger("sam2_ros").addHandler(RosLog(node.get_logger()))
         executor.add_node(node)
         executor.spin_until_future_complete(ended)
         node.stop(_STOP_TIMEOUT)

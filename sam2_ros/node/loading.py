@@ -20,14 +20,15 @@ from sam2_ros.tracking.warm_up import compiled, warm_up
 def reserve_executor_core() -> None:
     """Run the model on all cores but one, which is left to the executor, unless OMP_NUM_THREADS is set.
 
-    The threads of an operation wait for each other: where one of them has to share its core, all are slow.
+    The threads of an operation wait for each other: where one of them has to share its core, all are slow. See also
+    threads.py.
     """
     if "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) - 1))
 
 
 def build_tracker(parameters: Parameters, log: Callable[[str], None] = lambda text: None) -> StreamingTracker:
-    """Load the model, compile it where the parameter `compile` is true, warm it up and preallocate memory.
+    """Load the model, compile it where the parameter `compile` is true, preallocate memory and warm up.
 
     Raises CheckpointError, ValueError for a device that is unavailable, an image_size that the model does not support
     or durations that contradict each other, and torch.cuda.OutOfMemoryError.
@@ -42,13 +43,13 @@ def build_tracker(parameters: Parameters, log: Callable[[str], None] = lambda te
     config = replace(config, precision=precision.name)
     if device.type == "cpu":
         reserve_executor_core()
-    network: Network = model
+    network: Network = compiled(model, config) if parameters.compile else model
+    tracker = StreamingTracker(network, config)
     if parameters.compile:
-        network = compiled(model, config)
-        _compile(network, config, log)
+        _compile(tracker, log)
     elif device.type == "cuda":
-        _warm_up(network, config, log)
-    return StreamingTracker(network, config)
+        _warm_up(tracker, log)
+    return tracker
 
 
 def _tracker_config(parameters: Parameters) -> TrackerConfig:
@@ -65,6 +66,7 @@ def _tracker_config(parameters: Parameters) -> TrackerConfig:
         stamp_tolerance=parameters.stamp_tolerance,
         catch_up_at_once=False,
         target_fps=parameters.target_fps,
+        cuda_graphs=parameters.cuda_graphs,
         **asdict(preset),
     )
 
@@ -80,10 +82,10 @@ def _track_state_config(parameters: Parameters) -> TrackStateConfig:
     )
 
 
-def _compile(network: Network, config: TrackerConfig, log: Callable[[str], None]) -> None:
+def _compile(tracker: StreamingTracker, log: Callable[[str], None]) -> None:
     """The network is compiled when it first runs. Raises ValueError where that fails."""
     try:
-        _warm_up(network, config, log)
+        _warm_up(tracker, log)
     except torch.cuda.OutOfMemoryError:
         raise
     except RuntimeError as error:
@@ -91,7 +93,10 @@ def _compile(network: Network, config: TrackerConfig, log: Callable[[str], None]
         raise ValueError(f"{str(error).strip().splitlines()[0]}: {advice}") from error
 
 
-def _warm_up(network: Network, config: TrackerConfig, log: Callable[[str], None]) -> None:
+def _warm_up(tracker: StreamingTracker, log: Callable[[str], None]) -> None:
     start = time.perf_counter()
-    for step in warm_up(network, config):
+    for step in warm_up(tracker.model, tracker.config):
         log(f"warming up for {step} ({time.perf_counter() - start:.0f} s so far)")
+    for step in tracker.capture():
+        log(f"capturing CUDA graphs for {step} ({time.perf_counter() - start:.0f} s so far)")
+    log(f"warmed up in {time.perf_counter() - start:.1f} s")

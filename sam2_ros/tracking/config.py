@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..model.config import NUM_RECENT
+from ..model import MemorySize
+from ..model.config import NUM_RECENT, NUM_RECENT_POINTERS
 from .arguments import check_types
 from .device import PRECISIONS
 from .memory_policy import POLICIES, MemoryPolicy
@@ -28,6 +29,7 @@ class TrackerConfig:
     # Whether late prompts are propagated at once; else by calls of `catch_up`, between which new frames can be tracked.
     catch_up_at_once: bool = True
     precision: str = "float32"
+    cuda_graphs: bool = True  # on a CUDA device, launch each frame as CUDA graphs, see graphs.py
     # Quality against speed, see presets.py
     recent_memories: int = NUM_RECENT  # spatial memories of tracked frames that are read
     memory_pooling: int = 1  # 2: spatial memories of tracked frames are averaged over 2 x 2 tokens
@@ -59,3 +61,12 @@ class TrackerConfig:
     def policy(self) -> MemoryPolicy:
         """The policy named `memory_policy`."""
         return POLICIES[self.memory_policy]
+
+    @property
+    def memory_sizes(self) -> tuple[MemorySize, ...]:
+        """Of a full memory of an object that is prompted once, which most are, and of the largest memory."""
+        pooled = self.recent_memories if self.memory_pooling > 1 else 0
+        return tuple(
+            MemorySize(prompted + self.recent_memories - pooled, pooled, prompted + NUM_RECENT_POINTERS)
+            for prompted in sorted({1, self.max_prompted + self.policy.long_term})
+        )

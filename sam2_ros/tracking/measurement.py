@@ -29,19 +29,24 @@ class Measurement:
 
 def measure(decoded: Decoded, compare_candidates: bool) -> list[Measurement]:
     """One measurement per object (N), `mask_disagreement` only if `compare_candidates`; waits for the device once."""
-    (table,) = fetch(_table(decoded, compare_candidates))
-    return _measurements(table)
+    return fetch_measurements(measurement_table(decoded, compare_candidates))
 
 
-def measure_with_masks(
-    decoded: Decoded, compare_candidates: bool, size: tuple[int, int]
+def fetch_measurements(table: Tensor) -> list[Measurement]:
+    """The measurements of a table of `measurement_table`; waits for the device once."""
+    (rows,) = fetch(table)
+    return _measurements(rows)
+
+
+def fetch_with_masks(
+    table: Tensor, logits: Tensor, size: tuple[int, int]
 ) -> tuple[list[Measurement], list[np.ndarray]]:
-    """Also each object's mask (H, W) bool, whether it is in view or not, in the same transfer."""
-    table, masks = fetch(_table(decoded, compare_candidates), full_size(decoded.logits, size) > 0)
-    return _measurements(table), list(masks)
+    """Also each object's mask (H, W) bool, whether it is in view or not, from its logits; waits only once, too."""
+    rows, masks = fetch(table, full_size(logits, size) > 0)
+    return _measurements(rows), list(masks)
 
 
-def _table(decoded: Decoded, compare_candidates: bool) -> Tensor:
+def measurement_table(decoded: Decoded, compare_candidates: bool) -> Tensor:
     """(N, 9) on the device: the scalar fields in the order of `Measurement`, then the edges of the box."""
     masks = decoded.logits[:, 0] > 0
     scores = decoded.occlusion_score[:, 0].float()

@@ -8,16 +8,16 @@ pooled; prompted and long-term ones are kept whole.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ..model import Memory, ModelConfig, PooledMemory, pool
+from ..model import Memory, MemorySize, ModelConfig, PooledMemory, pool
 from ..model.config import NUM_MASKMEM, NUM_RECENT, NUM_RECENT_POINTERS
+from .memory_index import MemoryLayout, entries, memory_index
 from .transfer import upload
 
 _EMPTY = -1
@@ -39,14 +39,6 @@ class BankSize:
     is_pooled: bool = False
 
 
-class _Entry(NamedTuple):
-    """A slot to be read and its age in frames, negative for prompted frames in the future."""
-
-    slot: int
-    age: int
-    is_prompted: bool  # or long-term: read whatever its age, in the temporal row of prompted frames
-
-
 class MemoryBank:
     """Preallocated memories; frames are counted from 0.
 
@@ -56,11 +48,11 @@ class MemoryBank:
 
     def __init__(self, config: ModelConfig, size: BankSize, device: torch.device, counts_gaps: bool = True) -> None:
         self._counts_gaps = counts_gaps
-        self._long_term = size.long_term
-        self._recent = size.recent
-        self._prompted_slots = slice(0, size.prompted)
-        self._long_term_slots = slice(size.prompted, size.prompted + size.long_term_slots)
-        self._recent_slots = slice(size.prompted + size.long_term_slots, None)
+        self._long_term_read = size.long_term
+        self._recent_read = size.recent
+        self.prompted = slice(0, size.prompted)
+        self.long_term = slice(size.prompted, size.prompted + size.long_term_slots)
+        self.recent = slice(size.prompted + size.long_term_slots, None)
         kept_slots = size.prompted + size.long_term_slots
         spatial_slots = kept_slots + size.recent + size.history
         pooled_slots = size.recent + size.history if size.is_pooled else 0
@@ -77,31 +69,31 @@ class MemoryBank:
 
     def write(self, rows: Sequence[int], frame: int, spatial: Tensor, pointers: Tensor) -> None:
         """Write a tracked frame: spatial (N, h * w, 64) and pointers (N, C) of N objects."""
-        self._put(self._recent_slots, rows, frame, spatial, pointers)
+        self._write(self.recent, rows, frame, spatial, pointers)
 
     def write_prompted(self, rows: Sequence[int], frame: int, spatial: Tensor, pointers: Tensor) -> None:
         """Write a prompted frame, in place of the oldest one when all slots are taken.
 
         Call `drop_from` first where that frame was tracked before, or it is read twice.
         """
-        self._put(self._prompted_slots, rows, frame, spatial, pointers)
+        self._write(self.prompted, rows, frame, spatial, pointers)
 
     def write_long_term(self, rows: Sequence[int], frame: int, spatial: Tensor, pointers: Tensor) -> None:
         """Write a tracked frame as a long-term entry, in place of the oldest one when all slots are taken."""
-        self._put(self._long_term_slots, rows, frame, spatial, pointers)
+        self._write(self.long_term, rows, frame, spatial, pointers)
 
     def is_prompted(self, row: int, frame: int) -> bool:
         """Whether the bank holds that frame of the object as a prompted one."""
-        return bool((self._spatial_frame[row, self._prompted_slots] == frame).any())
+        return bool((self._spatial_frame[row, self.prompted] == frame).any())
 
     def newest_long_term(self, row: int) -> int:
         """Index of the frame of the newest long-term entry, negative where there is none."""
-        return int(self._spatial_frame[row, self._long_term_slots].max(initial=_EMPTY))
+        return int(self._spatial_frame[row, self.long_term].max(initial=_EMPTY))
 
     def drop_from(self, row: int, frame: int) -> None:
         """Drop the tracked frames from that one on, which are going to be tracked again; prompted frames stay."""
         for frames in (self._spatial_frame[row], self._pointer_frame[row]):
-            tracked = frames[self._prompted_slots.stop :]
+            tracked = frames[self.prompted.stop :]
             tracked[tracked >= frame] = _EMPTY
 
     def copy(self, source: int, target: int) -> None:
@@ -116,106 +108,108 @@ class MemoryBank:
 
     def read(self, rows: Sequence[int], frame: int) -> Memory:
         """The memory of N objects for tracking a frame."""
-        spatial = [self._spatial_entries(row, frame) for row in rows]
-        first = self._whole_slots  # of those whose masks are pooled
-        whole = [[e for e in entries if e.slot < first] for entries in spatial]
-        pooled = [[e._replace(slot=e.slot - first) for e in entries if e.slot >= first] for entries in spatial]
-        pointers = [self._pointer_entries(row, frame) for row in rows]
-        groups = _tables(whole, _time_row), _tables(pointers, lambda entry: entry.age), _tables(pooled, _time_row)
-        row, *sent = self._upload([np.array(rows)[:, None], *(table for group in groups for table in group)])
-        slot, time_row, valid, pointer_slot, age, pointer_valid, pooled_slot, pooled_row, pooled_valid = sent
-        all_valid = [group[2].all() for group in groups]
+        index, layout = self.index_to_read(rows, frame)
+        return self.gather(upload(index, self._spatial.device), layout)
+
+    def index_to_read(
+        self, rows: Sequence[int], frame: int, sizes: Sequence[MemorySize] = ()
+    ) -> tuple[np.ndarray, MemoryLayout]:
+        """What `gather` reads of N objects for tracking a frame, see `memory_index`."""
+        kept, recent = self._spatial_entries(self._spatial_frame[list(rows)], frame)
+        pointers = self._pointer_entries(self._pointer_frame[list(rows)], frame)
+        if self._is_pooled(self.recent):
+            recent[0] -= self._whole_slots
+            return memory_index(rows, (kept, recent, pointers), sizes)
+        return memory_index(rows, (np.concatenate((kept, recent), axis=2), kept[:, :, :0], pointers), sizes)
+
+    def gather(self, index: Tensor, layout: MemoryLayout) -> Memory:
+        """The memory of N objects by the index of `index_to_read`; on the device alone."""
+        row, *kinds = index.split(layout.widths, dim=1)
+        slot, time_row, valid, pooled_slot, pooled_row, pooled_valid, pointer_slot, age, pointer_valid = kinds
+        is_masked = layout.is_masked
+        pooled = None
+        if layout.size.pooled:
+            tokens = self._pooled[row, pooled_slot]
+            pooled = PooledMemory(tokens, pooled_row, pooled_valid.bool() if is_masked else None)
         return Memory(
             self._spatial[row, slot],
             time_row,
             self._pointers[row, pointer_slot],
             age.float(),
-            None if all_valid[0] else valid.bool(),
-            None if all_valid[1] else pointer_valid.bool(),
-            PooledMemory(self._pooled[row, pooled_slot], pooled_row, None if all_valid[2] else pooled_valid.bool())
-            if any(pooled)
-            else None,
+            valid.bool() if is_masked else None,
+            pointer_valid.bool() if is_masked else None,
+            pooled,
         )
 
-    def _upload(self, tables: Sequence[np.ndarray]) -> tuple[Tensor, ...]:
-        """Integer tables (N, ...), in one transfer."""
-        joined = upload(np.hstack(tables).astype(np.int64), self._spatial.device)
-        uploaded: tuple[Tensor, ...] = joined.split([table.shape[1] for table in tables], dim=1)
-        return uploaded
-
-    def _put(self, group: slice, rows: Sequence[int], frame: int, spatial: Tensor, pointers: Tensor) -> None:
-        is_pooled = group.start >= self._whole_slots
-        masks, new, first = (
-            (self._pooled, pool(spatial), self._whole_slots) if is_pooled else (self._spatial, spatial, 0)
-        )
+    def slots_to_write(self, group: slice, rows: Sequence[int], frame: int) -> np.ndarray:
+        """(N, 3) int64 for `put`: row, slot of the spatial memory and of the pointer, for a frame of N objects."""
         tables = self._spatial_frame, self._pointer_frame
-        slots = [np.array([group.start + _slot_for(frames[row, group], frame) for row in rows]) for frames in tables]
-        row, mask_slot, pointer_slot = upload(np.array([rows, slots[0] - first, slots[1]]), self._spatial.device)
-        masks[row, mask_slot] = new.to(masks.dtype)
+        slots = [group.start + _slots_for(table[list(rows), group], frame) for table in tables]
+        return np.stack([np.array(rows, np.int64), *slots], axis=1)
+
+    def put(self, group: slice, index: Tensor, spatial: Tensor, pointers: Tensor) -> None:
+        """Write memories to the slots that `slots_to_write` gave; on the device alone."""
+        row, mask_slot, pointer_slot = index.unbind(dim=1)
+        if self._is_pooled(group):
+            self._pooled[row, mask_slot - self._whole_slots] = pool(spatial).to(self._pooled.dtype)
+        else:
+            self._spatial[row, mask_slot] = spatial.to(self._spatial.dtype)
         self._pointers[row, pointer_slot] = pointers.to(self._pointers.dtype)
-        for frames, chosen in zip(tables, slots):
-            frames[list(rows), chosen] = frame
 
-    def _spatial_entries(self, row: int, frame: int) -> list[_Entry]:
-        """Every prompted frame, the newest long-term entries, and the newest `recent` tracked frames."""
-        frames = self._spatial_frame[row]
-        return [
-            *self._prompted_entries(frames, frame),
-            *self._long_term_entries(frames, frame),
-            *self._recent_entries(frames, frame, self._recent),
-        ]
+    def record(self, index: np.ndarray, frame: int) -> None:
+        """From now on, the slots hold that frame."""
+        row, mask_slot, pointer_slot = index.T
+        self._spatial_frame[row, mask_slot] = frame
+        self._pointer_frame[row, pointer_slot] = frame
 
-    def _pointer_entries(self, row: int, frame: int) -> list[_Entry]:
+    def _is_pooled(self, group: slice) -> bool:
+        return bool(group.start >= self._whole_slots)
+
+    def _write(self, group: slice, rows: Sequence[int], frame: int, spatial: Tensor, pointers: Tensor) -> None:
+        index = self.slots_to_write(group, rows, frame)
+        self.put(group, upload(index, self._spatial.device), spatial, pointers)
+        self.record(index, frame)
+
+    def _spatial_entries(self, frames: np.ndarray, frame: int) -> tuple[np.ndarray, np.ndarray]:
+        """Every prompted frame and the newest long-term entries; and the newest `recent` tracked frames."""
+        *kept, recent = self._entries(frames, frame, self._recent_read)
+        kept_tables = np.concatenate(kept, axis=2)
+        kept_tables[1] = NUM_MASKMEM - 1
+        recent[1] -= 1
+        return kept_tables, recent
+
+    def _pointer_entries(self, frames: np.ndarray, frame: int) -> np.ndarray:
         """Likewise, without prompted frames in the future, and with the newest fifteen tracked frames."""
-        frames = self._pointer_frame[row]
-        return [
-            *(entry for entry in self._prompted_entries(frames, frame) if entry.age >= 0),
-            *self._long_term_entries(frames, frame),
-            *self._recent_entries(frames, frame, NUM_RECENT_POINTERS),
-        ]
+        prompted, long_term, recent = self._entries(frames, frame, NUM_RECENT_POINTERS)
+        prompted[2] &= prompted[1] >= 0
+        return np.concatenate((prompted, long_term, recent), axis=2)
 
-    def _prompted_entries(self, frames: np.ndarray, frame: int) -> list[_Entry]:
-        stored = frames[self._prompted_slots]
-        return [_Entry(int(slot), frame - int(stored[slot]), True) for slot in np.flatnonzero(stored != _EMPTY)]
+    def _entries(self, frames: np.ndarray, frame: int, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Prompted, long-term and recent entries with their ages in frames, which are negative in the future.
 
-    def _long_term_entries(self, frames: np.ndarray, frame: int) -> list[_Entry]:
-        slots = _newest(frames, self._long_term_slots, frame)[: self._long_term]
-        return [_Entry(slot, frame - int(frames[slot]), True) for slot in slots]
-
-    def _recent_entries(self, frames: np.ndarray, frame: int, count: int) -> list[_Entry]:
-        slots = _newest(frames, self._recent_slots, frame)[:count]
-        if not self._counts_gaps:
-            return [_Entry(slot, rank, False) for rank, slot in enumerate(slots, start=1)]
-        entries = [_Entry(slot, frame - int(frames[slot]), False) for slot in slots]
-        return [entry for entry in entries if entry.age <= count]
+        `frames` (N, slots) are those that are stored for N objects; `count` is that of the recent ones.
+        """
+        stored = frames[:, self.prompted]
+        prompted = entries(np.arange(stored.shape[1]), frame - stored, stored != _EMPTY)
+        long_term = _newest(frames, self.long_term, frame, self._long_term_read)
+        recent = _newest(frames, self.recent, frame, count)
+        if self._counts_gaps:
+            recent[2] &= recent[1] <= count
+        else:
+            recent[1] = np.arange(1, recent.shape[2] + 1)
+        return prompted, long_term, recent
 
 
-def _slot_for(frames: np.ndarray, frame: int) -> int:
-    """The slot for a frame: its own if it has one, else an empty one or that of the oldest frame."""
-    own = np.flatnonzero(frames == frame)
-    return int(own[0] if len(own) else frames.argmin())
+def _slots_for(frames: np.ndarray, frame: int) -> np.ndarray:
+    """(N,) the slot for a frame in each row of (N, slots): its own, else an empty one or that of the oldest frame."""
+    slots: np.ndarray = np.where(frames == frame, _EMPTY - 1, frames).argmin(axis=1)
+    return slots
 
 
-def _newest(frames: np.ndarray, group: slice, before: int) -> list[int]:
-    """Slots of a group with frames before that one, newest first."""
-    stored = frames[group]
-    order = np.argsort(-stored, kind="stable")
-    return [group.start + int(slot) for slot in order if _EMPTY < stored[slot] < before]
-
-
-def _time_row(entry: _Entry) -> int:
-    return NUM_MASKMEM - 1 if entry.is_prompted else entry.age - 1
-
-
-def _tables(entries: list[list[_Entry]], time_of: Callable[[_Entry], int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(N, K) each: slots, times and validity of the entries of N objects."""
-    slot, valid = _table([(entry.slot for entry in row) for row in entries])
-    return slot, _table([(time_of(entry) for entry in row) for row in entries])[0], valid
-
-
-def _table(lists: Sequence[Iterable[int]]) -> tuple[np.ndarray, np.ndarray]:
-    """(N, K) from lists of unequal length, and (N, K) bool that is False where it is padding."""
-    rows = [list(row) for row in lists]
-    length = max(map(len, rows))
-    table = np.array([row + [0] * (length - len(row)) for row in rows], np.int64).reshape(len(rows), length)
-    return table, np.array([[i < len(row) for i in range(length)] for row in rows], bool).reshape(table.shape)
+def _newest(frames: np.ndarray, group: slice, before: int, count: int) -> np.ndarray:
+    """The newest entries of a group with frames before that one and their ages, newest first."""
+    stored = frames[:, group]
+    stored = np.where(stored < before, stored, _EMPTY)
+    order = np.argsort(-stored, axis=1, kind="stable")[:, :count]
+    chosen = stored[np.arange(len(order))[:, None], order]
+    return entries(group.start + order, before - chosen, chosen != _EMPTY)

@@ -22,7 +22,6 @@ from torch import Tensor
 from ..model.mask_decoder import MaskCandidates, choose_by_iou
 from .frame_buffer import ObjectOutput
 from .geometry import box_iou, box_tensor_iou, mask_tensor_boxes
-from .transfer import upload
 from .types import Box, TrackState
 
 _MIN_PREDICTED_IOU = 0.5  # of a mask that is written to memory
@@ -43,14 +42,12 @@ class MemoryPolicy:
     long_term: int = 0  # long-term entries per object
     motion_weight: float = 0.0  # of the motion model in the choice of the mask, against the predicted IoU
 
-    def choose(self, candidates: MaskCandidates, predicted_boxes: Sequence[Box | None]) -> Tensor:
-        """(N,) index (1..3) of the mask candidate of each of N objects, given the motion model's boxes."""
-        if not self.motion_weight or not any(predicted_boxes):
+    def choose(self, candidates: MaskCandidates, predicted_boxes: Tensor | None) -> Tensor:
+        """(N,) index (1..3) of the mask candidate of each of N objects, given the table of `box_table`, if any."""
+        if predicted_boxes is None:
             return choose_by_iou(candidates)
-        rows = [(1.0, b.x0, b.y0, b.x1, b.y1) if b else (0.0,) * 5 for b in predicted_boxes]
-        table = upload(np.array(rows, np.float32), candidates.logits.device)
-        motion_iou = box_tensor_iou(mask_tensor_boxes(candidates.logits[:, 1:] > 0), table[:, None, 1:])
-        weight = table[:, :1] * self.motion_weight
+        motion_iou = box_tensor_iou(mask_tensor_boxes(candidates.logits[:, 1:] > 0), predicted_boxes[:, None, 1:])
+        weight = predicted_boxes[:, :1] * self.motion_weight
         return (candidates.predicted_iou[:, 1:] * (1 - weight) + motion_iou * weight).argmax(dim=1) + 1
 
     def keeps(self, output: ObjectOutput, stamp: float) -> bool:
@@ -77,6 +74,11 @@ class MemoryPolicy:
     def long_term_slots(self, history: int) -> int:
         """Slots of which `long_term` entries remain after a correction drops those of `history` frames."""
         return self.long_term + -(-history // _LONG_TERM_INTERVAL) if self.long_term else 0
+
+
+def box_table(boxes: Sequence[Box | None]) -> np.ndarray:
+    """(N, 5) float32: 1 and the edges of the motion model's box for each object, zeros where it cannot say."""
+    return np.array([(1.0, b.x0, b.y0, b.x1, b.y1) if b else (0.0,) * 5 for b in boxes], np.float32)
 
 
 POLICIES = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -15,12 +15,13 @@ from .config import TrackerConfig
 from .device import autocast
 from .frame_buffer import Frame, ObjectOutput
 from .frame_skipping import warp
-from .measurement import Measurement, measure, measure_with_masks
+from .frame_step import Tracked
+from .graphed_step import frame_step
+from .measurement import Measurement, fetch_measurements, fetch_with_masks, measure
 from .memory_bank import BankSize, MemoryBank
 from .prompts import Points, mask_tensor
 from .stopwatch import Stopwatch
 from .track_state import EventEmitter, TrackStatus
-from .transfer import upload
 from .types import Prompt
 
 _MAX_DENSE_PROMPT = 32.0  # earlier mask logits are clamped to this when they become a dense prompt
@@ -62,15 +63,15 @@ class Propagation:
             is_pooled=config.memory_pooling > 1,
         )
         self._bank = MemoryBank(model.config, size, model.device, counts_gaps=not self._policy.is_selective)
+        self._step = frame_step(model, self._bank, config, stopwatch.time)
+
+    def capture(self) -> Iterator[str]:
+        """Capture the CUDA graphs, if any, before the first frame; yields what comes next, for the log."""
+        return self._step.capture()
 
     def encode(self, frame: Frame) -> ImageFeatures:
         """The frame's features, encoded on the first call."""
-        if frame.features is None:
-            assert frame.image is not None  # kept until it is encoded
-            with self._time("encode"), self._autocast():
-                frame.features = self._model.encode_image(frame.image)
-            frame.image = None
-        return frame.features
+        return self._step.encode(frame)
 
     def propagate(self, objects: Sequence[TrackedObject], frame: Frame) -> None:
         """Track objects on the next frame, or warp their masks to it where it is skipped."""
@@ -136,26 +137,15 @@ class Propagation:
     # ---- one frame
 
     def _track(self, objects: Sequence[TrackedObject], frame: Frame) -> None:
-        features = self.encode(frame)
-        with self._time("read_memory"), self._autocast():
-            memory = self._bank.read([object_.row for object_ in objects], frame.index)
-            conditioned = self._model.read_memory(features, memory)
-        with self._time("decode"), self._autocast():
-            predicted_boxes = [object_.status.predicted_box(frame.stamp) for object_ in objects]
-            decoded = self._model.decode(
-                conditioned,
-                features,
-                None,
-                multimask=True,
-                choose=lambda candidates: self._policy.choose(candidates, predicted_boxes),
-            )
+        rows = [object_.row for object_ in objects]
+        tracked = self._step.track(frame, rows, [object_.status.predicted_box(frame.stamp) for object_ in objects])
         with self._time("wait"):  # for the device
-            measurements, masks = self._measure(decoded, frame)
-        for object_, mask_logits, measured, mask in zip(objects, decoded.logits, measurements, masks):
+            measurements, masks = self._measure(tracked, len(objects), frame)
+        for object_, mask_logits, measured, mask in zip(objects, tracked.logits, measurements, masks):
             status = object_.status.update(measured, frame.stamp, self._config.track_state, self._track_motion)
             _store(object_, frame, ObjectOutput(mask_logits, measured, object_.status, status), mask)
-        with self._time("write_memory"), self._autocast():
-            self._write_memory(objects, frame, decoded)
+        with self._time("write_memory"):
+            self._write_memory(objects, frame, tracked)
 
     def _warp(self, objects: Sequence[TrackedObject], frame: Frame, flow_grid: Tensor) -> None:
         outputs = [object_.output for object_ in objects if object_.output]  # each has been prompted
@@ -166,33 +156,24 @@ class Propagation:
             _store(object_, frame, ObjectOutput(mask_logits, output.measured, status_before=status, status=status))
 
     def _measure(
-        self, decoded: Decoded, frame: Frame
+        self, tracked: Tracked, count: int, frame: Frame
     ) -> tuple[Sequence[Measurement], Sequence[np.ndarray] | Sequence[None]]:
         """Measurements, and on the newest frame also masks (H, W), which are in its result."""
-        compare = self._policy.long_term > 0
-        if frame.masks is not None:
-            return measure_with_masks(decoded, compare, frame.size)
-        measurements = measure(decoded, compare)
-        return measurements, [None] * len(measurements)
+        table = tracked.measurements[:count]
+        if frame.masks is None:
+            return fetch_measurements(table), [None] * count
+        return fetch_with_masks(table, tracked.logits[:count], frame.size)
 
-    def _write_memory(self, objects: Sequence[TrackedObject], frame: Frame, decoded: Decoded) -> None:
+    def _write_memory(self, objects: Sequence[TrackedObject], frame: Frame, tracked: Tracked) -> None:
         """Write the memories of a tracked frame that the policy keeps."""
         outputs = [frame.outputs[object_.id] for object_ in objects]
         kept = [i for i, output in enumerate(outputs) if self._policy.keeps(output, frame.stamp)]
         if not kept:
             return
-        logits, scores, pointers = decoded.logits, decoded.occlusion_score, decoded.pointer
-        if len(kept) < len(objects):
-            index = self._index(kept)
-            logits, scores, pointers = logits[index], scores[index], pointers[index]
-        spatial = self._model.write_memory(self.encode(frame), logits, scores, binarise=False)
         rows = [objects[i].row for i in kept]
-        self._bank.write(rows, frame.index, spatial, pointers)
         gaps = [frame.index - self._bank.newest_long_term(row) for row in rows]
         long_term = [n for n, i in enumerate(kept) if self._policy.is_long_term(outputs[i], gaps[n])]
-        if long_term:
-            index = self._index(long_term)
-            self._bank.write_long_term([rows[n] for n in long_term], frame.index, spatial[index], pointers[index])
+        self._step.write(frame, tracked, kept, rows, long_term)
 
     # ---- prompts
 
@@ -216,9 +197,6 @@ class Propagation:
         dense = earlier.mask_logits[None].clamp(-_MAX_DENSE_PROMPT, _MAX_DENSE_PROMPT) if earlier else None
         prompts = PromptTensors(*points.tensors(frame.size, model.config.image_size, device), dense)
         return model.decode(conditioned, features, prompts, multimask=len(points) <= 1)
-
-    def _index(self, numbers: Sequence[int]) -> Tensor:
-        return upload(np.array(numbers), self._model.device)
 
     def _autocast(self) -> AbstractContextManager[object]:
         return autocast(self._model.device, self._config.precision)

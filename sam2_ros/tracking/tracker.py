@@ -9,7 +9,7 @@ the object once it has caught up; until then the object is tracked as before.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import count
 from numbers import Integral
@@ -54,6 +54,14 @@ class StreamingTracker:
 
     # ---- frames
 
+    @torch.inference_mode()
+    def capture(self) -> Iterator[str]:
+        """Capture the CUDA graphs of all frames to come, before the first; else each is when it is first needed.
+
+        Yields what comes next, for a log; nothing where no graphs are used.
+        """
+        yield from self._propagation.capture()
+
     def step(self, rgb: np.ndarray, stamp: float) -> FrameResult:
         """Track every object on the next frame, (H, W, 3) uint8 RGB, stamped in seconds.
 
@@ -72,11 +80,11 @@ class StreamingTracker:
         self._frames.check_next(stamp)
         start = time.perf_counter()
         frame = self._next_frame(image, size, stamp)
-        if not frame.is_skipped:
-            self._propagation.encode(frame)
         if self._objects:
             self._propagation.propagate(list(self._objects.values()), frame)
             self._skipping.record(time.perf_counter() - start, frame.is_skipped)
+        elif not frame.is_skipped:
+            self._propagation.encode(frame)
         if oldest := self._frames.next_to_drop:
             self._catch_up_to(oldest)
         self._frames.append(frame)

@@ -8,7 +8,7 @@ from itertools import count
 
 import numpy as np
 
-from ..model import CompiledSam2, MemorySize, Network, Sam2
+from ..model import CompiledSam2, Network, Sam2
 from ..model.config import NUM_RECENT, NUM_RECENT_POINTERS
 from .config import TrackerConfig
 from .prompts import MAX_CLICKS
@@ -24,14 +24,7 @@ _CLICK = Prompt(clicks=(Click(32, 32),))
 
 def compiled(model: Sam2, config: TrackerConfig, backend: str = "inductor") -> CompiledSam2:
     """The network for trackers of this configuration; nothing is compiled before `warm_up`."""
-    policy = config.policy
-    max_prompted = config.max_prompted + policy.long_term
-    pooled = config.recent_memories if config.memory_pooling > 1 else 0
-    sizes = (
-        MemorySize(prompted + config.recent_memories - pooled, pooled, prompted + NUM_RECENT_POINTERS)
-        for prompted in sorted({1, max_prompted})  # most objects are prompted once
-    )
-    return CompiledSam2(model, tuple(sizes), MAX_CLICKS + 2, config.max_objects + 1, backend)
+    return CompiledSam2(model, config.memory_sizes, MAX_CLICKS + 2, config.max_objects + 1, backend)
 
 
 def warm_up(network: Network, config: TrackerConfig) -> Iterator[str]:
@@ -52,6 +45,7 @@ def _track(network: Network, config: TrackerConfig, objects: int) -> None:
         target_fps=0.0,
         catch_up_at_once=True,
         memory_policy="reference",  # the others write no memory of frames without an object
+        cuda_graphs=False,  # which `StreamingTracker.capture` captures
     )
     tracker = StreamingTracker(network, config)
     frames = ((np.zeros((_SIDE, _SIDE, 3), np.uint8), number * _PERIOD) for number in count())

@@ -11,7 +11,7 @@ def test_a_cpu_is_timed_by_the_tracker_s_stopwatch() -> None:
     assert type(stopwatch_for(torch.device("cpu"))) is Stopwatch
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+@pytest.mark.cuda
 def test_a_gpu_is_timed_by_its_own_events_without_waiting() -> None:
     device = torch.device("cuda:0")
     watch = stopwatch_for(device)

@@ -3,13 +3,15 @@
 import json
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from sam2_ros.benchmark import everything
+from sam2_ros.benchmark import busy, everything
+from sam2_ros.benchmark.busy import BusyRun
 from sam2_ros.cli import main
 from sam2_ros.media.video import VideoWriter
 
@@ -134,13 +136,28 @@ def test_measures_lifting_without_a_model(capsys: pytest.CaptureFixture[str]) ->
     assert "pass (limit: median of 5 ms)" in out or "fail (limit: median of 5 ms)" in out
 
 
+def test_measures_threads_beside_busy_processes(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options: list[str] = []
+
+    def measure(given: list[str]) -> Iterator[BusyRun]:
+        options.extend(given)
+        yield BusyRun(1, "none", "idle", 12.0, 15.5)
+
+    monkeypatch.setattr(busy, "measure_busy", measure)
+    assert main(["benchmark", "--busy", *SHORT, "--precision", "float32"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].split() == ["1", "none", "idle", "12.0", "ms", "15.5", "ms"]
+    assert " ".join(options) == "--model nano --precision float32 --frames 3 --warm-up 2 --image-size 64"
+
+
 @pytest.mark.parametrize("option", ["--json", "--plot"])
-@pytest.mark.parametrize("kind", ["--node", "--panel", "--lifting"])
+@pytest.mark.parametrize("kind", ["--node", "--panel", "--lifting", "--busy"])
 def test_measurements_without_a_table_refuse_json_and_plot(
     kind: str, option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["benchmark", kind, option, str(tmp_path / "file")]) == 1
-    assert "leave out --node, --panel, --lifting and --everything" in capsys.readouterr().err
+    assert "leave out --node, --panel, --lifting, --everything and --busy" in capsys.readouterr().err
 
 
 def test_measures_everything_with_both_settings(

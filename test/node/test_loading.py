@@ -7,11 +7,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from sam2_ros.model import CompiledSam2
+from sam2_ros.model import CompiledSam2, Network
 from sam2_ros.node import loading
-from sam2_ros.node.loading import build_tracker, reserve_executor_core
+from sam2_ros.node.loading import _warm_up, build_tracker, reserve_executor_core
 from sam2_ros.node.parameters import Parameters
-from sam2_ros.tracking import TrackerConfig, TrackStateConfig
+from sam2_ros.tracking import TrackerConfig, TrackStateConfig, propagation
+from sam2_ros.tracking.frame_step import Time
+from sam2_ros.tracking.graphed_step import GraphedStep
+from sam2_ros.tracking.memory_bank import MemoryBank
 from sam2_ros.tracking.presets import PRESETS
 from sam2_ros.tracking.warm_up import compiled
 
@@ -37,6 +40,7 @@ def test_every_parameter_of_the_tracker_reaches_it(weights: Path) -> None:
         memory_pooling=2,
         encode_every=5,
         target_fps=12.0,
+        cuda_graphs=False,
     )
     tracker = build_tracker(parameters)
     assert tracker.model.config.image_size == 128
@@ -56,6 +60,7 @@ def test_every_parameter_of_the_tracker_reaches_it(weights: Path) -> None:
         memory_pooling=2,
         encode_every=5,
         target_fps=12.0,
+        cuda_graphs=False,
     )
 
 
@@ -97,6 +102,22 @@ def test_the_model_is_compiled_before_the_first_frame_with_progress_in_the_log(
     assert isinstance(tracker.model, CompiledSam2)
     warming_up = [report.partition(" (")[0] for report in reports if report.startswith("warming up")]
     assert warming_up == ["warming up for 1 object", "warming up for 2 objects"]
+    assert reports[-1].startswith("warmed up in ")
+
+
+def test_cuda_graphs_are_captured_with_progress_in_the_log(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def graphed_step(model: Network, bank: MemoryBank, config: TrackerConfig, time: Time) -> GraphedStep:
+        return GraphedStep(model, bank, config, time, capture=lambda run: run)
+
+    monkeypatch.setattr(propagation, "frame_step", graphed_step)
+    monkeypatch.setattr(loading, "warm_up", lambda network, config: iter(()))
+    reports: list[str] = []
+    _warm_up(
+        build_tracker(Parameters(checkpoint=str(weights), image_size=64, device="cpu", max_objects=3)), reports.append
+    )
+    assert [report.partition(" (")[0] for report in reports[:-1]] == [
+        f"capturing CUDA graphs for {batch}" for batch in ("1 object", "2 objects", "4 objects")
+    ]
 
 
 def test_the_precision_is_reported_with_its_reason(weights: Path) -> None:

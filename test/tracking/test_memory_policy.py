@@ -9,7 +9,7 @@ from sam2_ros.model.mask_decoder import MaskCandidates
 from sam2_ros.tracking import Box, TrackState
 from sam2_ros.tracking.frame_buffer import ObjectOutput
 from sam2_ros.tracking.measurement import Measurement
-from sam2_ros.tracking.memory_policy import POLICIES, MemoryPolicy
+from sam2_ros.tracking.memory_policy import POLICIES, MemoryPolicy, box_table
 from sam2_ros.tracking.motion import Motion
 from sam2_ros.tracking.track_state import TrackStatus
 
@@ -104,20 +104,25 @@ def candidates(*boxes: Box, ious: tuple[float, ...]) -> MaskCandidates:
 DISTRACTOR_FIRST = candidates(ELSEWHERE, PLACE, PLACE, ious=(0.80, 0.75, 0.2))
 
 
+def boxes(*given: Box | None) -> torch.Tensor:
+    return torch.from_numpy(box_table(given))
+
+
 def test_without_motion_the_highest_predicted_iou_is_chosen() -> None:
-    assert GUARDED.choose(DISTRACTOR_FIRST, [PLACE]).tolist() == [1]
-    assert MOTION.choose(DISTRACTOR_FIRST, [None]).tolist() == [1]
+    assert GUARDED.choose(DISTRACTOR_FIRST, boxes(PLACE)).tolist() == [1]
+    assert MOTION.choose(DISTRACTOR_FIRST, None).tolist() == [1]
+    assert MOTION.choose(DISTRACTOR_FIRST, boxes(None)).tolist() == [1]
 
 
 def test_motion_decides_between_similar_predicted_ious() -> None:
-    assert MOTION.choose(DISTRACTOR_FIRST, [PLACE]).tolist() == [2]
+    assert MOTION.choose(DISTRACTOR_FIRST, boxes(PLACE)).tolist() == [2]
 
 
 def test_a_much_higher_predicted_iou_is_chosen_against_the_motion() -> None:
     sure = candidates(ELSEWHERE, PLACE, PLACE, ious=(0.95, 0.4, 0.2))
-    assert MOTION.choose(sure, [PLACE]).tolist() == [1]
+    assert MOTION.choose(sure, boxes(PLACE)).tolist() == [1]
 
 
 def test_every_object_has_its_own_prediction() -> None:
     both = MaskCandidates(*(torch.cat((part, part, part)) for part in DISTRACTOR_FIRST))
-    assert MOTION.choose(both, [PLACE, None, ELSEWHERE]).tolist() == [2, 1, 1]
+    assert MOTION.choose(both, boxes(PLACE, None, ELSEWHERE)).tolist() == [2, 1, 1]

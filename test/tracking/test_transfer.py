@@ -18,6 +18,8 @@ from sam2_ros.tracking import Box, Prompt, StreamingTracker, TrackerConfig, meas
 from sam2_ros.tracking.memory_policy import POLICIES
 from sam2_ros.tracking.transfer import fetch, upload
 
+from .graph_capture import Repetition, graphed
+
 CPU = torch.device("cpu")
 
 # With a GPU, each of these makes the host wait for it.
@@ -120,12 +122,16 @@ def test_waits_for_the_device_are_detected(watch: Callable[[], Any], wait: Calla
     assert traffic.stray
 
 
-@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize(
+    ("policy", "has_graphs"), [*((policy, False) for policy in POLICIES), ("distractor_aware", True)]
+)
 def test_a_tracked_frame_waits_for_the_device_once(
-    policy: str, nano: Sam2, picture: Callable[..., np.ndarray], watch: Callable[[], Any]
+    policy: str, has_graphs: bool, nano: Sam2, picture: Callable[..., np.ndarray], watch: Callable[[], Any]
 ) -> None:
     plain = deepcopy(nano).set_chunked(False)  # chunks, which are for a CPU, look at results
-    tracker = StreamingTracker(plain, TrackerConfig(max_objects=3, history=2, memory_policy=policy))
+    config = TrackerConfig(max_objects=2, history=2, memory_policy=policy)
+    tracker = graphed(plain, config, Repetition()) if has_graphs else StreamingTracker(plain, config)
+    list(tracker.capture())
     both = picture(("red", 80, 120, 24), ("blue", 220, 120, 24))
     tracker.step(both, 0.0)
     for x in (80, 220):

@@ -12,6 +12,8 @@ from sam2_ros.model import CONFIGS, seeded_model
 from sam2_ros.tracking import Box, Click, Prompt, StreamingTracker, TrackerConfig
 from sam2_ros.tracking.warm_up import compiled, warm_up
 
+from .graph_capture import Repetition, graphed
+
 FRAME = np.random.default_rng(0).integers(0, 255, (48, 64, 3), np.uint8)
 BOX, CLICK, MASK = Prompt(box=Box(10, 10, 40, 40)), Prompt(clicks=(Click(20, 20),)), Prompt(mask=FRAME[..., 0] > 128)
 
@@ -36,16 +38,18 @@ def busy_stream(tracker: StreamingTracker) -> int:
     return round(stamp * 10)
 
 
-@pytest.mark.parametrize("pooling", [1, 2])
-def test_nothing_is_compiled_after_the_warm_up(pooling: int) -> None:
+@pytest.mark.parametrize(("pooling", "has_graphs"), [(1, True), (2, False)])
+def test_nothing_is_compiled_after_the_warm_up(pooling: int, has_graphs: bool) -> None:
     config = TrackerConfig(max_objects=3, max_prompted=2, history=4, memory_pooling=pooling)
     network = compiled(seeded_model(CONFIGS["nano"].resized(64), seed=1), config, backend="eager")
     network.reads_compiled = True  # as on a GPU
     assert list(warm_up(network, config)) == ["1 object", "2 objects", "4 objects"]
     torch.compiler.set_stance("fail_on_recompile")
     try:
+        tracker = graphed(network, config, Repetition()) if has_graphs else StreamingTracker(network, config)
+        list(tracker.capture())
         with ThreadPoolExecutor(1) as worker:  # as in the node
-            assert worker.submit(busy_stream, StreamingTracker(network, config)).result() > 60
+            assert worker.submit(busy_stream, tracker).result() > 60
     finally:
         torch.compiler.set_stance("default")
 

@@ -70,7 +70,12 @@ class Parameters:
     compile: bool = parameter(
         False,
         "Compile the model for the device when the node is configured: takes minutes the first time, then images are "
-        "processed faster. Needs a C++ compiler.",
+        "processed faster. CUDA graphs are captured from what was compiled. Needs a C++ compiler.",
+    )
+    cuda_graphs: bool = parameter(
+        True,
+        "On a CUDA GPU, launch the work of an image as two CUDA graphs, captured when the node is configured, not as "
+        "hundreds of kernels. Switch it off to compare, or where GPU memory is short. No effect on a CPU.",
     )
     preset: str = parameter(
         "quality",

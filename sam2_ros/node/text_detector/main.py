@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NoReturn
 
 from sam2_ros.node import shutdown
+from sam2_ros.node.threads import wait_passively
 
 if TYPE_CHECKING:
     from sam2_ros.node.text_detector.node import TextDetectorNode
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 def main() -> NoReturn:
     """Run the node until SIGINT or SIGTERM, or until its model turns out not to be there."""
     shutdown.reset_signal_handlers()
+    wait_passively()
     # These imports take seconds.
     from sam2_ros.node.executable import run
 

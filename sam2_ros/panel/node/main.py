@@ -7,9 +7,10 @@ import logging
 import os
 import threading
 import traceback
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from sam2_ros.node import shutdown
+from sam2_ros.node.log import RosLog
 
 if TYPE_CHECKING:
     from sam2_ros.panel.node.panel_node import PanelNode
@@ -71,24 +72,6 @@ async def serve(node: PanelNode, ended: asyncio.Event) -> None:
     threading.Thread(target=executor.spin, name="executor", daemon=True).start()
     await ended.wait()
     await server.stop()
-
-
-class RosLog(logging.Handler):
-    """Passes the server's log on to the node's."""
-
-    def __init__(self, logger: Any) -> None:
-        super().__init__()
-        self._logger = logger
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Log a line."""
-        text = self.format(record)
-        if record.levelno >= logging.ERROR:
-            self._logger.error(text)
-        elif record.levelno >= logging.WARNING:
-            self._logger.warning(text)
-        else:
-            self._logger.info(text)
 
 
 if __name__ == "__main__":
