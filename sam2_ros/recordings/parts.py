@@ -38,7 +38,7 @@ WHOLE = Part()
 def parts_of(bag: Bag, topic: str, gap: int) -> list[Part]:
     """The parts between gaps of more than `gap` nanoseconds in the images' stamps; one if there is no such gap.
 
-    A single image with a stamp far ahead of all others is no gap, nor are stamps that go back. Raises BagError.
+    A single image with a stamp far ahead of all others is no gap, nor are stamps that go back. Raises UnknownTypeError.
     """
     starts: list[Start] = []
     candidate: Start | None = None  # the previous image, if it came after a gap
@@ -54,9 +54,9 @@ def parts_of(bag: Bag, topic: str, gap: int) -> list[Part]:
         is_ahead = bool(newest_stamp) and stamp - newest_stamp > gap
         if candidate and is_ahead and received >= candidate.received:
             starts.append(candidate)
-            candidate = None
-            newest_stamp = stamp
-        elif is_ahead and received > newest_received:
+            newest_stamp = candidate.stamp
+            is_ahead = stamp - newest_stamp > gap
+        if is_ahead and received > newest_received:
             candidate = Start(index, stamp, received)
         else:
             candidate = None

@@ -60,6 +60,15 @@ def test_parts_have_every_image_once_with_its_number_and_a_clock_of_their_own(
     assert [frame.seconds for frame in found[1]] == pytest.approx([0.0, 0.1, 0.2])
 
 
+def test_a_single_image_between_two_gaps_is_a_part(write_bag: WriteBag) -> None:
+    with Bag(write_bag(*entries_with_gaps(4, 5))) as bag:
+        assert [[frame.index for frame in frames_in(bag, part)] for part in parts(bag)] == [
+            [0, 1, 2, 3],
+            [4],
+            [5, 6, 7, 8, 9],
+        ]
+
+
 def test_a_bag_that_is_cut_off_is_read_in_parts(write_bag: WriteBag) -> None:
     path = write_bag(*entries_with_gaps(4))
     file = path / "drive.mcap"
