@@ -32,6 +32,7 @@ _PLAYED = ("prompt", "detections")
 _RUNNING_NODE_TIMEOUT = 2.0  # seconds in which a node that runs already is discovered
 _DISCOVERY_TIMEOUTS = 6 * (20.0,)  # seconds of each attempt, with the start of the process
 _CONNECTING = 1.0  # seconds after discovery in which messages may still be lost
+_ANSWER_TIMEOUT = 10.0  # seconds of each question for the tracker's state
 _LOAD_TIMEOUT = 600.0  # seconds that a model may take to load
 _FIRST_RESULT_TIMEOUT = 120.0  # seconds after the video's end
 _LOG_PERIOD = 10.0  # seconds between two lines while waiting
@@ -103,17 +104,21 @@ class DemoSession:
         Of two trackers either may answer; the demo's own is unconfigured.
         """
         own = "tracker" in self._programs
-        is_other = self._recorder.count_publishers(f"/{_TRACKER}/transition_event") > own
-        if own and not is_other:
-            future = self._state_client.call_async(GetState.Request())
-            if not self._wait("the tracker's state", future.done, _LOAD_TIMEOUT):
-                raise _not_connected("the tracker's state")
-            is_other = future.result().current_state.id != State.PRIMARY_STATE_UNCONFIGURED
-        if is_other:
+        count = self._recorder.count_publishers(f"/{_TRACKER}/transition_event")
+        if count > own or (own and self._tracker_state() != State.PRIMARY_STATE_UNCONFIGURED):
             raise DemoError(
                 f"a node {_TRACKER} runs already in ROS domain {os.environ.get('ROS_DOMAIN_ID', '0')}: end it, or "
                 "set ROS_DOMAIN_ID to another number from 0 to 101"
             )
+
+    def _tracker_state(self) -> int:
+        """The id of the state that a tracker answers with; it is asked again where the answer is lost."""
+        for _ in _DISCOVERY_TIMEOUTS:
+            future = self._state_client.call_async(GetState.Request())
+            if self._wait("the tracker's state", future.done, _ANSWER_TIMEOUT):
+                return int(future.result().current_state.id)
+            self._state_client.remove_pending_request(future)
+        raise _not_connected("the tracker's state")
 
     def _find(self, what: str, is_found: Callable[[], bool]) -> None:
         """Wait until a part of the tracker is discovered; each further attempt is a new participant."""

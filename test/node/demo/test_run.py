@@ -44,12 +44,13 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def long_video(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A bright square that stands for three minutes, in a file whose name has a space and a quote."""
+    """A bright square that stands for ten minutes, in a file whose name has a space and a quote."""
     path = tmp_path_factory.mktemp("a video") / "it's long.mp4"
     frame = np.full((96, 128, 3), 40, np.uint8)
     frame[30:60, 10:40] = (230, 180, 40)
-    with VideoWriter(path, RATE) as writer:
-        for _ in range(int(180 * RATE)):
+    rate = 2.0
+    with VideoWriter(path, rate) as writer:
+        for _ in range(int(600 * rate)):
             writer.write(frame)
     return path
 
