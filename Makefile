@@ -30,7 +30,7 @@ demo: setup
 # A test that fails runs once more, since DDS discovery on a busy machine may fail; the summary lists it (-raR).
 test: setup
 	@source .ci/env.sh; $(isolate); python -m pytest $(TESTS) -n auto --maxprocesses 2 --dist loadfile --no-loadscope-reorder \
-	    --reruns 1 -raR
+	    --reruns 1 -raR --durations=15
 
 lint: setup
 	@source .ci/env.sh; ruff check . && ruff format --check . && mypy
