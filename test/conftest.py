@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import random
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -26,6 +27,9 @@ from sam2_ros.model import load_model
 from sam2_ros.model.sam2 import Sam2
 
 from .fake_clock import FakeClock
+
+# A shell that runs the tests in the background ignores SIGINT, and so would all processes that tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROS_STAND_INS = Path(__file__).resolve().parent / "ros_stand_ins"
 
