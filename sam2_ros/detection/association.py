@@ -20,18 +20,14 @@ from ..tracking.geometry import box_area, box_iou, mask_box_iou, mask_containmen
 from ..tracking.tracker import StreamingTracker
 from ..tracking.types import Box, FrameResult, Prompt, PromptError, Track, TrackState
 from .assignment import assign
-from .pending import PendingDetection, PendingDetections
+from .pending import PendingDetection, PendingDetections, longest_gap
 from .types import Detection, DetectionConfig, DetectionReport, Ignored, class_id_of, filter_detections
 
-_MIN_CONTAINMENT = (
-    0.5  # share of the smaller of the old and the corrected mask that both cover, or they are two objects
-)
+# Share of the smaller of the old and the corrected mask that both cover, or they are two objects.
+_MIN_CONTAINMENT = 0.5
 _MIN_PREDICTED_IOU = 0.4  # the network predicts less for a box without an object
 _AMBIGUOUS = 0.5  # a match is ambiguous if the second best has this fraction of its IoU
 _MAX_AREA_RATIO = 4.0  # of a returning object's box to its last one, either way
-# Time between two arrays that counts as without a detection, at most: a silent detector proves nothing.
-_MAX_ELAPSED = 1.0  # seconds
-_MAX_PERIODS = 3.0  # the same for a slow detector, in times between its last two arrays
 
 
 @dataclass
@@ -40,7 +36,7 @@ class _DetectionHistory:
 
     mask_box: Box  # around its mask where it was last visible on an image with detections
     started_by_detection: bool = False
-    box: Box | None = None  # the newest one of the detector that was certainly of this track
+    box: Box | None = None  # the newest one of the detector
     seconds_without: float = 0.0  # in which arrays came without a detection of this track
     disagreements: int = 0  # arrays in a row in which box and mask disagree
 
@@ -94,7 +90,7 @@ class DetectionAssociator:
         self._histories: dict[int, _DetectionHistory] = {}  # by track id
         self._objects: set[int] = set()  # the tracker's ids after the last array
         self._newest: float | None = None  # stamp of the newest image with detections
-        self._max_elapsed = _MAX_ELAPSED
+        self._period = 0.0  # seconds between the last two arrays
 
     def apply(self, detections: Sequence[Detection], stamp: float) -> DetectionReport:
         """Apply all detections of the image with this stamp (seconds); an empty array says that there are none.
@@ -128,31 +124,32 @@ class DetectionAssociator:
         self._pending.clear()
         self._histories.clear()
         self._objects.clear()
-        self._newest, self._max_elapsed = None, _MAX_ELAPSED
+        self._newest, self._period = None, 0.0
 
     def _advance_to(self, stamp: float) -> float:
         """Accept the stamp of the next array; returns the seconds since the previous one that count.
 
+        More than `longest_gap` counts for nothing: a silent detector proves nothing.
         Raises PromptError for an older stamp.
         """
         covered = self._tracker.covered
         if self._newest is not None and covered is not None and covered[1] < self._newest:  # stamps jumped back
-            self._newest, self._max_elapsed = None, _MAX_ELAPSED
+            self._newest, self._period = None, 0.0
             self._pending.clear()
         if self._newest is not None and stamp < self._newest:
             raise PromptError(
                 f"detections of {self._newest:.6f} s were applied before these of {stamp:.6f} s, expected in order: "
                 "do two detectors publish on one topic?"
             )
-        elapsed, limit = 0.0 if self._newest is None else stamp - self._newest, self._max_elapsed
-        self._newest, self._max_elapsed = stamp, max(_MAX_ELAPSED, _MAX_PERIODS * elapsed)
+        elapsed, limit = 0.0 if self._newest is None else stamp - self._newest, longest_gap(self._period)
+        self._newest, self._period = stamp, elapsed
         return min(elapsed, limit)
 
     # ---- detections of tracks
 
     def _match(self, step: _Step, elapsed: float) -> list[Detection]:
         """Assign detections to tracks and update the history of each track; returns the unmatched detections."""
-        self._update_support(step.result.tracks, elapsed)
+        self._update_histories(step.result.tracks, elapsed)
         detections, tracks = step.detections, step.result.tracks
         ious = _class_ious(detections, tracks)
         pairs = assign(ious, self.config.match_overlap)
@@ -160,16 +157,16 @@ class DetectionAssociator:
             step.matches.append(_Match(detections[i], tracks[j]))
             history, box = self._histories[tracks[j].id], detections[i].box
             history.seconds_without = 0.0
-            if ious[i, j] >= self.config.drift_overlap:
-                history.disagreements, history.box = 0, box
-            elif _is_ambiguous(ious, i, j) or not self._continues(history.box, box):
-                history.disagreements, history.box = 0, box  # it may have moved to another object
+            agrees = ious[i, j] >= self.config.drift_overlap
+            if agrees or _is_ambiguous(ious, i, j) or not self._continues(history.box, box):
+                history.disagreements = 0
             else:
-                history.disagreements, history.box = history.disagreements + 1, box
+                history.disagreements += 1
+            history.box = box
         matched = {i for i, _ in pairs}
         return [detection for i, detection in enumerate(detections) if i not in matched]
 
-    def _update_support(self, tracks: Sequence[Track], elapsed: float) -> None:
+    def _update_histories(self, tracks: Sequence[Track], elapsed: float) -> None:
         known = self._tracker.labels
         if not self._objects <= known.keys():  # a removed object may be why pending detections were backed off
             self._pending.retry()

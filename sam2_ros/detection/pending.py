@@ -47,7 +47,7 @@ class PendingDetections:
         """Match the boxes of the next array with the pending detections; unmatched ones are new."""
         pending = [entry for entry in self._pending if stamp - entry.last_seen <= self._max_gap]
         if self._newest is not None:
-            self._max_gap = min(max(_MAX_GAP, _MAX_PERIODS * (stamp - self._newest)), _MAX_SLOW_GAP)
+            self._max_gap = min(longest_gap(stamp - self._newest), _MAX_SLOW_GAP)
         self._newest = stamp
         pairs = dict(assign(_proximity(pending, boxes), 0.0))
         kept = [
@@ -85,6 +85,11 @@ class PendingDetections:
         """Drops all of them."""
         self._pending.clear()
         self._newest, self._max_gap = None, _MAX_GAP
+
+
+def longest_gap(period: float) -> float:
+    """Seconds between two arrays of a detector that is not silent, given those between the two before."""
+    return max(_MAX_GAP, _MAX_PERIODS * period)
 
 
 def _proximity(pending: Sequence[PendingDetection], boxes: Sequence[Detection]) -> np.ndarray:
