@@ -110,21 +110,19 @@ def whole_numbers(text: str) -> list[int]:
 
 def rate(text: str) -> float:
     """Pictures per second; raises argparse.ArgumentTypeError."""
+    return _above_zero(text, "pictures per second, such as 25")
+
+
+def positive(text: str) -> float:
+    """A number above 0; raises argparse.ArgumentTypeError."""
+    return _above_zero(text, "a number above 0")
+
+
+def _above_zero(text: str, expected: str) -> float:
     try:
         value = float(text)
     except ValueError:
         value = math.nan
     if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"expected pictures per second, such as 25, not {text!r}")
-    return value
-
-
-def positive(text: str) -> float:
-    """A number above 0; raises argparse.ArgumentTypeError."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"expected a number above 0, not {text!r}")
+        raise argparse.ArgumentTypeError(f"expected {expected}, not {text!r}")
     return value
