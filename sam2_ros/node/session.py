@@ -125,9 +125,9 @@ class Session:
             self._background.work()
 
     def flush(self) -> None:
-        """Publish the newest image's results where they are new or changed, or there are events or prompts."""
+        """Publish the newest image's results where they are new or changed, or there are events; and prompts since."""
         self._events.extend(self._tracker.drain_events())
-        if self.newest_image is None or (self._is_published and not self._events and not self._prompts):
+        if self.newest_image is None or (self._is_published and not self._events):
             return
         image, events, prompts = self.newest_image, tuple(self._events), tuple(self._prompts)
         self._is_published = True
