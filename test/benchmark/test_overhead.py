@@ -21,8 +21,8 @@ def test_the_overhead_is_measured_and_printed(isolated_ros: None, capsys: pytest
     (result,) = measure(sizes=[(160, 120)], frames=5, objects=2, device="cpu")
     assert (result.size, result.frames) == ((160, 120), 5)
     assert 0 < result.median <= result.p99 <= result.latency_p99
-    assert result.median <= result.latency < result.round_trip
-    assert result.rate > 0
+    assert result.median <= result.latency
+    assert result.round_trip > 0 and result.rate > 0
     assert "node overhead at 160x120: median" in capsys.readouterr().out
 
 
