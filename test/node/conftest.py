@@ -1,5 +1,7 @@
 """A real tracker in its own process, and a camera and user that are connected over DDS."""
 
+import os
+import re
 import signal
 import subprocess
 import sys
@@ -91,15 +93,37 @@ def node(ros: None, weights: Path) -> Iterator[TrackerNode]:
     node.destroy_node()
 
 
+def start_program(log: Path, module: str, *arguments: str) -> subprocess.Popen[bytes]:
+    """Start an executable of the package in a process group of its own, with its output in a file.
+
+    It starts with SIGINT ignored, as from a shell's background: that it handles SIGINT again shows that it runs.
+    """
+    command = ["env", "--ignore-signal=INT", sys.executable, "-m", module, *arguments]
+    with log.open("wb") as file:
+        return subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, start_new_session=True)
+
+
+def wait_until_it_runs(process: subprocess.Popen[bytes]) -> None:
+    """Wait until the interpreter has started, and the program's first line has restored the handlers of signals."""
+    folder = Path(f"/proc/{process.pid}")
+    deadline = time.monotonic() + TIMEOUT
+    while time.monotonic() < deadline:
+        assert process.poll() is None
+        is_python = (folder / "cmdline").read_bytes().startswith(os.fsencode(sys.executable))
+        ignored = int(re.findall(r"SigIgn:\s*(\w+)", (folder / "status").read_text())[0], 16)
+        if is_python and not ignored >> (signal.SIGINT - 1) & 1:
+            return
+        time.sleep(0.01)
+    raise AssertionError("the program does not start")
+
+
 class Tracker:
     """The node's process. Its log goes to a file."""
 
     def __init__(self, log: Path, parameters: dict[str, Any], name: str = "sam2_tracker") -> None:
         self.log_file = log
         arguments = [part for key, value in parameters.items() for part in ("-p", f"{key}:={value}")]
-        command = [sys.executable, "-m", "sam2_ros.node.main", "--ros-args", "-r", f"__node:={name}", *arguments]
-        with log.open("wb") as file:
-            self.process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, start_new_session=True)
+        self.process = start_program(log, "sam2_ros.node.main", "--ros-args", "-r", f"__node:={name}", *arguments)
 
     @property
     def log(self) -> str:

@@ -6,7 +6,6 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -32,7 +31,7 @@ from sam2_ros.media.video import probe
 from sam2_ros.node import qos
 from sam2_ros.node.conversions.messages import image_message, nearest_time
 
-from .conftest import Robot, Tracker
+from .conftest import Robot, Tracker, start_program, wait_until_it_runs
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("fresh_ros")]
 
@@ -58,9 +57,7 @@ class Program:
 
     @classmethod
     def start(cls, log: Path, module: str, *arguments: str) -> "Program":
-        with log.open("wb") as file:
-            command = [sys.executable, "-m", module, *arguments]
-            return cls(subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, start_new_session=True), log)
+        return cls(start_program(log, module, *arguments), log)
 
     def interrupt(self, signals: Sequence[signal.Signals]) -> None:
         """Sends the signals, a moment apart, as a terminal does to all processes that it started."""
@@ -156,7 +153,7 @@ def deactivating(situation: Situation) -> None:
 
 
 @pytest.mark.parametrize(
-    ("moment", "tries"), [(None, 12), (configuring, 8), (activating, 6), (flooded, 14), (deactivating, 10)]
+    ("moment", "tries"), [(None, 3), (configuring, 3), (activating, 3), (flooded, 3), (deactivating, 3)]
 )
 def test_a_signal_ends_the_tracker_at_any_moment(
     start_process: Callable[..., Tracker],
@@ -173,7 +170,8 @@ def test_a_signal_ends_the_tracker_at_any_moment(
         with contextlib.ExitStack() as stack:
             stack.callback(tracker.process.kill)
             if moment is None:
-                time.sleep(chance.uniform(0.3, 5.0))  # before that the interpreter itself starts
+                wait_until_it_runs(tracker.process)
+                time.sleep(chance.uniform(0.0, 4.5))
             else:
                 robot = make_robot(tracker, name)
                 stack.callback(robot.close)
@@ -215,10 +213,11 @@ def test_a_signal_ends_a_program_while_it_starts_or_waits(tmp_path: Path, module
         program = Program.start(
             tmp_path / f"log{delay}", module, "--ros-args", "-p", f"output:={tmp_path / str(delay)}"
         )
+        wait_until_it_runs(program.process)
         time.sleep(delay)
         program.interrupt((signal.SIGINT,))
 
-    side_by_side(attempt, (2.5, 1.5, 0.8, 0.3))
+    side_by_side(attempt, (2.0, 1.0, 0.4, 0.0))
 
 
 def test_a_signal_ends_the_player_while_it_plays(ros: None, tmp_path: Path) -> None:

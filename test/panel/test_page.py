@@ -243,5 +243,5 @@ def test_a_message_of_5_megabytes_only_ends_its_own_connection(panel: Any, open_
             socket.onclose = ({ code }) => resolve(code);
         })"""
     )
-    assert code == 1009
+    assert code in (1009, 1006)  # too large; or closed before the browser has sent everything, which loses the reason
     page.start(RED)
