@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Coroutine
 from contextlib import suppress
+from typing import Any
 
 from aiohttp import WSMessage, WSMsgType, web
 
@@ -52,11 +54,11 @@ class Browser:
             while True:
                 item = await self._outbox.take()
                 if isinstance(item, str):
-                    await asyncio.wait_for(self._socket.send_str(item), _SEND_TIMEOUT)
+                    await _in_time(self._socket.send_str(item))
                 else:
                     number, view = item
                     picture = await self._hub.encoder.encode(view, number)
-                    await asyncio.wait_for(self._socket.send_bytes(picture), _SEND_TIMEOUT)
+                    await _in_time(self._socket.send_bytes(picture))
         except asyncio.TimeoutError:
             log.warning("browser %s has read nothing for %g s: disconnected", self._request.remote, _SEND_TIMEOUT)
         except ConnectionError:
@@ -127,3 +129,15 @@ class Browser:
         finally:
             execution.cancel()
         await self._outbox.reply(answer)
+
+
+async def _in_time(sending: Coroutine[Any, Any, None]) -> None:
+    """Raises asyncio.TimeoutError where the browser does not read within `_SEND_TIMEOUT`."""
+    task = asyncio.create_task(sending)
+    try:
+        done, _ = await asyncio.wait([task], timeout=_SEND_TIMEOUT)
+    finally:
+        task.cancel()
+    if not done:
+        raise asyncio.TimeoutError
+    task.result()  # raises what was raised while sending

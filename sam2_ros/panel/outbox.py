@@ -68,10 +68,13 @@ class Outbox:
                 wait = self._next_view_at - loop.time()
                 if wait <= 0:
                     return self._taken_view(self._view, loop.time())
+            # No asyncio.wait_for: before Python 3.12 it swallows a cancellation that comes together with its result.
+            timer = None if wait is None else loop.call_later(wait, self._changed.set)
             try:
-                await asyncio.wait_for(self._changed.wait(), wait)
-            except asyncio.TimeoutError:
-                continue
+                await self._changed.wait()
+            finally:
+                if timer is not None:
+                    timer.cancel()
 
     def _taken_view(self, view: NumberedView, now: float) -> NumberedView:
         self._view = None

@@ -44,7 +44,7 @@ def values(robot: Robot) -> dict[str, str]:
 def test_every_result_has_the_header_of_its_image_to_the_nanosecond(robot: Robot) -> None:
     robot.add()
     stamp = robot.jump(1_700_009_000.0).header.stamp
-    header = Header(stamp=Time(sec=stamp.sec, nanosec=456_123_789), frame_id="left_eye")
+    header = Header(stamp=Time(sec=stamp.sec, nanosec=stamp.nanosec + 10_123_789), frame_id="left_eye")
     robot.send_message(image_message(noise(), "bgr8", header))
 
     def has_header(received: list[Any]) -> bool:

@@ -86,3 +86,23 @@ def test_views_come_no_faster_than_the_period() -> None:
         assert loop.time() - started >= 3 * 0.05
 
     run(work())
+
+
+@pytest.mark.parametrize("steps", range(5))
+def test_whoever_waits_can_be_cancelled_at_any_moment(steps: int) -> None:
+    async def work() -> None:
+        outbox = Outbox(period=10.0)
+        outbox.show(1, view(1))
+        await outbox.take()
+        for number in (2, 3):  # waits for the period at first, then for a view
+            waiting = asyncio.create_task(outbox.take())
+            await asyncio.sleep(0.01)
+            outbox.mark_drawn(0)  # wakes it, and there is nothing to take
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            waiting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await waiting
+            outbox.show(number, view(number))
+
+    run(work())
