@@ -1,7 +1,7 @@
-# make setup | demo | test | lint | docs | gpu-report.  Variables: PYTHON, TORCH, ROS (see .ci/setup.sh), TESTS (arguments
+# make setup | demo | test | test-slow | lint | docs | gpu-report.  Variables: PYTHON, TORCH, ROS (see .ci/setup.sh), TESTS (arguments
 # of pytest), VIDEO, CLICK, MODEL, OUTPUT (demo), REPORT (options of gpu-report).
 export ROS # for .ci/env.sh
-TESTS := test
+TESTS := test -m "not slow"
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
@@ -9,7 +9,7 @@ SHELL := /bin/bash
 # with it Fast DDS leaves the transport that camera images need.
 isolate := export ROS_DOMAIN_ID=$${ROS_DOMAIN_ID:-$$((RANDOM % 101 + 1))}
 
-.PHONY: setup demo test lint docs gpu-report
+.PHONY: setup demo test test-slow lint docs gpu-report
 .DEFAULT_GOAL := setup
 
 setup:
@@ -34,6 +34,10 @@ test: setup
 
 lint: setup
 	@source .ci/env.sh; ruff check . && ruff format --check . && mypy
+
+# Those that take longer than ten seconds each, or try the same at many moments.
+test-slow: TESTS := test -m slow
+test-slow: test
 
 # Documentation, into build/docs/index.html; every warning is an error.
 docs: setup

@@ -248,6 +248,7 @@ def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
 FORMATS = ("--topic", "/camera", "--format", "mcap,coco,yolo,davis,label-studio")
 
 
+@pytest.mark.slow
 def test_a_run_that_was_killed_is_repeated_with_equal_results(
     arguments: list[str], label: Callable[..., int], tmp_path: Path
 ) -> None:

@@ -100,6 +100,7 @@ def write_with_gap(folder: Path) -> Path:
     return write_recording(folder, *after_gap(images(pictures(12)), 6, 60 * SECOND))
 
 
+@pytest.mark.slow
 def test_workers_of_this_machine_give_the_very_files_of_a_single_process_although_one_is_killed(
     recordings: list[Path],
     options: Options,
@@ -139,6 +140,7 @@ def test_workers_of_this_machine_give_the_very_files_of_a_single_process_althoug
     assert_equal(label_contents(tmp_path / "here"), label_contents(tmp_path / "there"))  # no attempt has left anything
 
 
+@pytest.mark.slow
 def test_an_interrupted_cluster_keeps_what_is_complete_and_nothing_else(
     options: Options, accident: Accident, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -30,8 +30,6 @@ onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
 
-pytestmark = pytest.mark.slow
-
 # What the parser of TensorRT 10 reads, of the operators that occur here.
 READABLE = {
     *("Add", "And", "ArgMax", "Cast", "Clip", "Concat", "Constant", "Conv", "ConvTranspose", "Cos", "Div"),
@@ -70,6 +68,7 @@ def shapes(values: Any) -> dict[str, list[int | str]]:
     return {value.name: [d.dim_param or d.dim_value for d in value.type.tensor_type.shape.dim] for value in values}
 
 
+@pytest.mark.slow
 def test_every_file_is_described_as_it_is(folder: Path, graphs: dict[str, Any]) -> None:
     described = json.loads((folder / "model.json").read_text())["files"]
     assert described.keys() == graphs.keys()
@@ -79,6 +78,7 @@ def test_every_file_is_described_as_it_is(folder: Path, graphs: dict[str, Any]) 
         assert described[name]["difference_from_pytorch"] <= LIMIT
 
 
+@pytest.mark.slow
 def test_tensorrt_10_reads_every_operator(graphs: dict[str, Any]) -> None:
     nodes = [node for graph in graphs.values() for node in graph.node]
     assert {node.op_type for node in nodes} <= READABLE
@@ -91,6 +91,7 @@ def test_tensorrt_10_reads_every_operator(graphs: dict[str, Any]) -> None:
     assert all(not resize.get("antialias") and resize["mode"] in (b"nearest", b"linear") for resize in resizes)
 
 
+@pytest.mark.slow
 def test_shapes_for_tensorrt_fit_the_files(folder: Path, graphs: dict[str, Any]) -> None:
     commands = (folder / "build_tensorrt.sh").read_text().replace("\\\n", "").split("\n\n")[1:]
     assert len(commands) == len(graphs)
@@ -106,6 +107,7 @@ def test_shapes_for_tensorrt_fit_the_files(folder: Path, graphs: dict[str, Any])
                 assert all(isinstance(real, str) or int(size) == real for size, real in pairs)
 
 
+@pytest.mark.slow
 def test_the_files_alone_track_as_the_tracker_does(folder: Path) -> None:
     ground = np.random.default_rng(0).integers(60, 120, (16, 16, 3), np.uint8).repeat(16, 0).repeat(16, 1)
     tracker, alone = StreamingTracker(load_model("nano")), example().OnnxTracker(folder)
@@ -140,6 +142,7 @@ def test_sam_2_0_has_the_same_inputs(name: str, tmp_path: Path) -> None:
     assert OnnxComparison().difference(network, path) <= LIMIT
 
 
+@pytest.mark.slow
 def test_a_file_with_other_weights_exceeds_the_limit(folder: Path) -> None:
     (network,) = (network for network in exported_networks(seeded_model("nano")) if network.name == "memory_encoder")
     assert OnnxComparison().difference(network, folder / "memory_encoder.onnx") > LIMIT

@@ -128,6 +128,7 @@ def test_inductor_gives_equal_memories(
     assert_same(compiled.write_memory(*given, binarise=False), model.write_memory(*given, binarise=False))
 
 
+@pytest.mark.slow
 def test_compiled_code_is_cached_for_the_next_start(tmp_path: Path) -> None:
     code = """
 import os

@@ -226,6 +226,7 @@ def forget_peak() -> int:
     return peak_memory()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.access("/proc/self/clear_refs", os.W_OK), reason="the kernel does not measure the peak")
 def test_everything_in_a_4k_image_with_16_objects_takes_bounded_memory_and_tracking_continues(run: Run) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (18, 32, 3), np.uint8).repeat(120, axis=0).repeat(120, axis=1)

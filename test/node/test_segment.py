@@ -80,6 +80,7 @@ def test_images_are_tracked_while_everything_is_searched(robot: Robot) -> None:
     assert "the tracker was reset before the masks were found (~/reset was called)" in answer.result().message
 
 
+@pytest.mark.slow
 def test_many_requests_are_answered_or_refused(robot: Robot) -> None:
     robot.show()
     client = robot.connected_client(Segment, "segment")

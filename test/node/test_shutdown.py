@@ -33,7 +33,7 @@ from sam2_ros.node.conversions.messages import image_message, nearest_time
 
 from .conftest import Robot, Tracker, start_program, wait_until_it_runs
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("fresh_ros")]
+pytestmark = pytest.mark.usefixtures("fresh_ros")
 
 Argument = TypeVar("Argument")
 
@@ -153,7 +153,11 @@ def deactivating(situation: Situation) -> None:
 
 
 @pytest.mark.parametrize(
-    ("moment", "tries"), [(None, 3), (configuring, 3), (activating, 3), (flooded, 3), (deactivating, 3)]
+    ("moment", "tries"),
+    [
+        *[(None, 3), (configuring, 3), (activating, 3)],
+        *[pytest.param(moment, 6, marks=pytest.mark.slow) for moment in (flooded, deactivating)],
+    ],
 )
 def test_a_signal_ends_the_tracker_at_any_moment(
     start_process: Callable[..., Tracker],
@@ -195,6 +199,7 @@ def test_calls_in_flight_get_a_response_before_the_process_ends(start: Callable[
     assert call.done() and "the node was deactivated" in call.result().message
 
 
+@pytest.mark.slow
 def test_a_configuration_that_takes_minutes_is_interrupted(start: Callable[..., Robot]) -> None:
     robot = start("compiling_tracker", image_size=64, compile=True)
     robot.connected_client(ChangeState, "change_state").call_async(asking_for("configure"))
@@ -242,6 +247,7 @@ def test_a_signal_ends_the_player_while_it_plays(ros: None, tmp_path: Path) -> N
     node.destroy_node()
 
 
+@pytest.mark.slow
 def test_an_interrupted_recorder_leaves_complete_files(ros: None, tmp_path: Path) -> None:
     def attempt(signals: Sequence[signal.Signals]) -> None:
         scope = "_".join(["recorded", *(number.name for number in signals)])

@@ -201,6 +201,7 @@ def test_a_wrong_token_is_named_on_the_page(start_panel: Open, open_page: Open) 
     right.start(RED)
 
 
+@pytest.mark.slow
 def test_a_thousand_clicks_in_a_second_are_all_answered(panel: Any, open_page: Open) -> None:
     page = open_page(panel.address)
     assert page.stamp >= 0

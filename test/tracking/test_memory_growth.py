@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 
 import numpy as np
+import pytest
 import torch
 
 from sam2_ros.benchmark.measure import Step, measure
@@ -28,6 +29,7 @@ for frame in range(401):
 """
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_three_objects() -> None:
     done = subprocess.run([sys.executable, "-c", TRACK], check=True, capture_output=True, text=True, timeout=1200)
     warm, end = map(int, done.stdout.split())

@@ -38,6 +38,7 @@ def busy_stream(tracker: StreamingTracker) -> int:
     return round(stamp * 10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("pooling", "has_graphs"), [(1, True), (2, False)])
 def test_nothing_is_compiled_after_the_warm_up(pooling: int, has_graphs: bool) -> None:
     config = TrackerConfig(max_objects=3, max_prompted=2, history=4, memory_pooling=pooling)

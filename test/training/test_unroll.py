@@ -103,6 +103,7 @@ def test_the_initial_weights_propagate_a_mask_unlike_random_ones(model: Sam2) ->
     assert propagated < random_loss - 0.1
 
 
+@pytest.mark.slow
 def test_a_clip_can_be_overfitted(model: Sam2) -> None:
     batch = batch_of(moving_square())
     optimizer = torch.optim.AdamW(model.parameters(), 1e-3)

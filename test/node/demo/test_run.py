@@ -10,8 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +23,6 @@ from sam2_ros.node.demo.run import main
 
 ROOT = Path(__file__).resolve().parents[3]
 FRAMES, RATE = 20, 10.0
-SIDE_BY_SIDE = 2
 
 _own_domain = int(os.environ.get("ROS_DOMAIN_ID", "0"))
 _domains = (str((_own_domain + number) % 102) for number in itertools.count(1))
@@ -79,39 +77,22 @@ def run(command: list[str], domain: str) -> subprocess.CompletedProcess[str]:
 
 @dataclass(frozen=True)
 class Demo:
-    """A run of the demo that is not interrupted."""
+    """A run of the demo that was not interrupted."""
 
     output: Path
-    run: Future[subprocess.CompletedProcess[str]]
-
-    @property
-    def result(self) -> subprocess.CompletedProcess[str]:
-        """Waits for its end."""
-        return self.run.result()
+    result: subprocess.CompletedProcess[str]
 
 
-@pytest.fixture(scope="module")
-def demos(video: Path, weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Demo]]:
-    """Several runs at a time, each in a ROS domain of its own."""
-    click = ("--video", video, "--click", "20,45")
-    # A tracker needs longer than 0.1 s to be discovered.
-    late, never = {"_DISCOVERY_TIMEOUTS": (0.1, 120.0, 120.0)}, {"_DISCOVERY_TIMEOUTS": (0.1,)}
-    commands = {
-        "plain": demo_command(*click, "--checkpoint", weights),
-        "late discovery": impatient_command(late, *click, "--checkpoint", weights),
-        "no discovery": impatient_command(never, *click, "--checkpoint", weights),
-        "no weights": demo_command(*click, "--checkpoint", "/nowhere.pt"),
-        "no domain": demo_command(*click),
-    }
-    folder = tmp_path_factory.mktemp("demos")
-    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-        demos = {}
-        for name, command in commands.items():
-            domain = "abc" if name == "no domain" else next(_domains)
-            output = folder / name
-            demos[name] = Demo(output, pool.submit(run, [*command, "--output", str(output)], domain))
-        yield demos
-        pool.shutdown(cancel_futures=True)
+@pytest.fixture
+def run_demo(video: Path, weights: Path, tmp_path: Path) -> Callable[..., Demo]:
+    """Run the demo in a ROS domain of its own, with other timeouts of its session where they are given."""
+
+    def run_it(checkpoint: str | Path = weights, domain: str = "", **timeouts: object) -> Demo:
+        arguments = ("--video", video, "--click", "20,45", "--checkpoint", checkpoint, "--output", tmp_path / "out")
+        command = impatient_command(timeouts, *arguments) if timeouts else demo_command(*arguments)
+        return Demo(tmp_path / "out", run(command, domain or next(_domains)))
+
+    return run_it
 
 
 def height_of(picture: Path) -> int:
@@ -120,9 +101,9 @@ def height_of(picture: Path) -> int:
     return len(pixels)
 
 
-@pytest.mark.slow
-def test_the_demo_writes_a_video_a_timeline_and_a_table_and_prints_a_summary(demos: dict[str, Demo]) -> None:
-    demo, output = demos["plain"].result, demos["plain"].output
+def test_the_demo_writes_a_video_a_timeline_and_a_table_and_prints_a_summary(run_demo: Callable[..., Demo]) -> None:
+    finished = run_demo()
+    demo, output = finished.result, finished.output
     assert demo.returncode == 0, demo.stdout + demo.stderr
 
     video_info = probe(output / "overlay.mp4")
@@ -143,6 +124,7 @@ def test_the_demo_writes_a_video_a_timeline_and_a_table_and_prints_a_summary(dem
     assert len(demo.stdout.splitlines()) < 40
 
 
+@pytest.mark.slow
 def test_a_killed_demo_leaves_no_process_behind(long_video: Path, weights: Path, tmp_path: Path) -> None:
     def running() -> list[int]:
         """The processes that have these weights on their command line."""
@@ -161,30 +143,31 @@ def test_a_killed_demo_leaves_no_process_behind(long_video: Path, weights: Path,
         assert any(line.startswith("loading") for line in demo.stdout)
         assert len(running()) == 2
         demo.kill()
-    for _ in range(100):
+    for _ in range(600):
         if not running():
             return
         time.sleep(0.1)
     raise AssertionError(f"still running: {running()}")
 
 
-def test_a_domain_that_is_no_number_is_named(demos: dict[str, Demo]) -> None:
-    demo = demos["no domain"].result
+def test_a_domain_that_is_no_number_is_named(run_demo: Callable[..., Demo]) -> None:
+    demo = run_demo(domain="abc").result
     assert demo.returncode == 1
     assert "ROS cannot start" in demo.stderr and "ROS_DOMAIN_ID" in demo.stderr
     assert "Traceback" not in demo.stderr
 
 
 @pytest.mark.slow
-def test_what_is_not_discovered_over_dds_is_awaited_by_a_new_participant(demos: dict[str, Demo]) -> None:
-    demo = demos["late discovery"].result
+def test_what_is_not_discovered_over_dds_is_awaited_by_a_new_participant(run_demo: Callable[..., Demo]) -> None:
+    finished = run_demo(_DISCOVERY_TIMEOUTS=(0.1, 120.0, 120.0))  # it takes longer than 0.1 s
+    demo = finished.result
     assert demo.returncode == 0, demo.stdout + demo.stderr
     assert "not found over DDS: the tracker (attempt 1 of 3), connecting again" in demo.stdout
-    assert list(csv.DictReader((demos["late discovery"].output / "tracks.csv").open()))
+    assert list(csv.DictReader((finished.output / "tracks.csv").open()))
 
 
-def test_what_is_never_discovered_over_dds_is_named_with_what_to_try(demos: dict[str, Demo]) -> None:
-    demo = demos["no discovery"].result
+def test_what_is_never_discovered_over_dds_is_named_with_what_to_try(run_demo: Callable[..., Demo]) -> None:
+    demo = run_demo(_DISCOVERY_TIMEOUTS=(0.1,)).result
     assert demo.returncode == 1
     assert "not found over DDS: the tracker" in demo.stderr
     assert "FASTDDS_BUILTIN_TRANSPORTS=DEFAULT make demo" in demo.stderr
@@ -220,8 +203,8 @@ def test_an_interrupted_demo_keeps_its_recording_and_locks_its_folder(
 
 
 @pytest.mark.slow
-def test_a_tracker_that_cannot_start_ends_the_demo_with_its_log(demos: dict[str, Demo]) -> None:
-    demo = demos["no weights"].result
+def test_a_tracker_that_cannot_start_ends_the_demo_with_its_log(run_demo: Callable[..., Demo]) -> None:
+    demo = run_demo(checkpoint="/nowhere.pt").result
     assert demo.returncode == 1
     assert "the tracker failed; the end of" in demo.stderr
     assert "checkpoint /nowhere.pt does not exist" in demo.stderr

@@ -291,6 +291,7 @@ def test_an_inactive_tracker_is_named_and_clicks_are_answered(robot: Robot, page
     page.wait_for("#tracker-state", "tracking")
 
 
+@pytest.mark.slow
 def test_a_tracker_that_dies_and_comes_back_is_shown(robot: Robot, page: Any) -> None:
     page.start(RED)
     robot.tracker.process.kill()
