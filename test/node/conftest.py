@@ -35,6 +35,8 @@ from sam2_ros.node import qos
 from sam2_ros.node.conversions.messages import image_message, nearest_time
 from sam2_ros.node.tracker_node import TrackerNode
 
+from .fork import Fork
+
 TIMEOUT = 60.0  # seconds; only a failing test waits so long
 HEIGHT, WIDTH = 96, 128  # pixels of the camera
 
@@ -103,7 +105,7 @@ def start_program(log: Path, module: str, *arguments: str) -> subprocess.Popen[b
         return subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, start_new_session=True)
 
 
-def wait_until_it_runs(process: subprocess.Popen[bytes]) -> None:
+def wait_until_it_runs(process: subprocess.Popen[bytes] | Fork) -> None:
     """Wait until the interpreter has started, and the program's first line has restored the handlers of signals."""
     folder = Path(f"/proc/{process.pid}")
     deadline = time.monotonic() + TIMEOUT
@@ -120,10 +122,11 @@ def wait_until_it_runs(process: subprocess.Popen[bytes]) -> None:
 class Tracker:
     """The node's process. Its log goes to a file."""
 
-    def __init__(self, log: Path, parameters: dict[str, Any], name: str = "sam2_tracker") -> None:
+    def __init__(self, log: Path, parameters: dict[str, Any], name: str, is_forked: bool) -> None:
         self.log_file = log
         arguments = [part for key, value in parameters.items() for part in ("-p", f"{key}:={value}")]
-        self.process = start_program(log, "sam2_ros.node.main", "--ros-args", "-r", f"__node:={name}", *arguments)
+        command = ("sam2_ros.node.main", "--ros-args", "-r", f"__node:={name}", *arguments)
+        self.process = Fork(log, *command) if is_forked else start_program(log, *command)
 
     @property
     def log(self) -> str:
@@ -360,11 +363,11 @@ class Robot:
 
 @pytest.fixture(scope="module")
 def start_process(ros: None, weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Tracker]:
-    """Start the process of a node with these parameters; the caller ends it."""
+    """Start the process of a node with these parameters; the caller ends it. A forked one has its imports already."""
 
-    def run(name: str = "sam2_tracker", **parameters: Any) -> Tracker:
+    def run(name: str = "sam2_tracker", is_forked: bool = True, **parameters: Any) -> Tracker:
         parameters = {"checkpoint": weights, "image_size": 128, "diagnostics_period": 0.2, **parameters}
-        return Tracker(tmp_path_factory.mktemp("node") / "log", parameters, name)
+        return Tracker(tmp_path_factory.mktemp("node") / "log", parameters, name, is_forked)
 
     return run
 

@@ -32,6 +32,7 @@ from sam2_ros.node import qos
 from sam2_ros.node.conversions.messages import image_message, nearest_time
 
 from .conftest import Robot, Tracker, start_program, wait_until_it_runs
+from .fork import Fork
 
 pytestmark = pytest.mark.usefixtures("fresh_ros")
 
@@ -52,7 +53,7 @@ INTERRUPTIONS: tuple[tuple[signal.Signals, ...], ...] = (
 class Program:
     """A process whose output goes to a file."""
 
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | Fork
     log: Path
 
     @classmethod
@@ -170,7 +171,7 @@ def test_a_signal_ends_the_tracker_at_any_moment(
     def attempt(number: int) -> None:
         chance = random.Random(number)
         name = f"doomed_tracker_{number}"
-        tracker = start_process(name, image_size=64, history=8)
+        tracker = start_process(name, is_forked=False, image_size=64, history=8)
         with contextlib.ExitStack() as stack:
             stack.callback(tracker.process.kill)
             if moment is None:
@@ -186,7 +187,7 @@ def test_a_signal_ends_the_tracker_at_any_moment(
 
 
 def test_calls_in_flight_get_a_response_before_the_process_ends(start: Callable[..., Robot]) -> None:
-    robot = start("answering_tracker", image_size=64)
+    robot = start("answering_tracker", is_forked=False, image_size=64)
     robot.bring_up()
     robot.show()
     ahead = Header(stamp=nearest_time(robot.next_stamp() + 100.0))
@@ -201,7 +202,7 @@ def test_calls_in_flight_get_a_response_before_the_process_ends(start: Callable[
 
 @pytest.mark.slow
 def test_a_configuration_that_takes_minutes_is_interrupted(start: Callable[..., Robot]) -> None:
-    robot = start("compiling_tracker", image_size=64, compile=True)
+    robot = start("compiling_tracker", is_forked=False, image_size=64, compile=True)
     robot.connected_client(ChangeState, "change_state").call_async(asking_for("configure"))
     robot.wait_for_log("warming up")
     Program(robot.tracker.process, robot.tracker.log_file).interrupt((signal.SIGINT, signal.SIGTERM))
