@@ -380,17 +380,23 @@ def make_robot() -> type[Robot]:
 
 @pytest.fixture(scope="module")
 def start(start_process: Callable[..., Tracker]) -> Iterator[Callable[..., Robot]]:
-    """Start an unconfigured node with these parameters; it ends with the module."""
-    robots: list[Robot] = []
+    """Start an unconfigured node with these parameters; it ends with the module, or for another one of its name."""
+    robots: dict[str, Robot] = {}
 
-    def run(name: str = "sam2_tracker", **parameters: Any) -> Robot:
-        robots.append(Robot(start_process(name, **parameters), name))
-        return robots[-1]
-
-    yield run
-    for robot in robots:
+    def end(name: str) -> None:
+        robot = robots.pop(name)
         robot.close()
         robot.tracker.end()
+
+    def run(name: str = "sam2_tracker", **parameters: Any) -> Robot:
+        if name in robots:  # of a test that is repeated
+            end(name)
+        robots[name] = Robot(start_process(name, **parameters), name)
+        return robots[name]
+
+    yield run
+    for name in list(robots):
+        end(name)
 
 
 @pytest.fixture(scope="module")

@@ -383,7 +383,7 @@ def test_without_message_filters_the_package_is_reported_and_tracking_continues(
     for package in ("message_filters", "tf2_ros"):
         (tmp_path / f"{package}.py").write_text("raise ModuleNotFoundError(f'No module named {__name__!r}')\n")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=":")
-    robot = start("without_packages", depth=True, target_frame="base", image_reliability="reliable")
+    robot = start("without_packages", is_forked=False, depth=True, target_frame="base", image_reliability="reliable")
     robot.bring_up()
     for package in ("message_filters", "tf2_ros"):
         robot.wait_for_log(f"needs the ROS package {package}, which cannot be imported")

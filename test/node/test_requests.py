@@ -102,7 +102,7 @@ def test_deactivation_rejects_waiting_prompts_by_events(robot: Robot) -> None:
     ahead = Header(stamp=nearest_time(robot.next_stamp() + 100.0), frame_id="optical")
     for _ in range(5):
         robot.prompt(Prompt(header=ahead, clicks=[robot.middle]))
-    time.sleep(0.5)
+    time.sleep(2.0)  # in which they are received
     assert robot.change("deactivate") == [True]
     wait_for_verdicts(robot, 5)
     reasons = [event.reason for event in of_kind(robot, TrackEvent.PROMPT_REJECTED)]

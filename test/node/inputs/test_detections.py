@@ -285,7 +285,7 @@ def test_without_vision_msgs_the_node_logs_that_and_runs(
     hidden.mkdir()
     (hidden / "__init__.py").write_text("raise ImportError('hidden by a test')\n")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=":")
-    robot = start("alone")
+    robot = start("alone", is_forked=False)
     robot.bring_up()
     robot.wait_for_log("detector boxes (detections) needs the ROS package vision_msgs, which cannot be imported")
     assert "ros-$ROS_DISTRO-vision-msgs" in robot.tracker.log
