@@ -71,7 +71,8 @@ class Session:
         self._jump: TimeJump | None = None  # the newest one that was handled
         self._converter = ImageConverter(image_bit_depth, logger.warning)
         self.newest_image: ProcessedImage | None = None
-        self._headers: deque[tuple[float, Any]] = deque(maxlen=tracker.config.history)  # of the buffered images
+        # Of the buffered images and of others that failed: a step may fail before or after it has buffered its image.
+        self._headers: deque[tuple[float, Any]] = deque(maxlen=2 * tracker.config.history)
         self._recent_clicks = RecentClicks()
         self._selected = 0  # object id, 0: none
         self._events: list[Event] = []  # that are not published yet
@@ -94,11 +95,11 @@ class Session:
             self._jump = image.jump
             self._reset(_jump_reason(image.jump), image.stamp)
         self._warn_if_resized(rgb.shape[:2])
+        self._headers.append((image.stamp, image.message.header))
         started = time.perf_counter()
         result = self._tracker.step(rgb, image.stamp)
         self._timing = image.received, time.perf_counter() - started
         self.newest_image = ProcessedImage(rgb, image.message.header, image.stamp, image.depth, image.camera_infos)
-        self._headers.append((image.stamp, image.message.header))
         self._events.extend(result.events)
         self._is_published = False
 
@@ -270,9 +271,9 @@ class Session:
 
     def _header_of(self, stamp: float | None) -> Any:
         """The header of the buffered image that a prompt of this stamp was applied to (None: of the newest)."""
-        if stamp is None:
-            return self._headers[-1][1]
-        return min(self._headers, key=lambda entry: abs(entry[0] - stamp))[1]
+        wanted = self.newest_stamp if stamp is None else stamp
+        assert wanted is not None  # the prompt was applied to an image
+        return min(self._headers, key=lambda entry: abs(entry[0] - wanted))[1]
 
     def _start_from_click(self, request: PromptRequest, clicked_at: float, newest: ProcessedImage) -> int:
         stamp = newest.stamp if request.stamp is None else request.stamp

@@ -19,6 +19,7 @@ from sam2_ros.node.statistics import Statistics
 from sam2_ros.node.types import PromptRequest, ReceivedImage, TrackingOutput
 from sam2_ros.node.worker import PROCESS_IMAGE
 from sam2_ros.tracking import StreamingTracker, TrackerConfig
+from sam2_ros.tracking import tracker as tracker_module
 from sam2_ros.tracking.types import Box, Click, EventKind, Prompt, PromptError
 
 SIZE = (60, 80)
@@ -289,6 +290,27 @@ def test_tracking_survives_running_out_of_gpu_memory_with_advice_in_the_log(
     assert "choose a smaller model, image_size, max_objects or history" in statistics.last_error
     show(session, 1.2)
     assert len(published[-1].result.tracks) == 1
+
+
+@pytest.mark.parametrize(("step", "buffered"), [("propagate", 1.0), ("result_of", 1.1)])
+def test_a_prompt_after_a_failure_has_the_header_of_its_image(
+    session: Session, published: list[TrackingOutput], monkeypatch: pytest.MonkeyPatch, step: str, buffered: float
+) -> None:
+    """A step may fail before and after it has buffered its image."""
+    show(session, 1.0)
+    session.apply_prompt(MIDDLE)
+    session.flush()
+
+    def exhausted(*_: object) -> None:
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory.")
+
+    with monkeypatch.context() as patch:  # no test machine runs out of memory on demand
+        patch.setattr(session._tracker._propagation if step == "propagate" else tracker_module, step, exhausted)
+        with pytest.raises(torch.cuda.OutOfMemoryError):
+            session.process(image(1.1))
+    session.apply_prompt(MIDDLE)
+    session.flush()
+    assert published[-1].prompts[-1].header.frame_id == f"camera {buffered}"
 
 
 def test_changes_before_a_failure_are_published(
