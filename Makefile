@@ -1,7 +1,8 @@
-# make setup | demo | test | test-slow | lint | docs | gpu-report.  Variables: PYTHON, TORCH, ROS (see .ci/setup.sh), TESTS (arguments
-# of pytest), VIDEO, CLICK, MODEL, OUTPUT (demo), REPORT (options of gpu-report).
+# make setup | demo | test | test-slow | lint | docs | gpu-report.  Variables: PYTHON, TORCH, ROS (see .ci/setup.sh),
+# TESTS (arguments of pytest), WORKERS (tests at a time), VIDEO, CLICK, MODEL, OUTPUT (demo), REPORT (options of gpu-report).
 export ROS # for .ci/env.sh
 TESTS := test -m "not slow"
+WORKERS := 3
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
@@ -26,10 +27,11 @@ demo: setup
 	python -m sam2_ros.node.demo.run $${VIDEO:+--video="$$VIDEO"} $${CLICK:+--click="$$CLICK"} \
 	    $${MODEL:+--model="$$MODEL"} $${OUTPUT:+--output="$$OUTPUT"}
 
-# Two tests at a time at most: those of the node measure time. Each file stays in one process, in which its tests share a node.
+# More tests at a time than there are cores: those of the node mostly wait. Each file stays in one process, in which its
+# tests share a node.
 # A test that fails runs once more, since DDS discovery on a busy machine may fail; the summary lists it (-raR).
 test: setup
-	@source .ci/env.sh; $(isolate); python -m pytest $(TESTS) -n auto --maxprocesses 2 --dist loadfile --no-loadscope-reorder \
+	@source .ci/env.sh; $(isolate); python -m pytest $(TESTS) -n $(WORKERS) --dist loadfile --no-loadscope-reorder \
 	    --reruns 1 -raR --durations=15
 
 lint: setup

@@ -12,3 +12,4 @@ source "$venv/bin/activate"
 # Fast DDS's default transport loses nearly every best-effort camera image; this one delivers them.
 export FASTDDS_BUILTIN_TRANSPORTS=${FASTDDS_BUILTIN_TRANSPORTS:-LARGE_DATA}
 unset _sam2_ros wheels venv
+unset PYTHONDONTWRITEBYTECODE # some machines set it; then each of a hundred processes of the tests compiles the package

@@ -8,12 +8,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-# Before anything of PyTorch and ROS is imported. Two processes may run tests at the same time (pytest-xdist), each with
-# a core and a ROS domain of its own; other runs on this machine or network are not to be heard either.
+# Before anything of PyTorch and ROS is imported. Three processes may run tests at the same time (pytest-xdist), each
+# with one thread and ROS domains of its own; other runs on this machine or network are not to be heard either.
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ.setdefault("ROS_DOMAIN_ID", str(random.randrange(102)))  # Linux has free ports for 0 to 101
 os.environ["ROS_DOMAIN_ID"] = str(
-    (int(os.environ["ROS_DOMAIN_ID"]) + 50 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])) % 102
+    (int(os.environ["ROS_DOMAIN_ID"]) + 34 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])) % 102
 )
 os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
 os.environ.setdefault("FASTDDS_BUILTIN_TRANSPORTS", "LARGE_DATA")
@@ -45,7 +45,7 @@ Square = tuple[str, int, int, int]  # colour, centre, half a side (pixels)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with slow tests come first: at the end one of two processes would wait for the other."""
+    """Files with slow tests come first: at the end one process would wait for another."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
 
