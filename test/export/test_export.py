@@ -132,7 +132,8 @@ def test_the_example_labels_what_it_prints() -> None:
     assert example().describe(np.zeros((20, 30), bool)) == "not in view"
 
 
-@pytest.mark.parametrize("name", [pytest.param("memory_attention", marks=pytest.mark.slow), "memory_encoder"])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["memory_attention", "memory_encoder"])
 def test_sam_2_0_has_the_same_inputs(name: str, tmp_path: Path) -> None:
     path = tmp_path / "network.onnx"
     model = seeded_model(replace(CONFIGS["nano"].resized(64), version="2.0"))
