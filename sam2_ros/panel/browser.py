@@ -133,7 +133,7 @@ class Browser:
 
 async def _in_time(sending: Coroutine[Any, Any, None]) -> None:
     """Raises asyncio.TimeoutError where the browser does not read within `_SEND_TIMEOUT`."""
-    task = asyncio.create_task(sending)
+    task = asyncio.create_task(sending)  # no asyncio.wait_for, see `Outbox.take`
     try:
         done, _ = await asyncio.wait([task], timeout=_SEND_TIMEOUT)
     finally:

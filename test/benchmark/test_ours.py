@@ -29,7 +29,7 @@ def test_the_stages_add_up_to_the_latency() -> None:
         step = next(steps)
         shares.append(sum(step.stages().values()) / (time.perf_counter() - start))
     assert max(shares) <= 1
-    assert max(shares) > 0.5  # on the frame that was disturbed least
+    assert max(shares) > 0.7  # on the frame that was disturbed least
 
 
 @pytest.mark.parametrize(("precision", "expected"), [("float32", True), ("bfloat16", False)])

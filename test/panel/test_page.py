@@ -234,7 +234,9 @@ FLOOD = """([stamp, count]) => new Promise((resolve) => {
 })"""
 
 
-def test_a_message_of_5_megabytes_only_ends_its_own_connection(panel: Any, open_page: Open) -> None:
+def test_a_message_of_5_megabytes_only_ends_its_own_connection(
+    panel: Any, open_page: Open, caplog: pytest.LogCaptureFixture
+) -> None:
     page = open_page(panel.address)
     assert page.stamp >= 0
     code = page.page.evaluate(
@@ -246,3 +248,4 @@ def test_a_message_of_5_megabytes_only_ends_its_own_connection(panel: Any, open_
     )
     assert code in (1009, 1006)  # too large; or closed before the browser has sent everything, which loses the reason
     page.start(RED)
+    assert "exceeds limit" in caplog.text

@@ -143,7 +143,7 @@ def test_a_killed_demo_leaves_no_process_behind(long_video: Path, weights: Path,
         assert any(line.startswith("loading") for line in demo.stdout)
         assert len(running()) == 2
         demo.kill()
-    for _ in range(600):
+    for _ in range(100):
         if not running():
             return
         time.sleep(0.1)
