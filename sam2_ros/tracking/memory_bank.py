@@ -40,7 +40,7 @@ class BankSize:
 
 
 class MemoryBank:
-    """Preallocated memories; frames are counted from 0.
+    """Preallocated memories; frames are counted from 0. `prompted`, `long_term` and `recent` are the groups of slots.
 
     With `counts_gaps` the last N frames are read, fewer where some of them were not written. Without it the newest N
     written ones are read, as if there had been no others.
@@ -67,20 +67,14 @@ class MemoryBank:
         self._spatial_frame = np.full((size.objects, spatial_slots), _EMPTY, np.int64)
         self._pointer_frame = np.full((size.objects, pointer_slots), _EMPTY, np.int64)
 
-    def write(self, rows: Sequence[int], frame: int, spatial: Tensor, pointers: Tensor) -> None:
-        """Write a tracked frame: spatial (N, h * w, 64) and pointers (N, C) of N objects."""
-        self._write(self.recent, rows, frame, spatial, pointers)
+    def write(self, group: slice, rows: Sequence[int], frame: int, spatial: Tensor, pointers: Tensor) -> None:
+        """Write a frame of N objects, over the group's oldest one if it is full: (N, h * w, 64) and (N, C).
 
-    def write_prompted(self, rows: Sequence[int], frame: int, spatial: Tensor, pointers: Tensor) -> None:
-        """Write a prompted frame, in place of the oldest one when all slots are taken.
-
-        Call `drop_from` first where that frame was tracked before, or it is read twice.
+        Call `drop_from` before a frame that was tracked is written to another group, or it is read twice.
         """
-        self._write(self.prompted, rows, frame, spatial, pointers)
-
-    def write_long_term(self, rows: Sequence[int], frame: int, spatial: Tensor, pointers: Tensor) -> None:
-        """Write a tracked frame as a long-term entry, in place of the oldest one when all slots are taken."""
-        self._write(self.long_term, rows, frame, spatial, pointers)
+        index = self.slots_to_write(group, rows, frame)
+        self.put(group, upload(index, self._spatial.device), spatial, pointers)
+        self.record(index, frame)
 
     def is_prompted(self, row: int, frame: int) -> bool:
         """Whether the bank holds that frame of the object as a prompted one."""
@@ -164,11 +158,6 @@ class MemoryBank:
 
     def _is_pooled(self, group: slice) -> bool:
         return bool(group.start >= self._whole_slots)
-
-    def _write(self, group: slice, rows: Sequence[int], frame: int, spatial: Tensor, pointers: Tensor) -> None:
-        index = self.slots_to_write(group, rows, frame)
-        self.put(group, upload(index, self._spatial.device), spatial, pointers)
-        self.record(index, frame)
 
     def _spatial_entries(self, frames: np.ndarray, frame: int) -> tuple[np.ndarray, np.ndarray]:
         """Every prompted frame and the newest long-term entries; and the newest `recent` tracked frames."""

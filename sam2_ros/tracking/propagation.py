@@ -97,8 +97,8 @@ class Propagation:
         is_first = frame.index == object_.first_frame
         is_prompted = is_first or self._config.corrections_are_prompted or self.is_prompted(object_, frame)
         self._bank.drop_from(object_.row, frame.index)
-        write = self._bank.write_prompted if is_prompted else self._bank.write
-        write([object_.row], frame.index, spatial, decoded.pointer)
+        group = self._bank.prompted if is_prompted else self._bank.recent
+        self._bank.write(group, [object_.row], frame.index, spatial, decoded.pointer)
         object_.points, object_.points_frame = points, frame.index
         earlier = frame.outputs.get(object_.id)
         (measured,) = measure(decoded, compare_candidates=False)

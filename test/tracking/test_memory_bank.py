@@ -26,7 +26,7 @@ def marked(*values: float) -> tuple[torch.Tensor, torch.Tensor]:
 
 def track(bank: MemoryBank, row: int, frames: range) -> None:
     for frame in frames:
-        bank.write([row], frame, *marked(frame))
+        bank.write(bank.recent, [row], frame, *marked(frame))
 
 
 @pytest.fixture
@@ -46,13 +46,13 @@ def frames_by_row(bank: MemoryBank, row: int, frame: int) -> dict[int, list[int]
 
 
 def test_six_recent_frames_are_read_each_with_its_age(bank: MemoryBank) -> None:
-    bank.write_prompted([0], 0, *marked(0))
+    bank.write(bank.prompted, [0], 0, *marked(0))
     track(bank, 0, range(1, 12))
     assert frames_by_row(bank, 0, 12) == {PROMPTED_ROW: [0], 0: [11], 1: [10], 2: [9], 3: [8], 4: [7], 5: [6]}
 
 
 def test_missing_frames_are_skipped_not_padded(bank: MemoryBank) -> None:
-    bank.write_prompted([0], 0, *marked(0))
+    bank.write(bank.prompted, [0], 0, *marked(0))
     track(bank, 0, range(1, 3))
     memory = bank.read([0], 3)
     assert memory.spatial.shape[1] == 3
@@ -61,28 +61,28 @@ def test_missing_frames_are_skipped_not_padded(bank: MemoryBank) -> None:
 
 
 def test_a_recent_prompted_frame_is_read_once(bank: MemoryBank) -> None:
-    bank.write_prompted([0], 0, *marked(0))
+    bank.write(bank.prompted, [0], 0, *marked(0))
     track(bank, 0, range(1, 4))
     bank.drop_from(0, 3)
-    bank.write_prompted([0], 3, *marked(33))
+    bank.write(bank.prompted, [0], 3, *marked(33))
     assert frames_by_row(bank, 0, 4) == {PROMPTED_ROW: [0, 33], 1: [2], 2: [1]}
 
 
 def test_prompted_frames_are_dropped_first_in_first_out(bank: MemoryBank) -> None:
     for frame in (0, 10, 20):
-        bank.write_prompted([0], frame, *marked(frame))
+        bank.write(bank.prompted, [0], frame, *marked(frame))
     assert sorted(frames_by_row(bank, 0, 21)[PROMPTED_ROW]) == [10, 20]
 
 
 def test_a_frame_prompted_again_replaces_itself(bank: MemoryBank) -> None:
-    bank.write_prompted([0], 0, *marked(0))
-    bank.write_prompted([0], 5, *marked(5))
-    bank.write_prompted([0], 5, *marked(55))
+    bank.write(bank.prompted, [0], 0, *marked(0))
+    bank.write(bank.prompted, [0], 5, *marked(5))
+    bank.write(bank.prompted, [0], 5, *marked(55))
     assert frames_by_row(bank, 0, 6) == {PROMPTED_ROW: [0, 55]}
 
 
 def test_pointers_of_the_last_fifteen_frames_and_all_prompted_ones_are_read(bank: MemoryBank) -> None:
-    bank.write_prompted([0], 0, *marked(0))
+    bank.write(bank.prompted, [0], 0, *marked(0))
     track(bank, 0, range(1, 30))
     memory = bank.read([0], 30)
     assert memory.pointer_age[0].tolist() == [30.0, *map(float, range(1, 16))]
@@ -90,15 +90,15 @@ def test_pointers_of_the_last_fifteen_frames_and_all_prompted_ones_are_read(bank
 
 
 def test_of_later_prompted_frames_spatial_memories_are_read_but_no_pointers(bank: MemoryBank) -> None:
-    bank.write_prompted([0], 0, *marked(0))
-    bank.write_prompted([0], 9, *marked(9))
+    bank.write(bank.prompted, [0], 0, *marked(0))
+    bank.write(bank.prompted, [0], 9, *marked(9))
     memory = bank.read([0], 5)
     assert memory.pointer_age[0].tolist() == [5.0]
     assert sorted(frames_by_row(bank, 0, 5)[PROMPTED_ROW]) == [0, 9]
 
 
 def test_an_object_can_be_tracked_again_from_any_buffered_frame(bank: MemoryBank) -> None:
-    bank.write_prompted([0], 0, *marked(0))
+    bank.write(bank.prompted, [0], 0, *marked(0))
     track(bank, 0, range(1, 40))
     bank.drop_from(0, 36)
     found = frames_by_row(bank, 0, 36)
@@ -107,7 +107,7 @@ def test_an_object_can_be_tracked_again_from_any_buffered_frame(bank: MemoryBank
 
 
 def test_without_counted_gaps_the_newest_written_frames_are_read(gapless: MemoryBank) -> None:
-    gapless.write_prompted([0], 0, *marked(0))
+    gapless.write(gapless.prompted, [0], 0, *marked(0))
     track(gapless, 0, range(1, 8))
     track(gapless, 0, range(108, 110))
     found = frames_by_row(gapless, 0, 110)
@@ -116,17 +116,17 @@ def test_without_counted_gaps_the_newest_written_frames_are_read(gapless: Memory
 
 
 def test_with_counted_gaps_the_last_frames_are_read(bank: MemoryBank) -> None:
-    bank.write_prompted([0], 0, *marked(0))
+    bank.write(bank.prompted, [0], 0, *marked(0))
     track(bank, 0, range(1, 8))
     assert frames_by_row(bank, 0, 10) == {PROMPTED_ROW: [0], 2: [7], 3: [6], 4: [5], 5: [4]}
     assert frames_by_row(bank, 0, 108) == {PROMPTED_ROW: [0]}
 
 
 def test_the_newest_long_term_entries_are_read_like_prompted_frames(gapless: MemoryBank) -> None:
-    gapless.write_prompted([0], 0, *marked(0))
+    gapless.write(gapless.prompted, [0], 0, *marked(0))
     assert gapless.newest_long_term(0) < 0
     for frame in (5, 10, 15):
-        gapless.write_long_term([0], frame, *marked(frame))
+        gapless.write(gapless.long_term, [0], frame, *marked(frame))
     assert gapless.newest_long_term(0) == 15
     assert sorted(frames_by_row(gapless, 0, 20)[PROMPTED_ROW]) == [0, 10, 15]
     assert gapless.read([0], 20).pointer_age[0].tolist() == [20.0, 5.0, 10.0]
@@ -134,15 +134,15 @@ def test_the_newest_long_term_entries_are_read_like_prompted_frames(gapless: Mem
 
 def test_long_term_entries_are_dropped_with_their_frames(gapless: MemoryBank) -> None:
     for frame in (5, 10, 15, 20):
-        gapless.write_long_term([0], frame, *marked(frame))
+        gapless.write(gapless.long_term, [0], frame, *marked(frame))
     gapless.drop_from(0, 12)
     assert frames_by_row(gapless, 0, 12) == {PROMPTED_ROW: [10, 5]}
 
 
 def test_objects_of_different_age_are_read_together(bank: MemoryBank) -> None:
-    bank.write_prompted([0], 0, *marked(0))
+    bank.write(bank.prompted, [0], 0, *marked(0))
     track(bank, 0, range(1, 8))
-    bank.write_prompted([2], 7, *marked(70))
+    bank.write(bank.prompted, [2], 7, *marked(70))
     memory = bank.read([0, 2], 8)
     assert memory.spatial.shape[:2] == (2, 7)
     assert memory.spatial_valid is not None and memory.pointer_valid is not None
@@ -153,21 +153,21 @@ def test_objects_of_different_age_are_read_together(bank: MemoryBank) -> None:
 
 def test_a_cleared_row_is_empty_and_the_others_are_unchanged(bank: MemoryBank) -> None:
     for row in (0, 1):
-        bank.write_prompted([row], 0, *marked(row))
+        bank.write(bank.prompted, [row], 0, *marked(row))
     bank.clear(0)
     assert not bank.is_prompted(0, 0)
     assert bank.is_prompted(1, 0)
 
 
 def test_spatial_memories_are_stored_in_bfloat16_like_the_reference(bank: MemoryBank) -> None:
-    bank.write_prompted([0], 0, *marked(1.001))
+    bank.write(bank.prompted, [0], 0, *marked(1.001))
     assert bank.read([0], 1).spatial.dtype is torch.bfloat16
     assert bank.read([0], 1).pointers[0, 0, 0].item() == pytest.approx(1.001)
 
 
 def test_nothing_is_allocated_while_tracking(bank: MemoryBank) -> None:
     storage = bank._spatial.data_ptr(), bank._pointers.data_ptr()
-    bank.write_prompted([0], 0, *marked(0))
+    bank.write(bank.prompted, [0], 0, *marked(0))
     track(bank, 0, range(1, 100))
     assert (bank._spatial.data_ptr(), bank._pointers.data_ptr()) == storage
     assert np.count_nonzero(bank._spatial_frame[0] >= 0) == 1 + 6 + 4
@@ -175,7 +175,7 @@ def test_nothing_is_allocated_while_tracking(bank: MemoryBank) -> None:
 
 def test_fewer_recent_spatial_memories_are_read_with_all_pointers() -> None:
     bank = MemoryBank(CONFIG, BankSize(objects=1, prompted=2, history=4, recent=2), torch.device("cpu"))
-    bank.write_prompted([0], 0, *marked(0))
+    bank.write(bank.prompted, [0], 0, *marked(0))
     track(bank, 0, range(1, 30))
     assert bank._spatial.shape[1] == 2 + 2 + 4
     assert frames_by_row(bank, 0, 30) == {PROMPTED_ROW: [0], 0: [29], 1: [28]}
@@ -193,9 +193,9 @@ def pooled() -> MemoryBank:
 def test_tracked_frames_are_pooled_and_prompted_and_long_term_ones_are_not(
     pooled: MemoryBank,
 ) -> None:
-    pooled.write_prompted([0], 0, *marked(0))
+    pooled.write(pooled.prompted, [0], 0, *marked(0))
     track(pooled, 0, range(1, 9))
-    pooled.write_long_term([0], 5, *marked(5))
+    pooled.write(pooled.long_term, [0], 5, *marked(5))
     memory = pooled.read([0], 9)
     assert memory.spatial.shape[:3] == (1, 2, TOKENS) and memory.spatial[0, :, 0, 0].tolist() == [0.0, 5.0]
     assert memory.pooled is not None and memory.pooled.valid is None
@@ -206,9 +206,9 @@ def test_tracked_frames_are_pooled_and_prompted_and_long_term_ones_are_not(
 
 
 def test_a_pooled_token_is_the_mean_of_its_four(pooled: MemoryBank) -> None:
-    pooled.write_prompted([0], 0, *marked(0))
+    pooled.write(pooled.prompted, [0], 0, *marked(0))
     spatial = torch.arange(float(TOKENS)).view(1, TOKENS, 1).expand(-1, -1, CONFIG.memory_width)
-    pooled.write([0], 1, spatial, marked(1)[1])
+    pooled.write(pooled.recent, [0], 1, spatial, marked(1)[1])
     (cells,) = spatial.unflatten(1, (CONFIG.grid, CONFIG.grid))
     memory = pooled.read([0], 2).pooled
     assert memory is not None
@@ -217,7 +217,7 @@ def test_a_pooled_token_is_the_mean_of_its_four(pooled: MemoryBank) -> None:
 
 def test_pooled_objects_are_read_together_copied_and_tracked_again(pooled: MemoryBank) -> None:
     for row, count in ((0, 3), (1, 8)):
-        pooled.write_prompted([row], 0, *marked(0))
+        pooled.write(pooled.prompted, [row], 0, *marked(0))
         track(pooled, row, range(1, count))
     memory = pooled.read([0, 1], 8).pooled
     assert memory is not None and memory.valid is not None

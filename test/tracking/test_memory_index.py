@@ -79,9 +79,9 @@ def test_padding_changes_no_feature(model: Sam2, is_pooled: bool) -> None:
         return spatial, pointers
 
     for row, frames in ((0, 3), (1, 6)):
-        bank.write_prompted([row], 0, *memory())
+        bank.write(bank.prompted, [row], 0, *memory())
         for frame in range(1, frames):
-            bank.write([row], frame, *memory())
+            bank.write(bank.recent, [row], frame, *memory())
     features = model.encode_image(torch.randn(1, 3, 64, 64, generator=noise))
     index, layout = bank.index_to_read([0, 1], 6, (MemorySize(9, 9 * is_pooled, 20),))
     assert layout.is_masked
