@@ -68,9 +68,10 @@ class MemoryBank:
         self._pointer_frame = np.full((size.objects, pointer_slots), _EMPTY, np.int64)
 
     def write(self, group: slice, rows: Sequence[int], frame: int, spatial: Tensor, pointers: Tensor) -> None:
-        """Write a frame of N objects, over the group's oldest one if it is full: (N, h * w, 64) and (N, C).
+        """Write a frame of N objects, over the group's oldest one if it is full.
 
-        Call `drop_from` before a frame that was tracked is written to another group, or it is read twice.
+        spatial (N, h * w, 64), pointers (N, C). Call `drop_from` before a frame that was tracked is written to another
+        group, or it is read twice.
         """
         index = self.slots_to_write(group, rows, frame)
         self.put(group, upload(index, self._spatial.device), spatial, pointers)
